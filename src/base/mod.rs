@@ -1,0 +1,15 @@
+//! What everything else stands on: typed ids, clock, randomness, secrets, text rules.
+//!
+//! Depends on nothing in this crate. Time and randomness are values that are
+//! handed in, so that a test can hold both still.
+
+/// Instants in milliseconds and the clock that gives them.
+pub mod clock;
+/// Typed identifiers; mixing two is a compile error.
+pub mod ids;
+/// Randomness that is handed in.
+pub mod random;
+/// Values that must never be printed.
+pub mod secret;
+/// UPN and domain name rules: one spelling per person.
+pub mod text;

@@ -1,0 +1,6 @@
+//! Bytes to meaning and back: parse in, encode out; encoders accept only `&ClaimSet`.
+
+/// SAML 2.0.
+pub mod saml;
+/// The bounded XML reader that every message passes first, and XML signatures.
+pub mod xml;

@@ -1,0 +1,144 @@
+//! Who we answer to: relying parties, the Entra clouds, domains and their issuers.
+//!
+//! Always true: where an answer goes is decided by what is registered here,
+//! never by what a request says; and an issuer speaks only for people of the
+//! domains that are bound to it.
+
+/// Entra's clouds as presets: entity id, reply address, metadata address.
+pub mod cloud;
+/// Domains, their roots and their issuers.
+pub mod domain;
+/// Which entity ids nobody else may register.
+pub mod name_rule;
+
+use std::{fmt, time::Duration};
+
+pub use cloud::EntraCloud;
+pub use domain::Domain;
+
+/// A SAML entity id (or WS-Federation realm): an opaque string, compared byte for byte.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, serde::Serialize)]
+pub struct EntityId(pub String);
+
+impl EntityId {
+    /// The id itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for EntityId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Someone we send answers to.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RelyingParty {
+    /// Its entity id; also the audience of what we send it.
+    pub entity_id: EntityId,
+    /// What people see: "Microsoft Entra ID".
+    pub display_name: String,
+    /// Entra, or some other service provider.
+    pub kind: RelyingPartyKind,
+    /// Where a response may go (HTTP-POST only). Never empty.
+    pub reply_urls: Vec<ReplyUrl>,
+    /// Certificates (DER) whose keys may sign this party's requests.
+    pub request_certificates: Vec<Vec<u8>>,
+    /// Whether an unsigned request is taken.
+    pub request_signature: RequestSignature,
+    /// Whether SHA-1 is taken in this party's request signatures.
+    pub sha1: Sha1,
+    /// Whether the response is signed beside the assertion.
+    pub response_signature: ResponseSignature,
+    /// How old the oldest proof of a session may be to answer this party.
+    pub session_max_age: Duration,
+}
+
+/// What sort of relying party it is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum RelyingPartyKind {
+    /// Entra ID, in one of its clouds.
+    Entra,
+    /// Any other SAML service provider.
+    ServiceProvider,
+}
+
+/// An assertion consumer service address.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ReplyUrl {
+    /// The index that a request may name (SAML metadata §2.4.4).
+    pub index: u16,
+    /// The address, exactly as a request must repeat it.
+    pub url: String,
+    /// Whether this is the one to use when a request names none.
+    pub preferred: bool,
+}
+
+/// Whether a party's requests must be signed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum RequestSignature {
+    /// Unsigned requests are taken; a signature that is there must verify.
+    Optional,
+    /// An unsigned request is refused.
+    Required,
+}
+
+/// Whether SHA-1 is taken from a party (Entra's documentation still shows it).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Sha1 {
+    /// Refused.
+    Refused,
+    /// Taken in request signatures of this party only.
+    AllowedInRequests,
+}
+
+/// What is signed in a response. The assertion always is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ResponseSignature {
+    /// The assertion only.
+    AssertionOnly,
+    /// The assertion, and the response around it.
+    AssertionAndResponse,
+}
+
+/// Why a reply address was not given.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum ReplyUrlError {
+    /// The request names an address that is not registered.
+    #[error("the request names a reply address that is not registered for its sender")]
+    Unlisted,
+    /// The request names an index that is not registered.
+    #[error("the request names a reply index that is not registered for its sender")]
+    UnknownIndex,
+}
+
+impl RelyingParty {
+    /// The registered address that a request's wish means: an address is compared
+    /// byte for byte, an index by number; without a wish the preferred one.
+    pub fn reply_url(
+        &self,
+        url: Option<&str>,
+        index: Option<u16>,
+    ) -> Result<&ReplyUrl, ReplyUrlError> {
+        match (url, index) {
+            (Some(url), _) => self
+                .reply_urls
+                .iter()
+                .find(|known| known.url == url)
+                .ok_or(ReplyUrlError::Unlisted),
+            (None, Some(index)) => self
+                .reply_urls
+                .iter()
+                .find(|known| known.index == index)
+                .ok_or(ReplyUrlError::UnknownIndex),
+            (None, None) => self
+                .reply_urls
+                .iter()
+                .find(|known| known.preferred)
+                .or_else(|| self.reply_urls.first())
+                .ok_or(ReplyUrlError::Unlisted),
+        }
+    }
+}
