@@ -10,7 +10,7 @@ use super::{
 
 /// How old the proofs of a session may be to answer Entra without asking again.
 /// Entra keeps a session of its own, so a short life here costs people nothing.
-pub const ENTRA_SESSION_MAX_AGE: Duration = Duration::from_secs(15 * 60);
+pub const ENTRA_SESSION_MAX_AGE: Duration = Duration::from_mins(15);
 
 /// One Entra cloud: who asks, and where the answer goes.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
