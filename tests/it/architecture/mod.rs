@@ -1,0 +1,17 @@
+//! The house rules that a compiler or a linter cannot hold.
+//!
+//! Every check reads `src/` with `syn`, reports what it finds as `file:line: what`,
+//! and has a test beside it that shows it failing on a snippet that breaks the rule.
+
+/// Secrets are compared in constant time.
+mod comparisons;
+/// Rooms depend in one direction.
+mod dependencies;
+/// `--cfg forge`: the compiler refuses to build a proof anywhere else.
+// mod forge;
+/// Proofs cannot be copied, defaulted, read from bytes or handed on.
+// mod sealed;
+/// No file is too long to hold in mind.
+mod size;
+/// The module tree of `src/`, read from `lib.rs`.
+mod source;
