@@ -1,0 +1,508 @@
+//! Every page in every state, rendered, judged, and written to `target/pages/`.
+
+use std::{collections::BTreeSet, path::Path, time::Duration};
+
+use super::{
+    CsrfToken, Frame, Moment,
+    account::{AccountPage, Method, SessionLine, SignInLine},
+    enrol::{ConfirmState, EnrolDonePage, TotpEnrolPage, in_fours},
+    outcome::{
+        AutoSubmitPage, ErrorKind, ErrorPage, HomePage, OtherBrowserPage, Restart, SignOutPage,
+        SignOutScope, SignedInHere, SignedOutPage, StartAgain, StartAgainPage,
+    },
+    qr::Qr,
+    sign_in::{
+        Happened, NoticeItem, NoticePage, PassPage, PassState, PasswordPage, PasswordState,
+        TotpPage, TotpState, Username,
+    },
+};
+use crate::base::clock::Timestamp;
+
+const ACTION: &str = "/sign-in/att_aaaaaaaaaaaaaaaaaaaaaaaaaa";
+
+/// The words that a sample is filled with: plain ones, or an attacker's.
+struct Words {
+    name: &'static str,
+    upn: &'static str,
+}
+
+const PLAIN: Words = Words {
+    name: "KeePassXC at the desk",
+    upn: "agent1@contoso.com",
+};
+
+const HOSTILE: Words = Words {
+    name: "\"'><script src=//evil.example></script>&amp;<!--",
+    upn: "\"onfocus=alert(1) x='</title><style>*{}</style>@contoso.com",
+};
+
+fn csrf() -> CsrfToken {
+    CsrfToken("c3JmLXRva2VuLWZvci1zYW1wbGVz".to_owned())
+}
+
+fn moment() -> Moment {
+    Moment(Timestamp::parse_rfc3339("2026-11-20T10:00:00Z").unwrap())
+}
+
+fn samples(frame: &Frame, words: &Words) -> Vec<(String, String)> {
+    let mut pages: Vec<(String, String)> = Vec::new();
+    let mut add = |name: &str, page: &dyn askama::DynTemplate| {
+        pages.push((name.to_owned(), page.dyn_render().unwrap()));
+    };
+    let secs = Duration::from_secs;
+
+    let password = |username, going_to, state| PasswordPage {
+        frame,
+        action: ACTION.to_owned(),
+        csrf: csrf(),
+        going_to,
+        username,
+        state,
+    };
+    let upn = words.upn.to_owned();
+    let entra = Some("Microsoft Entra ID".to_owned());
+    for (name, username, state) in [
+        (
+            "fresh",
+            Username::Asked(String::new()),
+            PasswordState::Fresh,
+        ),
+        ("hint", Username::Asked(upn.clone()), PasswordState::Fresh),
+        ("known", Username::Known(upn.clone()), PasswordState::Fresh),
+        ("wrong", Username::Asked(upn.clone()), PasswordState::Wrong),
+        (
+            "wait-seconds",
+            Username::Asked(upn.clone()),
+            PasswordState::Wait(secs(30)),
+        ),
+        (
+            "wait-minutes",
+            Username::Asked(upn.clone()),
+            PasswordState::Wait(secs(600)),
+        ),
+    ] {
+        add(
+            &format!("sign_in-password-{name}"),
+            &password(username, entra.clone(), state),
+        );
+    }
+
+    let one = vec![words.name.to_owned()];
+    let three = vec![
+        words.name.to_owned(),
+        "Token 4711".to_owned(),
+        "Home".to_owned(),
+    ];
+    for (name, tokens, state) in [
+        ("fresh", one.clone(), TotpState::Fresh),
+        ("several", three, TotpState::Fresh),
+        ("wrong", one.clone(), TotpState::Wrong),
+        ("used", one.clone(), TotpState::Used),
+        ("wait", one, TotpState::Wait(secs(60))),
+    ] {
+        let page = TotpPage {
+            frame,
+            action: format!("{ACTION}/code"),
+            start_over: format!("{ACTION}/start-over"),
+            csrf: csrf(),
+            upn: upn.clone(),
+            tokens,
+            state,
+        };
+        add(&format!("sign_in-totp-{name}"), &page);
+    }
+
+    for (name, state) in [
+        ("fresh", PassState::Fresh),
+        ("wrong", PassState::Wrong),
+        ("wait", PassState::Wait(secs(120))),
+    ] {
+        let page = PassPage {
+            frame,
+            action: format!("{ACTION}/pass"),
+            csrf: csrf(),
+            upn: upn.clone(),
+            state,
+        };
+        add(&format!("sign_in-enrol-{name}"), &page);
+    }
+
+    let otpauth = "otpauth://totp/Contoso%20sign-in:agent1%40contoso.com?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Contoso%20sign-in&algorithm=SHA1&digits=6&period=30";
+    for (name, state) in [
+        ("fresh", ConfirmState::Fresh),
+        ("wrong", ConfirmState::Wrong),
+        ("wait", ConfirmState::Wait(secs(45))),
+    ] {
+        let page = TotpEnrolPage {
+            frame,
+            action: format!("{ACTION}/enrol"),
+            csrf: csrf(),
+            secret_in_fours: in_fours("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"),
+            otpauth: otpauth.to_owned(),
+            qr: Qr::draw(otpauth).unwrap(),
+            parameters: "SHA-1, 6 digits, a new code every 30 seconds".to_owned(),
+            name: words.name.to_owned(),
+            state,
+        };
+        add(&format!("enrol-totp-{name}"), &page);
+    }
+    for (name, next) in [("attempt", Some(ACTION.to_owned())), ("alone", None)] {
+        let page = EnrolDonePage {
+            frame,
+            upn: upn.clone(),
+            name: words.name.to_owned(),
+            next,
+        };
+        add(&format!("enrol-done-{name}"), &page);
+    }
+
+    let happened = [
+        Happened::PassIssued,
+        Happened::PasswordSet,
+        Happened::MethodsReset,
+        Happened::MethodAdded(words.name.to_owned()),
+        Happened::ImmutableIdSet,
+        Happened::Unlocked,
+        Happened::Enabled,
+        Happened::WrongCodes(1),
+        Happened::WrongCodes(7),
+    ];
+    add(
+        "sign_in-notice",
+        &NoticePage {
+            frame,
+            action: format!("{ACTION}/notice"),
+            csrf: csrf(),
+            upn: upn.clone(),
+            items: happened
+                .into_iter()
+                .map(|what| NoticeItem {
+                    by: matches!(what, Happened::PasswordSet).then(|| words.name.to_owned()),
+                    what,
+                    at: moment(),
+                })
+                .collect(),
+        },
+    );
+
+    add(
+        "auto_submit",
+        &AutoSubmitPage {
+            frame,
+            heading: "You are signed in",
+            going_to: words.name.to_owned(),
+            target: "https://login.microsoftonline.com/login.srf".to_owned(),
+            fields: vec![
+                ("SAMLResponse", "PHNhbWxwOlJlc3BvbnNlPg==".to_owned()),
+                ("RelayState", words.upn.to_owned()),
+            ],
+        },
+    );
+
+    for kind in [
+        ErrorKind::BadRequest,
+        ErrorKind::Refused,
+        ErrorKind::NotFound,
+        ErrorKind::Method,
+        ErrorKind::TooLarge,
+        ErrorKind::WrongHost,
+        ErrorKind::TooMany,
+        ErrorKind::Internal,
+        ErrorKind::Unavailable,
+    ] {
+        let page = ErrorPage {
+            frame,
+            kind,
+            what_happened:
+                "The sign-in request does not come from a party that this service knows.".to_owned(),
+            what_to_do: "Go back to the application you want to use and sign in there again."
+                .to_owned(),
+            support_code: "CB-SIGNIN-003".to_owned(),
+            reference: (kind != ErrorKind::NotFound)
+                .then(|| "att_aaaaaaaaaaaaaaaaaaaaaaaaaa".to_owned()),
+            at: moment(),
+        };
+        add(&format!("error-{}", kind.status().as_u16()), &page);
+    }
+
+    let restart = Some(Restart {
+        action: format!("{ACTION}/restart"),
+        csrf: csrf(),
+        going_to: words.name.to_owned(),
+    });
+    for (name, why, restart) in [
+        ("expired", StartAgain::Expired, restart),
+        ("answered", StartAgain::Answered, None),
+        ("stale", StartAgain::StaleForm, None),
+    ] {
+        add(
+            &format!("start_again-{name}"),
+            &StartAgainPage {
+                frame,
+                why,
+                restart,
+            },
+        );
+    }
+    add(
+        "other_browser",
+        &OtherBrowserPage {
+            frame,
+            support_code: "CB-SIGNIN-007".to_owned(),
+        },
+    );
+
+    let account = |sign_ins, methods, sessions| AccountPage {
+        frame,
+        csrf: csrf(),
+        display_name: words.name.to_owned(),
+        upn: upn.clone(),
+        methods,
+        sign_ins,
+        sessions,
+    };
+    add("account-new", &account(vec![], vec![], vec![]));
+    add(
+        "account",
+        &account(
+            vec![
+                SignInLine {
+                    at: moment(),
+                    to: words.name.to_owned(),
+                    with: "password and code".to_owned(),
+                };
+                2
+            ],
+            vec![
+                Method {
+                    name: "Password".to_owned(),
+                    kind: "changed by you or your administrator",
+                    added: moment(),
+                    last_used: None,
+                },
+                Method {
+                    name: words.name.to_owned(),
+                    kind: "Code generator",
+                    added: moment(),
+                    last_used: Some(moment()),
+                },
+            ],
+            vec![
+                SessionLine {
+                    since: moment(),
+                    this_one: true,
+                },
+                SessionLine {
+                    since: moment(),
+                    this_one: false,
+                },
+            ],
+        ),
+    );
+    add(
+        "sign_out",
+        &SignOutPage {
+            frame,
+            csrf: csrf(),
+        },
+    );
+    for (name, scope) in [
+        ("here", SignOutScope::Here),
+        ("everywhere", SignOutScope::Everywhere),
+    ] {
+        add(
+            &format!("signed_out-{name}"),
+            &SignedOutPage { frame, scope },
+        );
+    }
+    for (name, signed_in) in [("nobody", SignedInHere::No), ("user", SignedInHere::Yes)] {
+        add(&format!("home-{name}"), &HomePage { frame, signed_in });
+    }
+    pages
+}
+
+/// Reads a page as XML: what is not escaped or not closed is an error.
+fn read(name: &str, html: &str) -> (BTreeSet<String>, Vec<String>) {
+    let xml = html.strip_prefix("<!doctype html>").expect(name);
+    let page = roxmltree::Document::parse(xml).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let elements = || page.descendants().filter(roxmltree::Node::is_element);
+    let named = |wanted: &'static str| elements().filter(move |e| e.tag_name().name() == wanted);
+
+    assert_eq!(
+        page.root_element().attribute("lang"),
+        Some("en"),
+        "{name}: lang"
+    );
+    let title: String = named("title")
+        .flat_map(|t| t.descendants())
+        .filter_map(|n| n.text())
+        .collect();
+    assert!(!title.trim().is_empty(), "{name}: title");
+    assert_eq!(named("h1").count(), 1, "{name}: one h1");
+    assert_eq!(named("main").count(), 1, "{name}: one main");
+    assert_eq!(named("style").count(), 0, "{name}: no inline style");
+    for script in named("script") {
+        assert!(
+            script
+                .attribute("src")
+                .is_some_and(|src| src.starts_with("/assets/"))
+                && script.text().is_none_or(|text| text.trim().is_empty()),
+            "{name}: scripts are our files"
+        );
+    }
+    let mut ids = BTreeSet::new();
+    for id in elements().filter_map(|e| e.attribute("id")) {
+        assert!(ids.insert(id.to_owned()), "{name}: id {id} twice");
+    }
+    for element in elements() {
+        for attribute in element.attributes() {
+            let attribute_name = attribute.name();
+            assert!(
+                attribute_name != "style" && !attribute_name.starts_with("on"),
+                "{name}: no inline {attribute_name}"
+            );
+            if ["aria-describedby", "aria-labelledby"].contains(&attribute_name) {
+                for id in attribute.value().split(' ') {
+                    assert!(
+                        ids.contains(id),
+                        "{name}: {attribute_name} {id} points nowhere"
+                    );
+                }
+            }
+            let loads = attribute_name == "src"
+                || (attribute_name == "href" && element.tag_name().name() == "link");
+            assert!(
+                !loads || attribute.value().starts_with("/assets/"),
+                "{name}: loads {} from elsewhere",
+                attribute.value()
+            );
+        }
+    }
+    for input in named("input").filter(|input| input.attribute("type") != Some("hidden")) {
+        let id = input
+            .attribute("id")
+            .unwrap_or_else(|| panic!("{name}: input without id"));
+        assert_eq!(
+            named("label")
+                .filter(|label| label.attribute("for") == Some(id))
+                .count(),
+            1,
+            "{name}: one label for {id}"
+        );
+        assert!(
+            input.attribute("autocomplete").is_some(),
+            "{name}: {id} says what it is"
+        );
+        if input.attribute("aria-invalid").is_some() {
+            let described = input.attribute("aria-describedby").unwrap_or_default();
+            assert!(
+                described.split(' ').any(|id| id == "problem"),
+                "{name}: {id} names its error"
+            );
+        }
+    }
+    if ids.contains("problem") {
+        assert!(
+            title.trim().starts_with("Error: "),
+            "{name}: the title says so too"
+        );
+        assert!(
+            named("input").any(|input| input.attribute("aria-invalid") == Some("true")),
+            "{name}: an input is marked"
+        );
+    }
+    for form in named("form") {
+        assert_eq!(form.attribute("method"), Some("post"), "{name}: forms post");
+        let own = form
+            .attribute("action")
+            .is_some_and(|action| action.starts_with('/'));
+        let csrf = form
+            .descendants()
+            .any(|e| e.attribute("name") == Some("csrf"));
+        assert_eq!(
+            own, csrf,
+            "{name}: our forms, and only ours, carry the token"
+        );
+        assert!(
+            form.descendants().any(|e| e.has_tag_name("button")),
+            "{name}: a button without JavaScript"
+        );
+    }
+    let fields = named("input")
+        .filter_map(|input| input.attribute("autocomplete"))
+        .map(ToOwned::to_owned)
+        .collect();
+    (ids, fields)
+}
+
+#[test]
+fn every_page_in_every_state_is_well_made() {
+    let frame = Frame::new("Contoso sign-in", Some("help@contoso.com"));
+    for (name, html) in samples(&frame, &PLAIN) {
+        read(&name, &html);
+        assert!(!html.to_lowercase().contains("phone number"), "{name}");
+    }
+}
+
+#[test]
+fn what_people_and_strangers_write_stays_text() {
+    let frame = Frame::new(HOSTILE.name, Some(HOSTILE.upn));
+    for (name, html) in samples(&frame, &HOSTILE) {
+        read(&name, &html);
+        assert!(!html.contains("<script src=//"), "{name}");
+        assert!(!html.contains("<!--"), "{name}");
+    }
+}
+
+#[test]
+fn a_test_client_finds_inputs_by_their_autocomplete_token() {
+    let frame = Frame::new("Contoso sign-in", None);
+    for (name, html) in samples(&frame, &PLAIN) {
+        let (_, fields) = read(&name, &html);
+        let expected: &[&str] = if name.starts_with("sign_in-password") {
+            &["username", "current-password"]
+        } else if name.starts_with("sign_in-totp") {
+            &["one-time-code"]
+        } else if name.starts_with("enrol-totp") {
+            &["off", "one-time-code"]
+        } else if name.starts_with("sign_in-enrol") {
+            &["off"]
+        } else {
+            &[]
+        };
+        assert_eq!(fields, expected, "{name}");
+    }
+}
+
+#[test]
+fn no_template_switches_escaping_off() {
+    fn look(folder: &Path) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                look(&path);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            for bad in ["|safe", "| safe", "escape none", "autoescape"] {
+                assert!(!text.contains(bad), "{}: {bad}", path.display());
+            }
+        }
+    }
+    look(&Path::new(env!("CARGO_MANIFEST_DIR")).join("templates"));
+}
+
+#[test]
+fn write_the_samples_to_look_at() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/pages");
+    std::fs::create_dir_all(folder.join("assets")).unwrap();
+    for (file, content) in crate::web::assets::files() {
+        std::fs::write(folder.join("assets").join(file), content).unwrap();
+    }
+    let frame = Frame::new("Contoso sign-in", Some("help@contoso.com"));
+    for (name, html) in samples(&frame, &PLAIN) {
+        let html = html.replace("\"/assets/", "\"assets/");
+        std::fs::write(folder.join(format!("{name}.html")), html).unwrap();
+    }
+    assert!(folder.join("sign_in-password-fresh.html").exists());
+}

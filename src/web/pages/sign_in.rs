@@ -1,0 +1,253 @@
+//! The steps of a sign-in: password, one-time code, "set up a second step", notice.
+//!
+//! Always true: what a page says after a wrong password does not depend on
+//! whether the person exists, has another password or is disabled.
+
+use std::{fmt, time::Duration};
+
+use askama::Template;
+
+use super::{CsrfToken, Frame, Moment, waiting_time};
+
+/// Who is signing in, as far as the attempt knows.
+#[derive(Clone, Debug)]
+pub enum Username {
+    /// The person types it; holds the hint of the request, or what was typed last, or nothing.
+    Asked(String),
+    /// The attempt is bound to this person and asks for the password again.
+    Known(String),
+}
+
+impl Username {
+    /// Nothing to show yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        matches!(self, Self::Asked(hint) if hint.is_empty())
+    }
+}
+
+/// What the password page has to say.
+#[derive(Clone, Debug)]
+pub enum PasswordState {
+    /// Nothing was typed yet.
+    Fresh,
+    /// User name or password was wrong; it does not say which.
+    Wrong,
+    /// Too many wrong tries: nothing was checked.
+    Wait(Duration),
+}
+
+impl PasswordState {
+    /// The sentence above the form, if something went wrong.
+    #[must_use]
+    pub fn problem(&self) -> Option<String> {
+        match self {
+            Self::Fresh => None,
+            Self::Wrong => Some("The user name or the password is wrong. Try again.".to_owned()),
+            Self::Wait(wait) => Some(too_many_tries(*wait)),
+        }
+    }
+}
+
+/// `/sign-in/{attempt}`: user name and password.
+#[derive(Debug, Template)]
+#[template(path = "sign_in/password.html")]
+pub struct PasswordPage<'a> {
+    /// What stands around the page.
+    pub frame: &'a Frame,
+    /// Where the form goes.
+    pub action: String,
+    /// For the form.
+    pub csrf: CsrfToken,
+    /// The name of the relying party, where people know one.
+    pub going_to: Option<String>,
+    /// Who is signing in.
+    pub username: Username,
+    /// What happened to the last try.
+    pub state: PasswordState,
+}
+
+/// What the code page has to say.
+#[derive(Clone, Debug)]
+pub enum TotpState {
+    /// Nothing was typed yet.
+    Fresh,
+    /// The code fits none of the person's tokens now.
+    Wrong,
+    /// The code is right but was used before, here or in another window.
+    Used,
+    /// Too many wrong tries: nothing was checked.
+    Wait(Duration),
+}
+
+impl TotpState {
+    /// The sentence above the form, if something went wrong.
+    #[must_use]
+    pub fn problem(&self) -> Option<String> {
+        match self {
+            Self::Fresh => None,
+            Self::Wrong => Some(
+                "That code is not right. Type the code that is shown now; if it goes on, check the clock of the device that shows it."
+                    .to_owned(),
+            ),
+            Self::Used => Some(
+                "That code was used already. Wait for the next code, then type it.".to_owned(),
+            ),
+            Self::Wait(wait) => Some(too_many_tries(*wait)),
+        }
+    }
+}
+
+/// `/sign-in/{attempt}`: the one-time code. Several tokens need no choice: any
+/// of them answers.
+#[derive(Debug, Template)]
+#[template(path = "sign_in/totp.html")]
+pub struct TotpPage<'a> {
+    /// What stands around the page.
+    pub frame: &'a Frame,
+    /// Where the code goes.
+    pub action: String,
+    /// Where "not you?" goes.
+    pub start_over: String,
+    /// For both forms.
+    pub csrf: CsrfToken,
+    /// Whose password was proved.
+    pub upn: String,
+    /// The names of the person's tokens.
+    pub tokens: Vec<String>,
+    /// What happened to the last try.
+    pub state: TotpState,
+}
+
+impl TotpPage<'_> {
+    /// The hint above the input: where the code comes from.
+    fn where_from(&self) -> String {
+        match self.tokens.as_slice() {
+            [] => "The code that your program or token shows now".to_owned(),
+            [one] => format!("The code that “{one}” shows now"),
+            [front @ .., last] => {
+                let quoted: Vec<String> = front.iter().map(|name| format!("“{name}”")).collect();
+                format!("The code that {} or “{last}” shows now", quoted.join(", "))
+            }
+        }
+    }
+}
+
+/// What the page that asks for a pass has to say.
+#[derive(Clone, Debug)]
+pub enum PassState {
+    /// Nothing was typed yet.
+    Fresh,
+    /// Unknown, used, expired, revoked, or another person's; it does not say which.
+    Wrong,
+    /// Too many wrong tries: nothing was checked.
+    Wait(Duration),
+}
+
+impl PassState {
+    /// The sentence above the form, if something went wrong.
+    #[must_use]
+    pub fn problem(&self) -> Option<String> {
+        match self {
+            Self::Fresh => None,
+            Self::Wrong => Some(
+                "That pass is not valid, or not any more. Check it, or ask for a new one."
+                    .to_owned(),
+            ),
+            Self::Wait(wait) => Some(too_many_tries(*wait)),
+        }
+    }
+}
+
+/// `/sign-in/{attempt}`: a person without a second method. The password alone
+/// opens nothing here; a pass does.
+#[derive(Debug, Template)]
+#[template(path = "sign_in/enrol.html")]
+pub struct PassPage<'a> {
+    /// What stands around the page.
+    pub frame: &'a Frame,
+    /// Where the pass goes.
+    pub action: String,
+    /// For the form.
+    pub csrf: CsrfToken,
+    /// Whose password was proved.
+    pub upn: String,
+    /// What happened to the last try.
+    pub state: PassState,
+}
+
+/// Something that another did to the account.
+#[derive(Clone, Debug)]
+pub enum Happened {
+    /// A temporary access pass was issued.
+    PassIssued,
+    /// The password was set.
+    PasswordSet,
+    /// All methods were removed.
+    MethodsReset,
+    /// A method was added; its name.
+    MethodAdded(String),
+    /// The ImmutableID was set or replaced.
+    ImmutableIdSet,
+    /// The account was unlocked after too many wrong tries.
+    Unlocked,
+    /// The account was disabled and enabled again.
+    Enabled,
+    /// Many wrong codes after the right password; how many.
+    WrongCodes(u32),
+}
+
+impl fmt::Display for Happened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PassIssued => f.write_str("A temporary access pass was issued"),
+            Self::PasswordSet => f.write_str("The password was set"),
+            Self::MethodsReset => f.write_str("All code generators were removed"),
+            Self::MethodAdded(name) => write!(f, "The code generator “{name}” was added"),
+            Self::ImmutableIdSet => f.write_str("The link to the Microsoft account was changed"),
+            Self::Unlocked => f.write_str("The account was unlocked"),
+            Self::Enabled => f.write_str("The account was enabled"),
+            Self::WrongCodes(1) => {
+                f.write_str("Someone typed the right password and then a wrong code")
+            }
+            Self::WrongCodes(count) => write!(
+                f,
+                "Someone typed the right password and then a wrong code, {count} times"
+            ),
+        }
+    }
+}
+
+/// One line of the notice.
+#[derive(Clone, Debug)]
+pub struct NoticeItem {
+    /// What happened.
+    pub what: Happened,
+    /// When.
+    pub at: Moment,
+    /// Which operator did it.
+    pub by: Option<String>,
+}
+
+/// `/sign-in/{attempt}`: what the person must know before going on.
+#[derive(Debug, Template)]
+#[template(path = "sign_in/notice.html")]
+pub struct NoticePage<'a> {
+    /// What stands around the page.
+    pub frame: &'a Frame,
+    /// Where the button goes.
+    pub action: String,
+    /// For the form.
+    pub csrf: CsrfToken,
+    /// Who is signed in.
+    pub upn: String,
+    /// What happened, oldest first.
+    pub items: Vec<NoticeItem>,
+}
+
+fn too_many_tries(wait: Duration) -> String {
+    format!(
+        "There were too many wrong tries. Wait {} and try again; nothing was checked this time.",
+        waiting_time(wait)
+    )
+}
