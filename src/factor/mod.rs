@@ -1,1 +1,91 @@
-//! See the crate documentation.
+//! Verify one thing, return its proof.
+//!
+//! Always true: a proof is made only in the file that checked it, after the check;
+//! it has private fields and can be neither copied nor made from data. The only way
+//! a proof outlives its request is [`evidence`], sealed to one attempt and browser.
+
+/// Proofs between requests: sealed rows of one attempt.
+pub mod evidence;
+/// Argon2id passwords.
+pub mod password;
+/// Time-based one-time codes (RFC 6238).
+pub mod totp;
+
+use crate::base::{
+    clock::Timestamp,
+    ids::{AttemptId, CredentialId, UserId},
+};
+
+/// How something was proved. Stored; never renumber or rename.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FactorKind {
+    /// A password.
+    Password,
+    /// A time-based one-time code.
+    Totp,
+}
+
+/// What sort of thing was proved. Two different ones make a sign-in multi-factor.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum FactorClass {
+    /// Something the person knows.
+    Knowledge,
+    /// Something the person has.
+    Possession,
+    /// Something the person is.
+    Inherence,
+}
+
+impl FactorKind {
+    /// All kinds.
+    pub const ALL: [Self; 2] = [Self::Password, Self::Totp];
+
+    /// The stored spelling.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::Totp => "totp",
+        }
+    }
+
+    /// From the stored spelling.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+
+    /// What it proves.
+    pub fn class(self) -> FactorClass {
+        match self {
+            Self::Password => FactorClass::Knowledge,
+            Self::Totp => FactorClass::Possession,
+        }
+    }
+}
+
+/// What a proof says, for reading.
+#[derive(Clone, Copy, Debug)]
+pub struct ProofFacts<'a> {
+    /// Who was verified.
+    pub user: &'a UserId,
+    /// With what.
+    pub credential: &'a CredentialId,
+    /// How.
+    pub kind: FactorKind,
+    /// When.
+    pub at: Timestamp,
+    /// In which attempt.
+    pub attempt: &'a AttemptId,
+}
+
+/// A proof of one factor. Sealed: only the verifiers of this room implement it.
+pub trait Proof: sealed::Sealed {
+    /// What it says.
+    fn facts(&self) -> ProofFacts<'_>;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::password::PasswordProof {}
+    impl Sealed for super::totp::TotpProof {}
+}
