@@ -4,6 +4,8 @@
 //! PKCS#11 token later); a key signs only for the purpose it was made for
 //! (attack 34); nothing that is sealed can be moved to another row.
 
+/// What a certificate says; RSA signatures of others.
+pub mod certificate;
 /// The master key, its labels, sealing and tags.
 pub mod sealing;
 /// RSA keys, self-signed certificates, the cached signer.
