@@ -1,1 +1,231 @@
-//! See the crate documentation.
+//! What is written down.
+//!
+//! Always true: an event is written in the transaction of the change it tells of,
+//! with the node and its sequence number, so that gaps show; the list of events is
+//! closed ([`Event`]); what a stranger can cause is counted ([`Refused`]), never
+//! stored row by row; every answer that leaves has a [`Receipt`].
+
+use serde::Serialize;
+
+use crate::base::{
+    clock::Timestamp,
+    ids::{AttemptId, CredentialId, EventId, KeyId, NodeId, PassId, SessionId, UserId},
+};
+
+/// Who did it.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "actor", content = "name")]
+pub enum Actor {
+    /// The person the event is about, in a browser.
+    Person,
+    /// An operator on the command line: the operating system's account.
+    Operator(String),
+    /// claimbridge itself.
+    System,
+}
+
+/// Everything that is written down about someone or something. Closed: a new event is
+/// a new variant, and `explain` describes each.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(
+    rename_all = "kebab-case",
+    rename_all_fields = "snake_case",
+    tag = "event"
+)]
+#[expect(
+    missing_docs,
+    reason = "fields are named by what they hold; variants are documented"
+)]
+pub enum Event {
+    /// A person was added.
+    UserAdded { upn: String },
+    /// A person may not sign in any more.
+    UserDisabled,
+    /// A person may sign in again.
+    UserEnabled,
+    /// Waiting times and a dead password were lifted.
+    UserUnlocked,
+    /// All methods, sessions and passes of a person were taken away.
+    UserReset,
+    /// A password was set.
+    PasswordSet { credential: CredentialId },
+    /// A password was tried; its outcome is the next event of the attempt.
+    PasswordTried { attempt: AttemptId },
+    /// A password was right.
+    PasswordVerified {
+        attempt: AttemptId,
+        credential: CredentialId,
+    },
+    /// A password was refused.
+    PasswordRefused {
+        attempt: AttemptId,
+        reason: &'static str,
+    },
+    /// A password is dead until it is reset, after too many wrong codes.
+    PasswordDied { failures: u32 },
+    /// A one-time code was tried; its outcome is the next event of the attempt.
+    CodeTried { attempt: AttemptId },
+    /// A one-time code was right.
+    CodeVerified {
+        attempt: AttemptId,
+        credential: CredentialId,
+    },
+    /// A one-time code was refused.
+    CodeRefused {
+        attempt: AttemptId,
+        reason: &'static str,
+    },
+    /// A try was refused because a wait is running.
+    Waiting {
+        counter: &'static str,
+        until: String,
+    },
+    /// A temporary access pass was issued.
+    PassIssued { pass: PassId, expires_at: String },
+    /// A pass opened enrolment.
+    PassAccepted { pass: PassId, attempt: AttemptId },
+    /// A pass was refused.
+    PassRefused { attempt: AttemptId },
+    /// A pass was taken back.
+    PassRevoked { pass: PassId },
+    /// A method was added and confirmed.
+    MethodAdded {
+        credential: CredentialId,
+        kind: &'static str,
+        name: String,
+    },
+    /// A method was taken away.
+    MethodRevoked { credential: CredentialId },
+    /// The value by which Entra knows the person was set.
+    ImmutableIdSet { value: String },
+    /// It was replaced.
+    ImmutableIdReplaced { from: Option<String>, to: String },
+    /// An answer was sent: see the receipt of that assertion.
+    AnswerIssued {
+        attempt: AttemptId,
+        relying_party: String,
+        assertion: String,
+    },
+    /// A refusal was sent to the relying party.
+    AnswerRefused {
+        attempt: AttemptId,
+        relying_party: String,
+        reason: &'static str,
+    },
+    /// A signed answer failed the inspector's rules and was not sent.
+    PreFlightFailed {
+        attempt: AttemptId,
+        rules: Vec<String>,
+    },
+    /// A session began.
+    SessionBegun { session: SessionId },
+    /// A session ended.
+    SessionEnded {
+        session: SessionId,
+        reason: &'static str,
+    },
+    /// All sessions and open attempts of the person ended.
+    SessionsEnded { reason: &'static str },
+    /// A row was altered or moved outside claimbridge.
+    TamperingFound { what: &'static str },
+    /// A domain was added.
+    DomainAdded { domain: String, issuer: String },
+    /// A relying party was registered.
+    RelyingPartyAdded { entity_id: String },
+    /// A relying party was removed.
+    RelyingPartyRemoved { entity_id: String },
+    /// A signing key was made.
+    KeyCreated { key: KeyId, purpose: String },
+    /// Everything sealed was sealed again under a new master key.
+    KeysRewrapped { from: String, to: String },
+}
+
+/// An event as it is stored.
+#[derive(Clone, Debug, Serialize)]
+pub struct Entry {
+    /// Its id.
+    pub id: EventId,
+    /// The process that wrote it.
+    pub node: NodeId,
+    /// Counts up by one for each entry of that node.
+    pub sequence: i64,
+    /// When.
+    #[serde(serialize_with = "as_rfc3339")]
+    pub at: Timestamp,
+    /// By whom.
+    pub actor: Actor,
+    /// About whom.
+    pub user: Option<UserId>,
+    /// What.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+fn as_rfc3339<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&at.to_rfc3339())
+}
+
+/// What a stranger can cause; counted per hour and reason.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Refused {
+    /// A message that is not what it should be.
+    MalformedRequest,
+    /// A request of a party that is not registered.
+    UnknownParty,
+    /// A request that was seen before, from another browser.
+    ReplayedRequest,
+    /// An attempt's address without its cookie.
+    OtherBrowser,
+    /// A name that nobody has.
+    UnknownName,
+    /// Too much from one address.
+    SourceLimit,
+    /// A form without its token.
+    ForgedForm,
+}
+
+impl Refused {
+    /// The stored spelling.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::MalformedRequest => "malformed-request",
+            Self::UnknownParty => "unknown-party",
+            Self::ReplayedRequest => "replayed-request",
+            Self::OtherBrowser => "other-browser",
+            Self::UnknownName => "unknown-name",
+            Self::SourceLimit => "source-limit",
+            Self::ForgedForm => "forged-form",
+        }
+    }
+}
+
+/// The receipt of one answer: a row of the issuance ledger.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Receipt {
+    /// The assertion's id; unique.
+    pub assertion_id: String,
+    /// The attempt it answered; unique: one answer per attempt.
+    pub attempt: AttemptId,
+    /// For whom.
+    pub user: UserId,
+    /// To whom.
+    pub relying_party: String,
+    /// Which request.
+    pub request_id: String,
+    /// The issuer that stands in it.
+    pub issuer: String,
+    /// The NameID that stands in it.
+    pub name_id: String,
+    /// What it rests on: one line a proof, `kind credential instant`.
+    pub proofs: String,
+    /// The session that holds these proofs.
+    pub session: SessionId,
+    /// The authentication instant that stands in it, milliseconds.
+    pub authn_instant_millis: i64,
+    /// When it was issued, milliseconds.
+    pub issued_at_millis: i64,
+    /// The key that signed it.
+    pub key: KeyId,
+    /// SHA-256 over the bytes that left, hex.
+    pub sha256: String,
+}

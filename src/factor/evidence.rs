@@ -89,6 +89,9 @@ pub enum EvidenceError {
 }
 
 /// Seals a proof for its attempt and browser.
+///
+/// Takes the proof by value: what is sealed cannot be sealed again elsewhere.
+#[expect(clippy::needless_pass_by_value, reason = "sealing consumes the proof")]
 pub fn seal(
     proof: impl Proof,
     binding: Binding<'_>,

@@ -1,1 +1,81 @@
-//! See the crate documentation.
+//! What a browser session is, and when it may be reused.
+//!
+//! A session is proofs kept for a while, with their original instants: it never
+//! makes anything fresher. Its row carries a tag that only `signin::complete` makes;
+//! here are the row as stored and the rules of its life.
+
+use std::time::Duration;
+
+use crate::{
+    base::{
+        browser::TokenHash,
+        clock::Timestamp,
+        ids::{CredentialId, SessionId, UserId},
+    },
+    factor::FactorKind,
+};
+
+/// A proof as a session keeps it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SessionProof {
+    /// How.
+    pub kind: FactorKind,
+    /// With what.
+    pub credential: CredentialId,
+    /// When it was proved; never renewed.
+    pub at: Timestamp,
+}
+
+/// A session as stored. Plain data: without a right tag it is nothing.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SessionRow {
+    /// Its public name.
+    pub id: SessionId,
+    /// SHA-256 of its cookie.
+    pub token: TokenHash,
+    /// Whose it is.
+    pub user: UserId,
+    /// What was proved.
+    pub proofs: Vec<SessionProof>,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it was last used.
+    pub last_used_at: Timestamp,
+    /// When it was ended.
+    pub revoked_at: Option<Timestamp>,
+    /// The tag over token, person and proofs.
+    pub tag: String,
+}
+
+/// How long a session lives.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct SessionPolicy {
+    /// Without use.
+    pub idle: Duration,
+    /// In all.
+    pub absolute: Duration,
+}
+
+impl Default for SessionPolicy {
+    /// One hour without use, ten hours in all: a working day.
+    fn default() -> Self {
+        Self {
+            idle: Duration::from_hours(1),
+            absolute: Duration::from_hours(10),
+        }
+    }
+}
+
+impl SessionRow {
+    /// Whether it is neither ended nor over.
+    pub fn is_alive(&self, policy: SessionPolicy, now: Timestamp) -> bool {
+        self.revoked_at.is_none()
+            && now < self.created_at.plus(policy.absolute)
+            && now < self.last_used_at.plus(policy.idle)
+    }
+
+    /// The instant of the oldest proof: how old the whole is.
+    pub fn oldest_proof(&self) -> Option<Timestamp> {
+        self.proofs.iter().map(|proof| proof.at).min()
+    }
+}

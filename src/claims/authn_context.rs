@@ -1,0 +1,49 @@
+//! Proofs → authentication context (facts §1.3, §2.3).
+//!
+//! Entra reads one value in one place: `AuthnContextClassRef` =
+//! `http://schemas.microsoft.com/claims/multipleauthn`. It follows here from two
+//! classes of proof, and from nothing else.
+
+use crate::{
+    factor::{FactorClass, FactorKind},
+    session::SessionProof,
+};
+
+/// The class reference by which Entra knows multi-factor authentication.
+pub const MULTIPLE_AUTHN: &str = "http://schemas.microsoft.com/claims/multipleauthn";
+
+/// The value for a password (facts §2.3, vocabulary).
+pub const PASSWORD: &str = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport";
+
+/// The value for a TOTP or OATH token.
+pub const TIME_SYNC_TOKEN: &str = "urn:oasis:names:tc:SAML:2.0:ac:classes:TimeSyncToken";
+
+/// What the proofs amount to.
+pub(super) struct AuthnContext {
+    pub(super) class_ref: &'static str,
+    pub(super) method_references: Vec<&'static str>,
+}
+
+/// The context of these proofs; `None` unless they are of two classes.
+pub(super) fn of(proofs: &[SessionProof]) -> Option<AuthnContext> {
+    let mut classes: Vec<FactorClass> = proofs.iter().map(|proof| proof.kind.class()).collect();
+    classes.sort_unstable();
+    classes.dedup();
+    if classes.len() < 2 {
+        return None;
+    }
+    let mut method_references = vec![MULTIPLE_AUTHN];
+    for proof in proofs {
+        let method = match proof.kind {
+            FactorKind::Password => PASSWORD,
+            FactorKind::Totp => TIME_SYNC_TOKEN,
+        };
+        if !method_references.contains(&method) {
+            method_references.push(method);
+        }
+    }
+    Some(AuthnContext {
+        class_ref: MULTIPLE_AUTHN,
+        method_references,
+    })
+}

@@ -1,0 +1,291 @@
+//! Proofs, or a live session, become [`SignedIn`]; a `SignedIn` becomes a sealed session.
+//!
+//! Always true: there are two constructors, [`complete`] and [`resume`]. Both end at
+//! the same check: two classes of factor, of one person, whose account and credentials
+//! are live *now*. `resume` keeps the original instants, so a session never makes a
+//! proof look younger. Nothing else in the crate can make these types.
+
+use std::time::Duration;
+
+use super::{attempt::Attempt, requirement::Freshness};
+use crate::{
+    base::{
+        browser::TokenHash,
+        clock::Timestamp,
+        ids::{AttemptId, CredentialId, SessionId, UserId},
+    },
+    directory::User,
+    factor::{
+        FactorClass, FactorKind,
+        evidence::{self, Binding, Evidence, EvidenceRecord},
+    },
+    keys::sealing::{Sealing, TagLabel},
+    session::{SessionPolicy, SessionProof, SessionRow},
+};
+
+/// A person who proved two factors. Made only by [`complete`] and [`resume`].
+pub struct SignedIn {
+    user: UserId,
+    proofs: Vec<SessionProof>,
+    attempt: AttemptId,
+    session: Option<SessionId>,
+}
+
+impl SignedIn {
+    /// Who.
+    pub fn user(&self) -> &UserId {
+        &self.user
+    }
+
+    /// What was proved, oldest first.
+    pub fn proofs(&self) -> &[SessionProof] {
+        &self.proofs
+    }
+
+    /// The attempt that is answered.
+    pub fn attempt(&self) -> &AttemptId {
+        &self.attempt
+    }
+
+    /// The session that was resumed, if it was one.
+    pub fn resumed_session(&self) -> Option<&SessionId> {
+        self.session.as_ref()
+    }
+
+    /// The instant of the oldest proof: what tokens call the authentication instant.
+    pub fn oldest_proof(&self) -> Timestamp {
+        // `require_two_classes` saw to it that there are proofs.
+        self.proofs
+            .first()
+            .map_or(Timestamp::from_millis(0), |proof| proof.at)
+    }
+}
+
+/// The person and the person's credentials as they are now.
+#[derive(Clone, Copy, Debug)]
+pub struct Holder<'a> {
+    /// The person's row, read in this transaction.
+    pub user: &'a User,
+    /// Credentials that may be used now: confirmed, not revoked, not dead.
+    pub live_credentials: &'a [CredentialId],
+}
+
+/// Why proofs or a session do not make a `SignedIn`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum NotSignedIn {
+    /// A seal is broken, or a row belongs elsewhere.
+    #[error("a sealed row does not belong here")]
+    Seal,
+    /// The session is over, revoked or too old for this request.
+    #[error("the session cannot answer this request")]
+    Session,
+    /// The account is disabled.
+    #[error("the account is disabled")]
+    Disabled,
+    /// Proofs of different people.
+    #[error("the proofs are of different people")]
+    DifferentPeople,
+    /// A credential that was used is not live any more.
+    #[error("a credential that was used has been revoked")]
+    Revoked,
+    /// Fewer than two classes of factor.
+    #[error("two different kinds of factor are needed")]
+    OneClass,
+}
+
+/// Opens the records of `attempt`. Records that are stale or not of this attempt and
+/// browser are an error: whoever put them there was not us.
+pub fn open_evidence(
+    attempt: &Attempt,
+    records: &[EvidenceRecord],
+    sealing: &Sealing,
+    now: Timestamp,
+    max_age: Duration,
+) -> Result<Vec<Evidence>, NotSignedIn> {
+    let binding = Binding {
+        attempt: &attempt.id,
+        browser: &attempt.browser,
+    };
+    records
+        .iter()
+        .map(|record| evidence::open(record, binding, sealing, now, max_age))
+        .collect::<Result<_, _>>()
+        .map_err(|_| NotSignedIn::Seal)
+}
+
+/// From the proofs of one attempt.
+pub fn complete(
+    attempt: &Attempt,
+    records: &[EvidenceRecord],
+    holder: Holder<'_>,
+    sealing: &Sealing,
+    now: Timestamp,
+    max_age: Duration,
+) -> Result<SignedIn, NotSignedIn> {
+    let evidence = open_evidence(attempt, records, sealing, now, max_age)?;
+    if evidence.iter().any(|proof| *proof.user() != holder.user.id)
+        || attempt.user.as_ref() != Some(&holder.user.id)
+    {
+        return Err(NotSignedIn::DifferentPeople);
+    }
+    let proofs = evidence
+        .into_iter()
+        .map(|proof| SessionProof {
+            kind: proof.kind(),
+            credential: proof.credential().clone(),
+            at: proof.at(),
+        })
+        .collect();
+    require_live(proofs, holder, sealing).map(|proofs| SignedIn {
+        user: holder.user.id.clone(),
+        proofs,
+        attempt: attempt.id.clone(),
+        session: None,
+    })
+}
+
+/// What a session must satisfy to answer.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionTerms {
+    /// How long sessions live.
+    pub policy: SessionPolicy,
+    /// What the request demands.
+    pub freshness: Freshness,
+}
+
+/// From a browser session, for a request that takes sessions of that age.
+pub fn resume(
+    attempt: &Attempt,
+    row: &SessionRow,
+    presented: &TokenHash,
+    terms: SessionTerms,
+    holder: Holder<'_>,
+    sealing: &Sealing,
+    now: Timestamp,
+) -> Result<SignedIn, NotSignedIn> {
+    if row.token != *presented {
+        return Err(NotSignedIn::Seal);
+    }
+    verify_session(row, sealing)?;
+    let fresh = row
+        .oldest_proof()
+        .is_some_and(|at| terms.freshness.is_met_by_session(at, now));
+    if !row.is_alive(terms.policy, now) || !fresh {
+        return Err(NotSignedIn::Session);
+    }
+    if row.user != holder.user.id || attempt.user.as_ref().is_some_and(|user| *user != row.user) {
+        return Err(NotSignedIn::DifferentPeople);
+    }
+    require_live(row.proofs.clone(), holder, sealing).map(|proofs| SignedIn {
+        user: row.user.clone(),
+        proofs,
+        attempt: attempt.id.clone(),
+        session: Some(row.id.clone()),
+    })
+}
+
+/// Checks a session's tag: that `complete` made this row.
+pub fn verify_session(row: &SessionRow, sealing: &Sealing) -> Result<(), NotSignedIn> {
+    let proofs = proof_text(&row.proofs);
+    let created = row.created_at.as_millis().to_be_bytes();
+    sealing
+        .verify_tag(
+            TagLabel::Session,
+            &session_fields(row, &proofs, &created),
+            &row.tag,
+        )
+        .map_err(|_| NotSignedIn::Seal)
+}
+
+/// The part both constructors end at.
+fn require_live(
+    mut proofs: Vec<SessionProof>,
+    holder: Holder<'_>,
+    sealing: &Sealing,
+) -> Result<Vec<SessionProof>, NotSignedIn> {
+    holder
+        .user
+        .require_identity(sealing)
+        .map_err(|_| NotSignedIn::Seal)?;
+    if holder.user.disabled_at.is_some() {
+        return Err(NotSignedIn::Disabled);
+    }
+    if proofs
+        .iter()
+        .any(|proof| !holder.live_credentials.contains(&proof.credential))
+    {
+        return Err(NotSignedIn::Revoked);
+    }
+    require_two_classes(proofs.iter().map(|proof| proof.kind))?;
+    proofs.sort_by_key(|proof| proof.at);
+    Ok(proofs)
+}
+
+/// Multi-factor means two classes, not two proofs.
+fn require_two_classes(kinds: impl Iterator<Item = FactorKind>) -> Result<(), NotSignedIn> {
+    let mut classes: Vec<FactorClass> = kinds.map(FactorKind::class).collect();
+    classes.sort_unstable();
+    classes.dedup();
+    if classes.len() >= 2 {
+        Ok(())
+    } else {
+        Err(NotSignedIn::OneClass)
+    }
+}
+
+/// A new session with its tag. Made only by [`seal_session`], from a `SignedIn`.
+pub struct SealedSession {
+    row: SessionRow,
+}
+
+impl SealedSession {
+    /// The row to store.
+    pub fn row(&self) -> &SessionRow {
+        &self.row
+    }
+}
+
+/// A new session that keeps the proofs of `signed_in` with their instants.
+pub fn seal_session(
+    signed_in: &SignedIn,
+    id: SessionId,
+    token: TokenHash,
+    sealing: &Sealing,
+    now: Timestamp,
+) -> SealedSession {
+    let mut row = SessionRow {
+        id,
+        token,
+        user: signed_in.user.clone(),
+        proofs: signed_in.proofs.clone(),
+        created_at: now,
+        last_used_at: now,
+        revoked_at: None,
+        tag: String::new(),
+    };
+    let proofs = proof_text(&row.proofs);
+    let created = row.created_at.as_millis().to_be_bytes();
+    row.tag = sealing.tag(TagLabel::Session, &session_fields(&row, &proofs, &created));
+    SealedSession { row }
+}
+
+fn proof_text(proofs: &[SessionProof]) -> String {
+    proofs.iter().fold(String::new(), |text, proof| {
+        format!(
+            "{text}{} {} {}\n",
+            proof.kind.as_str(),
+            proof.credential,
+            proof.at.as_millis()
+        )
+    })
+}
+
+fn session_fields<'a>(row: &'a SessionRow, proofs: &'a str, created: &'a [u8]) -> [&'a [u8]; 5] {
+    [
+        row.id.as_str().as_bytes(),
+        row.token.as_str().as_bytes(),
+        row.user.as_str().as_bytes(),
+        proofs.as_bytes(),
+        created,
+    ]
+}

@@ -1,0 +1,173 @@
+//! The only dispatcher: given what is known and proved, what comes next.
+//!
+//! Steps never call steps; each stores what it learned and returns here.
+//!
+//! ```text
+//!            ┌────────────► Issue(Session)      a live session is fresh enough
+//!  begin ────┤
+//!            └► AskPassword ─► AskTotp ─► ShowNotices ─► Issue(Proofs)
+//!                    │    └──► AskPass  (no method yet: a pass opens enrolment)
+//!                    └ pass ─► Enrol ─► AskPassword   (the confirming code proves nothing)
+//! ```
+
+use super::{attempt::Attempt, request::Interaction};
+use crate::{
+    base::clock::Timestamp,
+    factor::{FactorClass, FactorKind, evidence::Evidence},
+};
+
+/// What is known when the next step is chosen.
+#[derive(Debug)]
+pub struct Situation<'a> {
+    /// The attempt, open.
+    pub attempt: &'a Attempt,
+    /// Proofs of this attempt, opened.
+    pub evidence: &'a [Evidence],
+    /// The person, once the attempt has one.
+    pub person: Option<Person>,
+    /// Whether a session could answer.
+    pub session: SessionAnswer,
+    /// An enrolment that a pass opened in this attempt.
+    pub enrolment: Enrolment,
+    /// Now.
+    pub now: Timestamp,
+}
+
+impl std::fmt::Debug for Evidence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Evidence")
+            .field("kind", &self.kind())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What matters here about the person.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Person {
+    /// Whether the person may sign in at all.
+    pub status: PersonStatus,
+    /// How many confirmed, unrevoked methods of possession there are.
+    pub live_methods: usize,
+    /// How many notices wait to be shown.
+    pub unseen_notices: usize,
+}
+
+/// Whether the person may sign in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum PersonStatus {
+    /// Yes.
+    Active,
+    /// An administrator disabled the account.
+    Disabled,
+}
+
+/// Whether a browser session could answer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SessionAnswer {
+    /// Alive, this person's browser, fresh enough.
+    FreshEnough,
+    /// None, or not for this request.
+    None,
+}
+
+/// Whether a pass opened enrolment here.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Enrolment {
+    /// No.
+    None,
+    /// Yes; first a password must be chosen.
+    NeedsPassword,
+    /// Yes; a method is being set up.
+    NeedsMethod,
+}
+
+/// What comes next.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum NextStep {
+    /// Ask for name and password.
+    AskPassword,
+    /// Ask for a one-time code.
+    AskTotp,
+    /// The person has no method: ask for a temporary access pass.
+    AskPass,
+    /// A pass was accepted: choose a password.
+    ChoosePassword,
+    /// A pass was accepted: set up a TOTP program.
+    EnrolTotp,
+    /// Tell the person what others did to the account.
+    ShowNotices,
+    /// Answer the relying party.
+    Issue(AnswerFrom),
+    /// Answer the relying party that it cannot be done.
+    Refuse(Refusal),
+}
+
+/// What an answer rests on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum AnswerFrom {
+    /// Proofs of this attempt.
+    Proofs,
+    /// A session.
+    Session,
+}
+
+/// Why the relying party gets a refusal.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Refusal {
+    /// Pages were forbidden and would be needed (SAML `NoPassive`).
+    InteractionForbidden,
+    /// The account is disabled (SAML `RequestDenied`).
+    Disabled,
+}
+
+/// Decides.
+pub fn next_step(situation: &Situation<'_>) -> NextStep {
+    if let Some(person) = situation.person
+        && person.status == PersonStatus::Disabled
+    {
+        return NextStep::Refuse(Refusal::Disabled);
+    }
+    // Proofs of this attempt come first: a person who has begun is not answered
+    // from somebody's older session.
+    if situation.evidence.is_empty()
+        && situation.enrolment == Enrolment::None
+        && situation.session == SessionAnswer::FreshEnough
+    {
+        return NextStep::Issue(AnswerFrom::Session);
+    }
+    if situation.attempt.request.interaction == Interaction::Forbidden {
+        return NextStep::Refuse(Refusal::InteractionForbidden);
+    }
+    match situation.enrolment {
+        Enrolment::NeedsPassword => return NextStep::ChoosePassword,
+        Enrolment::NeedsMethod => return NextStep::EnrolTotp,
+        Enrolment::None => {}
+    }
+    let has = |class: FactorClass| situation.evidence.iter().any(|e| e.kind().class() == class);
+    let Some(person) = situation.person else {
+        return NextStep::AskPassword;
+    };
+    if !has(FactorClass::Knowledge) {
+        return NextStep::AskPassword;
+    }
+    if !has(FactorClass::Possession) {
+        return if person.live_methods == 0 {
+            NextStep::AskPass
+        } else {
+            NextStep::AskTotp
+        };
+    }
+    if person.unseen_notices > 0 {
+        return NextStep::ShowNotices;
+    }
+    NextStep::Issue(AnswerFrom::Proofs)
+}
+
+/// The factor that a step verifies; `None` for steps that verify none.
+pub fn factor_of(step: NextStep) -> Option<FactorKind> {
+    match step {
+        NextStep::AskPassword => Some(FactorKind::Password),
+        NextStep::AskTotp => Some(FactorKind::Totp),
+        _ => None,
+    }
+}

@@ -1,0 +1,71 @@
+//! What a relying party asks, whatever the protocol: who asks, how fresh, reply where.
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::{clock::Timestamp, text::DomainName};
+
+/// Over which protocol the answer goes back. Stored with the attempt.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    /// SAML 2.0 web browser SSO.
+    Saml2,
+}
+
+/// Whether the person must prove everything anew (SAML `ForceAuthn`).
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reauthentication {
+    /// Only what is not fresh enough.
+    AsNeeded,
+    /// Both factors, now.
+    Always,
+}
+
+/// Whether the person may be asked anything (SAML `IsPassive`).
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Interaction {
+    /// Pages may be shown.
+    Allowed,
+    /// Answer from what is there, or say that it cannot be done.
+    Forbidden,
+}
+
+/// A verified request in the terms of the story. Everything in it was checked against
+/// what is registered; nothing in it says who the person is.
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
+pub struct SignInRequest {
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The asking party's entity id, of a registered party.
+    pub relying_party: String,
+    /// The request's own id, repeated in the answer.
+    pub request_id: String,
+    /// Where the answer goes: a registered address.
+    pub reply_url: String,
+    /// Opaque, echoed byte for byte.
+    pub relay_state: Option<String>,
+    /// The domain that the address of the request named (`?domain=`): only its people are let in.
+    pub domain: Option<String>,
+    /// Whether everything must be proved anew.
+    pub reauthentication: Reauthentication,
+    /// Whether pages may be shown.
+    pub interaction: Interaction,
+    /// A name to fill in for the person; proves nothing.
+    pub login_hint: Option<String>,
+    /// When it arrived, milliseconds since 1970.
+    pub received_at_millis: i64,
+}
+
+impl SignInRequest {
+    /// When it arrived.
+    pub fn received_at(&self) -> Timestamp {
+        Timestamp::from_millis(self.received_at_millis)
+    }
+
+    /// The domain that the request is bound to, if it names one.
+    pub fn domain_name(&self) -> Option<DomainName> {
+        self.domain.as_deref().and_then(|name| name.parse().ok())
+    }
+}
