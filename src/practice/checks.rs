@@ -1,0 +1,137 @@
+//! The list of checks that a response goes through, and how each ended.
+//!
+//! Always true: a judgement shows every check of the list, in its order; what an
+//! earlier failure left unchecked is shown as such and never as passed.
+
+/// How a check ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum CheckOutcome {
+    /// As it should be.
+    Passed,
+    /// Not as it should be.
+    Failed,
+    /// An earlier failure left nothing to check.
+    NotReached,
+}
+
+/// One thing that was checked.
+#[derive(Clone, Debug)]
+pub struct Check {
+    /// A stable short name.
+    pub name: &'static str,
+    /// What was asked, in one sentence.
+    pub title: &'static str,
+    /// How it ended.
+    pub outcome: CheckOutcome,
+    /// What was seen.
+    pub detail: String,
+    /// The Entra error that a failure predicts (facts §9), digits only.
+    pub aadsts: &'static str,
+}
+
+/// The checks: name, title, predicted error.
+const CHECKS: [(&str, &str, &str); 18] = [
+    ("message", "The form field is base64 of plain XML", "50008"),
+    ("status", "The status is Success", "500082"),
+    (
+        "assertion",
+        "There is exactly one assertion, not encrypted",
+        "500082",
+    ),
+    ("signed", "The assertion itself is signed", "50008"),
+    ("signature", "The signature holds", "50006"),
+    (
+        "certificate",
+        "The key is one that is registered for the domain",
+        "5000811",
+    ),
+    (
+        "issuer",
+        "The issuer is the registered issuerUri, byte for byte",
+        "50107",
+    ),
+    ("audience", "The audience is this tenant", "50008"),
+    (
+        "recipient",
+        "The recipient is this tenant's login.srf",
+        "500089",
+    ),
+    (
+        "request",
+        "It answers a request of ours, for the first time",
+        "500089",
+    ),
+    ("time", "It is valid now", "50008"),
+    ("name-id", "The NameID is persistent", "500089"),
+    (
+        "person",
+        "The NameID is the ImmutableID of a known person",
+        "51004",
+    ),
+    (
+        "email",
+        "IDPEmail is that person's user principal name",
+        "50034",
+    ),
+    (
+        "root-domain",
+        "The person belongs to the issuer's root domain",
+        "5000820",
+    ),
+    (
+        "sign-in",
+        "It says when the person signed in, and that is recent enough",
+        "50078",
+    ),
+    ("relay-state", "RelayState came back byte for byte", "50008"),
+    (
+        "mfa",
+        "The class reference is multipleauthn: the person used two factors",
+        "50079",
+    ),
+];
+
+/// The checks of one judgement so far.
+pub(super) struct Checks(Vec<Check>);
+
+impl Checks {
+    pub(super) fn none() -> Self {
+        Self(Vec::new())
+    }
+
+    pub(super) fn record(&mut self, name: &str, result: Result<String, String>) {
+        let (outcome, detail) = match result {
+            Ok(detail) => (CheckOutcome::Passed, detail),
+            Err(detail) => (CheckOutcome::Failed, detail),
+        };
+        if let Some((name, title, aadsts)) = CHECKS.iter().find(|(known, ..)| *known == name) {
+            self.0.push(Check {
+                name,
+                title,
+                outcome,
+                detail,
+                aadsts,
+            });
+        }
+    }
+
+    /// Fills in what was not reached, in the table's order.
+    pub(super) fn finish(mut self) -> Vec<Check> {
+        CHECKS
+            .iter()
+            .map(|(name, title, aadsts)| {
+                let at = self.0.iter().position(|check| check.name == *name);
+                at.map_or_else(
+                    || Check {
+                        name,
+                        title,
+                        outcome: CheckOutcome::NotReached,
+                        detail: "An earlier failure left nothing to check.".to_owned(),
+                        aadsts,
+                    },
+                    |at| self.0.swap_remove(at),
+                )
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,49 @@
+//! The inspector's opinion, with this tenant's registration as context.
+//!
+//! Always true: the inspector sees the same bytes and the same registration as
+//! the tenant's own verifier, and neither listens to the other.
+
+use crate::{
+    inspect::{Consumer, Context, GivenRequest, Jwks, Report, inspect},
+    relying_party::cloud::EntraCloud,
+};
+
+use super::{reading, verifier::Expectation};
+
+/// What the inspector says of a response.
+pub fn of_response(field: &str, expectation: &Expectation<'_>) -> Report {
+    let context = Context {
+        expect: Some(Consumer::EntraSaml2),
+        issuer: Some(expectation.domain.issuer_uri.clone()),
+        realm: Some(expectation.domain.name.clone()),
+        cloud: Some(EntraCloud {
+            name: "custom".to_owned(),
+            entity_id: expectation.entity_id.to_owned(),
+            reply_url: expectation.reply_url.to_owned(),
+            metadata_url: None,
+        }),
+        certificates: expectation.domain.certificates.clone(),
+        request: expectation.request.map(|request| GivenRequest {
+            id: request.id.clone(),
+        }),
+        ..Context::at(expectation.now)
+    };
+    match reading::decode_field(field) {
+        Ok(xml) => inspect(xml.as_bytes(), &context),
+        Err(_) => inspect(field.as_bytes(), &context),
+    }
+}
+
+/// What the inspector says of an access token.
+pub fn of_token(
+    token: &str,
+    jwks: &serde_json::Value,
+    now: crate::base::clock::Timestamp,
+) -> Report {
+    let context = Context {
+        expect: Some(Consumer::PartnerCenter),
+        jwks: Jwks::parse(jwks.to_string().as_bytes()).ok(),
+        ..Context::at(now)
+    };
+    inspect(token.as_bytes(), &context)
+}

@@ -1,0 +1,152 @@
+//! From a judged response to what Entra would do next, and what Partner Center
+//! would answer then.
+//!
+//! Always true: `amr` gets `mfa` from the verifier's look at the signed class
+//! reference and from nothing else; without it the domain's
+//! `enforceMfaByFederatedIdp` means that no token is handed out.
+
+use serde_json::{Value, json};
+
+use crate::{base::clock::Timestamp, inspect::Report};
+
+use super::{
+    checks::{Check, CheckOutcome},
+    federation::{Break, PracticeUser},
+    partner_center::{MfaCompliance, PartnerCenterAnswer},
+    token::Amr,
+};
+
+/// What the practice tenant does with a response.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Decision {
+    /// Taken, with MFA: on to Partner Center.
+    Accepted,
+    /// Good in all but the claim: under `enforceMfaByFederatedIdp` Entra sends the
+    /// person back to the identity provider, again and again.
+    WithoutMfa,
+    /// Refused.
+    Refused,
+}
+
+impl Decision {
+    /// The spelling of `/last.json`, which is the inspector's.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::WithoutMfa => "accepted-without-mfa",
+            Self::Refused => "rejected",
+        }
+    }
+}
+
+/// Whose bytes were judged.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Origin {
+    /// As they came from the identity provider.
+    IdentityProvider,
+    /// The re-signed copy of `altered.rs`.
+    AlteredCopy,
+}
+
+/// All there is to know about one judged response.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// What happens next.
+    pub decision: Decision,
+    /// The verifier's checks.
+    pub checks: Vec<Check>,
+    /// The person that Entra would sign in.
+    pub person: Option<PracticeUser>,
+    /// When that person signed in.
+    pub authn_instant: Option<Timestamp>,
+    /// The `amr` of the access token.
+    pub amr: Option<Amr>,
+    /// The inspector on the response.
+    pub response_report: Report,
+    /// The inspector on the access token, where one is handed out.
+    pub token_report: Option<Report>,
+    /// The access token. Without MFA it is one that Entra would not hand out.
+    pub access_token: Option<String>,
+    /// Its claims.
+    pub access_token_claims: Option<Value>,
+    /// What Partner Center answers.
+    pub partner_center: PartnerCenterAnswer,
+    /// The button that was pressed.
+    pub broken: Option<Break>,
+    /// Whose bytes these are.
+    pub origin: Origin,
+    /// The tenant's clock while it judged.
+    pub judged_at: Timestamp,
+    /// The judged message, decoded; empty if it could not be.
+    pub message: String,
+    /// The request that it answers.
+    pub request: Option<String>,
+    /// RelayState as it came.
+    pub relay_state: String,
+}
+
+impl Outcome {
+    /// The check that decided against the response.
+    pub fn refusal(&self) -> Option<&Check> {
+        let mfa_counts = self.decision == Decision::WithoutMfa;
+        self.checks.iter().find(|check| {
+            check.outcome == CheckOutcome::Failed && (mfa_counts || check.name != "mfa")
+        })
+    }
+
+    /// `GET /last.json`.
+    pub fn to_json(&self) -> Value {
+        let checks: Vec<Value> = self
+            .checks
+            .iter()
+            .map(|check| {
+                json!({
+                    "name": check.name,
+                    "outcome": match check.outcome {
+                        CheckOutcome::Passed => "passed",
+                        CheckOutcome::Failed => "failed",
+                        CheckOutcome::NotReached => "not-reached",
+                    },
+                    "detail": check.detail,
+                })
+            })
+            .collect();
+        let verdicts: Vec<Value> = std::iter::once(&self.response_report)
+            .chain(&self.token_report)
+            .flat_map(|report| &report.verdicts)
+            .map(|verdict| json!(verdict))
+            .collect();
+        json!({
+            "accepted": self.decision == Decision::Accepted,
+            "outcome": self.decision.as_str(),
+            "amr": self.amr.map_or(&[][..], Amr::values),
+            "aadsts": self.refusal().map(|check| check.aadsts),
+            "findings": self.response_report.broken(),
+            "undecided": undecided(&self.response_report),
+            "token_findings": self.token_report.as_ref().map(Report::broken),
+            "verdicts": verdicts,
+            "checks": checks,
+            "person": self.person.as_ref().map(|person| person.upn.as_str()),
+            "authn_instant": self.authn_instant.map(Timestamp::to_rfc3339),
+            "break": self.broken.map(Break::as_str),
+            "altered": self.origin == Origin::AlteredCopy,
+            "access_token": self.access_token,
+            "access_token_claims": self.access_token_claims,
+            "partner_center": {
+                "status": self.partner_center.status,
+                "code": self.partner_center.code,
+                "isMfaCompliant": self.partner_center.mfa == MfaCompliance::Compliant,
+                "reason": self.partner_center.reason,
+            },
+        })
+    }
+}
+
+fn undecided(report: &Report) -> Vec<&'static str> {
+    report
+        .findings
+        .iter()
+        .filter(|finding| finding.severity == crate::inspect::Severity::Undecided)
+        .map(|finding| finding.rule)
+        .collect()
+}

@@ -1,0 +1,155 @@
+//! The pages of both practice sites: one struct per page, as data only.
+
+use askama::Template;
+use serde_json::Value;
+
+use crate::inspect::{Finding, Report, Severity};
+
+use super::{
+    Practice, altered,
+    checks::{Check, CheckOutcome},
+    federation::Break,
+    outcome::{Decision, Origin, Outcome},
+    partner_center::PartnerCenterAnswer,
+    reading,
+    request::Binding,
+    totp::CurrentCode,
+};
+
+/// `/`: what will happen.
+#[derive(Template)]
+#[template(path = "practice/home.html")]
+pub(super) struct Home<'a> {
+    pub(super) practice: &'a Practice,
+    pub(super) broken: Option<Break>,
+    pub(super) judged: bool,
+}
+
+/// The form that carries the request to the identity provider.
+#[derive(Template)]
+#[template(path = "practice/post.html")]
+pub(super) struct Post<'a> {
+    pub(super) target: &'a str,
+    pub(super) message: &'a str,
+    pub(super) relay_state: &'a str,
+    pub(super) pretty: String,
+}
+
+/// What came of the last response.
+#[derive(Template)]
+#[template(path = "practice/result.html")]
+pub(super) struct ResultPage<'a> {
+    pub(super) outcome: &'a Outcome,
+    pub(super) request: Option<String>,
+    pub(super) message: String,
+    pub(super) claims: Option<String>,
+}
+
+impl<'a> ResultPage<'a> {
+    pub(super) fn of(outcome: &'a Outcome) -> Self {
+        Self {
+            request: outcome.request.as_deref().map(pretty_xml),
+            message: pretty_xml(&outcome.message),
+            claims: outcome.access_token_claims.as_ref().map(pretty_json),
+            outcome,
+        }
+    }
+
+    fn findings(&self) -> Vec<&Finding> {
+        shown(&self.outcome.response_report)
+    }
+
+    fn accepted(&self) -> bool {
+        self.outcome.decision == Decision::Accepted
+    }
+
+    fn without_mfa(&self) -> bool {
+        self.outcome.decision == Decision::WithoutMfa
+    }
+
+    fn altered(&self) -> Option<&'static str> {
+        (self.outcome.origin == Origin::AlteredCopy).then_some(altered::WHAT_CHANGED)
+    }
+
+    fn refusal(&self) -> Option<&Check> {
+        self.outcome.refusal()
+    }
+
+    fn broken(&self) -> Option<Break> {
+        self.outcome.broken
+    }
+}
+
+/// Nothing has been judged yet.
+#[derive(Template)]
+#[template(path = "practice/nothing.html")]
+pub(super) struct Nothing {}
+
+/// The desktop TOTP program.
+#[derive(Template)]
+#[template(path = "practice/totp.html")]
+pub(super) struct DesktopTotpPage {
+    pub(super) codes: Vec<CurrentCode>,
+    pub(super) refresh_after: u64,
+}
+
+/// Partner Center's answer to a browser.
+#[derive(Template)]
+#[template(path = "practice/partner_center.html")]
+pub(super) struct PartnerCenterPage<'a> {
+    pub(super) answer: &'a PartnerCenterAnswer,
+    pub(super) claims: Option<String>,
+    pub(super) report: Option<Report>,
+    pub(super) tenant_url: &'a str,
+}
+
+impl PartnerCenterPage<'_> {
+    fn findings(&self) -> Vec<&Finding> {
+        self.report.as_ref().map(shown).unwrap_or_default()
+    }
+}
+
+/// SP metadata, in the shape of Microsoft's (facts §1.2), unsigned.
+#[derive(Template)]
+#[template(path = "practice/metadata.xml")]
+pub(super) struct Metadata<'a> {
+    pub(super) entity_id: &'a str,
+    pub(super) reply_url: String,
+}
+
+/// Class, sign and word of a check: never colour alone.
+fn mark(check: &Check) -> (&'static str, &'static str, &'static str) {
+    match check.outcome {
+        CheckOutcome::Passed => ("passed", "✓", "passed"),
+        CheckOutcome::Failed => ("failed", "✗", "failed"),
+        CheckOutcome::NotReached => ("not-reached", "–", "not reached"),
+    }
+}
+
+/// What an operator must look at; a note for information is not.
+fn shown(report: &Report) -> Vec<&Finding> {
+    report
+        .findings
+        .iter()
+        .filter(|finding| finding.severity != Severity::Info)
+        .collect()
+}
+
+fn start_address(binding: Binding) -> &'static str {
+    match binding {
+        Binding::Post => "/start",
+        Binding::Redirect => "/start?binding=redirect",
+    }
+}
+
+pub(super) fn pretty_json(value: &Value) -> String {
+    serde_json::to_string_pretty(value).unwrap_or_default()
+}
+
+/// For reading only: white space is significant under a signature.
+pub(super) fn pretty_xml(xml: &str) -> String {
+    reading::parse_plain(xml).map_or_else(
+        |_| xml.to_owned(),
+        |document| document.to_xml_with_options(&uppsala::XmlWriteOptions::pretty("  ")),
+    )
+}

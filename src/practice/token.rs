@@ -1,0 +1,165 @@
+//! The practice access token: an RS256 JWT in the shape of the one that Microsoft
+//! documents for Partner Center (facts §6; the fixture `partner-center-access-token`).
+//!
+//! Always true: `amr` holds `mfa` only where the tenant's own verifier saw the
+//! class reference in a signed assertion; the key lives as long as this process.
+
+use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
+
+use crate::base::clock::Timestamp;
+
+use super::{federation::PracticeUser, throw_away::ThrowAwayKey};
+
+/// The audience of a Partner Center token.
+pub const PARTNER_CENTER: &str = "https://api.partnercenter.microsoft.com";
+/// Of the fixture: an hour and five minutes.
+const LIFETIME_SECONDS: i64 = 3900;
+const APP_ID: &str = "23ec45a3-5127-4185-9eff-c8887839e6ab";
+
+/// What `amr` says.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Amr {
+    /// `["pwd","mfa"]`.
+    PasswordAndMfa,
+    /// `["pwd"]`.
+    Password,
+}
+
+impl Amr {
+    /// The values of the claim.
+    pub fn values(self) -> &'static [&'static str] {
+        match self {
+            Self::PasswordAndMfa => &["pwd", "mfa"],
+            Self::Password => &["pwd"],
+        }
+    }
+}
+
+/// Why a token is not taken.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum TokenError {
+    /// Not three parts of base64url JSON.
+    #[error("the access token is no signed JWT")]
+    Form,
+    /// Another algorithm than RS256, or a key that is not in the set.
+    #[error("the access token is not signed with a key of this tenant")]
+    Key,
+    /// The signature does not hold.
+    #[error("the access token's signature does not hold")]
+    Signature,
+}
+
+/// Signs and publishes.
+pub struct TokenIssuer {
+    key: ThrowAwayKey,
+    kid: String,
+    tenant_id: String,
+}
+
+impl TokenIssuer {
+    /// An issuer for the tenant `tenant_id` (a GUID).
+    pub fn new(key: ThrowAwayKey, tenant_id: String) -> Self {
+        let digest = aws_lc_rs::digest::digest(
+            &aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY,
+            key.certificate(),
+        );
+        let kid = URL_SAFE_NO_PAD.encode(digest); // Entra's x5t: a name, not a protection
+        Self {
+            key,
+            kid,
+            tenant_id,
+        }
+    }
+
+    /// `iss` of the tenant's tokens.
+    pub fn issuer(&self) -> String {
+        format!("https://sts.windows.net/{}/", self.tenant_id)
+    }
+
+    /// The key set (RFC 7517 §5).
+    pub fn jwks(&self) -> Value {
+        json!({ "keys": [self.key.jwk(&self.kid)] })
+    }
+
+    /// A token for `user`. None if the key could not sign.
+    pub fn mint(&self, user: &PracticeUser, amr: Amr, now: Timestamp) -> Option<String> {
+        let issued = now.as_secs();
+        let (given, family) = user
+            .display_name
+            .rsplit_once(' ')
+            .unwrap_or((&user.display_name, ""));
+        let claims = json!({
+            "aud": PARTNER_CENTER,
+            "iss": self.issuer(),
+            "iat": issued,
+            "nbf": issued,
+            "exp": issued + LIFETIME_SECONDS,
+            "acr": "1",
+            "amr": amr.values(),
+            "appid": APP_ID,
+            "appidacr": "0",
+            "family_name": family,
+            "given_name": given,
+            "ipaddr": "127.0.0.1",
+            "name": user.display_name,
+            "oid": user.object_id,
+            "scp": "user_impersonation",
+            "tenant_region_scope": "NA",
+            "tid": self.tenant_id,
+            "unique_name": user.upn.as_str(),
+            "upn": user.upn.as_str(),
+            "ver": "1.0",
+        });
+        let header = json!({ "typ": "JWT", "alg": "RS256", "x5t": self.kid, "kid": self.kid });
+        let signed = format!(
+            "{}.{}",
+            URL_SAFE_NO_PAD.encode(header.to_string()),
+            URL_SAFE_NO_PAD.encode(claims.to_string())
+        );
+        let signature = self.key.sign(signed.as_bytes()).ok()?;
+        Some(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
+    }
+}
+
+/// The claims of `token`, if a key of `jwks` signed it with RS256.
+pub fn verify(token: &str, jwks: &Value) -> Result<Value, TokenError> {
+    let mut parts = token.split('.');
+    let (Some(header), Some(claims), Some(signature), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Err(TokenError::Form);
+    };
+    let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Form);
+    let json = |part: &str| -> Result<Value, TokenError> {
+        serde_json::from_slice(&decode(part)?).map_err(|_| TokenError::Form)
+    };
+    let header = json(header)?;
+    let body = json(claims)?;
+    if header["alg"] != "RS256" {
+        return Err(TokenError::Key);
+    }
+    let key = jwks["keys"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|key| key["kid"].is_string() && key["kid"] == header["kid"])
+        .ok_or(TokenError::Key)?;
+    let component = |name: &str| {
+        key[name]
+            .as_str()
+            .and_then(|text| URL_SAFE_NO_PAD.decode(text).ok())
+            .ok_or(TokenError::Key)
+    };
+    let (n, e) = (component("n")?, component("e")?);
+    let signed_length = token.len() - signature.len() - 1;
+    RsaPublicKeyComponents { n, e }
+        .verify(
+            &RSA_PKCS1_2048_8192_SHA256,
+            &token.as_bytes()[..signed_length],
+            &decode(signature)?,
+        )
+        .map_err(|_| TokenError::Signature)?;
+    Ok(body)
+}
