@@ -62,3 +62,6 @@ pub mod practice;
 pub mod storage;
 /// HTTP: the URL map, extractors, layers, handlers, pages.
 pub mod web;
+
+#[cfg(forge)]
+mod forge;

@@ -1,1 +1,407 @@
-//! See the crate documentation.
+//! `claimbridge.toml` and the environment, as one validated value.
+//!
+//! Always true: a [`Config`] that exists was found good as a whole. Every problem
+//! is reported at once, an unknown key is one of them, each key can be given as
+//! `CLAIMBRIDGE_SECTION__KEY`, and each secret has a `_file` twin. Secrets that
+//! others can read are refused. Nothing here can switch a factor off.
+//!
+//! Read next: [`Config::load`]; the commented file that `init` writes is in `template`.
+
+mod entra;
+mod problem;
+mod reader;
+/// The commented file that `init` writes.
+pub mod template;
+
+use std::{
+    net::SocketAddr,
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use url::{Host, Url};
+
+pub use entra::Entra;
+pub use problem::{Problem, Problems};
+pub use reader::CONFIG_VARIABLE;
+
+use crate::{
+    base::{address_range::AddressRange, clock::Timestamp, secret::Secret, text::DomainName},
+    keys::sealing::MasterKey,
+    relying_party::{cloud::ENTRA_SESSION_MAX_AGE, domain::new_domain},
+    session::SessionPolicy,
+    signin::{attempt, lockout::Delays},
+};
+use reader::Reader;
+
+/// The whole configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What people and Entra call this server: scheme, host and port, no path.
+    pub public_url: Url,
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Where `/healthz` and `/readyz` listen besides, if anywhere.
+    pub listen_ops: Option<SocketAddr>,
+    /// Certificate and key, if it speaks TLS itself.
+    pub tls: Option<Tls>,
+    /// `sqlite://…` or `postgres://…`, with its password.
+    pub database_url: Secret<String>,
+    /// What everything is sealed under.
+    pub master_key: MasterKey,
+    /// How Entra is answered.
+    pub entra: Entra,
+    /// Domains that are there from the start; `domain add` adds more.
+    pub domains: Vec<DomainSetting>,
+    /// Times and limits.
+    pub policy: Policy,
+    /// What people see.
+    pub branding: Branding,
+}
+
+/// Files for TLS (PEM).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Tls {
+    /// The certificate with its chain.
+    pub certificate_file: PathBuf,
+    /// Its private key.
+    pub private_key_file: PathBuf,
+}
+
+/// A domain and the issuer its people's answers carry.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct DomainSetting {
+    /// The domain.
+    pub name: DomainName,
+    /// Its `issuerUri`.
+    pub issuer: String,
+}
+
+/// Times and limits.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Policy {
+    /// How long a session lives, unused and in all.
+    pub session: SessionPolicy,
+    /// How old the proofs of a session may be to answer Entra.
+    pub entra_session_max_age: Duration,
+    /// How long a person may take for one sign-in.
+    pub attempt_lifetime: Duration,
+    /// How many steps of a code before and after now count.
+    pub totp_skew_steps: u8,
+    /// How wrong guesses at one person make wait.
+    pub person_delays: Delays,
+    /// How wrong guesses from one address make wait, over all people.
+    pub source_delays: Delays,
+    /// How long a temporary access pass is good, unless `user pass` says otherwise.
+    pub pass_lifetime: Duration,
+    /// How many characters a temporary access pass has.
+    pub pass_length: u32,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<AddressRange>,
+}
+
+/// What people see.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Branding {
+    /// The organisation's name.
+    pub name: String,
+    /// Whom to ask: "the service desk, extension 1234".
+    pub support_contact: String,
+}
+
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
+
+impl Config {
+    /// From the file at `path` (if any) and the environment, or everything that is wrong with them.
+    pub fn load(
+        path: Option<&Path>,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, Problems> {
+        let mut reader = Reader::new(path, environment);
+        let config = read(&mut reader);
+        reader.finish()?;
+        config.ok_or_else(|| {
+            Problems(vec![Problem {
+                key: String::new(),
+                text: "the configuration is not complete; start from `claimbridge init`".to_owned(),
+            }])
+        })
+    }
+}
+
+/// Reads everything, also behind a problem, so that all are found in one go.
+fn read(reader: &mut Reader) -> Option<Config> {
+    let public_url = read_public_url(reader);
+    let listen = reader.parsed("listen");
+    let listen_ops = reader.parsed("listen_ops.address");
+    let tls = read_tls(reader);
+    let database_url = read_database_url(reader);
+    let master_key = read_master_key(reader);
+    let entra = entra::read(reader);
+    let domains = read_domains(reader, public_url.as_ref());
+    let policy = read_policy(reader);
+    let branding = Branding {
+        name: reader
+            .text("branding.name")
+            .unwrap_or_else(|| "claimbridge".to_owned()),
+        support_contact: reader
+            .text("branding.support_contact")
+            .unwrap_or_else(|| "your service desk".to_owned()),
+    };
+    Some(Config {
+        public_url: public_url?,
+        listen: listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
+        listen_ops,
+        tls,
+        database_url: database_url?,
+        master_key: master_key?,
+        entra,
+        domains,
+        policy,
+        branding,
+    })
+}
+
+fn read_public_url(reader: &mut Reader) -> Option<Url> {
+    const KEY: &str = "public_url";
+    let Some(text) = reader.text(KEY) else {
+        if !reader.has(KEY) {
+            reader.object(
+                KEY,
+                "it is missing; write the address that people see, such as \"https://idp.contoso.com\"",
+            );
+        }
+        return None;
+    };
+    let Ok(url) = Url::parse(&text) else {
+        reader.object(
+            KEY,
+            &format!("“{text}” is no address; write it as \"https://idp.contoso.com\""),
+        );
+        return None;
+    };
+    let only_an_origin = url.has_host()
+        && url.path() == "/"
+        && url.query().is_none()
+        && url.fragment().is_none()
+        && url.username().is_empty()
+        && url.password().is_none();
+    if !only_an_origin {
+        reader.object(
+            KEY,
+            "write scheme, host and port only, without a path, such as \"https://idp.contoso.com\"",
+        );
+    }
+    match url.scheme() {
+        "https" => {}
+        "http" if is_loopback(&url) => {}
+        _ => reader.object(
+            KEY,
+            "only this machine itself (localhost) may be reached over http; write https://…",
+        ),
+    }
+    Some(url)
+}
+
+/// Whether the address is this machine's own.
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+fn read_tls(reader: &mut Reader) -> Option<Tls> {
+    let keys = ["tls.certificate_file", "tls.private_key_file"];
+    let [certificate, private_key] = keys.map(|key| reader.path(key));
+    for (key, path) in keys.iter().zip([&certificate, &private_key]) {
+        if let Some(path) = path
+            && let Err(error) = std::fs::File::open(path)
+        {
+            let text = format!(
+                "{} cannot be read ({error}); correct the path, or let this user read it",
+                path.display()
+            );
+            reader.object(key, &text);
+        }
+    }
+    match (certificate, private_key) {
+        (Some(certificate_file), Some(private_key_file)) => Some(Tls {
+            certificate_file,
+            private_key_file,
+        }),
+        (None, None) => None,
+        (certificate, _) => {
+            let missing = keys[usize::from(certificate.is_some())];
+            reader.object(
+                missing,
+                "it is missing; TLS needs a certificate and its private key",
+            );
+            None
+        }
+    }
+}
+
+fn read_database_url(reader: &mut Reader) -> Option<Secret<String>> {
+    const KEY: &str = "database_url";
+    let missing = !reader.has(KEY) && !reader.has("database_url_file");
+    let Some(secret) = reader.secret(KEY) else {
+        if missing {
+            reader.object(
+                KEY,
+                "it is missing; write \"sqlite://claimbridge.db\" or \"postgres://user:password@host/name\"",
+            );
+        }
+        return None;
+    };
+    let url = secret.expose();
+    if let Some(rest) = url.strip_prefix("sqlite:") {
+        let path = rest.strip_prefix("//").unwrap_or(rest);
+        let relative = !path.is_empty() && !path.starts_with('/') && !path.starts_with(':');
+        if relative {
+            let absolute = reader.beside_the_file(path);
+            return Some(Secret::new(format!("sqlite://{}", absolute.display())));
+        }
+        return Some(secret);
+    }
+    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        return Some(secret);
+    }
+    reader.object(
+        KEY,
+        "the address of a database begins with sqlite:// or postgres://; correct it",
+    );
+    None
+}
+
+fn read_master_key(reader: &mut Reader) -> Option<MasterKey> {
+    const KEY: &str = "master_key";
+    let missing = !reader.has(KEY) && !reader.has("master_key_file");
+    let Some(secret) = reader.secret(KEY) else {
+        if missing {
+            reader.object(
+                "master_key_file",
+                "it is missing; `claimbridge init` makes a master key, or name the file that has yours",
+            );
+        }
+        return None;
+    };
+    match MasterKey::parse(secret.expose()) {
+        Ok(key) => Some(key),
+        Err(error) => {
+            let key = if reader.has(KEY) {
+                KEY
+            } else {
+                "master_key_file"
+            };
+            reader.object(key, &format!("{error}; restore it from your backup"));
+            None
+        }
+    }
+}
+
+fn read_domains(reader: &mut Reader, public_url: Option<&Url>) -> Vec<DomainSetting> {
+    let mut present = Vec::new();
+    let mut settings = Vec::new();
+    // One more than there are, so that the keys are known when there is none.
+    for index in 0..=reader.count("domain") {
+        let name_key = format!("domain.{index}.name");
+        let issuer_key = format!("domain.{index}.issuer");
+        let issuer = reader.text(&issuer_key);
+        let Some(name) = reader.parsed::<DomainName>(&name_key) else {
+            if issuer.is_some() && !reader.has(&name_key) {
+                reader.object(
+                    &name_key,
+                    "it is missing; write the domain that the issuer is for",
+                );
+            }
+            continue;
+        };
+        let default = public_url.map_or_else(
+            || format!("https://idp.invalid/{name}"),
+            |url| format!("{}{name}", url.as_str()),
+        );
+        let now = Timestamp::from_millis(0); // only the rules are wanted, not the record
+        match new_domain(name, issuer.as_deref(), &default, &present, now) {
+            Ok(domain) => {
+                settings.push(DomainSetting {
+                    name: domain.name.clone(),
+                    issuer: domain.issuer_uri.clone(),
+                });
+                present.push(domain);
+            }
+            Err(error) => reader.object(&name_key, &format!("{error}; correct this entry")),
+        }
+    }
+    settings
+}
+
+fn read_policy(reader: &mut Reader) -> Policy {
+    let session = SessionPolicy::default();
+    let policy = Policy {
+        session: SessionPolicy {
+            idle: reader.duration("policy.session_idle", session.idle, MINUTE..=DAY),
+            absolute: reader.duration(
+                "policy.session_lifetime",
+                session.absolute,
+                MINUTE..=7 * DAY,
+            ),
+        },
+        entra_session_max_age: reader.duration(
+            "policy.entra_session_max_age",
+            ENTRA_SESSION_MAX_AGE,
+            Duration::ZERO..=12 * HOUR,
+        ),
+        attempt_lifetime: reader.duration(
+            "policy.attempt_lifetime",
+            attempt::LIFETIME,
+            2 * MINUTE..=HOUR,
+        ),
+        totp_skew_steps: u8::try_from(reader.number("policy.totp_skew_steps", 1, 0..=2))
+            .unwrap_or(1),
+        person_delays: read_delays(reader, "person", Delays::PERSON, 1..=20),
+        source_delays: read_delays(reader, "source", Delays::SOURCE, 5..=100_000),
+        pass_lifetime: reader.duration("policy.pass_lifetime", HOUR, 10 * MINUTE..=30 * DAY),
+        pass_length: reader.number("policy.pass_length", 16, 12..=48),
+        trusted_proxies: reader.list("policy.trusted_proxies"),
+    };
+    if policy.session.idle > policy.session.absolute {
+        reader.object(
+            "policy.session_idle",
+            "it is longer than policy.session_lifetime; make it shorter",
+        );
+    }
+    policy
+}
+
+fn read_delays(
+    reader: &mut Reader,
+    whose: &str,
+    default: Delays,
+    tries: RangeInclusive<u32>,
+) -> Delays {
+    let seconds = Duration::from_secs;
+    let first = format!("policy.{whose}_first_delay");
+    let delays = Delays {
+        free: reader.number(&format!("policy.{whose}_free_tries"), default.free, tries),
+        base: reader.duration(&first, default.base, seconds(5)..=HOUR),
+        cap: reader.duration(
+            &format!("policy.{whose}_longest_delay"),
+            default.cap,
+            MINUTE..=DAY,
+        ),
+    };
+    if delays.base > delays.cap {
+        let text = format!("it is longer than policy.{whose}_longest_delay; make it shorter");
+        reader.object(&first, &text);
+    }
+    delays
+}
+
+#[cfg(test)]
+mod tests;

@@ -8,9 +8,9 @@ mod comparisons;
 /// Rooms depend in one direction.
 mod dependencies;
 /// `--cfg forge`: the compiler refuses to build a proof anywhere else.
-// mod forge;
+mod forge;
 /// Proofs cannot be copied, defaulted, read from bytes or handed on.
-// mod sealed;
+mod sealed;
 /// No file is too long to hold in mind.
 mod size;
 /// The module tree of `src/`, read from `lib.rs`.

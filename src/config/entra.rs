@@ -1,0 +1,130 @@
+//! The `[entra]` section: which cloud asks, and where its answers go.
+
+use url::Url;
+
+use super::reader::Reader;
+use crate::relying_party::{
+    EntraCloud, RequestSignature, ResponseSignature, Sha1, name_rule::comparable,
+};
+
+/// How Entra is answered.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Entra {
+    /// The cloud.
+    pub cloud: EntraCloud,
+    /// Microsoft's metadata of the cloud (XML), for the certificates of signed requests.
+    pub metadata: Option<String>,
+    /// Whether an unsigned request is taken.
+    pub request_signature: RequestSignature,
+    /// Whether SHA-1 is taken in request signatures.
+    pub sha1: Sha1,
+    /// Whether the response is signed beside the assertion.
+    pub response_signature: ResponseSignature,
+}
+
+pub(super) fn read(reader: &mut Reader) -> Entra {
+    let cloud = read_cloud(reader);
+    let metadata = reader.file("entra.metadata_file");
+    let request_signature = if reader.flag("entra.require_signed_requests") {
+        RequestSignature::Required
+    } else {
+        RequestSignature::Optional
+    };
+    if request_signature == RequestSignature::Required && !reader.has("entra.metadata_file") {
+        reader.object(
+            "entra.require_signed_requests",
+            "no request could be checked; set entra.metadata_file to a copy of Microsoft's metadata",
+        );
+    }
+    let sha1 = if reader.flag("entra.allow_sha1_in_requests") {
+        Sha1::AllowedInRequests
+    } else {
+        Sha1::Refused
+    };
+    let response_signature = if reader.flag("entra.sign_response") {
+        ResponseSignature::AssertionAndResponse
+    } else {
+        ResponseSignature::AssertionOnly
+    };
+    Entra {
+        cloud,
+        metadata,
+        request_signature,
+        sha1,
+        response_signature,
+    }
+}
+
+fn read_cloud(reader: &mut Reader) -> EntraCloud {
+    let entity_id = reader.text("entra.cloud.entity_id");
+    let reply_url = reader.text("entra.cloud.reply_url");
+    let metadata_url = reader.text("entra.cloud.metadata_url");
+    let name = reader.text("entra.cloud");
+    match (name, entity_id, reply_url) {
+        (None, None, None) if metadata_url.is_none() => EntraCloud::global(),
+        (Some(name), None, None) => EntraCloud::by_name(&name).unwrap_or_else(|| {
+            reader.object(
+                "entra.cloud",
+                &format!("there is no cloud “{name}”; write \"global\", \"us-gov\" or \"china\""),
+            );
+            EntraCloud::global()
+        }),
+        (None, Some(entity_id), Some(reply_url)) => {
+            let cloud = EntraCloud {
+                name: "custom".to_owned(),
+                entity_id,
+                reply_url,
+                metadata_url,
+            };
+            if let Err(text) = require_own_host(&cloud) {
+                reader.object("entra.cloud.reply_url", &text);
+            }
+            cloud
+        }
+        (Some(_), ..) => {
+            reader.object(
+                "entra.cloud",
+                "a cloud has a name or endpoints of its own, not both; remove one of them",
+            );
+            EntraCloud::global()
+        }
+        (None, ..) => {
+            reader.object(
+                "entra.cloud",
+                "a cloud of your own needs entity_id and reply_url; add the missing one",
+            );
+            EntraCloud::global()
+        }
+    }
+}
+
+/// Attack 39: an assertion for a Microsoft audience, posted to another host, is
+/// one that the other host can play to Microsoft. So it goes to that cloud's host only.
+fn require_own_host(cloud: &EntraCloud) -> Result<(), String> {
+    let reply = Url::parse(&cloud.reply_url)
+        .map_err(|_| "this is no absolute address; write https://…/login.srf".to_owned())?;
+    let audience_host = Url::parse(cloud.entity_id.trim()).ok().and_then(|url| {
+        url.host_str()
+            .map(|host| host.trim_end_matches('.').to_owned())
+    });
+    for preset in EntraCloud::presets() {
+        let Ok(own) = Url::parse(&preset.reply_url) else {
+            continue;
+        };
+        let is_its_audience = comparable(&cloud.entity_id) == comparable(&preset.entity_id)
+            || audience_host.as_deref() == own.host_str();
+        if is_its_audience && reply.origin() != own.origin() {
+            return Err(format!(
+                "answers for {} may go only to https://{}; correct the address, or use cloud = \"{}\"",
+                preset.entity_id,
+                own.host_str().unwrap_or_default(),
+                preset.name
+            ));
+        }
+    }
+    if reply.scheme() == "https" || (reply.scheme() == "http" && super::is_loopback(&reply)) {
+        Ok(())
+    } else {
+        Err("answers go over https only (http only to this machine); write https://…".to_owned())
+    }
+}

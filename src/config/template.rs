@@ -1,0 +1,84 @@
+//! The commented file that `init` writes. It names every key; a test holds it to that.
+
+use url::Url;
+
+/// `claimbridge.toml` for a server that people reach at `public_url`.
+pub fn commented(public_url: &Url) -> String {
+    let public_url = public_url.as_str().trim_end_matches('/');
+    format!(
+        r#"# claimbridge.toml — every key that there is. What stands behind a # is the default.
+# Each key is also a variable: [policy] session_idle is CLAIMBRIDGE_POLICY__SESSION_IDLE.
+# A variable wins over this file. Relative paths are relative to this file.
+# `claimbridge check` says everything that is wrong with it at once.
+
+# What people and Entra call this server: scheme, host and port, no path.
+public_url = "{public_url}"
+
+# Where it listens. Put a reverse proxy before it, or fill in [tls].
+# listen = "127.0.0.1:8080"
+
+# sqlite://FILE or postgres://user:password@host/name.
+# database_url_file names a file that has the address instead.
+database_url = "sqlite://claimbridge.db"
+
+# The key that everything secret is sealed under: 64 hexadecimal digits in a file
+# that only this user can read (or master_key = "…" here, if this file is like that).
+# Back it up apart from the database. Without it everything sealed is lost.
+master_key_file = "master.key"
+
+[tls]
+# certificate_file = "tls.pem"
+# private_key_file = "tls.key"
+
+[entra]
+# "global", "us-gov" or "china"; or endpoints of your own:
+# cloud = {{ entity_id = "…", reply_url = "https://…/login.srf", metadata_url = "https://…" }}
+# cloud = "global"
+# A copy of Microsoft's metadata of that cloud; needed only for signed requests:
+# metadata_file = "federationmetadata.xml"
+# require_signed_requests = false
+# allow_sha1_in_requests = false
+# Sign the response too; the assertion always is:
+# sign_response = false
+
+# Domains whose people sign in here. `claimbridge domain add` does the same.
+# A sub-domain uses the issuer of its root.
+# [[domain]]
+# name = "contoso.com"
+# issuer = "{public_url}/contoso.com"
+
+[policy]
+# Lengths of time are written "90s", "15m", "8h" or "30d".
+# session_idle = "1h"
+# session_lifetime = "10h"
+# How old the proofs may be to answer Entra without asking again (it keeps a session of its own):
+# entra_session_max_age = "15m"
+# How long one sign-in may take:
+# attempt_lifetime = "15m"
+# How many 30-second steps before and after now a code is good (0 to 2):
+# totp_skew_steps = 1
+# Wrong tries that cost nothing; then the waiting time doubles from first to longest.
+# One person, over all browsers and servers:
+# person_free_tries = 5
+# person_first_delay = "30s"
+# person_longest_delay = "30m"
+# One source address, over all people:
+# source_free_tries = 60
+# source_first_delay = "15s"
+# source_longest_delay = "5m"
+# Temporary access passes:
+# pass_lifetime = "1h"
+# pass_length = 16
+# Reverse proxies whose X-Forwarded-For is believed:
+# trusted_proxies = ["127.0.0.1"]
+
+[branding]
+# name = "claimbridge"
+# support_contact = "your service desk"
+
+[listen_ops]
+# /healthz and /readyz on an address of their own:
+# address = "127.0.0.1:9090"
+"#
+    )
+}
