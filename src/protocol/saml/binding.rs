@@ -230,7 +230,7 @@ pub fn inflate(deflated: &[u8]) -> Result<Vec<u8>, BindingError> {
             .and_then(|read| deflated.get(read..))
             .ok_or(BindingError::Deflate)?;
         let status = inflater
-            .decompress(rest, &mut chunk, FlushDecompress::Finish)
+            .decompress(rest, &mut chunk, FlushDecompress::None)
             .map_err(|_| BindingError::Deflate)?;
         let new = usize::try_from(inflater.total_out() - written).unwrap_or(usize::MAX);
         if xml.len().saturating_add(new) > most {
