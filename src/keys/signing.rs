@@ -31,7 +31,7 @@ use crate::base::{
 };
 
 /// How long a certificate of a new key is valid.
-pub const CERTIFICATE_LIFETIME: Duration = Duration::from_secs(3 * 365 * 24 * 60 * 60);
+pub const CERTIFICATE_LIFETIME: Duration = Duration::from_hours(3 * 365 * 24);
 
 /// The length of a new key.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]

@@ -10,22 +10,25 @@
 //! names. So it is given only canonical text of a tree whose every element and
 //! attribute our reader has found to be of its schema, and what both read must agree.
 
+mod schema;
+mod signer;
+
 use std::{str::FromStr as _, time::Duration};
 
 use samael::schema::AuthnRequest;
 
 use super::{
-    ASSERTION_NS, POST_BINDING, PROTOCOL_NS,
-    binding::{self, Binding, BindingError, Message, QuerySignature},
+    ASSERTION_NS, POST_BINDING,
+    binding::{self, Binding, BindingError, Message},
     requested::{require_context, require_name_id_policy},
     status::Status,
 };
 use crate::{
     base::{clock::Timestamp, text::DomainName},
-    keys::certificate::{Certificate, CertificateError, RsaHash},
+    keys::certificate::CertificateError,
     protocol::xml::{
-        self, ReadError, XmlDocument, XmlElement, XmlError, XmlLimits,
-        signature::{self, DSIG, SignatureError, is_plain_id},
+        self, ReadError, XmlDocument, XmlError, XmlLimits,
+        signature::{self, SignatureError, is_plain_id},
     },
     relying_party::{RelyingParty, ReplyUrlError, RequestSignature, Sha1},
     signin::request::{Interaction, Protocol, Reauthentication, SignInRequest},
@@ -170,7 +173,7 @@ impl UnverifiedAuthnRequest {
     fn parse(message: Message) -> Result<Self, RequestError> {
         let document = xml::read(&message.xml, &XmlLimits::MESSAGE)?;
         let root = document.root();
-        require_schema(root)?;
+        schema::require_schema(root)?;
         let issuer = root
             .optional_child(ASSERTION_NS, "Issuer")?
             .ok_or(RequestError::NoIssuer)?
@@ -185,9 +188,9 @@ impl UnverifiedAuthnRequest {
             .ok_or(RequestError::Form("its ID is missing or not an XML name"))?
             .to_owned();
         Ok(Self {
+            message,
             issuer,
             id,
-            message,
         })
     }
 
@@ -283,7 +286,7 @@ impl UnverifiedAuthnRequest {
                 ));
             }
             (Binding::Post, Some(inner), _) => {
-                let certificates = named_certificates(inner, party)?;
+                let certificates = signer::named_certificates(inner, party)?;
                 let sha1 = match party.sha1 {
                     Sha1::Refused => signature::Sha1::Refused,
                     Sha1::AllowedInRequests => signature::Sha1::Allowed,
@@ -292,7 +295,7 @@ impl UnverifiedAuthnRequest {
                 return Ok((signed.canonical(document)?, true));
             }
             (_, None, Some(beside)) => {
-                verify_query(beside, party)?;
+                signer::verify_query(beside, party)?;
                 true
             }
             (_, None, None) => false,
@@ -307,7 +310,7 @@ impl UnverifiedAuthnRequest {
     fn read_values(&self, canonical: &[u8]) -> Result<AuthnRequest, RequestError> {
         // The canonical form passes the same reader: it is what quick-xml gets to see.
         let document = xml::read(canonical, &XmlLimits::MESSAGE)?;
-        require_schema(document.root())?;
+        schema::require_schema(document.root())?;
         let text = std::str::from_utf8(canonical).map_err(|_| XmlError::NotUtf8)?;
         let request = AuthnRequest::from_str(text)
             .map_err(|error| RequestError::Values(error.to_string()))?;
@@ -356,53 +359,6 @@ impl VerifiedAuthnRequest {
             received_at_millis: self.received_at.as_millis(),
         }
     }
-}
-
-/// The party's certificates that may have made `signature`: those that its X509SKI
-/// names (Entra sends nothing else), or all if it names none.
-fn named_certificates(
-    signature: XmlElement<'_>,
-    party: &RelyingParty,
-) -> Result<Vec<Certificate>, RequestError> {
-    let named = signature::describe(signature).key_identifiers;
-    let mut certificates = registered(party)?;
-    if !named.is_empty() {
-        certificates
-            .retain(|certificate| named.iter().any(|id| certificate.has_key_identifier(id)));
-        if certificates.is_empty() {
-            return Err(RequestError::UnknownKey);
-        }
-    }
-    Ok(certificates)
-}
-
-fn registered(party: &RelyingParty) -> Result<Vec<Certificate>, RequestError> {
-    Ok(party
-        .request_certificates
-        .iter()
-        .map(|der| Certificate::read(der))
-        .collect::<Result<_, _>>()?)
-}
-
-/// The signature of a redirect, over the raw bytes of the query.
-fn verify_query(signature: &QuerySignature, party: &RelyingParty) -> Result<(), RequestError> {
-    let hash = signature::rsa_hash(&signature.algorithm)
-        .ok_or_else(|| SignatureError::Algorithm(signature.algorithm.clone()))?;
-    if hash == RsaHash::Sha1 && party.sha1 == Sha1::Refused {
-        return Err(SignatureError::Sha1.into());
-    }
-    let certificates = registered(party)?;
-    if certificates.is_empty() {
-        return Err(SignatureError::NoKey.into());
-    }
-    for certificate in &certificates {
-        certificate.require_strong_rsa()?;
-        let verified = certificate.verify_rsa(hash, &signature.signed, &signature.signature);
-        if verified.is_ok() {
-            return Ok(());
-        }
-    }
-    Err(SignatureError::DoesNotVerify.into())
 }
 
 /// A signed message must name the address it is for (bindings §3.4.5.2, §3.5.5.2):
@@ -454,58 +410,4 @@ fn reply_url<'a>(request: &AuthnRequest, party: &'a RelyingParty) -> Result<&'a 
         Some(index) => Some(u16::try_from(index).map_err(|_| ReplyUrlError::UnknownIndex)?),
     };
     Ok(&party.reply_url(url, index)?.url)
-}
-
-/// That the tree is an AuthnRequest of the schema as far as samael reads it: names in
-/// their namespaces, nothing twice, no attribute that only looks like one of SAML's.
-fn require_schema(root: XmlElement<'_>) -> Result<(), RequestError> {
-    if !root.is(PROTOCOL_NS, "AuthnRequest") {
-        return Err(RequestError::Form("its document element is another"));
-    }
-    for child in root.children() {
-        let known = match child.namespace() {
-            ASSERTION_NS => ["Issuer", "Subject", "Conditions"].contains(&child.local_name()),
-            PROTOCOL_NS => [
-                "Extensions",
-                "NameIDPolicy",
-                "RequestedAuthnContext",
-                "Scoping",
-            ]
-            .contains(&child.local_name()),
-            DSIG => child.local_name() == "Signature",
-            _ => false,
-        };
-        if !known {
-            return Err(RequestError::Form("it has an element that it may not have"));
-        }
-        root.optional_child(child.namespace(), child.local_name())?;
-    }
-    let mut read_by_samael = vec![root];
-    if let Some(issuer) = root.optional_child(ASSERTION_NS, "Issuer")? {
-        issuer.text()?;
-        read_by_samael.push(issuer);
-    }
-    read_by_samael.extend(root.optional_child(PROTOCOL_NS, "NameIDPolicy")?);
-    if let Some(context) = root.optional_child(PROTOCOL_NS, "RequestedAuthnContext")? {
-        read_by_samael.push(context);
-        for class in context.children() {
-            let known = class.namespace() == ASSERTION_NS
-                && ["AuthnContextClassRef", "AuthnContextDeclRef"].contains(&class.local_name());
-            if !known {
-                return Err(RequestError::Form("it has an element that it may not have"));
-            }
-            class.text()?;
-            read_by_samael.push(class);
-        }
-    }
-    if read_by_samael
-        .iter()
-        .flat_map(|element| element.attributes())
-        .any(|(namespace, _, _)| !namespace.is_empty())
-    {
-        return Err(RequestError::Form(
-            "it has an attribute that it may not have",
-        ));
-    }
-    Ok(())
 }

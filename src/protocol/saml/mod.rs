@@ -11,8 +11,14 @@
 pub mod authn_request;
 /// How messages travel: HTTP-Redirect and HTTP-POST.
 pub mod binding;
+/// Our metadata.
+pub mod metadata;
 /// What a request may demand of the answer, and what we can give.
 pub mod requested;
+/// A claim set → a signed response.
+pub mod response;
+/// A service provider's metadata → a party to register.
+pub mod sp_metadata;
 /// Status codes of answers that bring no assertion.
 pub mod status;
 

@@ -68,10 +68,10 @@ pub(super) fn require_context(requested: Option<&RequestedAuthnContext>) -> Resu
             .any(|class| names_several(class) || names_weaker(class)),
         // Stronger than each: nothing that we give is stronger than several factors.
         Some(AuthnContextComparison::Better) => {
-            !classes.is_empty() && classes.iter().all(|class| names_weaker(class))
+            !classes.is_empty() && classes.iter().all(names_weaker)
         }
         // Not stronger than one of them: a password as upper limit cannot be kept.
-        Some(AuthnContextComparison::Maximum) => classes.iter().any(|class| names_several(class)),
+        Some(AuthnContextComparison::Maximum) => classes.iter().any(names_several),
     };
     if met {
         Ok(())

@@ -75,7 +75,6 @@ fn start_tag(
                 name_from = at + 1;
             }
             (_, b'&') => require_no_entity(&bytes[at..])?,
-            (Some(_), _) => {}
             (None, b'"' | b'\'') => quote = Some(byte),
             (None, b'=') => {
                 let name = bytes[name_from..at].trim_ascii();
@@ -101,7 +100,7 @@ fn start_tag(
             (None, b' ' | b'\t' | b'\r' | b'\n') if attributes == 0 && name_from == from => {
                 name_from = at;
             }
-            (None, _) => {}
+            _ => {}
         }
         at += 1;
     }

@@ -1,0 +1,115 @@
+//! Our own metadata, one entity per domain (SAML metadata §2.4.3).
+//!
+//! Always true: it is not signed. Signed metadata is public, and a signature of the
+//! assertion key over public bytes is what forgers graft (attack 10, CVE-2024-6800);
+//! who reads it trusts the TLS connection it came over. Entra never reads it (facts §1.2).
+
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+
+use super::{PERSISTENT, POST_BINDING, PROTOCOL_NS, REDIRECT_BINDING, response::Escaped};
+use crate::base::text::DomainName;
+
+/// The namespace of metadata.
+pub const METADATA_NS: &str = "urn:oasis:names:tc:SAML:2.0:metadata";
+
+/// What the metadata of a domain says.
+#[derive(Clone, Debug)]
+pub struct IdpMetadata<'a> {
+    /// The `issuerUri`: our entity id for this domain.
+    pub issuer: &'a str,
+    /// The domain, repeated in the addresses so that they fix the issuer.
+    pub domain: Option<&'a DomainName>,
+    /// Our sign-on address, without a query.
+    pub sso_url: &'a str,
+    /// Our sign-out address, without a query.
+    pub slo_url: &'a str,
+    /// The certificate that signs now and, while a rollover runs, the next (DER).
+    pub certificates: &'a [&'a [u8]],
+}
+
+/// The metadata document.
+pub fn encode_metadata(metadata: &IdpMetadata<'_>) -> String {
+    let query = metadata
+        .domain
+        .map(|domain| format!("?domain={domain}"))
+        .unwrap_or_default();
+    let keys: String = metadata
+        .certificates
+        .iter()
+        .map(|der| BASE64.encode(der))
+        .fold(String::new(), |keys, certificate| {
+            format!(
+                "{keys}<md:KeyDescriptor use=\"signing\"><ds:KeyInfo xmlns:ds=\"http://www.w3.org/2000/09/xmldsig#\"><ds:X509Data><ds:X509Certificate>{certificate}</ds:X509Certificate></ds:X509Data></ds:KeyInfo></md:KeyDescriptor>"
+            )
+        });
+    let service = |name: &str, binding: &str, url: &str| {
+        format!(
+            "<md:{name} Binding=\"{binding}\" Location=\"{}{query}\"/>",
+            Escaped(url)
+        )
+    };
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<md:EntityDescriptor xmlns:md=\"{METADATA_NS}\" entityID=\"{}\"><md:IDPSSODescriptor WantAuthnRequestsSigned=\"false\" protocolSupportEnumeration=\"{PROTOCOL_NS}\">{keys}{}{}<md:NameIDFormat>{PERSISTENT}</md:NameIDFormat>{}{}</md:IDPSSODescriptor></md:EntityDescriptor>\n",
+        Escaped(metadata.issuer),
+        service("SingleLogoutService", REDIRECT_BINDING, metadata.slo_url),
+        service("SingleLogoutService", POST_BINDING, metadata.slo_url),
+        service("SingleSignOnService", REDIRECT_BINDING, metadata.sso_url),
+        service("SingleSignOnService", POST_BINDING, metadata.sso_url),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::xml::{XmlLimits, read, signature::DSIG};
+
+    #[test]
+    fn attack_10_metadata_names_issuer_addresses_and_keys_and_is_not_signed() {
+        let domain: DomainName = "contoso.com".parse().unwrap();
+        let text = encode_metadata(&IdpMetadata {
+            issuer: "https://idp.example.com/contoso.com?a&b",
+            domain: Some(&domain),
+            sso_url: "https://idp.example.com/saml2/sso",
+            slo_url: "https://idp.example.com/saml2/slo",
+            certificates: &[b"now", b"next"],
+        });
+        let document = read(text.as_bytes(), &XmlLimits::METADATA).unwrap();
+        let root = document.root();
+        assert!(root.is(METADATA_NS, "EntityDescriptor"));
+        assert_eq!(
+            root.attribute("entityID"),
+            Some("https://idp.example.com/contoso.com?a&b")
+        );
+        let locations: Vec<_> = document
+            .elements()
+            .filter_map(|element| {
+                Some((
+                    element.local_name(),
+                    element.attribute("Binding")?.rsplit(':').next()?,
+                    element.attribute("Location")?,
+                ))
+            })
+            .collect();
+        let (sso, slo) = (
+            "https://idp.example.com/saml2/sso?domain=contoso.com",
+            "https://idp.example.com/saml2/slo?domain=contoso.com",
+        );
+        assert_eq!(
+            locations,
+            [
+                ("SingleLogoutService", "HTTP-Redirect", slo),
+                ("SingleLogoutService", "HTTP-POST", slo),
+                ("SingleSignOnService", "HTTP-Redirect", sso),
+                ("SingleSignOnService", "HTTP-POST", sso),
+            ]
+        );
+        let certificates: Vec<_> = document
+            .elements()
+            .filter(|element| element.local_name() == "X509Certificate")
+            .map(|element| element.text().unwrap())
+            .collect();
+        assert_eq!(certificates, ["bm93", "bmV4dA=="]);
+        assert!(!document.elements().any(|e| e.is(DSIG, "Signature")));
+        assert_eq!(root.attribute("ID"), None);
+    }
+}
