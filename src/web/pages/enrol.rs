@@ -24,7 +24,7 @@ impl ConfirmState {
         match self {
             Self::Fresh => None,
             Self::Wrong => Some(
-                "That code does not fit this secret. Check that your program holds exactly the secret below and that the clock is right, then type the code that it shows now."
+                "That code does not fit this secret. Check that your program holds exactly the secret above and that the clock is right, then type the code that it shows now."
                     .to_owned(),
             ),
             Self::Wait(wait) => Some(format!(
