@@ -83,7 +83,6 @@ impl AssetPaths {
 }
 
 /// `GET /assets/{file}`.
-#[expect(clippy::unused_async, reason = "an axum handler is async")]
 pub async fn serve(Path(file): Path<String>) -> Response {
     let Some(asset) = ASSETS.iter().find(|asset| asset.file == file) else {
         return StatusCode::NOT_FOUND.into_response();

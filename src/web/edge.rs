@@ -1,0 +1,131 @@
+//! What every request passes: a name of its own, the host check, a time limit, and
+//! the security headers of every answer.
+//!
+//! Always true: an answer without a content security policy does not leave; a
+//! request for a name that is not ours reaches no handler but the health endpoints.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, header},
+    middleware::Next,
+    response::Response,
+};
+use tracing::Instrument as _;
+
+use super::{Web, access, refusal, site::Scheme};
+use crate::base::random::{SystemRandom, random_token};
+
+/// What a page may load and where its forms may go.
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+);
+
+/// The same without `form-action`: for a form whose answer ends at another origin.
+/// Chromium and Safari apply `form-action` to every redirect that follows, and
+/// Entra redirects on to portals that we cannot list.
+pub const POLICY_FOR_LEAVING: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'",
+);
+
+/// Two years. Without sub-domains: they are not ours to decide about.
+const STAY_ON_TLS: HeaderValue = HeaderValue::from_static("max-age=63072000");
+
+/// No request takes longer; the slowest part is a password hash.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
+
+tokio::task_local! {
+    /// The request that this task answers.
+    static REQUEST: String;
+}
+
+/// The id of the request that is being answered, for error pages and logs.
+pub fn request_id() -> Option<String> {
+    REQUEST.try_with(Clone::clone).ok()
+}
+
+/// The layer around all routes.
+pub async fn edge(State(web): State<Arc<Web>>, request: Request, next: Next) -> Response {
+    let id = format!("req_{}", random_token(&mut SystemRandom));
+    let span = tracing::info_span!(
+        "request",
+        id,
+        method = %request.method(),
+        path = request.uri().path(),
+        client_request_id = client_request_id(&request),
+    );
+    REQUEST
+        .scope(id, answer(web, request, next).instrument(span))
+        .await
+}
+
+async fn answer(web: Arc<Web>, request: Request, next: Next) -> Response {
+    let began = web.clock.now();
+    let mut response = if is_for_us(&web, &request) {
+        match tokio::time::timeout(TIME_LIMIT, next.run(request)).await {
+            Ok(response) => response,
+            Err(_) => web.refuse(&refusal::TIMED_OUT),
+        }
+    } else {
+        web.refuse(&refusal::WRONG_HOST)
+    };
+    let took = web.clock.now().since(began);
+    tracing::info!(
+        status = response.status().as_u16(),
+        millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        "answered"
+    );
+    protect(response.headers_mut(), web.site.scheme);
+    response
+}
+
+fn is_for_us(web: &Web, request: &Request) -> bool {
+    access::is_health(request.uri().path())
+        || request
+            .headers()
+            .get(header::HOST)
+            .and_then(|host| host.to_str().ok())
+            .is_some_and(|host| web.site.is_named_by(host))
+}
+
+/// Adds what is missing; a page that needs another policy has set it already.
+fn protect(headers: &mut HeaderMap, scheme: Scheme) {
+    const SNIFF: HeaderName = header::X_CONTENT_TYPE_OPTIONS;
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (
+            header::REFERRER_POLICY,
+            HeaderValue::from_static("same-origin"),
+        ),
+        (SNIFF, HeaderValue::from_static("nosniff")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ] {
+        headers.entry(name).or_insert(value);
+    }
+    if scheme == Scheme::Https {
+        headers
+            .entry(header::STRICT_TRANSPORT_SECURITY)
+            .or_insert(STAY_ON_TLS);
+    }
+}
+
+/// Entra's name for the sign-in, from the header or the query, so that a line of our
+/// log and one of theirs can be laid side by side. Only the form of a GUID is kept.
+fn client_request_id(request: &Request) -> Option<String> {
+    const NAME: &str = "client-request-id";
+    let header = request
+        .headers()
+        .get(NAME)
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned);
+    let query = || {
+        let query = request.uri().query()?;
+        url::form_urlencoded::parse(query.as_bytes())
+            .find(|(name, _)| name == NAME)
+            .map(|(_, value)| value.into_owned())
+    };
+    header.or_else(query).filter(|id| {
+        (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    })
+}
