@@ -42,9 +42,13 @@ pub mod verifier;
 /// What is remembered of one browser.
 pub mod visit;
 
-use std::sync::{Arc, Mutex};
+use std::{
+    future::IntoFuture,
+    sync::{Arc, Mutex},
+};
 
 use axum::Router;
+use tokio::net::TcpListener;
 
 use crate::base::{
     clock::{Clock, Timestamp},
@@ -334,6 +338,23 @@ impl Practice {
         } else {
             Ok((last.field.clone(), Origin::IdentityProvider))
         }
+    }
+}
+
+/// Serves both sites until one of them fails or `stop` ends.
+pub async fn serve(
+    practice: &Arc<Practice>,
+    tenant: TcpListener,
+    partner_center: TcpListener,
+    stop: impl Future<Output = ()>,
+) -> std::io::Result<()> {
+    let tenant = axum::serve(tenant, practice.tenant_router()).into_future();
+    let partner_center =
+        axum::serve(partner_center, practice.partner_center_router()).into_future();
+    tokio::select! {
+        ended = tenant => ended,
+        ended = partner_center => ended,
+        () = stop => Ok(()),
     }
 }
 

@@ -1,0 +1,7 @@
+//! The practice tenant judges what an independent signer makes.
+
+mod breaks;
+mod responses;
+mod signer;
+mod sites;
+mod world;
