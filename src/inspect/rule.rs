@@ -1,0 +1,143 @@
+//! What a rule is.
+//!
+//! A rule is data plus one function over the decoded message. The function
+//! answers for this message only: it holds, it is broken (with evidence), or it
+//! cannot be decided, in which case it names the options that would decide it.
+
+use super::{
+    context::Consumer, report::Severity, saml_case::SamlCase, token_case::TokenCase,
+    xml_case::XmlCase,
+};
+
+/// One rule of the catalogue.
+pub struct Rule {
+    /// The stable id; never reused, never removed.
+    pub id: &'static str,
+    /// What breaks it, in one sentence.
+    pub title: &'static str,
+    /// How much it matters, unless a breach says otherwise.
+    pub severity: Severity,
+    /// Who refuses or misreads the message.
+    pub consumers: &'static [Consumer],
+    /// What the operator changes, unless a breach says it more exactly.
+    pub fix: &'static str,
+    /// The errors that it predicts.
+    pub aadsts: &'static [&'static str],
+    /// Where it comes from.
+    pub reference: &'static str,
+    /// How it is checked.
+    pub(super) check: Check,
+}
+
+/// What a rule looks at.
+pub(super) enum Check {
+    /// Found while the message is read or its kind is determined; see [`super::reading`].
+    Reading,
+    /// Any XML message.
+    Xml(fn(&XmlCase<'_>) -> Ruling),
+    /// A SAML 2.0 response or assertion.
+    Saml(fn(&SamlCase<'_>) -> Ruling),
+    /// A token or its claims.
+    Token(fn(&TokenCase<'_>) -> Ruling),
+}
+
+/// What a rule says about one message.
+#[derive(Clone, Debug)]
+pub(super) enum Ruling {
+    /// It holds, or speaks about something that this message has not.
+    Holds,
+    /// It is broken.
+    Broken(Breach),
+    /// It lacks what it needs.
+    Undecided {
+        /// What was seen, and what is missing.
+        evidence: String,
+        /// The options that would decide it.
+        decide_with: &'static [&'static str],
+    },
+}
+
+/// How a rule is broken.
+#[derive(Clone, Debug)]
+pub(super) struct Breach {
+    pub(super) evidence: String,
+    pub(super) severity: Option<Severity>,
+    pub(super) fix: Option<String>,
+}
+
+impl Ruling {
+    /// Broken, with the rule's own severity and fix.
+    pub(super) fn broken(evidence: impl Into<String>) -> Self {
+        Self::Broken(Breach {
+            evidence: evidence.into(),
+            severity: None,
+            fix: None,
+        })
+    }
+
+    /// Broken if there is something to say, else it holds.
+    pub(super) fn broken_by(evidence: &[String]) -> Self {
+        if evidence.is_empty() {
+            Self::Holds
+        } else {
+            Self::broken(evidence.join(" "))
+        }
+    }
+
+    /// Undecided for want of `decide_with`.
+    pub(super) fn undecided(
+        evidence: impl Into<String>,
+        decide_with: &'static [&'static str],
+    ) -> Self {
+        Self::Undecided {
+            evidence: evidence.into(),
+            decide_with,
+        }
+    }
+
+    /// With another severity than the rule's.
+    pub(super) fn as_severity(mut self, severity: Severity) -> Self {
+        if let Self::Broken(breach) = &mut self {
+            breach.severity = Some(severity);
+        }
+        self
+    }
+
+    /// With a more exact fix than the rule's.
+    pub(super) fn with_fix(mut self, fix: impl Into<String>) -> Self {
+        if let Self::Broken(breach) = &mut self {
+            breach.fix = Some(fix.into());
+        }
+        self
+    }
+}
+
+/// At most 80 characters of a text from the message, quoted, with what is
+/// invisible made visible. For evidence.
+pub(super) fn quoted(text: &str) -> String {
+    let mut shown: String = text
+        .chars()
+        .take(80)
+        .flat_map(|c| {
+            let escaped: Vec<char> = if c == '\'' || c == '"' {
+                vec![c]
+            } else if c.is_control() || is_format_character(c) {
+                c.escape_default().collect()
+            } else {
+                vec![c]
+            };
+            escaped
+        })
+        .collect();
+    if text.chars().nth(80).is_some() {
+        shown.push('…');
+    }
+    format!("“{shown}”")
+}
+
+/// Characters that change how a terminal or page shows what follows, or show as nothing.
+fn is_format_character(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{a0}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
