@@ -181,12 +181,10 @@ fn is_jwt(text: &str) -> bool {
 }
 
 fn query_of_url(text: &str) -> Option<&str> {
-    let is_url = ["http://", "https://"]
-        .iter()
-        .any(|scheme| {
-            text.get(..scheme.len())
-                .is_some_and(|front| front.eq_ignore_ascii_case(scheme))
-        });
+    let is_url = ["http://", "https://"].iter().any(|scheme| {
+        text.get(..scheme.len())
+            .is_some_and(|front| front.eq_ignore_ascii_case(scheme))
+    });
     is_url.then(|| text.split_once(['?', '#']).map_or("", |(_, query)| query))
 }
 
@@ -210,7 +208,9 @@ fn message_parameter(query: &str) -> Result<Vec<u8>, &'static str> {
             continue;
         }
         if found.is_some() {
-            return Err("The form has more than one message parameter; which one counts differs between readers.");
+            return Err(
+                "The form has more than one message parameter; which one counts differs between readers.",
+            );
         }
         // `+` stays: in a value that nobody escaped it is base64's plus, and an
         // escaped value has no space.
@@ -406,13 +406,26 @@ mod tests {
             "SAMLResponse=PGEvPg==&SAMLResponse=PGIvPg==",
             "https://x/?SAMLRequest=PGEvPg==&SAMLResponse=PGIvPg==",
         ] {
-            assert!(unwrapped(input.as_bytes()).1.starts_with("unknown: The form has more"));
+            assert!(
+                unwrapped(input.as_bytes())
+                    .1
+                    .starts_with("unknown: The form has more")
+            );
         }
     }
 
     #[test]
     fn what_is_nothing_known() {
-        for input in ["", " ", "hello", "hello world", "a.b.c", "%zz", "12345678", "[1]"] {
+        for input in [
+            "",
+            " ",
+            "hello",
+            "hello world",
+            "a.b.c",
+            "%zz",
+            "12345678",
+            "[1]",
+        ] {
             assert!(
                 unwrapped(input.as_bytes()).1.starts_with("unknown"),
                 "{input}"

@@ -15,13 +15,7 @@ const LAST_SECOND: i64 = 253_402_300_799;
 /// allowed, nothing else. No leap second: XML Schema 1.0 has none (§D.2).
 pub(super) fn parse_saml_instant(text: &str) -> Option<Timestamp> {
     let bytes = text.as_bytes();
-    let punctuation = [
-        (4, b'-'),
-        (7, b'-'),
-        (10, b'T'),
-        (13, b':'),
-        (16, b':'),
-    ];
+    let punctuation = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
     if bytes.len() < 20 || punctuation.iter().any(|(at, byte)| bytes[*at] != *byte) {
         return None;
     }

@@ -161,12 +161,7 @@ mod tests {
     fn names_that_stand_twice_are_seen_at_any_depth() {
         let json = parse_json(br#"{"amr":["pwd"],"amr":["mfa"],"x":{"y":1,"\u0079":2}}"#).unwrap();
         assert_eq!(json.repeated, ["amr", "y"]);
-        assert!(
-            parse_json(br#"{"a":1,"A":1}"#)
-                .unwrap()
-                .repeated
-                .is_empty()
-        );
+        assert!(parse_json(br#"{"a":1,"A":1}"#).unwrap().repeated.is_empty());
         assert!(parse_json(b"{} x").is_err());
     }
 }

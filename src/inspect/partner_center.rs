@@ -1,6 +1,8 @@
 //! CB-PC: an access token for Partner Center and its API (facts §6), and CB-JWT:
 //! what is wrong with any token.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 use super::{
@@ -56,10 +58,9 @@ fn amr<'c>(case: &'c TokenCase<'_>) -> Result<Vec<&'c str>, String> {
                     .ok_or_else(|| format!("amr has {value} in it, which is no text."))
             })
             .collect(),
-        Some(Value::String(text)) => Err(format!(
-            "amr is the string {}, not an array.",
-            quoted(text)
-        )),
+        Some(Value::String(text)) => {
+            Err(format!("amr is the string {}, not an array.", quoted(text)))
+        }
         Some(other) => Err(format!("amr is {other}, not an array of texts.")),
     }
 }
@@ -83,10 +84,11 @@ pub(super) fn no_mfa(case: &TokenCase<'_>) -> Ruling {
         .collect();
     let mut evidence = format!("amr is [{}].", shown.join(", "));
     if !near.is_empty() {
-        evidence.push_str(&format!(
+        let _ = write!(
+            evidence,
             " {} merely contains the letters; Microsoft's old script Test-PartnerSecurityRequirement takes it, the API wants exactly mfa.",
             near.join(", ")
-        ));
+        );
     }
     Ruling::broken(evidence)
 }
@@ -161,14 +163,18 @@ pub(super) fn window(case: &TokenCase<'_>) -> Ruling {
         Err(why) => evidence.push(why),
         Ok(None) => evidence.push("There is no exp.".to_owned()),
         Ok(Some(exp)) if at.minus(skew) >= exp => {
-            evidence.push(format!("It expired at {exp}; asked about {at} ({allowed})."));
+            evidence.push(format!(
+                "It expired at {exp}; asked about {at} ({allowed})."
+            ));
         }
         Ok(Some(_)) => {}
     }
     match case.instant("nbf") {
         Err(why) => evidence.push(why),
         Ok(Some(nbf)) if at.plus(skew) < nbf => {
-            evidence.push(format!("It holds from {nbf}; asked about {at} ({allowed})."));
+            evidence.push(format!(
+                "It holds from {nbf}; asked about {at} ({allowed})."
+            ));
         }
         Ok(_) => {}
     }
@@ -204,16 +210,16 @@ pub(super) fn malformed_amr(case: &TokenCase<'_>) -> Ruling {
 pub(super) fn unchecked_signature(case: &TokenCase<'_>) -> Ruling {
     match (&case.signature, case.context.unchecked_signature) {
         (TokenSignature::Verified | TokenSignature::Bad(_), _) => Ruling::Holds,
-        (TokenSignature::NoneToCheck, _) => {
-            Ruling::broken("These are bare claims: they are judged as they stand, and nobody vouches for them.")
-        }
+        (TokenSignature::NoneToCheck, _) => Ruling::broken(
+            "These are bare claims: they are judged as they stand, and nobody vouches for them.",
+        ),
         (TokenSignature::Unchecked(why), UncheckedSignature::Undecided) => Ruling::undecided(
             format!("{why} The signature was not checked."),
             &["--jwks", "--trust-unsigned"],
         ),
-        (TokenSignature::Unchecked(why), UncheckedSignature::TakenAsGood) => {
-            Ruling::broken(format!("{why} The signature was taken to be good, as you asked."))
-        }
+        (TokenSignature::Unchecked(why), UncheckedSignature::TakenAsGood) => Ruling::broken(
+            format!("{why} The signature was taken to be good, as you asked."),
+        ),
     }
 }
 

@@ -4,8 +4,8 @@
 //! decided and none was broken. A rule that lacks what it needs is a finding of
 //! severity `undecided` that names the option which would decide it.
 //!
-//! Read next: `super::rules` for the table, `super::verdict` for how
-//! findings become a verdict.
+//! Read next: [`super::rules`] for the catalogue, `verdict.rs` for how findings
+//! become a verdict.
 
 use serde::Serialize;
 
@@ -64,6 +64,9 @@ pub struct Input {
     pub encoding: Vec<Encoding>,
     /// How many bytes came in.
     pub bytes: usize,
+    /// Why no kind could be given, in one sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }
 
 /// What sort of message was recognised.

@@ -96,7 +96,7 @@ impl Ruling {
     }
 
     /// With another severity than the rule's.
-    pub(super) fn as_severity(mut self, severity: Severity) -> Self {
+    pub(super) fn with_severity(mut self, severity: Severity) -> Self {
         if let Self::Broken(breach) = &mut self {
             breach.severity = Some(severity);
         }

@@ -1,0 +1,167 @@
+//! A message in a readable form: the `decoded` of the report.
+//!
+//! Signatures and keys are shortened to what identifies them.
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    keys::certificate::Certificate,
+    protocol::xml::{
+        XmlElement,
+        signature::{self, SignatureParts},
+    },
+};
+
+use super::{
+    saml_case::{ASSERTION, PROTOCOL, SamlCase},
+    token_case::{TokenCase, TokenSignature},
+};
+
+pub(super) fn of_token(case: &TokenCase<'_>) -> Value {
+    let mut decoded = Map::new();
+    if let Some(header) = &case.header {
+        decoded.insert("header".to_owned(), Value::Object(header.clone()));
+    }
+    decoded.insert("claims".to_owned(), Value::Object(case.claims.clone()));
+    let signature = match &case.signature {
+        TokenSignature::NoneToCheck => "none: bare claims",
+        TokenSignature::Verified => "verified",
+        TokenSignature::Bad(_) => "bad",
+        TokenSignature::Unchecked(_) => "not checked",
+    };
+    decoded.insert("signature".to_owned(), signature.into());
+    Value::Object(decoded)
+}
+
+fn texts<'d>(elements: impl IntoIterator<Item = XmlElement<'d>>) -> Vec<String> {
+    elements.into_iter().map(XmlElement::joined_text).collect()
+}
+
+fn values(elements: &[XmlElement<'_>], attribute: &str) -> Vec<String> {
+    elements
+        .iter()
+        .filter_map(|element| element.attribute(attribute))
+        .map(ToOwned::to_owned)
+        .collect()
+}
+
+fn of_signature(carrier: &str, parts: &SignatureParts<'_>) -> Value {
+    let certificates: Vec<_> = parts
+        .certificates
+        .iter()
+        .map(|der| match Certificate::read(der) {
+            Ok(certificate) => json!({
+                "subject": certificate.subject,
+                "thumbprint": certificate.thumbprint(),
+                "not_after": certificate.not_after.to_rfc3339(),
+            }),
+            Err(error) => json!({"unreadable": error.to_string()}),
+        })
+        .collect();
+    let key_identifiers: Vec<_> = parts
+        .key_identifiers
+        .iter()
+        .map(|id| data_encoding::HEXUPPER.encode(id))
+        .collect();
+    json!({
+        "on": carrier,
+        "method": parts.method,
+        "references": parts.references.iter().map(|reference| json!({
+            "uri": reference.uri,
+            "digest": reference.digest_method,
+        })).collect::<Vec<_>>(),
+        "certificates": certificates,
+        "key_identifiers": key_identifiers,
+        "key_names": parts.key_names,
+    })
+}
+
+pub(super) fn of_saml(case: &SamlCase<'_>) -> Value {
+    let mut decoded = Map::new();
+    let mut put = |name: &str, value: Value| {
+        decoded.insert(name.to_owned(), value);
+    };
+    if let Some(response) = case.response {
+        put(
+            "response",
+            json!({
+                "id": response.attribute("ID"),
+                "issuer": texts(response.children_named(ASSERTION, "Issuer")),
+                "issue_instant": response.attribute("IssueInstant"),
+                "destination": response.attribute("Destination"),
+                "in_response_to": response.attribute("InResponseTo"),
+                "status": response.descendants()
+                    .filter(|element| element.is(PROTOCOL, "StatusCode"))
+                    .filter_map(|code| code.attribute("Value"))
+                    .collect::<Vec<_>>(),
+            }),
+        );
+    }
+    if let Some(assertion) = case.assertion() {
+        let conditions = case.all(&["Conditions"]);
+        let statements = case.all(&["AuthnStatement"]);
+        let name_ids = case.all(&["Subject", "NameID"]);
+        let data: Vec<_> = case.confirmation_data().into_iter().flatten().collect();
+        let attributes: Vec<_> = case
+            .attributes()
+            .into_iter()
+            .map(|(name, values)| json!({"name": name, "values": values}))
+            .collect();
+        put(
+            "assertion",
+            json!({
+                "id": assertion.attribute("ID"),
+                "issuer": texts(assertion.children_named(ASSERTION, "Issuer")),
+                "issue_instant": assertion.attribute("IssueInstant"),
+                "name_id": texts(name_ids.iter().copied()),
+                "name_id_format": values(&name_ids, "Format"),
+                "recipient": values(&data, "Recipient"),
+                "in_response_to": values(&data, "InResponseTo"),
+                "confirmation_not_on_or_after": values(&data, "NotOnOrAfter"),
+                "not_before": values(&conditions, "NotBefore"),
+                "not_on_or_after": values(&conditions, "NotOnOrAfter"),
+                "audience": texts(case.all(&["Conditions", "AudienceRestriction", "Audience"])),
+                "authn_instant": values(&statements, "AuthnInstant"),
+                "session_index": values(&statements, "SessionIndex"),
+                "class_reference": case.class_references(),
+                "attributes": attributes,
+            }),
+        );
+    }
+    let signatures: Vec<_> = case
+        .signatures
+        .iter()
+        .map(|signature| of_signature(signature.carrier.local_name(), &signature.parts))
+        .collect();
+    put("signatures", Value::Array(signatures));
+    Value::Object(decoded)
+}
+
+pub(super) fn of_request(request: XmlElement<'_>) -> Value {
+    let policies: Vec<_> = request.children_named(PROTOCOL, "NameIDPolicy").collect();
+    let contexts: Vec<_> = request
+        .children_named(PROTOCOL, "RequestedAuthnContext")
+        .collect();
+    let signatures: Vec<_> = signature::signature_of(request)
+        .ok()
+        .flatten()
+        .map(|found| of_signature("AuthnRequest", &signature::describe(found)))
+        .into_iter()
+        .collect();
+    json!({
+        "id": request.attribute("ID"),
+        "issuer": texts(request.children_named(ASSERTION, "Issuer")),
+        "issue_instant": request.attribute("IssueInstant"),
+        "destination": request.attribute("Destination"),
+        "assertion_consumer_service_url": request.attribute("AssertionConsumerServiceURL"),
+        "protocol_binding": request.attribute("ProtocolBinding"),
+        "force_authn": request.attribute("ForceAuthn"),
+        "is_passive": request.attribute("IsPassive"),
+        "name_id_format": values(&policies, "Format"),
+        "class_references": contexts.iter()
+            .flat_map(|context| texts(context.children_named(ASSERTION, "AuthnContextClassRef")))
+            .collect::<Vec<_>>(),
+        "comparison": values(&contexts, "Comparison"),
+        "signatures": signatures,
+    })
+}

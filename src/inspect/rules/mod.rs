@@ -1,0 +1,43 @@
+//! The catalogue: every rule as data plus one function, one table per family.
+//!
+//! Adding a rule is one entry here and a pair of messages in the corpus
+//! (`tests/fixtures/inspector`): one that breaks it, one that just does not. An
+//! id is never removed and never means something else.
+
+mod saml;
+mod token;
+mod xml;
+
+pub use super::rule::Rule;
+
+/// All rules, in the order in which findings are shown.
+pub fn all() -> impl Iterator<Item = &'static Rule> {
+    xml::RULES.iter().chain(saml::RULES).chain(token::RULES)
+}
+
+/// The rule of that id, whatever its letter case.
+pub fn by_id(id: &str) -> Option<&'static Rule> {
+    all().find(|rule| rule.id.eq_ignore_ascii_case(id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_unique_and_every_rule_can_be_explained() {
+        let mut seen = std::collections::HashSet::new();
+        for rule in all() {
+            assert!(seen.insert(rule.id), "{} stands twice", rule.id);
+            assert!(rule.title.ends_with('.'), "{}", rule.id);
+            assert!(rule.fix.ends_with('.'), "{}", rule.id);
+            assert!(!rule.reference.is_empty(), "{}", rule.id);
+            assert!(!rule.consumers.is_empty(), "{}", rule.id);
+        }
+        assert_eq!(
+            by_id("cb-saml-004").map(|rule| rule.id),
+            Some("CB-SAML-004")
+        );
+        assert!(by_id("CB-SAML-999").is_none());
+    }
+}

@@ -1,0 +1,181 @@
+//! CB-SAML-012…015: whom the assertion speaks of.
+
+use crate::{
+    base::text::Upn,
+    inspect::{
+        rule::{Ruling, quoted},
+        saml_case::SamlCase,
+    },
+    protocol::xml::XmlElement,
+};
+
+const PERSISTENT: &str = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent";
+/// The longest ImmutableID (facts §1.3).
+const MAX_IMMUTABLE_ID: usize = 64;
+
+/// CB-SAML-012.
+pub(in crate::inspect) fn name_id_format(case: &SamlCase<'_>) -> Ruling {
+    let evidence: Vec<_> = case
+        .all(&["Subject", "NameID"])
+        .into_iter()
+        .map(|name_id| name_id.attribute("Format"))
+        .filter(|format| *format != Some(PERSISTENT))
+        .map(|format| match format {
+            Some(format) => format!("Format is {}.", quoted(format)),
+            None => "NameID has no Format.".to_owned(),
+        })
+        .collect();
+    Ruling::broken_by(&evidence)
+}
+
+/// CB-SAML-013.
+pub(in crate::inspect) fn name_id_value(case: &SamlCase<'_>) -> Ruling {
+    if case.assertion().is_none() {
+        return Ruling::Holds;
+    }
+    let values: Vec<_> = case
+        .all(&["Subject", "NameID"])
+        .into_iter()
+        .map(XmlElement::joined_text)
+        .collect();
+    let [value] = values.as_slice() else {
+        return Ruling::broken(format!("The assertion has {} NameIDs.", values.len()));
+    };
+    match immutable_id_problem(value) {
+        Some(problem) => Ruling::broken(format!("NameID {} {problem}.", quoted(value))),
+        None => Ruling::Holds,
+    }
+}
+
+/// Why a text is no ImmutableID, if it is none (facts §1.3 and §4.3).
+fn immutable_id_problem(value: &str) -> Option<String> {
+    let length = value.chars().count();
+    if length == 0 {
+        return Some("is empty".to_owned());
+    }
+    if length > MAX_IMMUTABLE_ID {
+        return Some(format!(
+            "has {length} characters, more than {MAX_IMMUTABLE_ID}"
+        ));
+    }
+    if let Some(forbidden) = value.chars().find(|c| matches!(c, '$' | '_')) {
+        return Some(format!(
+            "has a {forbidden}, which no ImmutableID can have{}",
+            if forbidden == '_' {
+                " (base64url?)"
+            } else {
+                ""
+            }
+        ));
+    }
+    // A GUID in base64url has 22 characters; with a hyphen it can be nothing else.
+    let is_base64url_guid = value.contains('-')
+        && value.trim_end_matches('=').len() == 22
+        && value
+            .trim_end_matches('=')
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if is_base64url_guid {
+        return Some("is base64url; ImmutableIDs are plain base64".to_owned());
+    }
+    value
+        .chars()
+        .find(|c| !(c.is_ascii_alphanumeric() || "+/=.-@".contains(*c)))
+        .map(|other| {
+            format!(
+                "has the character {}, which an ImmutableID cannot have",
+                quoted(&other.to_string())
+            )
+        })
+}
+
+/// The UPN, if there is exactly one and it is one.
+fn upn(case: &SamlCase<'_>) -> Result<Upn, String> {
+    let values = case.attribute_values("IDPEmail");
+    let [value] = values.as_slice() else {
+        return Err(match values.len() {
+            0 => "There is no attribute IDPEmail.".to_owned(),
+            several => format!("IDPEmail has {several} values."),
+        });
+    };
+    let upn: Upn = value
+        .parse()
+        .map_err(|error| format!("IDPEmail is {}: {error}.", quoted(value)))?;
+    if value.trim() != value {
+        return Err(format!(
+            "IDPEmail is {}, with white space around it.",
+            quoted(value)
+        ));
+    }
+    Ok(upn)
+}
+
+/// CB-SAML-014.
+pub(in crate::inspect) fn idp_email(case: &SamlCase<'_>) -> Ruling {
+    if case.assertion().is_none() {
+        return Ruling::Holds;
+    }
+    match upn(case) {
+        Ok(_) => Ruling::Holds,
+        Err(why) => Ruling::broken(why),
+    }
+}
+
+/// CB-SAML-015. Without a UPN CB-SAML-014 has spoken.
+pub(in crate::inspect) fn foreign_upn(case: &SamlCase<'_>) -> Ruling {
+    let (Some(_), Ok(upn)) = (case.assertion(), upn(case)) else {
+        return Ruling::Holds;
+    };
+    let Some(realm) = &case.context.realm else {
+        return Ruling::undecided(
+            format!(
+                "The UPN is of {}; the issuer's domain was not given.",
+                upn.domain()
+            ),
+            &["--domain"],
+        );
+    };
+    if upn.domain().is_within(realm) {
+        return Ruling::Holds;
+    }
+    Ruling::broken(format!(
+        "The UPN is of {}, the issuer speaks for {realm}.",
+        upn.domain()
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::immutable_id_problem;
+
+    #[test]
+    fn what_an_immutable_id_can_be() {
+        for good in [
+            "ABCDEG1234567890",
+            "a",
+            "xyzzyABCDEFGHIJKLMNOPQ==",
+            "a+b/c=",
+            "a.2Bb",
+            "0f8fad5b-d9cb-469f-a165-70867728950e",
+            "emp-1234",
+            &"x".repeat(64),
+        ] {
+            assert_eq!(immutable_id_problem(good), None, "{good}");
+        }
+        for bad in [
+            "",
+            &"x".repeat(65),
+            "a$b",
+            "a_b",
+            "xyzzyABCDEFGHIJKLM-OPQ",
+            "xyzzyABCDEFGHIJKLM-OPQ==",
+            "a b",
+            " a",
+            "a\n",
+            "a&b",
+            "é",
+        ] {
+            assert!(immutable_id_problem(bad).is_some(), "{bad}");
+        }
+    }
+}
