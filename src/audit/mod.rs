@@ -182,6 +182,8 @@ pub enum Refused {
     SourceLimit,
     /// A form without its token.
     ForgedForm,
+    /// A try while a wait is running.
+    Waiting,
 }
 
 impl Refused {
@@ -195,6 +197,7 @@ impl Refused {
             Self::UnknownName => "unknown-name",
             Self::SourceLimit => "source-limit",
             Self::ForgedForm => "forged-form",
+            Self::Waiting => "waiting",
         }
     }
 }

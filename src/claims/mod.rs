@@ -18,6 +18,7 @@ use crate::{
 /// What one relying party may know about one sign-in. Made only by [`for_sign_in`].
 pub struct ClaimSet {
     issuer: String,
+    realm: DomainName,
     audience: String,
     name_id: ImmutableId,
     upn: String,
@@ -31,6 +32,11 @@ impl ClaimSet {
     /// The `issuerUri` of the person's root domain, byte for byte.
     pub fn issuer(&self) -> &str {
         &self.issuer
+    }
+
+    /// The root domain that the issuer speaks for.
+    pub fn realm(&self) -> &DomainName {
+        &self.realm
     }
 
     /// The relying party's entity id.
@@ -123,6 +129,7 @@ pub fn for_sign_in(
     let context = authn_context::of(signed_in.proofs()).ok_or(NotReleased::NotMultiFactor)?;
     Ok(ClaimSet {
         issuer: domain.issuer_uri.clone(),
+        realm: domain.root.clone(),
         audience: relying_party.entity_id.0.clone(),
         name_id,
         upn: user.upn.as_str().to_owned(),

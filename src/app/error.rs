@@ -1,0 +1,270 @@
+//! Errors of use cases: six categories, a stable support code, a sentence.
+//!
+//! The sentence is for operators (log, command line). What a person in a browser reads
+//! comes from the support code's own entry ([`SupportCode`]) and tells no secrets.
+
+use std::fmt;
+
+use super::App;
+use crate::{
+    audit::{Actor, Event},
+    base::ids::UserId,
+    storage::StoreError,
+};
+
+/// What kind of answer an error is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Category {
+    /// Not allowed (HTTP 403).
+    Denied,
+    /// The input is wrong (400).
+    Invalid,
+    /// It does not exist (404).
+    NotFound,
+    /// It contradicts what is there (409).
+    Conflict,
+    /// Something that is needed does not answer (503).
+    Unavailable,
+    /// A defect, ours or of the data (500).
+    Internal,
+}
+
+/// A stable code with its explanations. `claimbridge explain CODE` prints the operator's.
+#[derive(Debug, Eq, PartialEq)]
+pub struct SupportCode {
+    /// `CB-SIGNIN-003`.
+    pub code: &'static str,
+    /// What the person reads: one sentence what happened, one what to do.
+    pub person: &'static str,
+    /// What the operator should know.
+    pub operator: &'static str,
+}
+
+macro_rules! support_codes {
+    ($($name:ident = $code:literal, $person:literal, $operator:literal;)*) => {
+        impl SupportCode {
+            $(
+                #[doc = $operator]
+                pub const $name: Self = Self { code: $code, person: $person, operator: $operator };
+            )*
+
+            /// All of them.
+            pub const ALL: &'static [&'static Self] = &[$(&Self::$name),*];
+        }
+    };
+}
+
+support_codes! {
+    MALFORMED_REQUEST = "CB-SIGNIN-001",
+        "The sign-in request could not be read. Go back to where you came from and try again.",
+        "The relying party's message is malformed, oversized, too old or of the wrong kind. The log line names what was wrong; paste the message into `claimbridge inspect` to see more.";
+    UNKNOWN_PARTY = "CB-SIGNIN-002",
+        "The sign-in request came from an application that is not registered here.",
+        "The Issuer of the request is neither the configured Entra cloud nor a party added with `relying-party add`. Check [entra] cloud, or add the party.";
+    OTHER_BROWSER = "CB-SIGNIN-003",
+        "This sign-in was not begun in this browser, or its cookie is gone. Start again from the application.",
+        "The browser-binding cookie is missing or of another attempt: a link that was mailed on, cookies that are blocked, or a sign-in begun under another host name than public_url.";
+    ATTEMPT_OVER = "CB-SIGNIN-004",
+        "This sign-in took too long or is finished. Start again from the application.",
+        "An attempt lives 15 minutes and is answered once; its answer is repeated for 60 seconds.";
+    REPLAYED_REQUEST = "CB-SIGNIN-005",
+        "This sign-in request was used before. Start again from the application.",
+        "A request id arrived a second time from another browser. Each request is answered to the browser that brought it first.";
+    TOO_MANY_ATTEMPTS = "CB-SIGNIN-006",
+        "Too many sign-ins were begun from your network. Wait a few minutes and try again.",
+        "The number of open attempts of one source reached policy.open_attempts_per_source. Raise it if many people share the address; set policy.trusted_proxies if a reverse proxy hides theirs.";
+    OTHER_DOMAIN = "CB-SIGNIN-007",
+        "Your account belongs to another domain than the one you came from. Start again and use the account of that domain.",
+        "The request's address names a domain (?domain=) whose root is not that of the person's UPN. An issuer speaks only for its own people (AADSTS5000820).";
+    NOT_RELEASABLE = "CB-SIGNIN-008",
+        "Your account is not set up completely. Ask your administrator.",
+        "No claims could be released: the domain is not configured, the person has no ImmutableID, or a row was altered. The log line says which.";
+    PRE_FLIGHT = "CB-SIGNIN-009",
+        "The answer that was prepared would have been rejected, so it was not sent. Ask your administrator.",
+        "The signed response failed the inspector's own rules. The event `pre-flight-failed` lists the rule ids; `claimbridge explain CB-SAML-…` describes each.";
+    NOT_SIGNED_IN = "CB-SIGNIN-010",
+        "The sign-in could not be completed because something about your account changed meanwhile. Start again from the application.",
+        "A credential or the account was revoked or disabled during the sign-in, or a sealed row does not belong there (then there is an event `tampering-found`).";
+    REFUSED_PARAMETERS = "CB-SIGNIN-011",
+        "The application asked for something that is not offered here. Ask your administrator.",
+        "The verified request asks for a reply address that is not registered, an unsupported binding, name format or authentication context. Where the issuer was known, the party got a SAML status instead of this page.";
+    PERSON_CHANGED = "CB-SIGNIN-012",
+        "This sign-in was begun with another account. Start again from the application.",
+        "An attempt belongs to the first person who proved something in it.";
+    FORGED_FORM = "CB-FORM-001",
+        "The form was too old or came from another page. Go back, reload and try again.",
+        "The anti-forgery token is missing or not of this browser.";
+    WRONG_HOST = "CB-HTTP-421",
+        "This address is not the one that this service answers to.",
+        "The Host header is not that of public_url. Check the reverse proxy's Host forwarding.";
+    NOT_FOUND = "CB-HTTP-404",
+        "There is no page at this address.",
+        "Nothing is served at that path.";
+    WRONG_METHOD = "CB-HTTP-405",
+        "This page cannot be used that way.",
+        "The path exists, but not for that HTTP method.";
+    TOO_LARGE = "CB-HTTP-413",
+        "The message is too large.",
+        "A request body exceeded the limit.";
+    UNAVAILABLE = "CB-STORE-001",
+        "Signing in is not possible for the moment. Try again in a minute.",
+        "The database did not answer. No token was issued.";
+    INTERNAL = "CB-INTERNAL-001",
+        "Something went wrong here. Try again, and tell your administrator if it happens again.",
+        "A defect or an inconsistent row; the log line with this request's id says which.";
+    INPUT = "CB-INPUT-001",
+        "Something that was entered is not right.",
+        "The log line or the command's message says what.";
+}
+
+/// A failed use case.
+#[derive(Debug)]
+pub struct Error {
+    category: Category,
+    code: &'static SupportCode,
+    detail: String,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    tampering: Option<Tampering>,
+}
+
+/// A row that was altered or moved outside claimbridge.
+#[derive(Debug)]
+struct Tampering {
+    what: &'static str,
+    user: Option<UserId>,
+}
+
+impl Error {
+    /// An error of that category and code; `detail` is for operators.
+    pub fn new(category: Category, code: &'static SupportCode, detail: impl Into<String>) -> Self {
+        Self {
+            category,
+            code,
+            detail: detail.into(),
+            source: None,
+            tampering: None,
+        }
+    }
+
+    /// Not allowed.
+    pub fn denied(code: &'static SupportCode, detail: impl Into<String>) -> Self {
+        Self::new(Category::Denied, code, detail)
+    }
+
+    /// Wrong input; the detail is what is wrong and what to do.
+    pub fn invalid(detail: impl fmt::Display) -> Self {
+        Self::new(Category::Invalid, &SupportCode::INPUT, detail.to_string())
+    }
+
+    /// It does not exist.
+    pub fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(Category::NotFound, &SupportCode::INPUT, detail)
+    }
+
+    /// It contradicts what is there.
+    pub fn conflict(detail: impl fmt::Display) -> Self {
+        Self::new(Category::Conflict, &SupportCode::INPUT, detail.to_string())
+    }
+
+    /// A sealed row is not what we wrote. Outwardly "something changed meanwhile".
+    pub fn tampering(what: &'static str, user: Option<UserId>, why: &dyn fmt::Display) -> Self {
+        let detail = format!("{what}: {why}");
+        let mut error = Self::denied(&SupportCode::NOT_SIGNED_IN, detail);
+        error.tampering = Some(Tampering { what, user });
+        error
+    }
+
+    /// A defect.
+    pub fn internal(detail: impl Into<String>) -> Self {
+        Self::new(Category::Internal, &SupportCode::INTERNAL, detail)
+    }
+
+    /// What kind of answer it is.
+    pub fn category(&self) -> Category {
+        self.category
+    }
+
+    /// The support code.
+    pub fn code(&self) -> &'static SupportCode {
+        self.code
+    }
+
+    /// What happened, for operators.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.detail)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        let (category, code, detail) = if error.is_unavailable() {
+            (
+                Category::Unavailable,
+                &SupportCode::UNAVAILABLE,
+                "the database does not answer",
+            )
+        } else {
+            (
+                Category::Internal,
+                &SupportCode::INTERNAL,
+                "the database holds a row that cannot be",
+            )
+        };
+        Self {
+            category,
+            code,
+            detail: detail.to_owned(),
+            source: Some(Box::new(error)),
+            tampering: None,
+        }
+    }
+}
+
+impl App {
+    /// Passes `result` on; if it failed because a row was tampered with, that is written
+    /// down first, in a transaction of its own, because the failed one is rolled back.
+    pub(super) async fn noting_tampering<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
+        if let Err(Error {
+            tampering: Some(Tampering { what, user }),
+            ..
+        }) = &result
+        {
+            let mut tx = self.store.begin().await?;
+            tx.append(Actor::System, user.clone(), Event::TamperingFound { what });
+            tx.commit().await?;
+        }
+        result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_sentences_end() {
+        let mut codes: Vec<_> = SupportCode::ALL.iter().map(|entry| entry.code).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), SupportCode::ALL.len());
+        for entry in SupportCode::ALL {
+            assert!(
+                entry.person.ends_with('.') && entry.operator.ends_with('.'),
+                "{}",
+                entry.code
+            );
+        }
+    }
+}

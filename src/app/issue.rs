@@ -1,0 +1,514 @@
+//! Answering the relying party.
+//!
+//! Always true: an answer is encoded from a `ClaimSet` and from nothing else; its bytes
+//! pass the inspector's rules before they leave; the receipt, the events and the answered
+//! attempt are one transaction, so that an answer without a receipt does not exist, and
+//! an attempt has one answer (attacks 15, 28).
+
+use aws_lc_rs::digest;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    App, Error,
+    error::{Category, SupportCode},
+    saml::{chain, sole_issuer},
+    sign_in::Scene,
+};
+use crate::{
+    audit::{Actor, Event, Receipt},
+    base::{
+        browser::CookieToken,
+        ids::{AttemptId, SessionId},
+        random::random_token,
+    },
+    claims::{self, ClaimSet, NotReleased},
+    directory::User,
+    inspect,
+    keys::sealing::Place,
+    protocol::saml::{
+        authn_request::Refusal,
+        binding::PostForm,
+        response::{self, Envelope},
+        status::Status,
+    },
+    relying_party::{EntraCloud, RelyingParty},
+    session::SessionRow,
+    signin::{
+        attempt::Attempt,
+        complete::{self, Holder, NotSignedIn, SignedIn},
+    },
+    storage::{SessionParty, Tx},
+};
+
+/// An answer on its way through the browser.
+#[derive(Debug)]
+pub struct Answer {
+    /// The registered reply address.
+    pub action: String,
+    /// The response, base64.
+    pub saml_response: String,
+    /// As it came.
+    pub relay_state: Option<String>,
+    /// A new session's cookie, if this sign-in made one.
+    pub session: Option<CookieToken>,
+    /// A new cookie for a browser in which somebody completed a sign-in.
+    pub known: Option<CookieToken>,
+}
+
+/// A refusal that goes to the relying party.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum StatusKind {
+    NoPassive,
+    RequestDenied,
+}
+
+/// A session that can answer, with what is needed to do so.
+pub(super) struct Resumable {
+    pub(super) signed_in: SignedIn,
+    pub(super) user: User,
+    pub(super) party: RelyingParty,
+    pub(super) told: Option<SessionParty>,
+}
+
+/// The stored form of an answer: what the same browser gets again for a minute.
+#[derive(Deserialize, Serialize)]
+struct Stored {
+    action: String,
+    saml_response: String,
+    relay_state: Option<String>,
+}
+
+impl App {
+    /// Answers from the proofs of this attempt, and begins a new session with them.
+    pub(super) async fn issue_from_proofs(
+        &self,
+        mut tx: Tx<'_>,
+        scene: &Scene,
+        former: Option<&SessionRow>,
+    ) -> Result<Answer, Error> {
+        let now = self.now();
+        let attempt = &scene.attempt;
+        let user = scene
+            .user
+            .as_ref()
+            .ok_or_else(|| Error::internal("proofs without a person"))?;
+        let records = tx.evidence_of(&attempt.id).await?;
+        let holder = Holder {
+            user,
+            live_credentials: &scene.live_credentials,
+        };
+        let signed_in = complete::complete(
+            attempt,
+            &records,
+            holder,
+            &self.sealing,
+            now,
+            self.settings.attempt_lifetime,
+        )
+        .map_err(|error| not_signed_in(error, user))?;
+
+        // A rise of privilege is a new session with a new cookie; the former one ends.
+        if let Some(former) = former
+            && tx.revoke_session(&former.id, now).await?
+        {
+            let event = Event::SessionEnded {
+                session: former.id.clone(),
+                reason: "replaced",
+            };
+            tx.append(Actor::System, Some(former.user.clone()), event);
+        }
+        let (id, token, index) = self.with_random(|random| {
+            (
+                SessionId::random(random),
+                CookieToken::random(random),
+                format!("_{}", random_token(random)),
+            )
+        });
+        let session =
+            complete::seal_session(&signed_in, id.clone(), token.hash(), &self.sealing, now);
+        tx.insert_session(&session).await?;
+        tx.append(
+            Actor::Person,
+            Some(user.id.clone()),
+            Event::SessionBegun {
+                session: id.clone(),
+            },
+        );
+        let known = self.with_random(CookieToken::random);
+        tx.put_known_browser(&known.hash(), &user.id, now).await?;
+
+        let party = self
+            .party_of(&mut tx, &attempt.request.relying_party)
+            .await?;
+        let told = SessionParty {
+            session_index: index,
+            answered_at: now,
+            reused_at: None,
+        };
+        let mut answer = self
+            .issue(tx, attempt, &signed_in, user, &party, &id, told)
+            .await?;
+        answer.session = Some(token);
+        answer.known = Some(known);
+        Ok(answer)
+    }
+
+    /// Answers from a live session; its instants stay what they were.
+    pub(super) async fn issue_from_session(
+        &self,
+        mut tx: Tx<'_>,
+        attempt: &Attempt,
+        resumable: Resumable,
+    ) -> Result<Answer, Error> {
+        let Resumable {
+            signed_in,
+            user,
+            party,
+            told,
+        } = resumable;
+        let now = self.now();
+        let id = signed_in
+            .resumed_session()
+            .cloned()
+            .ok_or_else(|| Error::internal("a resumed sign-in without a session"))?;
+        tx.touch_session(&id, now).await?;
+        if !tx.set_attempt_user(&attempt.id, &user.id).await? {
+            return Err(Error::denied(
+                &SupportCode::PERSON_CHANGED,
+                "an attempt of another person",
+            ));
+        }
+        let index = told.map_or_else(
+            || self.with_random(|random| format!("_{}", random_token(random))),
+            |told| told.session_index,
+        );
+        let told = SessionParty {
+            session_index: index,
+            answered_at: now,
+            reused_at: Some(now),
+        };
+        self.issue(tx, attempt, &signed_in, &user, &party, &id, told)
+            .await
+    }
+
+    /// The common end: claims, encoding, pre-flight, receipt.
+    async fn issue(
+        &self,
+        mut tx: Tx<'_>,
+        attempt: &Attempt,
+        signed_in: &SignedIn,
+        user: &User,
+        party: &RelyingParty,
+        session: &SessionId,
+        told: SessionParty,
+    ) -> Result<Answer, Error> {
+        let domains = tx.domains().await?;
+        let asked = attempt.request.domain_name();
+        let index = told.session_index.clone();
+        let claims = claims::for_sign_in(
+            signed_in,
+            user,
+            &domains,
+            asked.as_ref(),
+            party,
+            index,
+            &self.sealing,
+        )
+        .map_err(|error| not_released(error, user))?;
+        let envelope = self.envelope(attempt, party);
+        let signed = response::encode_response(&claims, &envelope, &self.assertion_key).map_err(
+            |error| {
+                Error::internal(format!(
+                    "the response could not be signed: {}",
+                    chain(&error)
+                ))
+            },
+        )?;
+        if let Err(rules) = self.pre_flight(signed.xml(), &claims, attempt, party) {
+            drop(tx);
+            return Err(self.withhold(attempt, user, rules).await?);
+        }
+        let form = PostForm::new(
+            &attempt.request.reply_url,
+            signed.xml(),
+            attempt.request.relay_state.as_deref(),
+        );
+        self.keep_answer(&mut tx, attempt, &form).await?;
+        tx.insert_receipt(&self.receipt(
+            attempt,
+            signed_in,
+            &claims,
+            &envelope,
+            session,
+            signed.xml(),
+        ))
+        .await?;
+        tx.put_party_of_session(session, party.entity_id.as_str(), &told)
+            .await?;
+        let event = Event::AnswerIssued {
+            attempt: attempt.id.clone(),
+            relying_party: party.entity_id.to_string(),
+            assertion: envelope.assertion_id,
+        };
+        tx.append(Actor::System, Some(user.id.clone()), event);
+        tx.commit().await?;
+        Ok(sent(form))
+    }
+
+    /// Tells the relying party that it cannot be done.
+    pub(super) async fn issue_status(
+        &self,
+        mut tx: Tx<'_>,
+        attempt: &Attempt,
+        kind: StatusKind,
+    ) -> Result<Answer, Error> {
+        let (status, reason) = match kind {
+            StatusKind::NoPassive => (Status::NoPassive, "no-passive"),
+            StatusKind::RequestDenied => (Status::RequestDenied, "request-denied"),
+        };
+        let domains = tx.domains().await?;
+        let person = match &attempt.user {
+            Some(id) => tx.user(id).await?,
+            None => None,
+        };
+        let issuer = match person {
+            Some(user) => claims::require_domain(&user.upn.domain(), &domains, None)
+                .map(|domain| domain.issuer_uri.clone())
+                .map_err(|error| not_released(error, &user))?,
+            None => {
+                let asked = attempt.request.domain_name();
+                sole_issuer(&domains, asked.as_ref()).ok_or_else(|| {
+                    let detail =
+                        "a refusal without ?domain= and with several domains: nobody may speak";
+                    Error::denied(&SupportCode::REFUSED_PARAMETERS, detail)
+                })?
+            }
+        };
+        let refusal = Refusal {
+            status,
+            request_id: attempt.request.request_id.clone(),
+            reply_url: attempt.request.reply_url.clone(),
+            relay_state: attempt.request.relay_state.clone(),
+        };
+        let form = self.status_form(&issuer, &refusal)?;
+        self.keep_answer(&mut tx, attempt, &form).await?;
+        let event = Event::AnswerRefused {
+            attempt: attempt.id.clone(),
+            relying_party: attempt.request.relying_party.clone(),
+            reason,
+        };
+        tx.append(Actor::System, attempt.user.clone(), event);
+        tx.commit().await?;
+        Ok(sent(form))
+    }
+
+    /// An answer with a status to a request that never became an attempt.
+    pub(super) fn status_answer(&self, issuer: &str, refusal: &Refusal) -> Result<Answer, Error> {
+        self.status_form(issuer, refusal).map(sent)
+    }
+
+    fn status_form(&self, issuer: &str, refusal: &Refusal) -> Result<PostForm, Error> {
+        let id = self.with_random(|random| format!("_{}", random_token(random)));
+        let xml = response::encode_status(issuer, &id, refusal, self.now());
+        Ok(PostForm::new(
+            &refusal.reply_url,
+            &xml,
+            refusal.relay_state.as_deref(),
+        ))
+    }
+
+    /// The same bytes again, for the browser that got them a moment ago.
+    pub(super) async fn repeat_answer(
+        &self,
+        tx: &mut Tx<'_>,
+        attempt: &Attempt,
+    ) -> Result<Answer, Error> {
+        let over = || {
+            Error::denied(
+                &SupportCode::ATTEMPT_OVER,
+                "an answer that is not kept any more",
+            )
+        };
+        let sealed = tx.answer_of(&attempt.id).await?.ok_or_else(over)?;
+        let plain = self
+            .sealing
+            .open(&answer_place(&attempt.id), &sealed)
+            .map_err(|error| Error::tampering("answer", attempt.user.clone(), &error))?;
+        let stored: Stored =
+            serde_json::from_slice(&plain).map_err(|error| Error::internal(error.to_string()))?;
+        Ok(Answer {
+            action: stored.action,
+            saml_response: stored.saml_response,
+            relay_state: stored.relay_state,
+            session: None,
+            known: None,
+        })
+    }
+
+    async fn keep_answer(
+        &self,
+        tx: &mut Tx<'_>,
+        attempt: &Attempt,
+        form: &PostForm,
+    ) -> Result<(), Error> {
+        let stored = Stored {
+            action: form.action.clone(),
+            saml_response: form.saml_response.clone(),
+            relay_state: form.relay_state.clone(),
+        };
+        let plain =
+            serde_json::to_vec(&stored).map_err(|error| Error::internal(error.to_string()))?;
+        let sealed = self.with_random(|random| {
+            self.sealing
+                .seal(&answer_place(&attempt.id), &plain, random)
+        });
+        if tx.answer_attempt(&attempt.id, &sealed, self.now()).await? {
+            Ok(())
+        } else {
+            // Another request of the same browser was quicker: its answer stands.
+            Err(Error::new(
+                Category::Conflict,
+                &SupportCode::ATTEMPT_OVER,
+                "the attempt was answered meanwhile",
+            ))
+        }
+    }
+
+    fn envelope(&self, attempt: &Attempt, party: &RelyingParty) -> Envelope {
+        let (response_id, assertion_id) = self.with_random(|random| {
+            (
+                format!("_{}", random_token(random)),
+                format!("_{}", random_token(random)),
+            )
+        });
+        Envelope {
+            response_id,
+            assertion_id,
+            in_response_to: attempt.request.request_id.clone(),
+            reply_url: attempt.request.reply_url.clone(),
+            now: self.now(),
+            response_signature: party.response_signature,
+        }
+    }
+
+    /// The inspector's rules on the bytes that leave; the ids of those that are broken.
+    fn pre_flight(
+        &self,
+        xml: &str,
+        claims: &ClaimSet,
+        attempt: &Attempt,
+        party: &RelyingParty,
+    ) -> Result<(), Vec<String>> {
+        let mut context = inspect::Context::at(self.now());
+        context.issuer = Some(claims.issuer().to_owned());
+        context.realm = Some(claims.realm().clone());
+        context.cloud = Some(EntraCloud {
+            name: "relying party".to_owned(),
+            entity_id: party.entity_id.0.clone(),
+            reply_url: attempt.request.reply_url.clone(),
+            metadata_url: None,
+        });
+        context.certificates = vec![self.assertion_key.certificate.clone()];
+        context.request = Some(inspect::GivenRequest {
+            id: attempt.request.request_id.clone(),
+        });
+        inspect::pre_flight(xml.as_bytes(), &context)
+            .map_err(|report| report.broken().into_iter().map(str::to_owned).collect())
+    }
+
+    /// A response that Entra would refuse is not sent; the rules that it broke are written down.
+    async fn withhold(
+        &self,
+        attempt: &Attempt,
+        user: &User,
+        rules: Vec<String>,
+    ) -> Result<Error, Error> {
+        let detail = format!("the response for {} broke {}", user.upn, rules.join(", "));
+        let mut tx = self.store.begin().await?;
+        let event = Event::PreFlightFailed {
+            attempt: attempt.id.clone(),
+            rules,
+        };
+        tx.append(Actor::System, Some(user.id.clone()), event);
+        tx.commit().await?;
+        Ok(Error::new(
+            Category::Internal,
+            &SupportCode::PRE_FLIGHT,
+            detail,
+        ))
+    }
+
+    fn receipt(
+        &self,
+        attempt: &Attempt,
+        signed_in: &SignedIn,
+        claims: &ClaimSet,
+        envelope: &Envelope,
+        session: &SessionId,
+        xml: &str,
+    ) -> Receipt {
+        let sha256 = digest::digest(&digest::SHA256, xml.as_bytes());
+        let proofs: Vec<String> = signed_in
+            .proofs()
+            .iter()
+            .map(|proof| format!("{} {} {}", proof.kind.as_str(), proof.credential, proof.at))
+            .collect();
+        Receipt {
+            assertion_id: envelope.assertion_id.clone(),
+            attempt: attempt.id.clone(),
+            user: signed_in.user().clone(),
+            relying_party: attempt.request.relying_party.clone(),
+            request_id: attempt.request.request_id.clone(),
+            issuer: claims.issuer().to_owned(),
+            name_id: claims.name_id().to_owned(),
+            proofs: proofs.join("\n"),
+            session: session.clone(),
+            authn_instant_millis: claims.authn_instant().as_millis(),
+            issued_at_millis: envelope.now.as_millis(),
+            key: self.assertion_key.id.clone(),
+            sha256: data_encoding::HEXLOWER.encode(sha256.as_ref()),
+        }
+    }
+}
+
+fn sent(form: PostForm) -> Answer {
+    Answer {
+        action: form.action,
+        saml_response: form.saml_response,
+        relay_state: form.relay_state,
+        session: None,
+        known: None,
+    }
+}
+
+fn answer_place(attempt: &AttemptId) -> Place<'_> {
+    Place {
+        table: "attempt",
+        column: "answer",
+        row: attempt.as_str(),
+        owner: "",
+    }
+}
+
+fn not_signed_in(error: NotSignedIn, user: &User) -> Error {
+    match error {
+        NotSignedIn::Seal => Error::tampering("proofs", Some(user.id.clone()), &error),
+        _ => Error::denied(
+            &SupportCode::NOT_SIGNED_IN,
+            format!("{}: {error}", user.upn),
+        ),
+    }
+}
+
+fn not_released(error: NotReleased, user: &User) -> Error {
+    match error {
+        NotReleased::Tampered => Error::tampering("identity", Some(user.id.clone()), &error),
+        NotReleased::OtherDomain { .. } => {
+            Error::denied(&SupportCode::OTHER_DOMAIN, format!("{}: {error}", user.upn))
+        }
+        _ => Error::denied(
+            &SupportCode::NOT_RELEASABLE,
+            format!("{}: {error}", user.upn),
+        ),
+    }
+}

@@ -1,0 +1,231 @@
+//! Signing keys and the master key.
+
+use std::time::Duration;
+
+use super::{Error, Settings, saml::chain};
+use crate::{
+    audit::{Actor, Event},
+    base::{clock::Timestamp, ids::KeyId, random::Random, secret::Secret},
+    directory::{PasswordCredential, TotpCredential, identity_tag},
+    keys::{
+        KeyPurpose, SigningKey,
+        sealing::{Place, Sealing},
+        signing::{self, RsaSize},
+    },
+    storage::{Store, StoredKey},
+};
+
+/// How long a new certificate is valid. Entra matches certificates, it does not judge
+/// their issuer; three years leave time to notice and do not last for ever.
+const CERTIFICATE_LIFETIME: Duration = Duration::from_hours(3 * 365 * 24);
+
+/// A key as operators see it.
+#[derive(Clone, Debug)]
+pub struct KeyView {
+    /// Its id.
+    pub id: KeyId,
+    /// What it is for.
+    pub purpose: KeyPurpose,
+    /// The certificate, DER.
+    pub certificate: Vec<u8>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// Where a private key is sealed.
+pub(super) fn key_place(id: &KeyId) -> Place<'_> {
+    Place {
+        table: "signing_key",
+        column: "sealed_private_key",
+        row: id.as_str(),
+        owner: "",
+    }
+}
+
+/// Checks that the database is sealed under this master key; an empty one takes it.
+pub(super) async fn require_master_key(store: &Store, sealing: &Sealing) -> Result<(), Error> {
+    let mut tx = store.begin().await?;
+    match tx.master_key_id().await? {
+        Some(id) if id == sealing.key_id() => Ok(()),
+        Some(id) => Err(Error::conflict(format!(
+            "the database is sealed under the master key {id}, but the configured one is {}; point master_key_file at the right key",
+            sealing.key_id()
+        ))),
+        None => {
+            tx.set_master_key_id(sealing.key_id()).await?;
+            tx.commit().await?;
+            Ok(())
+        }
+    }
+}
+
+/// The key that signs assertions; made if there is none, once for all nodes.
+pub(super) async fn first_assertion_key(
+    store: &Store,
+    sealing: &Sealing,
+    settings: &Settings,
+    now: Timestamp,
+    random: &mut dyn Random,
+) -> Result<SigningKey, Error> {
+    for _ in 0..2 {
+        let mut tx = store.begin().await?;
+        let stored = tx.keys_of(KeyPurpose::Assertion).await?;
+        if let Some(key) = stored.into_iter().next() {
+            return open_key(&key, sealing);
+        }
+        drop(tx);
+        let key = new_key(KeyPurpose::Assertion, sealing, settings, now, random)?;
+        let mut tx = store.begin().await?;
+        if tx.insert_first_key(&key).await? {
+            let event = Event::KeyCreated {
+                key: key.id.clone(),
+                purpose: key.purpose.to_string(),
+            };
+            tx.append(Actor::System, None, event);
+            tx.commit().await?;
+        }
+        // Another node may have been quicker; either way the stored key is the one.
+    }
+    Err(Error::internal(
+        "the first signing key could be neither read nor made",
+    ))
+}
+
+fn new_key(
+    purpose: KeyPurpose,
+    sealing: &Sealing,
+    settings: &Settings,
+    now: Timestamp,
+    random: &mut dyn Random,
+) -> Result<StoredKey, Error> {
+    let new = signing::generate(
+        RsaSize::Bits2048,
+        &settings.service_name,
+        now,
+        CERTIFICATE_LIFETIME,
+        random,
+    )
+    .map_err(|error| Error::internal(chain(&error)))?;
+    let id = KeyId::random(random);
+    let sealed_private_key = sealing.seal(&key_place(&id), new.pkcs8.expose(), random);
+    Ok(StoredKey {
+        id,
+        purpose,
+        certificate: new.certificate,
+        sealed_private_key,
+        created_at: now,
+    })
+}
+
+fn open_key(stored: &StoredKey, sealing: &Sealing) -> Result<SigningKey, Error> {
+    let pkcs8 = sealing
+        .open(&key_place(&stored.id), &stored.sealed_private_key)
+        .map_err(|error| Error::internal(format!("the signing key {}: {error}", stored.id)))?;
+    signing::load(
+        stored.id.clone(),
+        stored.purpose,
+        &Secret::new(pkcs8.to_vec()),
+        stored.certificate.clone(),
+        stored.created_at,
+    )
+    .map_err(|error| Error::internal(format!("the signing key {}: {}", stored.id, chain(&error))))
+}
+
+/// The keys there are.
+pub async fn list(store: &Store) -> Result<Vec<KeyView>, Error> {
+    let mut tx = store.begin().await?;
+    let mut keys = Vec::new();
+    for purpose in [KeyPurpose::Assertion, KeyPurpose::Oidc, KeyPurpose::Audit] {
+        for key in tx.keys_of(purpose).await? {
+            keys.push(KeyView {
+                id: key.id,
+                purpose: key.purpose,
+                certificate: key.certificate,
+                created_at: key.created_at,
+            });
+        }
+    }
+    Ok(keys)
+}
+
+/// What `keys rewrap` did.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Rewrapped {
+    /// People whose identity was tagged anew.
+    pub users: usize,
+    /// Passwords tagged anew.
+    pub passwords: usize,
+    /// TOTP secrets sealed anew.
+    pub totp: usize,
+    /// Signing keys sealed anew.
+    pub keys: usize,
+}
+
+/// Seals everything under a new master key, in one transaction: all or nothing.
+///
+/// What only a tag of the old key vouches for — sessions, open attempts, passes — ends.
+/// A row whose old tag or seal is wrong stops the whole with its name: it must not be
+/// blessed with a new one.
+pub async fn rewrap(
+    store: &Store,
+    old: &Sealing,
+    new: &Sealing,
+    operator: &str,
+    now: Timestamp,
+    random: &mut (dyn Random + Send),
+) -> Result<Rewrapped, Error> {
+    require_master_key(store, old).await?;
+    let mut done = Rewrapped::default();
+    let mut tx = store.begin().await?;
+    for user in tx.all_users().await? {
+        user.require_identity(old)
+            .map_err(|_| tampered("user", user.upn.as_str()))?;
+        let tag = identity_tag(new, &user.id, &user.upn, user.immutable_id.as_ref());
+        tx.update_identity_tag(&user.id, &tag).await?;
+        done.users += 1;
+    }
+    for password in tx.all_passwords().await? {
+        password
+            .require_tag(old)
+            .map_err(|_| tampered("password", password.id.as_str()))?;
+        let tag = PasswordCredential::make_tag(new, &password.id, &password.user, &password.phc);
+        tx.update_password_tag(&password.id, &tag).await?;
+        done.passwords += 1;
+    }
+    for totp in tx.all_totp().await? {
+        totp.require_tag(old)
+            .map_err(|_| tampered("totp", totp.id.as_str()))?;
+        let place = TotpCredential::secret_place(&totp.id, &totp.user);
+        let plain = old
+            .open(&place, &totp.sealed_secret)
+            .map_err(|_| tampered("totp", totp.id.as_str()))?;
+        let sealed = new.seal(&place, &plain, random);
+        let tag = TotpCredential::make_tag(new, &totp.id, &totp.user, totp.parameters, &sealed);
+        tx.update_totp_seal(&totp.id, &sealed, &tag).await?;
+        done.totp += 1;
+    }
+    for key in tx.all_keys().await? {
+        let place = key_place(&key.id);
+        let plain = old
+            .open(&place, &key.sealed_private_key)
+            .map_err(|_| tampered("signing key", key.id.as_str()))?;
+        let sealed = new.seal(&place, &plain, random);
+        tx.update_key_seal(&key.id, &sealed).await?;
+        done.keys += 1;
+    }
+    tx.end_everything(now).await?;
+    tx.set_master_key_id(new.key_id()).await?;
+    let event = Event::KeysRewrapped {
+        from: old.key_id().to_owned(),
+        to: new.key_id().to_owned(),
+    };
+    tx.append(Actor::Operator(operator.to_owned()), None, event);
+    tx.commit().await?;
+    Ok(done)
+}
+
+fn tampered(what: &str, which: &str) -> Error {
+    Error::conflict(format!(
+        "the {what} {which} was altered outside claimbridge; nothing was changed. Reset it, then run `keys rewrap` again"
+    ))
+}

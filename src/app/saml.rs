@@ -1,0 +1,183 @@
+//! SAML requests: who asks, and may they.
+
+use super::{
+    App, Error,
+    error::{Category, SupportCode},
+    issue::Answer,
+    sign_in::{Begun, Browser},
+};
+use crate::{
+    audit::Refused,
+    base::text::DomainName,
+    protocol::saml::authn_request::{
+        Arrival, Refusal, RequestError, RequestWindow, UnverifiedAuthnRequest,
+    },
+    relying_party::{Domain, RelyingParty, domain::domain_of},
+    storage::Tx,
+};
+
+/// What became of a SAML request.
+#[derive(Debug)]
+pub enum SamlBegun {
+    /// An attempt: on to its page.
+    Attempt(Begun),
+    /// The party's own request asks what cannot be given: an answer with a status.
+    Answer(Box<Answer>),
+}
+
+impl App {
+    /// Checks a request and begins an attempt for it.
+    ///
+    /// `parsed` is what the binding gave; `domain` the one of `?domain=`.
+    pub async fn begin_saml(
+        &self,
+        parsed: Result<UnverifiedAuthnRequest, RequestError>,
+        domain: Option<&str>,
+        login_hint: Option<String>,
+        browser: &Browser,
+    ) -> Result<SamlBegun, Error> {
+        let parsed = match parsed {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                return Err(self
+                    .refuse(Refused::MalformedRequest, malformed(&error))
+                    .await?);
+            }
+        };
+        let mut tx = self.store.begin().await?;
+        let Some(party) = self.find_party(&mut tx, parsed.issuer()).await? else {
+            drop(tx);
+            let detail = format!(
+                "a request of {:?}, which is not registered",
+                parsed.issuer()
+            );
+            let error = Error::denied(&SupportCode::UNKNOWN_PARTY, detail);
+            return Err(self.refuse(Refused::UnknownParty, error).await?);
+        };
+        let domains = tx.domains().await?;
+        let domain = match domain {
+            None => None,
+            Some(text) => {
+                let name: Option<DomainName> = text.parse().ok();
+                let Some(known) = name.as_ref().and_then(|name| domain_of(name, &domains)) else {
+                    let detail = format!("a request to ?domain={text:?}, which is not configured");
+                    return Err(Error::new(
+                        Category::Invalid,
+                        &SupportCode::MALFORMED_REQUEST,
+                        detail,
+                    ));
+                };
+                Some(known.name.clone())
+            }
+        };
+        drop(tx);
+        let sso_url = self.settings.sso_url(None);
+        let arrival = Arrival {
+            sso_url: &sso_url,
+            domain: domain.as_ref(),
+            now: self.now(),
+            window: RequestWindow::default(),
+        };
+        match parsed.verify(&party, &arrival) {
+            Ok(verified) => {
+                let request = verified.into_sign_in_request(login_hint);
+                self.begin(request, browser).await.map(SamlBegun::Attempt)
+            }
+            Err(RequestError::Answerable(refusal)) => {
+                let Some(issuer) = sole_issuer(&domains, domain.as_ref()) else {
+                    return Err(refused_parameters(&refusal));
+                };
+                let answer = self.status_answer(&issuer, &refusal)?;
+                Ok(SamlBegun::Answer(Box::new(answer)))
+            }
+            Err(error) => Err(self
+                .refuse(Refused::MalformedRequest, malformed(&error))
+                .await?),
+        }
+    }
+
+    /// The registered party of that entity id, byte for byte.
+    pub(super) async fn find_party(
+        &self,
+        tx: &mut Tx<'_>,
+        entity_id: &str,
+    ) -> Result<Option<RelyingParty>, Error> {
+        if self.settings.entra.entity_id.as_str() == entity_id {
+            return Ok(Some(self.settings.entra.clone()));
+        }
+        let parties = tx.relying_parties().await?;
+        Ok(parties
+            .into_iter()
+            .find(|party| party.entity_id.as_str() == entity_id))
+    }
+
+    /// The party of an attempt; it was registered when the attempt began.
+    pub(super) async fn party_of(
+        &self,
+        tx: &mut Tx<'_>,
+        entity_id: &str,
+    ) -> Result<RelyingParty, Error> {
+        self.find_party(tx, entity_id).await?.ok_or_else(|| {
+            let detail = format!("{entity_id:?} was removed during a sign-in");
+            Error::denied(&SupportCode::UNKNOWN_PARTY, detail)
+        })
+    }
+
+    /// Counts what a stranger caused, and gives the error back.
+    async fn refuse(&self, what: Refused, error: Error) -> Result<Error, Error> {
+        let mut tx = self.store.begin().await?;
+        tx.count_refused(what, self.now()).await?;
+        tx.commit().await?;
+        Ok(error)
+    }
+}
+
+/// The issuer of an answer before the person is known: that of the domain which the
+/// address named, or of the only root there is; with several, nobody may speak.
+pub(super) fn sole_issuer(domains: &[Domain], asked: Option<&DomainName>) -> Option<String> {
+    let mut issuers: Vec<&str> = match asked {
+        Some(asked) => domain_of(asked, domains)
+            .map(|domain| domain.issuer_uri.as_str())
+            .into_iter()
+            .collect(),
+        None => domains
+            .iter()
+            .map(|domain| domain.issuer_uri.as_str())
+            .collect(),
+    };
+    issuers.sort_unstable();
+    issuers.dedup();
+    match issuers.as_slice() {
+        [only] => Some((*only).to_owned()),
+        _ => None,
+    }
+}
+
+fn malformed(error: &RequestError) -> Error {
+    let category = match error {
+        RequestError::Unsigned | RequestError::Signature(_) | RequestError::UnknownKey => {
+            Category::Denied
+        }
+        _ => Category::Invalid,
+    };
+    Error::new(category, &SupportCode::MALFORMED_REQUEST, chain(error))
+}
+
+fn refused_parameters(refusal: &Refusal) -> Error {
+    let detail = format!(
+        "the request asks what cannot be given: {:?}",
+        refusal.status
+    );
+    Error::new(Category::Invalid, &SupportCode::REFUSED_PARAMETERS, detail)
+}
+
+/// An error with its causes, on one line for the log.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,52 @@
+//! What an [`App`](super::App) is told at start: plain data, already validated by `config`.
+
+use std::time::Duration;
+
+use crate::{
+    base::text::DomainName, factor::password::HashCost, relying_party::RelyingParty,
+    session::SessionPolicy, signin::lockout::Delays,
+};
+
+/// The settings of a running identity provider.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Scheme, host and port under which browsers see us, without a slash at the end.
+    pub public_url: String,
+    /// Entra's cloud as a relying party.
+    pub entra: RelyingParty,
+    /// Domains named in the configuration file: name and issuer.
+    pub domains: Vec<(DomainName, Option<String>)>,
+    /// How long sessions live.
+    pub sessions: SessionPolicy,
+    /// How long a person may take for one sign-in.
+    pub attempt_lifetime: Duration,
+    /// How many steps around the expected one a code may be off.
+    pub totp_skew: u8,
+    /// Waits of one person's wrong guesses.
+    pub person_delays: Delays,
+    /// Waits of everything from one address.
+    pub source_delays: Delays,
+    /// Attempts that one address may have open.
+    pub open_attempts_per_source: u32,
+    /// The cost of password hashing.
+    pub hash_cost: HashCost,
+    /// What pages and authenticator programs call this service.
+    pub service_name: String,
+    /// Whom people ask: a sentence or an address.
+    pub support_contact: Option<String>,
+}
+
+impl Settings {
+    /// The issuer that a new root domain gets if the operator names none.
+    pub fn default_issuer(&self, domain: &DomainName) -> String {
+        format!("{}/{domain}", self.public_url)
+    }
+
+    /// The address that a domain's relying party sends people to.
+    pub fn sso_url(&self, domain: Option<&DomainName>) -> String {
+        match domain {
+            Some(domain) => format!("{}/saml2/sso?domain={domain}", self.public_url),
+            None => format!("{}/saml2/sso", self.public_url),
+        }
+    }
+}

@@ -1,0 +1,511 @@
+//! People, for operators.
+//!
+//! Always true: whoever can issue a pass, set a password or an ImmutableID could become
+//! that person; so each of these ends the person's sessions and attempts, is an event
+//! that names the operator, and is shown to the person at the next sign-in.
+
+use std::time::Duration;
+
+use super::{App, Error, prove::in_a_row};
+use crate::{
+    audit::{Actor, Event, Receipt},
+    base::{
+        clock::Timestamp,
+        ids::{CredentialId, PassId, UserId},
+        random::{Random, random_bytes},
+        secret::Secret,
+        text::Upn,
+    },
+    claims::require_domain,
+    directory::{
+        AccessPass, ImmutableId, PassReuse, PasswordCredential, TotpCredential, User, identity_tag,
+    },
+    session::SessionRow,
+    storage::{InsertUser, SetImmutableId, Tx},
+};
+
+/// Someone to add.
+#[derive(Debug)]
+pub struct NewUser {
+    /// The user principal name.
+    pub upn: Upn,
+    /// What pages call the person.
+    pub display_name: String,
+    /// Entra's ImmutableID; a new one is made if there is none.
+    pub immutable_id: Option<ImmutableId>,
+    /// A first password, if one is given.
+    pub password: Option<Secret<String>>,
+}
+
+/// A person with everything an operator wants to see.
+#[derive(Debug)]
+pub struct UserView {
+    /// The row.
+    pub user: User,
+    /// Whether there is a password, and whether it is dead.
+    pub password: PasswordState,
+    /// TOTP credentials that are not revoked.
+    pub methods: Vec<TotpCredential>,
+    /// The last answer that carried the MFA claim — every answer does.
+    pub last_mfa: Option<Receipt>,
+    /// A pass that could be used.
+    pub live_pass: Option<AccessPass>,
+}
+
+/// What there is of a password.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PasswordState {
+    /// None.
+    None,
+    /// Usable.
+    Set,
+    /// Switched off after too many wrong codes.
+    Dead,
+}
+
+/// Whether an ImmutableID may be replaced.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Replace {
+    /// Only a first one may be set.
+    No,
+    /// The operator said `--replace`.
+    Yes,
+}
+
+/// What a pass should be (Entra's ranges, facts §7).
+#[derive(Clone, Copy, Debug)]
+pub struct PassOptions {
+    /// 10 minutes to 30 days.
+    pub lifetime: Duration,
+    /// 8 to 48 characters.
+    pub length: usize,
+    /// Once, or until it ends.
+    pub reuse: PassReuse,
+    /// From when; now if `None`.
+    pub starts_at: Option<Timestamp>,
+}
+
+impl Default for PassOptions {
+    /// One hour, twelve characters, once.
+    fn default() -> Self {
+        Self {
+            lifetime: Duration::from_hours(1),
+            length: 12,
+            reuse: PassReuse::Once,
+            starts_at: None,
+        }
+    }
+}
+
+/// A pass, to be shown once.
+#[derive(Debug)]
+pub struct IssuedPass {
+    /// Its value.
+    pub value: Secret<String>,
+    /// From when.
+    pub starts_at: Timestamp,
+    /// Until when.
+    pub expires_at: Timestamp,
+}
+
+impl App {
+    /// Adds a person. The domain must be configured.
+    pub async fn add_user(&self, new: NewUser, operator: &str) -> Result<User, Error> {
+        let password = match new.password {
+            Some(password) => Some(self.hash_password(password).await?),
+            None => None,
+        };
+        let now = self.now();
+        let name = new.display_name.trim().to_owned();
+        if name.is_empty() || name.chars().count() > 256 || name.chars().any(char::is_control) {
+            return Err(Error::invalid(
+                "a display name has 1 to 256 characters on one line",
+            ));
+        }
+        let (id, immutable_id) = self.with_random(|random| {
+            (
+                UserId::random(random),
+                new.immutable_id
+                    .unwrap_or_else(|| ImmutableId::random(random)),
+            )
+        });
+        let user = User {
+            identity_tag: identity_tag(&self.sealing, &id, &new.upn, Some(&immutable_id)),
+            id,
+            upn: new.upn,
+            display_name: name,
+            immutable_id: Some(immutable_id),
+            disabled_at: None,
+            created_at: now,
+        };
+        let mut tx = self.store.begin().await?;
+        let domains = tx.domains().await?;
+        require_domain(&user.upn.domain(), &domains, None).map_err(Error::conflict)?;
+        match tx.insert_user(&user).await? {
+            InsertUser::Inserted => {}
+            InsertUser::UpnTaken => {
+                return Err(Error::conflict(format!("{} is there already", user.upn)));
+            }
+            InsertUser::ImmutableIdTaken => {
+                return Err(Error::conflict(
+                    "this ImmutableID was used for another person; an ImmutableID is never given twice",
+                ));
+            }
+        }
+        tx.append(
+            Actor::Operator(operator.to_owned()),
+            Some(user.id.clone()),
+            Event::UserAdded {
+                upn: user.upn.to_string(),
+            },
+        );
+        if let Some(phc) = password {
+            self.store_password(&mut tx, &user.id, phc, Actor::Operator(operator.to_owned()))
+                .await?;
+        }
+        tx.commit().await?;
+        Ok(user)
+    }
+
+    /// One person.
+    pub async fn find_user(&self, upn: &Upn) -> Result<User, Error> {
+        let mut tx = self.store.begin().await?;
+        find(&mut tx, upn).await
+    }
+
+    /// One person, with credentials and the last answer.
+    pub async fn view_user(&self, upn: &Upn) -> Result<UserView, Error> {
+        let mut tx = self.store.begin().await?;
+        let user = find(&mut tx, upn).await?;
+        self.view(&mut tx, user).await
+    }
+
+    /// People in the order of their names, `limit` after `after`.
+    pub async fn list_users(
+        &self,
+        after: Option<&Upn>,
+        limit: u32,
+    ) -> Result<Vec<UserView>, Error> {
+        let mut tx = self.store.begin().await?;
+        let mut views = Vec::new();
+        for user in tx.users(after, limit).await? {
+            views.push(self.view(&mut tx, user).await?);
+        }
+        Ok(views)
+    }
+
+    async fn view(&self, tx: &mut Tx<'_>, user: User) -> Result<UserView, Error> {
+        let password = match tx.password_of(&user.id).await? {
+            None => PasswordState::None,
+            Some(password) if password.dead_at.is_some() => PasswordState::Dead,
+            Some(_) => PasswordState::Set,
+        };
+        let methods = tx.totp_of(&user.id).await?;
+        let last_mfa = tx.receipts_of(&user.id, 1).await?.into_iter().next();
+        let live_pass = tx.live_pass_of(&user.id, self.now()).await?;
+        Ok(UserView {
+            user,
+            password,
+            methods,
+            last_mfa,
+            live_pass,
+        })
+    }
+
+    /// Nobody signs in as this person any more; sessions end.
+    pub async fn disable_user(&self, upn: &Upn, operator: &str) -> Result<(), Error> {
+        let now = self.now();
+        let mut tx = self.store.begin().await?;
+        let user = find(&mut tx, upn).await?;
+        tx.set_user_disabled(&user.id, Some(now)).await?;
+        tx.append(
+            Actor::Operator(operator.to_owned()),
+            Some(user.id.clone()),
+            Event::UserDisabled,
+        );
+        self.end_all(&mut tx, &user.id, "disabled").await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// The person may sign in again.
+    pub async fn enable_user(&self, upn: &Upn, operator: &str) -> Result<(), Error> {
+        let mut tx = self.store.begin().await?;
+        let user = find(&mut tx, upn).await?;
+        tx.set_user_disabled(&user.id, None).await?;
+        tx.append(
+            Actor::Operator(operator.to_owned()),
+            Some(user.id.clone()),
+            Event::UserEnabled,
+        );
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Lifts waits. A dead password stays dead: somebody knows it, so it must be replaced.
+    pub async fn unlock_user(&self, upn: &Upn, operator: &str) -> Result<(), Error> {
+        let mut tx = self.store.begin().await?;
+        let user = find(&mut tx, upn).await?;
+        tx.lift_waits_of(&user.id).await?;
+        tx.append(
+            Actor::Operator(operator.to_owned()),
+            Some(user.id.clone()),
+            Event::UserUnlocked,
+        );
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Takes away every method, password, pass, session and known browser. The person
+    /// begins anew with a pass.
+    pub async fn reset_user(&self, upn: &Upn, operator: &str) -> Result<(), Error> {
+        let now = self.now();
+        let mut tx = self.store.begin().await?;
+        let user = find(&mut tx, upn).await?;
+        for method in tx.totp_of(&user.id).await? {
+            tx.revoke_totp(&method.id, now).await?;
+            let event = Event::MethodRevoked {
+                credential: method.id,
+            };
+            tx.append(
+                Actor::Operator(operator.to_owned()),
+                Some(user.id.clone()),
+                event,
+            );
+        }
+        tx.remove_password(&user.id).await?;
+        tx.revoke_passes(&user.id, now).await?;
+        tx.forget_browsers_of(&user.id).await?;
+        tx.append(
+            Actor::Operator(operator.to_owned()),
+            Some(user.id.clone()),
+            Event::UserReset,
+        );
+        tx.add_notice(&user.id, "reset", operator, now).await?;
+        self.end_all(&mut tx, &user.id, "reset").await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Sets a password.
+    pub async fn set_password(
+        &self,
+        upn: &Upn,
+        password: Secret<String>,
+        operator: &str,
+    ) -> Result<(), Error> {
+        let phc = self.hash_password(password).await?;
+        let now = self.now();
+        let mut tx = self.store.begin().await?;
+        let user = find(&mut tx, upn).await?;
+        self.store_password(&mut tx, &user.id, phc, Actor::Operator(operator.to_owned()))
+            .await?;
+        tx.lift_waits_of(&user.id).await?;
+        tx.give_back_try(&in_a_row(&user.id)).await?;
+        tx.add_notice(&user.id, "password-set", operator, now)
+            .await?;
+        self.end_all(&mut tx, &user.id, "password-set").await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    async fn store_password(
+        &self,
+        tx: &mut Tx<'_>,
+        user: &UserId,
+        phc: String,
+        actor: Actor,
+    ) -> Result<(), Error> {
+        let id = self.with_random(CredentialId::random);
+        let tag = PasswordCredential::make_tag(&self.sealing, &id, user, &phc);
+        let event = Event::PasswordSet {
+            credential: id.clone(),
+        };
+        tx.put_password(&PasswordCredential {
+            id,
+            user: user.clone(),
+            phc,
+            set_at: self.now(),
+            dead_at: None,
+            tag,
+        })
+        .await?;
+        tx.append(actor, Some(user.clone()), event);
+        Ok(())
+    }
+
+    /// Sets the value by which Entra knows the person.
+    pub async fn set_immutable_id(
+        &self,
+        upn: &Upn,
+        value: &ImmutableId,
+        replace: Replace,
+        operator: &str,
+    ) -> Result<(), Error> {
+        let now = self.now();
+        let mut tx = self.store.begin().await?;
+        let user = find(&mut tx, upn).await?;
+        if user.require_identity(&self.sealing).is_err() {
+            return Err(Error::tampering(
+                "identity",
+                Some(user.id),
+                &"the row's tag is wrong",
+            ));
+        }
+        let former = user.immutable_id.clone();
+        if former.as_ref() == Some(value) {
+            return Ok(());
+        }
+        if former.is_some() && replace == Replace::No {
+            return Err(Error::conflict(format!(
+                "{} has an ImmutableID already, and Entra knows the person by it; if it must change, say --replace",
+                user.upn
+            )));
+        }
+        let tag = identity_tag(&self.sealing, &user.id, &user.upn, Some(value));
+        if tx.set_immutable_id(&user.id, value, &tag, now).await? == SetImmutableId::TakenByOther {
+            return Err(Error::conflict(
+                "this ImmutableID is or was another person's; an ImmutableID is never given twice",
+            ));
+        }
+        let event = match former {
+            None => Event::ImmutableIdSet {
+                value: value.to_string(),
+            },
+            Some(former) => Event::ImmutableIdReplaced {
+                from: Some(former.to_string()),
+                to: value.to_string(),
+            },
+        };
+        tx.append(
+            Actor::Operator(operator.to_owned()),
+            Some(user.id.clone()),
+            event,
+        );
+        tx.add_notice(&user.id, "immutable-id-set", operator, now)
+            .await?;
+        self.end_all(&mut tx, &user.id, "immutable-id-set").await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Issues a temporary access pass. An earlier one of the person ends.
+    pub async fn issue_pass(
+        &self,
+        upn: &Upn,
+        options: PassOptions,
+        operator: &str,
+    ) -> Result<IssuedPass, Error> {
+        let now = self.now();
+        let minutes = options.lifetime.as_secs() / 60;
+        if !(10..=43_200).contains(&minutes) {
+            return Err(Error::invalid(
+                "a pass lives between 10 minutes and 30 days",
+            ));
+        }
+        if !(8..=48).contains(&options.length) {
+            return Err(Error::invalid("a pass has between 8 and 48 characters"));
+        }
+        let (id, value) = self.with_random(|random| {
+            (
+                PassId::random(random),
+                Secret::new(pass_value(options.length, random)),
+            )
+        });
+        let starts_at = options.starts_at.unwrap_or(now);
+        let expires_at = starts_at.plus(options.lifetime);
+        let mut tx = self.store.begin().await?;
+        let user = find(&mut tx, upn).await?;
+        if user.disabled_at.is_some() {
+            return Err(Error::conflict(format!(
+                "{upn} is disabled; enable the account before issuing a pass"
+            )));
+        }
+        tx.insert_pass(&AccessPass {
+            id: id.clone(),
+            user: user.id.clone(),
+            value_tag: super::enrol::pass_tag(&self.sealing, &user.id, value.expose()),
+            issued_by: operator.to_owned(),
+            issued_at: now,
+            starts_at,
+            expires_at,
+            reuse: options.reuse,
+            used_at: None,
+            revoked_at: None,
+        })
+        .await?;
+        let event = Event::PassIssued {
+            pass: id,
+            expires_at: expires_at.to_rfc3339(),
+        };
+        tx.append(
+            Actor::Operator(operator.to_owned()),
+            Some(user.id.clone()),
+            event,
+        );
+        tx.add_notice(&user.id, "pass-issued", operator, now)
+            .await?;
+        self.end_all(&mut tx, &user.id, "pass-issued").await?;
+        tx.commit().await?;
+        Ok(IssuedPass {
+            value,
+            starts_at,
+            expires_at,
+        })
+    }
+
+    /// The person's sessions, newest first.
+    pub async fn sessions_of(&self, upn: &Upn) -> Result<Vec<SessionRow>, Error> {
+        let mut tx = self.store.begin().await?;
+        let user = find(&mut tx, upn).await?;
+        Ok(tx.sessions_of(&user.id).await?)
+    }
+
+    /// Ends the person's sessions; how many there were.
+    pub async fn end_sessions(&self, upn: &Upn, operator: &str) -> Result<u64, Error> {
+        let mut tx = self.store.begin().await?;
+        let user = find(&mut tx, upn).await?;
+        let ended = tx.revoke_sessions_of(&user.id, self.now()).await?;
+        tx.end_attempts_of(&user.id, self.now()).await?;
+        let event = Event::SessionsEnded { reason: "operator" };
+        tx.append(Actor::Operator(operator.to_owned()), Some(user.id), event);
+        tx.commit().await?;
+        Ok(ended)
+    }
+
+    async fn end_all(
+        &self,
+        tx: &mut Tx<'_>,
+        user: &UserId,
+        reason: &'static str,
+    ) -> Result<(), Error> {
+        let now = self.now();
+        tx.revoke_sessions_of(user, now).await?;
+        tx.end_attempts_of(user, now).await?;
+        tx.append(
+            Actor::System,
+            Some(user.clone()),
+            Event::SessionsEnded { reason },
+        );
+        Ok(())
+    }
+}
+
+async fn find(tx: &mut Tx<'_>, upn: &Upn) -> Result<User, Error> {
+    tx.user_by_upn(upn).await?.ok_or_else(|| {
+        Error::not_found(format!(
+            "there is no user {upn}; `claimbridge user list` shows who there is"
+        ))
+    })
+}
+
+/// Letters and digits that nobody confuses, five bits each.
+fn pass_value(length: usize, random: &mut dyn Random) -> String {
+    const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+    random_bytes::<48>(random)
+        .iter()
+        .take(length)
+        .map(|byte| char::from(ALPHABET[usize::from(byte & 31)]))
+        .collect()
+}
