@@ -158,3 +158,6 @@ pub fn require_domain<'a>(
     }
     Ok(domain)
 }
+
+#[cfg(test)]
+mod tests;

@@ -289,3 +289,6 @@ fn session_fields<'a>(row: &'a SessionRow, proofs: &'a str, created: &'a [u8]) -
         created,
     ]
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

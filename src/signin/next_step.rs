@@ -171,3 +171,6 @@ pub fn factor_of(step: NextStep) -> Option<FactorKind> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

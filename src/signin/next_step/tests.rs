@@ -1,0 +1,232 @@
+use super::*;
+use crate::signin::{
+    attempt::tests::{NOW, request},
+    complete::{
+        open_evidence,
+        tests::{Someone, sealing},
+    },
+    request::SignInRequest,
+};
+
+/// What the person has proved in this attempt.
+#[derive(Clone, Copy)]
+enum Proved {
+    Nothing,
+    Password,
+    Totp,
+    Both,
+}
+
+fn person(live_methods: usize) -> Option<Person> {
+    Some(Person {
+        status: PersonStatus::Active,
+        live_methods,
+        unseen_notices: 0,
+    })
+}
+
+struct Case {
+    proved: Proved,
+    person: Option<Person>,
+    session: SessionAnswer,
+    enrolment: Enrolment,
+    interaction: Interaction,
+}
+
+const FRESH: Case = Case {
+    proved: Proved::Nothing,
+    person: None,
+    session: SessionAnswer::None,
+    enrolment: Enrolment::None,
+    interaction: Interaction::Allowed,
+};
+
+fn step(case: &Case) -> NextStep {
+    let someone = Someone::new("agent1@contoso.com", sealing());
+    let mut attempt = someone.attempt();
+    attempt.request = SignInRequest {
+        interaction: case.interaction,
+        ..request()
+    };
+    let password = someone.password_record(&attempt, NOW);
+    let totp = someone.totp_record(&attempt, NOW);
+    let records = match case.proved {
+        Proved::Nothing => vec![],
+        Proved::Password => vec![password],
+        Proved::Totp => vec![totp],
+        Proved::Both => vec![password, totp],
+    };
+    let evidence = open_evidence(
+        &attempt,
+        &records,
+        &someone.sealing,
+        NOW,
+        crate::signin::attempt::LIFETIME,
+    )
+    .unwrap();
+    next_step(&Situation {
+        attempt: &attempt,
+        evidence: &evidence,
+        person: case.person,
+        session: case.session,
+        enrolment: case.enrolment,
+        now: NOW,
+    })
+}
+
+#[test]
+fn password_then_code_then_answer() {
+    assert_eq!(step(&FRESH), NextStep::AskPassword);
+    assert_eq!(
+        step(&Case {
+            proved: Proved::Password,
+            person: person(1),
+            ..FRESH
+        }),
+        NextStep::AskTotp
+    );
+    assert_eq!(
+        step(&Case {
+            proved: Proved::Both,
+            person: person(1),
+            ..FRESH
+        }),
+        NextStep::Issue(AnswerFrom::Proofs)
+    );
+    assert_eq!(
+        step(&Case {
+            proved: Proved::Totp,
+            person: person(1),
+            ..FRESH
+        }),
+        NextStep::AskPassword
+    );
+    assert_eq!(
+        step(&Case {
+            person: person(1),
+            ..FRESH
+        }),
+        NextStep::AskPassword
+    );
+}
+
+#[test]
+fn attack_37_a_password_without_a_method_asks_for_a_pass_and_never_enrols() {
+    assert_eq!(
+        step(&Case {
+            proved: Proved::Password,
+            person: person(0),
+            ..FRESH
+        }),
+        NextStep::AskPass
+    );
+    assert_eq!(
+        step(&Case {
+            person: person(0),
+            ..FRESH
+        }),
+        NextStep::AskPassword
+    );
+}
+
+#[test]
+fn a_pass_opens_enrolment_and_enrolment_is_no_answer() {
+    for proved in [Proved::Nothing, Proved::Password, Proved::Both] {
+        let needs_password = Case {
+            proved,
+            person: person(0),
+            enrolment: Enrolment::NeedsPassword,
+            ..FRESH
+        };
+        assert_eq!(step(&needs_password), NextStep::ChoosePassword);
+        let needs_method = Case {
+            proved,
+            person: person(1),
+            enrolment: Enrolment::NeedsMethod,
+            ..FRESH
+        };
+        assert_eq!(step(&needs_method), NextStep::EnrolTotp);
+    }
+}
+
+#[test]
+fn a_fresh_session_answers_only_who_has_not_begun() {
+    let with_session = Case {
+        session: SessionAnswer::FreshEnough,
+        ..FRESH
+    };
+    assert_eq!(step(&with_session), NextStep::Issue(AnswerFrom::Session));
+    let begun = Case {
+        proved: Proved::Password,
+        person: person(1),
+        session: SessionAnswer::FreshEnough,
+        ..FRESH
+    };
+    assert_eq!(step(&begun), NextStep::AskTotp);
+    let enrolling = Case {
+        enrolment: Enrolment::NeedsMethod,
+        session: SessionAnswer::FreshEnough,
+        ..FRESH
+    };
+    assert_eq!(step(&enrolling), NextStep::EnrolTotp);
+}
+
+#[test]
+fn without_pages_a_session_answers_or_nobody() {
+    let passive = Case {
+        interaction: Interaction::Forbidden,
+        ..FRESH
+    };
+    assert_eq!(
+        step(&passive),
+        NextStep::Refuse(Refusal::InteractionForbidden)
+    );
+    let with_session = Case {
+        session: SessionAnswer::FreshEnough,
+        ..passive
+    };
+    assert_eq!(step(&with_session), NextStep::Issue(AnswerFrom::Session));
+}
+
+#[test]
+fn a_disabled_person_is_refused_whatever_was_proved() {
+    let disabled = Some(Person {
+        status: PersonStatus::Disabled,
+        live_methods: 1,
+        unseen_notices: 0,
+    });
+    for proved in [Proved::Nothing, Proved::Password, Proved::Both] {
+        let case = Case {
+            proved,
+            person: disabled,
+            session: SessionAnswer::FreshEnough,
+            ..FRESH
+        };
+        assert_eq!(step(&case), NextStep::Refuse(Refusal::Disabled));
+    }
+}
+
+#[test]
+fn notices_are_shown_after_both_factors_and_before_the_answer() {
+    let noticed = Some(Person {
+        status: PersonStatus::Active,
+        live_methods: 1,
+        unseen_notices: 2,
+    });
+    assert_eq!(
+        step(&Case {
+            proved: Proved::Password,
+            person: noticed,
+            ..FRESH
+        }),
+        NextStep::AskTotp
+    );
+    assert_eq!(
+        step(&Case {
+            proved: Proved::Both,
+            person: noticed,
+            ..FRESH
+        }),
+        NextStep::ShowNotices
+    );
+}
