@@ -1,0 +1,6 @@
+//! Run by `tests/run.sh`, which gives it what it needs. Not part of plain `cargo test`.
+
+#[test]
+fn is_written() {
+    panic!("the postgres tests are not written yet");
+}
