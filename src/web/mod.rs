@@ -24,6 +24,8 @@ pub mod pages;
 pub mod peer;
 /// What the frame refuses.
 pub mod refusal;
+/// Sockets, TLS, and stopping without cutting anyone off.
+pub mod serve;
 /// Scheme, host and port of `public_url`.
 pub mod site;
 

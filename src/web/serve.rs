@@ -1,0 +1,219 @@
+//! Sockets, TLS, and stopping without cutting anyone off.
+//!
+//! `axum::serve` sets no limit on how slowly a stranger may send headers and none on
+//! how many connections there are; this does, because a sign-in service is asked by
+//! anyone. HTTP/1.1 only: a reverse proxy or the browser needs nothing else here.
+
+use std::{io, net::SocketAddr, path::Path, pin::pin, sync::Arc, time::Duration};
+
+use axum::{Router, body::Body, extract::ConnectInfo, http::Request};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
+    sync::{Semaphore, watch},
+    task::JoinSet,
+};
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt as _;
+
+/// How many connections may be open at once; more wait in the kernel's queue.
+const CONNECTIONS: usize = 4096;
+
+/// How long a stranger may take for the TLS handshake or for the headers.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long requests that have begun may take after the order to stop.
+const LAST_REQUESTS: Duration = Duration::from_secs(10);
+
+/// Why the certificate or its key cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file is not readable as PEM of that kind.
+    #[error("{0} holds no readable PEM of the kind that is needed")]
+    Pem(String, #[source] rustls::pki_types::pem::Error),
+    /// Certificate and key do not fit, or the key is of an unknown kind.
+    #[error("the TLS certificate and its key cannot be used together")]
+    Pair(#[source] rustls::Error),
+}
+
+/// Reads a certificate chain and its key (PEM).
+pub fn tls(certificates: &Path, key: &Path) -> Result<TlsAcceptor, TlsError> {
+    let at = |path: &Path| {
+        let name = path.display().to_string();
+        move |error| TlsError::Pem(name, error)
+    };
+    let chain = CertificateDer::pem_file_iter(certificates)
+        .and_then(Iterator::collect)
+        .map_err(at(certificates))?;
+    let key = PrivateKeyDer::from_pem_file(key).map_err(at(key))?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(TlsError::Pair)?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(TlsError::Pair)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// Answers on `listener` until `stop` resolves, then lets begun requests finish.
+pub async fn serve(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    stop: impl Future<Output = ()>,
+) {
+    let slots = Arc::new(Semaphore::new(CONNECTIONS));
+    let (stopping, _) = watch::channel(());
+    let mut connections = JoinSet::new();
+    let mut stop = pin!(stop);
+    loop {
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
+            break;
+        };
+        let (stream, peer) = tokio::select! {
+            () = &mut stop => break,
+            accepted = accept(&listener) => accepted,
+        };
+        let (tls, router, told) = (tls.clone(), router.clone(), stopping.subscribe());
+        connections.spawn(async move {
+            match tls {
+                None => answer(stream, peer, router, told).await,
+                Some(tls) => {
+                    let shaken = tokio::time::timeout(PATIENCE, tls.accept(stream)).await;
+                    if let Ok(Ok(stream)) = shaken {
+                        answer(stream, peer, router, told).await;
+                    }
+                }
+            }
+            drop(slot);
+        });
+        // Forget those that have ended.
+        while connections.try_join_next().is_some() {}
+    }
+    drop(listener);
+    let _ = stopping.send(());
+    let all_ended = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(LAST_REQUESTS, all_ended)
+        .await
+        .is_err()
+    {
+        tracing::warn!("some requests were cut off because they took too long");
+    }
+}
+
+/// The next connection. Running out of file descriptors is waited out.
+async fn accept(listener: &TcpListener) -> (tokio::net::TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                let _ = stream.set_nodelay(true);
+                return (stream, peer);
+            }
+            Err(error) if is_of_the_peer(&error) => {}
+            Err(error) => {
+                tracing::error!(%error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+fn is_of_the_peer(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+    )
+}
+
+async fn answer<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    peer: SocketAddr,
+    router: Router,
+    mut told: watch::Receiver<()>,
+) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(peer));
+        router.clone().oneshot(request)
+    });
+    let mut connection = pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(PATIENCE)
+            .serve_connection(TokioIo::new(stream), service)
+    );
+    // An error here is the peer going away; there is nobody left to tell.
+    tokio::select! {
+        _ = connection.as_mut() => {}
+        _ = told.changed() => {
+            connection.as_mut().graceful_shutdown();
+            let _ = connection.await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpStream,
+        sync::{Notify, oneshot},
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_request_that_has_begun_is_answered_after_the_order_to_stop() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (in_begun, in_go_on) = (Arc::clone(&begun), Arc::clone(&go_on));
+        let slow = get(
+            move |ConnectInfo(peer): ConnectInfo<SocketAddr>| async move {
+                in_begun.notify_one();
+                in_go_on.notified().await;
+                peer.ip().to_string()
+            },
+        );
+        let (stop, stopped) = oneshot::channel::<()>();
+        let server = tokio::spawn(serve(
+            listener,
+            None,
+            Router::new().route("/slow", slow),
+            async {
+                let _ = stopped.await;
+            },
+        ));
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream
+            .write_all(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+            .await
+            .unwrap();
+        begun.notified().await;
+        stop.send(()).unwrap();
+        go_on.notify_one();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+        assert!(answer.ends_with("127.0.0.1"), "{answer}");
+        server.await.unwrap();
+        assert!(TcpStream::connect(address).await.is_err());
+    }
+
+    #[test]
+    fn unreadable_certificates_are_named() {
+        let missing = Path::new("/nonexistent/cert.pem");
+        let Err(error) = tls(missing, missing) else {
+            panic!("a missing file is no certificate")
+        };
+        assert!(error.to_string().contains("cert.pem"), "{error}");
+    }
+}
