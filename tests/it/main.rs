@@ -7,3 +7,6 @@
 mod architecture;
 #[cfg(test)]
 mod practice;
+mod saml_kit;
+#[cfg(test)]
+mod saml_responses;
