@@ -1,8 +1,8 @@
 //! The practice tenant judges what an independent signer makes.
 
 mod breaks;
-mod manual;
 mod responses;
+mod rules;
 mod signer;
 mod sites;
 mod world;

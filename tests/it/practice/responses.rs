@@ -51,6 +51,13 @@ async fn a_good_response_ends_at_partner_center_accepted() {
     assert_eq!(last["partner_center"]["status"], 200);
     assert_eq!(last["person"], "agent1@contoso.com");
     assert_eq!(last["findings"], serde_json::json!([]));
+    assert_eq!(last["undecided"], serde_json::json!([]));
+    for (at, consumer) in ["entra-saml2", "partner-center"].into_iter().enumerate() {
+        let verdict = &last["verdicts"][at];
+        assert_eq!(verdict["consumer"], consumer);
+        assert_eq!(verdict["outcome"], "accepted");
+        assert_eq!(verdict["mfa"], true);
+    }
     assert_eq!(last["token_findings"], serde_json::json!([]));
     let claims = last["access_token_claims"].as_object().unwrap();
     assert_eq!(
@@ -111,6 +118,10 @@ async fn refused(world: &World, check: &str, aadsts: &str, change: impl FnOnce(&
     assert_eq!(last["access_token"], serde_json::Value::Null);
     assert_eq!(last["partner_center"]["status"], 401);
     assert!(answer.body.contains(&format!("AADSTS{aadsts}")), "{check}");
+    // The inspector knows no directory; in all else the two agree, without knowing each other.
+    let knows = !["person", "email"].contains(&check);
+    let inspector = last["verdicts"][0]["outcome"] == "rejected";
+    assert_eq!(inspector, knows, "{check}: {}", last["findings"]);
 }
 
 #[tokio::test]
@@ -264,6 +275,8 @@ async fn attack_10_wrapped_assertions_are_refused() {
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "variant {variant}");
         let last = browser.last(&world).await;
         assert_eq!(last["person"], serde_json::Value::Null, "variant {variant}");
+        let inspector = &last["verdicts"][0]["outcome"];
+        assert_eq!(inspector, "rejected", "variant {variant}");
     }
 }
 
@@ -310,6 +323,8 @@ async fn any_changed_byte_of_the_assertion_is_noticed() {
         let changed = format!("{}{other}{}", &xml[..at], &xml[at + 1..]);
         let answer = browser.bring(&world, &changed, &carried.relay_state).await;
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "byte {at}");
+        let last = browser.last(&world).await;
+        assert_eq!(last["verdicts"][0]["outcome"], "rejected", "byte {at}");
         tried += 1;
     }
     assert!(tried > 100, "{tried}");
