@@ -1,1 +1,48 @@
-//! See the crate documentation.
+//! SQL, one file per aggregate; SQLite and PostgreSQL with one text.
+//!
+//! Always true: a use case is one [`Tx`]; what may happen once is one conditional
+//! `UPDATE` or `INSERT` whose row count decides, never read-then-write (attacks 2, 3,
+//! 28); a look-up answers `Option`; a [`ReadTx`] has no method that writes; nothing
+//! here checks a seal — rows are plain data until `factor`, `signin` or `keys` opens them.
+//!
+//! Ids are TEXT, instants BIGINT milliseconds, flags a nullable `*_at`, because that is
+//! what sqlx's `Any` reads on both engines. Statements are checked by one suite that
+//! runs on both (`tests/suite`), not by the compiler.
+//!
+//! Read on in `store` (opening, engines), `tx` (transactions), `migrations`, then any
+//! aggregate.
+
+mod attempts;
+mod browsers;
+mod domains;
+mod enrolments;
+mod error;
+mod events;
+mod evidence;
+mod keys;
+mod ledger;
+mod migrations;
+mod notices;
+mod passes;
+mod passwords;
+mod relying_parties;
+mod row;
+mod sessions;
+mod store;
+mod throttle;
+mod totp;
+mod tx;
+mod users;
+
+pub use attempts::InsertAttempt;
+pub use enrolments::EnrolmentRow;
+pub use error::StoreError;
+pub use events::{RefusedCount, StoredEvent};
+pub use keys::StoredKey;
+pub use migrations::MigrationState;
+pub use notices::Notice;
+pub use sessions::SessionParty;
+pub use store::Store;
+pub use throttle::Reserve;
+pub use tx::{ReadTx, Tx};
+pub use users::{InsertUser, SetImmutableId};

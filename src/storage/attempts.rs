@@ -1,0 +1,205 @@
+//! Attempts: one answer each, one attempt a request.
+
+use sqlx::any::AnyRow;
+
+use super::{
+    error::StoreError,
+    row::{Reader, millis, sql},
+    tx::{ReadTx, Tx},
+};
+use crate::{
+    base::{
+        browser::TokenHash,
+        clock::Timestamp,
+        ids::{AttemptId, UserId},
+    },
+    signin::attempt::Attempt,
+};
+
+/// What became of a new attempt.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum InsertAttempt {
+    /// Stored.
+    Inserted,
+    /// That party's request was seen before: this is its attempt.
+    Known(Box<Attempt>),
+}
+
+fn attempt(row: &AnyRow) -> Result<Attempt, StoreError> {
+    let row = Reader::new(row, "attempts", "id");
+    Ok(Attempt {
+        id: row.parsed("id")?,
+        browser: TokenHash::from_stored(row.text("browser")?),
+        request: row.json("request")?,
+        user: row.optional_parsed("user_id")?,
+        created_at: row.time("created_at")?,
+        expires_at: row.time("expires_at")?,
+        answered_at: row.optional_time("answered_at")?,
+    })
+}
+
+impl ReadTx<'_> {
+    /// An attempt by id.
+    pub async fn attempt(&mut self, id: &AttemptId) -> Result<Option<Attempt>, StoreError> {
+        self.one(
+            sql(
+                "SELECT id, browser, request, user_id, created_at, expires_at, answered_at
+                 FROM attempts WHERE id = $1",
+            )
+            .bind(id.as_str()),
+        )
+        .await?
+        .as_ref()
+        .map(attempt)
+        .transpose()
+    }
+
+    /// The sealed answer of an attempt, as long as it is kept.
+    pub async fn answer_of(&mut self, id: &AttemptId) -> Result<Option<String>, StoreError> {
+        let row = self
+            .one(sql("SELECT id, sealed_answer FROM attempts WHERE id = $1").bind(id.as_str()))
+            .await?;
+        match &row {
+            None => Ok(None),
+            Some(row) => Reader::new(row, "attempts", "id").optional_text("sealed_answer"),
+        }
+    }
+
+    /// How many attempts of one source are open.
+    pub async fn open_attempts_from(
+        &mut self,
+        source: &str,
+        now: Timestamp,
+    ) -> Result<i64, StoreError> {
+        let row = self
+            .one(
+                sql("SELECT COUNT(*) AS open FROM attempts
+                     WHERE source = $1 AND expires_at > $2 AND answered_at IS NULL")
+                .bind(source)
+                .bind(now.as_millis()),
+            )
+            .await?;
+        match &row {
+            None => Ok(0),
+            Some(row) => Reader::new(row, "attempts", "open").integer("open"),
+        }
+    }
+}
+
+impl Tx<'_> {
+    /// Stores a new attempt, unless that party's request has one already (attack 15).
+    pub async fn insert_attempt(
+        &mut self,
+        new: &Attempt,
+        source: &str,
+    ) -> Result<InsertAttempt, StoreError> {
+        let request = serde_json::to_string(&new.request)
+            .map_err(|error| StoreError::Refused(sqlx::Error::Encode(Box::new(error))))?;
+        let inserted = self
+            .run_once(
+                sql("INSERT INTO attempts (id, browser, relying_party, request_id, request, source, user_id,
+                       created_at, expires_at, answered_at)
+                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                     ON CONFLICT (relying_party, request_id) DO NOTHING")
+                .bind(new.id.as_str())
+                .bind(new.browser.as_str())
+                .bind(new.request.relying_party.as_str())
+                .bind(new.request.request_id.as_str())
+                .bind(request)
+                .bind(source)
+                .bind(new.user.as_ref().map(UserId::as_str))
+                .bind(new.created_at.as_millis())
+                .bind(new.expires_at.as_millis())
+                .bind(millis(new.answered_at)),
+            )
+            .await?;
+        if inserted {
+            return Ok(InsertAttempt::Inserted);
+        }
+        let known = self
+            .one(
+                sql(
+                    "SELECT id, browser, request, user_id, created_at, expires_at, answered_at
+                     FROM attempts WHERE relying_party = $1 AND request_id = $2",
+                )
+                .bind(new.request.relying_party.as_str())
+                .bind(new.request.request_id.as_str()),
+            )
+            .await?;
+        match &known {
+            Some(row) => Ok(InsertAttempt::Known(Box::new(attempt(row)?))),
+            // Purged between the two statements.
+            None => Err(StoreError::Unavailable(sqlx::Error::RowNotFound)),
+        }
+    }
+
+    /// Says whose attempt it is. It never changes: `false` if it is another person's.
+    pub async fn set_attempt_user(
+        &mut self,
+        id: &AttemptId,
+        user: &UserId,
+    ) -> Result<bool, StoreError> {
+        self.run_once(
+            sql("UPDATE attempts SET user_id = $2 WHERE id = $1 AND (user_id IS NULL OR user_id = $2)")
+                .bind(id.as_str())
+                .bind(user.as_str()),
+        )
+        .await
+    }
+
+    /// Answers an open attempt, once (attack 28): of many at once one gets `true`.
+    pub async fn answer_attempt(
+        &mut self,
+        id: &AttemptId,
+        sealed_answer: &str,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.run_once(
+            sql("UPDATE attempts SET answered_at = $3, sealed_answer = $2
+                 WHERE id = $1 AND answered_at IS NULL AND expires_at > $3")
+            .bind(id.as_str())
+            .bind(sealed_answer)
+            .bind(now.as_millis()),
+        )
+        .await
+    }
+
+    /// Ends a person's attempts: open ones expire now, and kept answers are not repeated.
+    /// How many were open.
+    pub async fn end_attempts_of(
+        &mut self,
+        user: &UserId,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        self.run(
+            sql("UPDATE attempts SET sealed_answer = NULL WHERE user_id = $1 AND sealed_answer IS NOT NULL")
+                .bind(user.as_str()),
+        )
+        .await?;
+        self.run(
+            sql("UPDATE attempts SET expires_at = $2
+                 WHERE user_id = $1 AND answered_at IS NULL AND expires_at > $2")
+            .bind(user.as_str())
+            .bind(now.as_millis()),
+        )
+        .await
+    }
+
+    /// Forgets what ended before `before`: attempts with their evidence and enrolments,
+    /// waits, sessions that ended or were not used since. `before` must lie further back
+    /// than a session may live without use. Events, receipts, counts of refusals and
+    /// counters of failures in a row stay. How many rows.
+    pub async fn purge(&mut self, before: Timestamp) -> Result<u64, StoreError> {
+        let at = before.as_millis();
+        let mut rows = 0;
+        // Evidence, enrolments and a session's parties go with their row.
+        for statement in [
+            "DELETE FROM attempts WHERE expires_at < $1 AND (answered_at IS NULL OR answered_at < $1)",
+            "DELETE FROM throttle WHERE counts = 'tries' AND touched_at < $1 AND wait_until < $1",
+            "DELETE FROM sessions WHERE last_used_at < $1 OR revoked_at < $1",
+        ] {
+            rows += self.run(sql(statement).bind(at)).await?;
+        }
+        Ok(rows)
+    }
+}

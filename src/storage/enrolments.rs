@@ -1,0 +1,106 @@
+//! Enrolments: a pass opened the door to one new method in one attempt (attack 6).
+
+use super::{
+    error::StoreError,
+    row::{Reader, millis, sql},
+    tx::{ReadTx, Tx},
+};
+use crate::base::{
+    clock::Timestamp,
+    ids::{AttemptId, CredentialId, PassId, UserId},
+};
+
+/// An enrolment as stored.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct EnrolmentRow {
+    /// The attempt in which the pass was accepted; one enrolment an attempt.
+    pub attempt: AttemptId,
+    /// Who enrols.
+    pub user: UserId,
+    /// The pass.
+    pub pass: PassId,
+    /// The method that is being set up.
+    pub credential: Option<CredentialId>,
+    /// From when it is over.
+    pub expires_at: Timestamp,
+    /// When a code confirmed the method.
+    pub finished_at: Option<Timestamp>,
+}
+
+impl ReadTx<'_> {
+    /// The enrolment that is open in an attempt.
+    pub async fn open_enrolment_of(
+        &mut self,
+        attempt: &AttemptId,
+        now: Timestamp,
+    ) -> Result<Option<EnrolmentRow>, StoreError> {
+        let row = self
+            .one(
+                sql("SELECT attempt, user_id, pass, credential, expires_at, finished_at FROM enrolments
+                     WHERE attempt = $1 AND finished_at IS NULL AND expires_at > $2")
+                .bind(attempt.as_str())
+                .bind(now.as_millis()),
+            )
+            .await?;
+        let Some(row) = &row else { return Ok(None) };
+        let row = Reader::new(row, "enrolments", "attempt");
+        Ok(Some(EnrolmentRow {
+            attempt: row.parsed("attempt")?,
+            user: row.parsed("user_id")?,
+            pass: row.parsed("pass")?,
+            credential: row.optional_parsed("credential")?,
+            expires_at: row.time("expires_at")?,
+            finished_at: row.optional_time("finished_at")?,
+        }))
+    }
+}
+
+impl Tx<'_> {
+    /// Opens an enrolment. An earlier one of the attempt is replaced: each costs a pass.
+    pub async fn insert_enrolment(&mut self, enrolment: &EnrolmentRow) -> Result<(), StoreError> {
+        self.run(
+            sql("INSERT INTO enrolments (attempt, user_id, pass, credential, expires_at, finished_at)
+                 VALUES ($1, $2, $3, $4, $5, $6)
+                 ON CONFLICT (attempt) DO UPDATE SET user_id = excluded.user_id, pass = excluded.pass,
+                   credential = excluded.credential, expires_at = excluded.expires_at,
+                   finished_at = excluded.finished_at")
+            .bind(enrolment.attempt.as_str())
+            .bind(enrolment.user.as_str())
+            .bind(enrolment.pass.as_str())
+            .bind(enrolment.credential.as_ref().map(CredentialId::as_str))
+            .bind(enrolment.expires_at.as_millis())
+            .bind(millis(enrolment.finished_at)),
+        )
+        .await
+        .map(drop)
+    }
+
+    /// Which method is being set up; `false` if the enrolment is finished or none.
+    pub async fn set_enrolment_credential(
+        &mut self,
+        attempt: &AttemptId,
+        credential: &CredentialId,
+    ) -> Result<bool, StoreError> {
+        self.run_once(
+            sql("UPDATE enrolments SET credential = $2 WHERE attempt = $1 AND finished_at IS NULL")
+                .bind(attempt.as_str())
+                .bind(credential.as_str()),
+        )
+        .await
+    }
+
+    /// Closes an open enrolment, once.
+    pub async fn finish_enrolment(
+        &mut self,
+        attempt: &AttemptId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.run_once(
+            sql("UPDATE enrolments SET finished_at = $2
+                 WHERE attempt = $1 AND finished_at IS NULL AND expires_at > $2")
+            .bind(attempt.as_str())
+            .bind(now.as_millis()),
+        )
+        .await
+    }
+}

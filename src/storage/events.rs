@@ -1,0 +1,248 @@
+//! Events, numbered by node, and counts of what strangers cause.
+//!
+//! Always true: events are written by the commit of their transaction; the node's
+//! counter is raised there too, in the same transaction, so numbers have no gap however
+//! many transactions are rolled back or race.
+
+use serde::Serialize;
+use sqlx::any::AnyRow;
+
+use super::{
+    error::StoreError,
+    row::{Reader, sql},
+    tx::{ReadTx, Tx},
+};
+use crate::{
+    audit::{Actor, Event, Refused},
+    base::{
+        clock::Timestamp,
+        ids::{AttemptId, EventId, NodeId, UserId},
+    },
+};
+
+/// An event that waits for the commit.
+pub(super) struct Pending {
+    pub(super) at: Timestamp,
+    pub(super) actor: Actor,
+    pub(super) user: Option<UserId>,
+    pub(super) event: Event,
+}
+
+/// An event as it was stored. [`Event`] itself is for writing only: an old row may hold
+/// an event that this version does not know.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StoredEvent {
+    /// Its id.
+    pub id: EventId,
+    /// The process that wrote it.
+    pub node: NodeId,
+    /// Counts up by one for each event of that node.
+    pub sequence: i64,
+    /// When.
+    #[serde(serialize_with = "as_rfc3339")]
+    pub at: Timestamp,
+    /// By whom.
+    #[serde(flatten)]
+    pub actor: Actor,
+    /// About whom.
+    pub user: Option<UserId>,
+    /// What: an object whose `event` names it.
+    #[serde(flatten)]
+    pub event: serde_json::Value,
+}
+
+impl StoredEvent {
+    /// Which event: `password-refused`.
+    pub fn kind(&self) -> &str {
+        self.event["event"].as_str().unwrap_or_default()
+    }
+}
+
+/// How often something was refused in one hour.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct RefusedCount {
+    /// The hour's beginning.
+    #[serde(serialize_with = "as_rfc3339")]
+    pub hour: Timestamp,
+    /// See [`Refused::as_str`].
+    pub reason: String,
+    /// How often.
+    pub count: i64,
+}
+
+fn as_rfc3339<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&at.to_rfc3339())
+}
+
+const HOUR_MILLIS: i64 = 3_600_000;
+
+fn event(row: &AnyRow) -> Result<StoredEvent, StoreError> {
+    let row = Reader::new(row, "events", "id");
+    let name = row.optional_text("actor_name")?;
+    Ok(StoredEvent {
+        id: row.parsed("id")?,
+        node: row.parsed("node")?,
+        sequence: row.integer("sequence")?,
+        at: row.time("written_at")?,
+        actor: row.spelled("actor", |actor| match (actor, name) {
+            ("person", None) => Some(Actor::Person),
+            ("operator", Some(name)) => Some(Actor::Operator(name)),
+            ("system", None) => Some(Actor::System),
+            _ => None,
+        })?,
+        user: row.optional_parsed("user_id")?,
+        event: row.json("body")?,
+    })
+}
+
+impl ReadTx<'_> {
+    /// The last `limit` events about a person, newest first.
+    pub async fn events_of(
+        &mut self,
+        user: &UserId,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        self.all(
+            sql("SELECT id, node, sequence, written_at, actor, actor_name, user_id, body FROM events
+                 WHERE user_id = $1 ORDER BY written_at DESC, node, sequence DESC LIMIT $2")
+            .bind(user.as_str())
+            .bind(i64::from(limit)),
+        )
+        .await?
+        .iter()
+        .map(event)
+        .collect()
+    }
+
+    /// All events of an attempt, oldest first.
+    pub async fn events_of_attempt(
+        &mut self,
+        attempt: &AttemptId,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        self.all(
+            sql("SELECT id, node, sequence, written_at, actor, actor_name, user_id, body FROM events
+                 WHERE attempt = $1 ORDER BY written_at, node, sequence")
+            .bind(attempt.as_str()),
+        )
+        .await?
+        .iter()
+        .map(event)
+        .collect()
+    }
+
+    /// All events of a node in their order (`audit verify`, tests).
+    pub async fn events_of_node(&mut self, node: &NodeId) -> Result<Vec<StoredEvent>, StoreError> {
+        self.all(
+            sql("SELECT id, node, sequence, written_at, actor, actor_name, user_id, body FROM events
+                 WHERE node = $1 ORDER BY sequence")
+            .bind(node.as_str()),
+        )
+        .await?
+        .iter()
+        .map(event)
+        .collect()
+    }
+
+    /// What was refused, newest hour first.
+    pub async fn refused_counts(&mut self) -> Result<Vec<RefusedCount>, StoreError> {
+        self.all(sql(
+            "SELECT hour, reason, count FROM refused ORDER BY hour DESC, reason",
+        ))
+        .await?
+        .iter()
+        .map(|row| {
+            let row = Reader::new(row, "refused", "reason");
+            Ok(RefusedCount {
+                hour: row.time("hour")?,
+                reason: row.text("reason")?,
+                count: row.integer("count")?,
+            })
+        })
+        .collect()
+    }
+}
+
+impl Tx<'_> {
+    /// Counts what a stranger caused, by hour and reason: never a row each.
+    pub async fn count_refused(
+        &mut self,
+        reason: Refused,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let hour = now.as_millis().div_euclid(HOUR_MILLIS) * HOUR_MILLIS;
+        self.run(
+            sql(
+                "INSERT INTO refused (hour, reason, count) VALUES ($1, $2, 1)
+                 ON CONFLICT (hour, reason) DO UPDATE SET count = refused.count + 1",
+            )
+            .bind(hour)
+            .bind(reason.as_str()),
+        )
+        .await
+        .map(drop)
+    }
+
+    /// Numbers and stores the events of this transaction. The node's row is locked from
+    /// here to the commit, so the commits of one node follow one another in this order.
+    pub(super) async fn write_events(&mut self) -> Result<(), StoreError> {
+        let events = std::mem::take(&mut self.events);
+        if events.is_empty() {
+            return Ok(());
+        }
+        let count = i64::try_from(events.len()).unwrap_or(i64::MAX);
+        let node = self.store.node().clone();
+        let raised = self
+            .one(
+                sql("INSERT INTO nodes (id, sequence) VALUES ($1, $2)
+                     ON CONFLICT (id) DO UPDATE SET sequence = nodes.sequence + $2
+                     RETURNING id, sequence")
+                .bind(node.as_str())
+                .bind(count),
+            )
+            .await?
+            .ok_or(StoreError::Refused(sqlx::Error::RowNotFound))?;
+        let mut sequence = Reader::new(&raised, "nodes", "id").integer("sequence")? - count;
+        for pending in events {
+            sequence += 1;
+            self.write_event(&node, sequence, pending).await?;
+        }
+        Ok(())
+    }
+
+    async fn write_event(
+        &mut self,
+        node: &NodeId,
+        sequence: i64,
+        pending: Pending,
+    ) -> Result<(), StoreError> {
+        let body = serde_json::to_value(&pending.event)
+            .map_err(|error| StoreError::Refused(sqlx::Error::Encode(Box::new(error))))?;
+        let text = |field: &str| {
+            body.get(field)
+                .and_then(|value| value.as_str())
+                .map(str::to_owned)
+        };
+        let (actor, name) = match pending.actor {
+            Actor::Person => ("person", None),
+            Actor::Operator(name) => ("operator", Some(name)),
+            Actor::System => ("system", None),
+        };
+        let id = self.store.draw(EventId::random);
+        self.run(
+            sql("INSERT INTO events (id, node, sequence, written_at, actor, actor_name, user_id, attempt, kind, body)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)")
+            .bind(id.as_str())
+            .bind(node.as_str())
+            .bind(sequence)
+            .bind(pending.at.as_millis())
+            .bind(actor)
+            .bind(name)
+            .bind(pending.user.as_ref().map(UserId::as_str))
+            .bind(text("attempt"))
+            .bind(text("event").unwrap_or_default())
+            .bind(body.to_string()),
+        )
+        .await
+        .map(drop)
+    }
+}

@@ -1,0 +1,97 @@
+//! The issuance ledger: a receipt for every answer that leaves.
+
+use sqlx::any::AnyRow;
+
+use super::{
+    error::StoreError,
+    row::{Reader, sql},
+    tx::{ReadTx, Tx},
+};
+use crate::{
+    audit::Receipt,
+    base::ids::{AttemptId, UserId},
+};
+
+fn receipt(row: &AnyRow) -> Result<Receipt, StoreError> {
+    let row = Reader::new(row, "receipts", "assertion_id");
+    Ok(Receipt {
+        assertion_id: row.text("assertion_id")?,
+        attempt: row.parsed("attempt")?,
+        user: row.parsed("user_id")?,
+        relying_party: row.text("relying_party")?,
+        request_id: row.text("request_id")?,
+        issuer: row.text("issuer")?,
+        name_id: row.text("name_id")?,
+        proofs: row.text("proofs")?,
+        session: row.parsed("session")?,
+        authn_instant_millis: row.integer("authn_instant")?,
+        issued_at_millis: row.integer("issued_at")?,
+        key: row.parsed("signing_key")?,
+        sha256: row.text("sha256")?,
+    })
+}
+
+impl ReadTx<'_> {
+    /// The last `limit` receipts of a person, newest first.
+    pub async fn receipts_of(
+        &mut self,
+        user: &UserId,
+        limit: u32,
+    ) -> Result<Vec<Receipt>, StoreError> {
+        self.all(
+            sql("SELECT assertion_id, attempt, user_id, relying_party, request_id, issuer, name_id, proofs,
+                   session, authn_instant, issued_at, signing_key, sha256
+                 FROM receipts WHERE user_id = $1 ORDER BY issued_at DESC, assertion_id LIMIT $2")
+            .bind(user.as_str())
+            .bind(i64::from(limit)),
+        )
+        .await?
+        .iter()
+        .map(receipt)
+        .collect()
+    }
+
+    /// The receipt of an attempt's answer.
+    pub async fn receipt_of_attempt(
+        &mut self,
+        attempt: &AttemptId,
+    ) -> Result<Option<Receipt>, StoreError> {
+        self.one(
+            sql("SELECT assertion_id, attempt, user_id, relying_party, request_id, issuer, name_id, proofs,
+                   session, authn_instant, issued_at, signing_key, sha256
+                 FROM receipts WHERE attempt = $1")
+            .bind(attempt.as_str()),
+        )
+        .await?
+        .as_ref()
+        .map(receipt)
+        .transpose()
+    }
+}
+
+impl Tx<'_> {
+    /// Writes a receipt. A second one for an attempt, or an assertion id that was used,
+    /// is an error: the transaction with its token must not be committed.
+    pub async fn insert_receipt(&mut self, receipt: &Receipt) -> Result<(), StoreError> {
+        self.run(
+            sql("INSERT INTO receipts (assertion_id, attempt, user_id, relying_party, request_id, issuer,
+                   name_id, proofs, session, authn_instant, issued_at, signing_key, sha256)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)")
+            .bind(receipt.assertion_id.as_str())
+            .bind(receipt.attempt.as_str())
+            .bind(receipt.user.as_str())
+            .bind(receipt.relying_party.as_str())
+            .bind(receipt.request_id.as_str())
+            .bind(receipt.issuer.as_str())
+            .bind(receipt.name_id.as_str())
+            .bind(receipt.proofs.as_str())
+            .bind(receipt.session.as_str())
+            .bind(receipt.authn_instant_millis)
+            .bind(receipt.issued_at_millis)
+            .bind(receipt.key.as_str())
+            .bind(receipt.sha256.as_str()),
+        )
+        .await
+        .map(drop)
+    }
+}

@@ -1,0 +1,257 @@
+//! Browser sessions, and what they told which party.
+
+use sqlx::any::AnyRow;
+
+use super::{
+    error::StoreError,
+    row::{Reader, millis, sql},
+    tx::{ReadTx, Tx},
+};
+use crate::{
+    base::{
+        browser::TokenHash,
+        clock::Timestamp,
+        ids::{SessionId, UserId},
+    },
+    factor::FactorKind,
+    session::{SessionProof, SessionRow},
+    signin::complete::SealedSession,
+};
+
+/// What a session told a relying party.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SessionParty {
+    /// The SAML `SessionIndex` that this party knows the session by.
+    pub session_index: String,
+    /// When the party last got an answer of this session.
+    pub answered_at: Timestamp,
+    /// When it last got one that rested on the session instead of fresh proofs.
+    pub reused_at: Option<Timestamp>,
+}
+
+fn session(row: &AnyRow) -> Result<SessionRow, StoreError> {
+    let row = Reader::new(row, "sessions", "id");
+    Ok(SessionRow {
+        id: row.parsed("id")?,
+        token: TokenHash::from_stored(row.text("token")?),
+        user: row.parsed("user_id")?,
+        proofs: row.spelled("proofs", parse_proofs)?,
+        created_at: row.time("created_at")?,
+        last_used_at: row.time("last_used_at")?,
+        revoked_at: row.optional_time("revoked_at")?,
+        tag: row.text("tag")?,
+    })
+}
+
+/// One line a proof: `kind credential milliseconds`.
+fn proofs_text(proofs: &[SessionProof]) -> String {
+    let lines: Vec<String> = proofs
+        .iter()
+        .map(|proof| {
+            format!(
+                "{} {} {}",
+                proof.kind.as_str(),
+                proof.credential,
+                proof.at.as_millis()
+            )
+        })
+        .collect();
+    lines.join("\n")
+}
+
+fn parse_proofs(text: &str) -> Option<Vec<SessionProof>> {
+    text.lines()
+        .map(|line| {
+            let mut words = line.split(' ');
+            let proof = SessionProof {
+                kind: FactorKind::parse(words.next()?)?,
+                credential: words.next()?.parse().ok()?,
+                at: Timestamp::from_millis(words.next()?.parse().ok()?),
+            };
+            words.next().is_none().then_some(proof)
+        })
+        .collect()
+}
+
+impl ReadTx<'_> {
+    /// The session of a cookie. Nothing until `signin::complete` checked its tag.
+    pub async fn session_by_token(
+        &mut self,
+        token: &TokenHash,
+    ) -> Result<Option<SessionRow>, StoreError> {
+        self.one(
+            sql(
+                "SELECT id, token, user_id, proofs, created_at, last_used_at, revoked_at, tag
+                 FROM sessions WHERE token = $1",
+            )
+            .bind(token.as_str()),
+        )
+        .await?
+        .as_ref()
+        .map(session)
+        .transpose()
+    }
+
+    /// A session by its public name.
+    pub async fn session(&mut self, id: &SessionId) -> Result<Option<SessionRow>, StoreError> {
+        self.one(
+            sql(
+                "SELECT id, token, user_id, proofs, created_at, last_used_at, revoked_at, tag
+                 FROM sessions WHERE id = $1",
+            )
+            .bind(id.as_str()),
+        )
+        .await?
+        .as_ref()
+        .map(session)
+        .transpose()
+    }
+
+    /// A person's sessions, ended or not, newest first.
+    pub async fn sessions_of(&mut self, user: &UserId) -> Result<Vec<SessionRow>, StoreError> {
+        self.all(
+            sql(
+                "SELECT id, token, user_id, proofs, created_at, last_used_at, revoked_at, tag
+                 FROM sessions WHERE user_id = $1 ORDER BY created_at DESC, id",
+            )
+            .bind(user.as_str()),
+        )
+        .await?
+        .iter()
+        .map(session)
+        .collect()
+    }
+
+    /// What a session told a party, if anything.
+    pub async fn party_of_session(
+        &mut self,
+        id: &SessionId,
+        entity_id: &str,
+    ) -> Result<Option<SessionParty>, StoreError> {
+        let row = self
+            .one(
+                sql(
+                    "SELECT session_id, session_index, answered_at, reused_at FROM session_parties
+                     WHERE session_id = $1 AND entity_id = $2",
+                )
+                .bind(id.as_str())
+                .bind(entity_id),
+            )
+            .await?;
+        let Some(row) = &row else { return Ok(None) };
+        let row = Reader::new(row, "session_parties", "session_id");
+        Ok(Some(SessionParty {
+            session_index: row.text("session_index")?,
+            answered_at: row.time("answered_at")?,
+            reused_at: row.optional_time("reused_at")?,
+        }))
+    }
+}
+
+impl Tx<'_> {
+    /// Stores a session. Only `signin::complete` can make one.
+    pub async fn insert_session(&mut self, session: &SealedSession) -> Result<(), StoreError> {
+        let row = session.row();
+        self.run(
+            sql("INSERT INTO sessions (id, token, user_id, proofs, created_at, last_used_at, revoked_at, tag)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
+            .bind(row.id.as_str())
+            .bind(row.token.as_str())
+            .bind(row.user.as_str())
+            .bind(proofs_text(&row.proofs))
+            .bind(row.created_at.as_millis())
+            .bind(row.last_used_at.as_millis())
+            .bind(millis(row.revoked_at))
+            .bind(row.tag.as_str()),
+        )
+        .await
+        .map(drop)
+    }
+
+    /// The session was used. Never earlier than it was; an ended one stays as it is.
+    pub async fn touch_session(
+        &mut self,
+        id: &SessionId,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.run_once(
+            sql("UPDATE sessions SET last_used_at = $2
+                 WHERE id = $1 AND revoked_at IS NULL AND last_used_at <= $2")
+            .bind(id.as_str())
+            .bind(at.as_millis()),
+        )
+        .await
+    }
+
+    /// Ends a session; whether it had not ended before.
+    pub async fn revoke_session(
+        &mut self,
+        id: &SessionId,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.run_once(
+            sql("UPDATE sessions SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL")
+                .bind(id.as_str())
+                .bind(at.as_millis()),
+        )
+        .await
+    }
+
+    /// Ends all sessions of a person; how many.
+    pub async fn revoke_sessions_of(
+        &mut self,
+        user: &UserId,
+        at: Timestamp,
+    ) -> Result<u64, StoreError> {
+        self.run(
+            sql("UPDATE sessions SET revoked_at = $2 WHERE user_id = $1 AND revoked_at IS NULL")
+                .bind(user.as_str())
+                .bind(at.as_millis()),
+        )
+        .await
+    }
+
+    /// Remembers what a session told a party.
+    pub async fn put_party_of_session(
+        &mut self,
+        id: &SessionId,
+        entity_id: &str,
+        party: &SessionParty,
+    ) -> Result<(), StoreError> {
+        self.run(
+            sql("INSERT INTO session_parties (session_id, entity_id, session_index, answered_at, reused_at)
+                 VALUES ($1, $2, $3, $4, $5)
+                 ON CONFLICT (session_id, entity_id) DO UPDATE SET session_index = excluded.session_index,
+                   answered_at = excluded.answered_at, reused_at = excluded.reused_at")
+            .bind(id.as_str())
+            .bind(entity_id)
+            .bind(party.session_index.as_str())
+            .bind(party.answered_at.as_millis())
+            .bind(millis(party.reused_at)),
+        )
+        .await
+        .map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proofs_read_back_and_nothing_else_does() {
+        let line = format!("password crd_{} 5", "a".repeat(26));
+        let proofs =
+            parse_proofs(&format!("{line}\n{}", line.replace("password", "totp"))).unwrap();
+        assert_eq!(proofs.len(), 2);
+        assert_eq!(parse_proofs(&proofs_text(&proofs)), Some(proofs));
+        for bad in [
+            "password",
+            "voice crd_x 5",
+            &format!("{line} 6"),
+            &line.replace(" 5", " five"),
+        ] {
+            assert_eq!(parse_proofs(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! What wrong guesses cost: counters by bucket (see `signin::lockout`).
+//!
+//! Always true: a try is paid for by one conditional statement before the guess is
+//! checked; whoever comes while a wait runs pays nothing and gets nothing. A bucket's
+//! name is the caller's: one a person and factor, whatever the spelling (attack 25).
+
+use super::{
+    error::StoreError,
+    row::{Reader, sql},
+    tx::{ReadTx, Tx},
+};
+use crate::{base::clock::Timestamp, signin::lockout::Delays};
+
+/// What became of a try.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Reserve {
+    /// Paid for; it is the failure number `failures` unless it is given back.
+    Granted {
+        /// Counted from 1.
+        failures: u32,
+    },
+    /// A wait is running.
+    Wait {
+        /// Until then.
+        until: Timestamp,
+    },
+}
+
+/// No wait is longer than this, so that the database's arithmetic cannot overflow:
+/// 2^42 ms are 139 years, doubled 20 times they still fit a BIGINT.
+const LONGEST: i64 = 1 << 42;
+
+fn bounded(duration: std::time::Duration) -> i64 {
+    i64::try_from(duration.as_millis()).map_or(LONGEST, |millis| millis.min(LONGEST))
+}
+
+impl ReadTx<'_> {
+    /// The failures of a bucket.
+    pub async fn failures(&mut self, bucket: &str) -> Result<u32, StoreError> {
+        let row = self
+            .one(sql("SELECT bucket, failures FROM throttle WHERE bucket = $1").bind(bucket))
+            .await?;
+        match &row {
+            None => Ok(0),
+            Some(row) => Reader::new(row, "throttle", "bucket").small("failures"),
+        }
+    }
+}
+
+impl Tx<'_> {
+    /// Pays for a try, or says how long to wait: one conditional upsert that raises the
+    /// counter and sets the wait that follows it ([`Delays::wait_after`]). Commit before
+    /// checking the guess (attacks 2 and 4).
+    pub async fn reserve_try(
+        &mut self,
+        bucket: &str,
+        delays: Delays,
+        now: Timestamp,
+    ) -> Result<Reserve, StoreError> {
+        let at = now.as_millis();
+        let granted = self
+            .one(
+                // $2 now, $3 the wait after one failure, $4 free, $5 base, $6 cap. After n failures
+                // in all: none below `free`, else base · 2^min(n − free, 20), at most cap.
+                sql(
+                    "INSERT INTO throttle (bucket, counts, failures, wait_until, touched_at)
+                     VALUES ($1, 'tries', 1, $2 + $3, $2)
+                     ON CONFLICT (bucket) DO UPDATE SET
+                       failures = CASE WHEN throttle.failures < 4294967295
+                         THEN throttle.failures + 1 ELSE throttle.failures END,
+                       touched_at = $2,
+                       wait_until = $2 + CASE
+                         WHEN throttle.failures + 1 < $4 THEN 0
+                         WHEN throttle.failures + 1 - $4 >= 20 THEN
+                           CASE WHEN $5 << 20 < $6 THEN $5 << 20 ELSE $6 END
+                         WHEN $5 << CAST(throttle.failures + 1 - $4 AS INTEGER) < $6 THEN
+                           $5 << CAST(throttle.failures + 1 - $4 AS INTEGER)
+                         ELSE $6 END
+                     WHERE throttle.wait_until <= $2
+                     RETURNING bucket, failures",
+                )
+                .bind(bucket)
+                .bind(at)
+                .bind(bounded(delays.wait_after(1)))
+                .bind(i64::from(delays.free))
+                .bind(bounded(delays.base))
+                .bind(bounded(delays.cap)),
+            )
+            .await?;
+        if let Some(row) = &granted {
+            let failures = Reader::new(row, "throttle", "bucket").small("failures")?;
+            return Ok(Reserve::Granted { failures });
+        }
+        // Only to say how long: nothing is decided by it.
+        let wait = self
+            .one(sql("SELECT bucket, wait_until FROM throttle WHERE bucket = $1").bind(bucket))
+            .await?;
+        let until = match &wait {
+            None => now,
+            Some(row) => Reader::new(row, "throttle", "bucket").time("wait_until")?,
+        };
+        Ok(Reserve::Wait {
+            until: until.max(now),
+        })
+    }
+
+    /// A right answer, or a reset: back to zero.
+    pub async fn give_back_try(&mut self, bucket: &str) -> Result<(), StoreError> {
+        self.run(sql("DELETE FROM throttle WHERE bucket = $1").bind(bucket))
+            .await
+            .map(drop)
+    }
+
+    /// A paid try that was no guess: one back, and the wait that it began. (A wait lets
+    /// nobody else pay, so it is this try's own wait.)
+    pub async fn refund_try(&mut self, bucket: &str) -> Result<(), StoreError> {
+        self.run(
+            sql("UPDATE throttle SET failures = failures - 1, wait_until = 0
+                 WHERE bucket = $1 AND failures > 0")
+            .bind(bucket),
+        )
+        .await
+        .map(drop)
+    }
+
+    /// Counts a failure in a row, which makes nobody wait and is kept until a right
+    /// answer; how many there are now.
+    pub async fn count_failure(&mut self, bucket: &str, now: Timestamp) -> Result<u32, StoreError> {
+        let row = self
+            .one(
+                sql(
+                    "INSERT INTO throttle (bucket, counts, failures, wait_until, touched_at)
+                     VALUES ($1, 'in-a-row', 1, 0, $2)
+                     ON CONFLICT (bucket) DO UPDATE SET touched_at = $2,
+                       failures = CASE WHEN throttle.failures < 4294967295
+                         THEN throttle.failures + 1 ELSE throttle.failures END
+                     RETURNING bucket, failures",
+                )
+                .bind(bucket)
+                .bind(now.as_millis()),
+            )
+            .await?;
+        match &row {
+            None => Err(StoreError::Refused(sqlx::Error::RowNotFound)),
+            Some(row) => Reader::new(row, "throttle", "bucket").small("failures"),
+        }
+    }
+}
