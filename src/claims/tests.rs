@@ -4,7 +4,7 @@ use crate::{
     relying_party::EntraCloud,
     signin::{
         attempt::tests::NOW,
-        complete::tests::{Someone, sealing},
+        someone::{Someone, sealing},
     },
 };
 

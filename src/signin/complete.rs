@@ -291,4 +291,4 @@ fn session_fields<'a>(row: &'a SessionRow, proofs: &'a str, created: &'a [u8]) -
 }
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;

@@ -17,3 +17,6 @@ pub mod next_step;
 pub mod request;
 /// How fresh the proofs must be.
 pub mod requirement;
+
+#[cfg(test)]
+pub(crate) mod someone;

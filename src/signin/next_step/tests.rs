@@ -1,11 +1,9 @@
 use super::*;
 use crate::signin::{
     attempt::tests::{NOW, request},
-    complete::{
-        open_evidence,
-        tests::{Someone, sealing},
-    },
+    complete::open_evidence,
     request::SignInRequest,
+    someone::{Someone, sealing},
 };
 
 /// What the person has proved in this attempt.

@@ -52,7 +52,10 @@ const RULES: &[(&str, &str)] = &[
     ("web", "base app protocol session"),
     // It judges the rooms above and must not trust them.
     ("practice", "base inspect relying_party::cloud"),
-    ("cli", "base app config inspect web practice"),
+    (
+        "cli",
+        "base app config directory inspect keys practice relying_party web",
+    ),
 ];
 
 /// Rooms that compute: no I/O, no clock and no randomness of their own.
