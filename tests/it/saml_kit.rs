@@ -1,7 +1,6 @@
 //! A person with a real password and a real TOTP, who signs in for real: the only
 //! way to a `ClaimSet`. Also used by the benches and by what writes files for the
 //! independent verifiers.
-#![expect(dead_code, reason = "not every binary that includes it uses all of it")]
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
