@@ -19,7 +19,6 @@ use crate::{
     base::{
         browser::CookieToken,
         ids::{AttemptId, SessionId},
-        random::random_token,
     },
     claims::{self, ClaimSet, NotReleased},
     directory::User,
@@ -28,7 +27,7 @@ use crate::{
     protocol::saml::{
         authn_request::Refusal,
         binding::PostForm,
-        response::{self, Envelope},
+        response::{self, Envelope, StatusEnvelope, message_id},
         status::Status,
     },
     relying_party::{EntraCloud, RelyingParty},
@@ -121,7 +120,7 @@ impl App {
             (
                 SessionId::random(random),
                 CookieToken::random(random),
-                format!("_{}", random_token(random)),
+                message_id(random),
             )
         });
         let session =
@@ -179,7 +178,7 @@ impl App {
             ));
         }
         let index = told.map_or_else(
-            || self.with_random(|random| format!("_{}", random_token(random))),
+            || self.with_random(message_id),
             |told| told.session_index,
         );
         let told = SessionParty {
@@ -224,13 +223,13 @@ impl App {
                 ))
             },
         )?;
-        if let Err(rules) = self.pre_flight(signed.xml(), &claims, attempt, party) {
+        if let Err(rules) = self.pre_flight(&signed.xml, &claims, attempt, party) {
             drop(tx);
             return Err(self.withhold(attempt, user, rules).await?);
         }
         let form = PostForm::new(
             &attempt.request.reply_url,
-            signed.xml(),
+            &signed.xml,
             attempt.request.relay_state.as_deref(),
         );
         self.keep_answer(&mut tx, attempt, &form).await?;
@@ -240,7 +239,7 @@ impl App {
             &claims,
             &envelope,
             session,
-            signed.xml(),
+            &signed.xml,
         ))
         .await?;
         tx.put_party_of_session(session, party.entity_id.as_str(), &told)
@@ -290,7 +289,8 @@ impl App {
             reply_url: attempt.request.reply_url.clone(),
             relay_state: attempt.request.relay_state.clone(),
         };
-        let form = self.status_form(&issuer, &refusal)?;
+        let party = self.party_of(&mut tx, &attempt.request.relying_party).await?;
+        let form = self.status_form(&issuer, &party, &refusal)?;
         self.keep_answer(&mut tx, attempt, &form).await?;
         let event = Event::AnswerRefused {
             attempt: attempt.id.clone(),
@@ -303,18 +303,27 @@ impl App {
     }
 
     /// An answer with a status to a request that never became an attempt.
-    pub(super) fn status_answer(&self, issuer: &str, refusal: &Refusal) -> Result<Answer, Error> {
-        self.status_form(issuer, refusal).map(sent)
+    pub(super) fn status_answer(
+        &self,
+        issuer: &str,
+        party: &RelyingParty,
+        refusal: &Refusal,
+    ) -> Result<Answer, Error> {
+        self.status_form(issuer, party, refusal).map(sent)
     }
 
-    fn status_form(&self, issuer: &str, refusal: &Refusal) -> Result<PostForm, Error> {
-        let id = self.with_random(|random| format!("_{}", random_token(random)));
-        let xml = response::encode_status(issuer, &id, refusal, self.now());
-        Ok(PostForm::new(
-            &refusal.reply_url,
-            &xml,
-            refusal.relay_state.as_deref(),
-        ))
+    fn status_form(&self, issuer: &str, party: &RelyingParty, refusal: &Refusal) -> Result<PostForm, Error> {
+        let envelope = StatusEnvelope {
+            response_id: self.with_random(message_id),
+            in_response_to: &refusal.request_id,
+            acs: &refusal.reply_url,
+            issuer,
+            now: self.now(),
+            response_signature: party.response_signature,
+        };
+        let xml = response::encode_status(refusal.status, &envelope, &self.assertion_key)
+            .map_err(|error| Error::internal(chain(&error)))?;
+        Ok(PostForm::new(&refusal.reply_url, &xml, refusal.relay_state.as_deref()))
     }
 
     /// The same bytes again, for the browser that got them a moment ago.
@@ -374,18 +383,14 @@ impl App {
         }
     }
 
-    fn envelope(&self, attempt: &Attempt, party: &RelyingParty) -> Envelope {
-        let (response_id, assertion_id) = self.with_random(|random| {
-            (
-                format!("_{}", random_token(random)),
-                format!("_{}", random_token(random)),
-            )
-        });
+    fn envelope<'a>(&self, attempt: &'a Attempt, party: &RelyingParty) -> Envelope<'a> {
+        let (response_id, assertion_id) =
+            self.with_random(|random| (message_id(random), message_id(random)));
         Envelope {
             response_id,
             assertion_id,
-            in_response_to: attempt.request.request_id.clone(),
-            reply_url: attempt.request.reply_url.clone(),
+            in_response_to: &attempt.request.request_id,
+            acs: &attempt.request.reply_url,
             now: self.now(),
             response_signature: party.response_signature,
         }
@@ -443,7 +448,7 @@ impl App {
         attempt: &Attempt,
         signed_in: &SignedIn,
         claims: &ClaimSet,
-        envelope: &Envelope,
+        envelope: &Envelope<'_>,
         session: &SessionId,
         xml: &str,
     ) -> Receipt {

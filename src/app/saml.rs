@@ -87,7 +87,7 @@ impl App {
                 let Some(issuer) = sole_issuer(&domains, domain.as_ref()) else {
                     return Err(refused_parameters(&refusal));
                 };
-                let answer = self.status_answer(&issuer, &refusal)?;
+                let answer = self.status_answer(&issuer, &party, &refusal)?;
                 Ok(SamlBegun::Answer(Box::new(answer)))
             }
             Err(error) => Err(self

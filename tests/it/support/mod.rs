@@ -1,0 +1,213 @@
+//! A whole identity provider in one process: the real router, a database of its own,
+//! a clock that stands still until it is told to move.
+
+/// A browser: cookies, forms, redirects.
+pub mod browser;
+/// Messages as Entra sends and reads them.
+pub mod entra;
+
+use std::{
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::Router;
+use claimbridge::{
+    app::{App, Parts, Settings, users::{NewUser, PassOptions}},
+    audit::Actor,
+    base::{
+        clock::{ManualClock, Timestamp},
+        ids::NodeId,
+        random::{Random, SystemRandom},
+        secret::Secret,
+    },
+    directory::{TotpParameters, User},
+    factor::{password::HashCost, totp},
+    keys::sealing::{MasterKey, Sealing},
+    relying_party::EntraCloud,
+    session::SessionPolicy,
+    signin::lockout::Delays,
+    storage::Store,
+};
+use rand_core::{RngCore as _, SeedableRng as _};
+
+pub use browser::Browser;
+
+/// When every test begins: the start of a 30-second step.
+pub const START: Timestamp = Timestamp::from_millis(1_795_168_800_000);
+
+pub const PUBLIC_URL: &str = "https://idp.example.com";
+pub const PASSWORD: &str = "correct horse battery";
+
+/// The same bytes in every run.
+pub struct Seeded(rand_chacha::ChaCha20Rng);
+
+impl Seeded {
+    pub fn new(seed: u64) -> Self {
+        Self(rand_chacha::ChaCha20Rng::seed_from_u64(seed))
+    }
+}
+
+impl Random for Seeded {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        self.0.fill_bytes(bytes);
+    }
+}
+
+/// One node, or several over one database.
+pub struct World {
+    pub clock: Arc<ManualClock>,
+    pub database_url: String,
+    pub nodes: Vec<Node>,
+    master: MasterKey,
+    _directory: Option<tempfile::TempDir>,
+}
+
+pub struct Node {
+    pub app: Arc<App>,
+    pub router: Router,
+}
+
+pub fn settings() -> Settings {
+    Settings {
+        public_url: PUBLIC_URL.to_owned(),
+        entra: EntraCloud::global().relying_party(Vec::new()),
+        domains: Vec::new(),
+        sessions: SessionPolicy::default(),
+        attempt_lifetime: Duration::from_mins(15),
+        totp_skew: 1,
+        person_delays: Delays::PERSON,
+        source_delays: Delays::SOURCE,
+        open_attempts_per_source: 200,
+        hash_cost: HashCost::FLOOR,
+        service_name: "Contoso sign-in".to_owned(),
+        support_contact: Some("help@contoso.com".to_owned()),
+    }
+}
+
+impl World {
+    /// One node on a fresh SQLite file, with contoso.com and fabrikam.com.
+    pub async fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", directory.path().join("test.db").display());
+        Self::on(url, Some(directory), 1).await
+    }
+
+    /// `nodes` nodes on the database at `url`.
+    pub async fn on(url: String, directory: Option<tempfile::TempDir>, nodes: usize) -> Self {
+        let mut world = Self {
+            clock: Arc::new(ManualClock::at(START)),
+            database_url: url,
+            nodes: Vec::new(),
+            master: MasterKey::random(&mut SystemRandom),
+            _directory: directory,
+        };
+        for _ in 0..nodes {
+            world.start_node().await;
+        }
+        for domain in ["contoso.com", "fabrikam.com"] {
+            let app = world.app();
+            claimbridge::app::domains::add(
+                app.store(), app.settings(), domain.parse().unwrap(), None, Actor::System, START,
+            )
+            .await
+            .unwrap();
+        }
+        world
+    }
+
+    /// Starts one more node over the same database: a restart, or a second machine.
+    pub async fn start_node(&mut self) {
+        let store = Store::connect(&self.database_url, NodeId::random(&mut SystemRandom)).await.unwrap();
+        store.migrate().await.unwrap();
+        let parts = Parts {
+            store,
+            clock: self.clock.clone(),
+            random: Box::new(SystemRandom),
+            sealing: Arc::new(Sealing::new(&self.master)),
+            settings: settings(),
+        };
+        let app = Arc::new(App::start(parts).await.unwrap());
+        let router = claimbridge::web::router(Arc::new(claimbridge::web::Web::new(Arc::clone(&app), Vec::new())));
+        self.nodes.push(Node { app, router });
+    }
+
+    pub fn app(&self) -> &Arc<App> {
+        &self.nodes[0].app
+    }
+
+    pub fn sealing(&self) -> Sealing {
+        Sealing::new(&self.master)
+    }
+
+    pub fn browser(&self) -> Browser {
+        Browser::new(self.nodes[0].router.clone())
+    }
+
+    /// A browser that talks to another node with every request.
+    pub fn wandering_browser(&self) -> Browser {
+        Browser::over(self.nodes.iter().map(|node| node.router.clone()).collect())
+    }
+
+    pub async fn add_user(&self, upn: &str) -> User {
+        let new = NewUser {
+            upn: upn.parse().unwrap(),
+            display_name: "Agent One".to_owned(),
+            immutable_id: None,
+            password: Some(Secret::new(PASSWORD.to_owned())),
+        };
+        self.app().add_user(new, "tester").await.unwrap()
+    }
+
+    pub async fn issue_pass(&self, upn: &str) -> String {
+        let pass = self.app().issue_pass(&upn.parse().unwrap(), PassOptions::default(), "tester").await.unwrap();
+        pass.value.expose().clone()
+    }
+
+    /// A person with a password and a confirmed desktop program, enrolled the way people do.
+    pub async fn enrolled(&self, upn: &str) -> Person {
+        let user = self.add_user(upn).await;
+        let secret = self.enrol(upn).await;
+        Person { user, secret }
+    }
+
+    /// Enrols by a pass; gives the secret. Afterwards the clock is one step on.
+    pub async fn enrol(&self, upn: &str) -> Vec<u8> {
+        let pass = self.issue_pass(upn).await;
+        let mut browser = self.browser();
+        browser.start(&entra::request(self.now())).await;
+        let page = browser.submit_password(upn, PASSWORD).await;
+        assert!(page.asks_for_pass(), "{}", page.text());
+        let page = browser.submit_pass(&pass).await;
+        let secret = page.totp_secret();
+        let code = totp::code_at(&secret, TotpParameters::default(), self.now()).unwrap();
+        let page = browser.confirm(&code).await;
+        assert!(page.status.is_success(), "{}", page.text());
+        self.clock.advance(Duration::from_secs(30));
+        secret
+    }
+
+    pub fn now(&self) -> Timestamp {
+        claimbridge::base::clock::Clock::now(self.clock.as_ref())
+    }
+
+    pub fn advance(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
+    }
+}
+
+/// Someone who can sign in.
+pub struct Person {
+    pub user: User,
+    pub secret: Vec<u8>,
+}
+
+impl Person {
+    pub fn upn(&self) -> &str {
+        self.user.upn.as_str()
+    }
+
+    pub fn code(&self, at: Timestamp) -> String {
+        totp::code_at(&self.secret, TotpParameters::default(), at).unwrap()
+    }
+}
