@@ -26,7 +26,7 @@ impl App {
     /// The account of the browser's session; `None` if nobody is signed in here.
     pub async fn account(&self, browser: &Browser) -> Result<Option<AccountView>, Error> {
         let now = self.now();
-        let mut tx = self.store.begin().await?;
+        let mut tx = self.store.read().await?;
         let session = self.session_of(&mut tx, browser).await?;
         let Some(session) = session.filter(|row| row.is_alive(self.settings.sessions, now)) else {
             return Ok(None);

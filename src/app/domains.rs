@@ -10,7 +10,7 @@ use crate::{
 
 /// All domains.
 pub async fn list(store: &Store) -> Result<Vec<Domain>, Error> {
-    let mut tx = store.begin().await?;
+    let mut tx = store.read().await?;
     Ok(tx.domains().await?)
 }
 

@@ -28,7 +28,7 @@ use crate::{
     factor::totp,
     keys::sealing::{Sealing, TagLabel},
     signin::next_step::Enrolment,
-    storage::{EnrolmentRow, Tx},
+    storage::{EnrolmentRow, ReadTx, Tx},
 };
 
 /// How long an opened enrolment may take (Entra's rule for a single-use pass, facts §7).
@@ -185,7 +185,7 @@ impl App {
 
     /// What the page of a new method shows. Reading changes nothing.
     pub async fn new_method(&self, id: &AttemptId, browser: &Browser) -> Result<NewTotp, Error> {
-        let mut tx = self.store.begin().await?;
+        let mut tx = self.store.read().await?;
         let (_, user, row) = self.enrolling(&mut tx, id, browser).await?;
         let credential = pending(&mut tx, &user.id, &row).await?;
         let place = TotpCredential::secret_place(&credential.id, &user.id);
@@ -281,7 +281,7 @@ impl App {
     /// The open enrolment of this attempt in this browser.
     async fn enrolling(
         &self,
-        tx: &mut Tx<'_>,
+        tx: &mut ReadTx<'_>,
         id: &AttemptId,
         browser: &Browser,
     ) -> Result<(Scene, User, EnrolmentRow), Error> {
@@ -352,7 +352,7 @@ impl App {
 }
 
 async fn pending(
-    tx: &mut Tx<'_>,
+    tx: &mut ReadTx<'_>,
     user: &UserId,
     row: &EnrolmentRow,
 ) -> Result<TotpCredential, Error> {

@@ -36,7 +36,7 @@ use crate::{
         attempt::Attempt,
         complete::{self, Holder, NotSignedIn, SignedIn},
     },
-    storage::{SessionParty, Tx},
+    storage::{ReadTx, SessionParty, Tx},
 };
 
 /// An answer on its way through the browser.
@@ -69,6 +69,15 @@ pub(super) struct Resumable {
     pub(super) told: Option<SessionParty>,
 }
 
+/// Who signed in, for whom, and in which session: what an answer is made of.
+struct Grant<'a> {
+    signed_in: &'a SignedIn,
+    user: &'a User,
+    party: &'a RelyingParty,
+    session: &'a SessionId,
+    told: SessionParty,
+}
+
 /// The stored form of an answer: what the same browser gets again for a minute.
 #[derive(Deserialize, Serialize)]
 struct Stored {
@@ -84,6 +93,7 @@ impl App {
         mut tx: Tx<'_>,
         scene: &Scene,
         former: Option<&SessionRow>,
+        known: Option<&CookieToken>,
     ) -> Result<Answer, Error> {
         let now = self.now();
         let attempt = &scene.attempt;
@@ -133,7 +143,10 @@ impl App {
                 session: id.clone(),
             },
         );
-        let known = self.with_random(CookieToken::random);
+        // One cookie for all people of a shared browser: each is known in it.
+        let known = known
+            .cloned()
+            .unwrap_or_else(|| self.with_random(CookieToken::random));
         tx.put_known_browser(&known.hash(), &user.id, now).await?;
 
         let party = self
@@ -144,9 +157,14 @@ impl App {
             answered_at: now,
             reused_at: None,
         };
-        let mut answer = self
-            .issue(tx, attempt, &signed_in, user, &party, &id, told)
-            .await?;
+        let grant = Grant {
+            signed_in: &signed_in,
+            user,
+            party: &party,
+            session: &id,
+            told,
+        };
+        let mut answer = self.issue(tx, attempt, grant).await?;
         answer.session = Some(token);
         answer.known = Some(known);
         Ok(answer)
@@ -177,17 +195,20 @@ impl App {
                 "an attempt of another person",
             ));
         }
-        let index = told.map_or_else(
-            || self.with_random(message_id),
-            |told| told.session_index,
-        );
+        let index = told.map_or_else(|| self.with_random(message_id), |told| told.session_index);
         let told = SessionParty {
             session_index: index,
             answered_at: now,
             reused_at: Some(now),
         };
-        self.issue(tx, attempt, &signed_in, &user, &party, &id, told)
-            .await
+        let grant = Grant {
+            signed_in: &signed_in,
+            user: &user,
+            party: &party,
+            session: &id,
+            told,
+        };
+        self.issue(tx, attempt, grant).await
     }
 
     /// The common end: claims, encoding, pre-flight, receipt.
@@ -195,12 +216,15 @@ impl App {
         &self,
         mut tx: Tx<'_>,
         attempt: &Attempt,
-        signed_in: &SignedIn,
-        user: &User,
-        party: &RelyingParty,
-        session: &SessionId,
-        told: SessionParty,
+        grant: Grant<'_>,
     ) -> Result<Answer, Error> {
+        let Grant {
+            signed_in,
+            user,
+            party,
+            session,
+            told,
+        } = grant;
         let domains = tx.domains().await?;
         let asked = attempt.request.domain_name();
         let index = told.session_index.clone();
@@ -213,7 +237,7 @@ impl App {
             index,
             &self.sealing,
         )
-        .map_err(|error| not_released(error, user))?;
+        .map_err(|error| not_released(&error, user))?;
         let envelope = self.envelope(attempt, party);
         let signed = response::encode_response(&claims, &envelope, &self.assertion_key).map_err(
             |error| {
@@ -270,18 +294,17 @@ impl App {
             Some(id) => tx.user(id).await?,
             None => None,
         };
-        let issuer = match person {
-            Some(user) => claims::require_domain(&user.upn.domain(), &domains, None)
+        let issuer = if let Some(user) = &person {
+            claims::require_domain(&user.upn.domain(), &domains, None)
                 .map(|domain| domain.issuer_uri.clone())
-                .map_err(|error| not_released(error, &user))?,
-            None => {
-                let asked = attempt.request.domain_name();
-                sole_issuer(&domains, asked.as_ref()).ok_or_else(|| {
-                    let detail =
-                        "a refusal without ?domain= and with several domains: nobody may speak";
-                    Error::denied(&SupportCode::REFUSED_PARAMETERS, detail)
-                })?
-            }
+                .map_err(|error| not_released(&error, user))?
+        } else {
+            let asked = attempt.request.domain_name();
+            sole_issuer(&domains, asked.as_ref()).ok_or_else(|| {
+                let detail =
+                    "a refusal without ?domain= and with several domains: nobody may speak";
+                Error::denied(&SupportCode::REFUSED_PARAMETERS, detail)
+            })?
         };
         let refusal = Refusal {
             status,
@@ -289,7 +312,9 @@ impl App {
             reply_url: attempt.request.reply_url.clone(),
             relay_state: attempt.request.relay_state.clone(),
         };
-        let party = self.party_of(&mut tx, &attempt.request.relying_party).await?;
+        let party = self
+            .party_of(&mut tx, &attempt.request.relying_party)
+            .await?;
         let form = self.status_form(&issuer, &party, &refusal)?;
         self.keep_answer(&mut tx, attempt, &form).await?;
         let event = Event::AnswerRefused {
@@ -312,7 +337,12 @@ impl App {
         self.status_form(issuer, party, refusal).map(sent)
     }
 
-    fn status_form(&self, issuer: &str, party: &RelyingParty, refusal: &Refusal) -> Result<PostForm, Error> {
+    fn status_form(
+        &self,
+        issuer: &str,
+        party: &RelyingParty,
+        refusal: &Refusal,
+    ) -> Result<PostForm, Error> {
         let envelope = StatusEnvelope {
             response_id: self.with_random(message_id),
             in_response_to: &refusal.request_id,
@@ -323,13 +353,17 @@ impl App {
         };
         let xml = response::encode_status(refusal.status, &envelope, &self.assertion_key)
             .map_err(|error| Error::internal(chain(&error)))?;
-        Ok(PostForm::new(&refusal.reply_url, &xml, refusal.relay_state.as_deref()))
+        Ok(PostForm::new(
+            &refusal.reply_url,
+            &xml,
+            refusal.relay_state.as_deref(),
+        ))
     }
 
     /// The same bytes again, for the browser that got them a moment ago.
     pub(super) async fn repeat_answer(
         &self,
-        tx: &mut Tx<'_>,
+        tx: &mut ReadTx<'_>,
         attempt: &Attempt,
     ) -> Result<Answer, Error> {
         let over = || {
@@ -505,9 +539,9 @@ fn not_signed_in(error: NotSignedIn, user: &User) -> Error {
     }
 }
 
-fn not_released(error: NotReleased, user: &User) -> Error {
+fn not_released(error: &NotReleased, user: &User) -> Error {
     match error {
-        NotReleased::Tampered => Error::tampering("identity", Some(user.id.clone()), &error),
+        NotReleased::Tampered => Error::tampering("identity", Some(user.id.clone()), error),
         NotReleased::OtherDomain { .. } => {
             Error::denied(&SupportCode::OTHER_DOMAIN, format!("{}: {error}", user.upn))
         }

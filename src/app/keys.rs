@@ -133,7 +133,7 @@ fn open_key(stored: &StoredKey, sealing: &Sealing) -> Result<SigningKey, Error> 
 
 /// The keys there are.
 pub async fn list(store: &Store) -> Result<Vec<KeyView>, Error> {
-    let mut tx = store.begin().await?;
+    let mut tx = store.read().await?;
     let mut keys = Vec::new();
     for purpose in [KeyPurpose::Assertion, KeyPurpose::Oidc, KeyPurpose::Audit] {
         for key in tx.keys_of(purpose).await? {

@@ -1,1 +1,175 @@
-//! Use cases. (The files beside this one are joined as soon as `storage` has landed; their signatures stand.)
+//! Use cases: one transaction, one domain call, one audit event. Web and command line both call these.
+//!
+//! Always true: every change happens here, inside a transaction that also writes its
+//! event; a guess is paid for in a transaction of its own before it is checked; and
+//! nothing here can make a claim — it can only hand proofs on.
+//!
+//! The story of a sign-in: [`sign_in`] begins and proceeds, [`prove`] checks a
+//! password or a code, [`enrol`] adds a method by a pass, [`issue`] answers.
+
+/// What a signed-in person sees of the own account.
+pub mod account;
+/// Domains.
+pub mod domains;
+/// Adding a method by a temporary access pass.
+pub mod enrol;
+/// Errors: six categories and a support code.
+pub mod error;
+/// Answering the relying party.
+pub mod issue;
+/// Signing keys and the master key.
+pub mod keys;
+/// Checking a password or a code.
+pub mod prove;
+/// Relying parties.
+pub mod relying_parties;
+/// SAML requests: who asks, and may they.
+pub mod saml;
+/// What an `App` is told at start.
+pub mod settings;
+/// Beginning an attempt and choosing what comes next.
+pub mod sign_in;
+/// People, for operators.
+pub mod users;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Semaphore;
+
+pub use error::{Category, Error};
+pub use settings::Settings;
+
+use crate::{
+    base::{
+        clock::{Clock, Timestamp},
+        random::Random,
+        secret::Secret,
+    },
+    keys::{SigningKey, sealing::Sealing},
+    storage::Store,
+};
+
+/// How many passwords may be hashed at once: bounds the memory to 8 × 19 MiB or so.
+const HASHES_AT_ONCE: usize = 8;
+
+/// The running identity provider: what every use case works with.
+pub struct App {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    random: Mutex<Box<dyn Random>>,
+    sealing: Arc<Sealing>,
+    settings: Settings,
+    hashing: Arc<Semaphore>,
+    assertion_key: SigningKey,
+}
+
+/// What an [`App`] is made of.
+pub struct Parts {
+    /// The database, migrated.
+    pub store: Store,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Box<dyn Random>,
+    /// Sealing under the master key.
+    pub sealing: Arc<Sealing>,
+    /// What the operator configured.
+    pub settings: Settings,
+}
+
+impl App {
+    /// Puts the parts together, checks that the database is of this master key, and
+    /// makes the signing key if this is the first start (one conditional insert).
+    pub async fn start(parts: Parts) -> Result<Self, Error> {
+        let Parts {
+            store,
+            clock,
+            mut random,
+            sealing,
+            settings,
+        } = parts;
+        keys::require_master_key(&store, &sealing).await?;
+        domains::ensure_configured(&store, &settings, clock.now()).await?;
+        let assertion_key =
+            keys::first_assertion_key(&store, &sealing, &settings, clock.now(), random.as_mut())
+                .await?;
+        Ok(Self {
+            store,
+            clock,
+            random: Mutex::new(random),
+            sealing,
+            settings,
+            hashing: Arc::new(Semaphore::new(HASHES_AT_ONCE)),
+            assertion_key,
+        })
+    }
+
+    /// What the operator configured.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Sealing under the master key (the web layer tags forms with it).
+    pub fn sealing(&self) -> &Sealing {
+        &self.sealing
+    }
+
+    /// The database.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Now.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The key that signs assertions.
+    pub fn assertion_key(&self) -> &SigningKey {
+        &self.assertion_key
+    }
+
+    /// Runs `draw` with the source of randomness.
+    pub fn with_random<T>(&self, draw: impl FnOnce(&mut dyn Random) -> T) -> T {
+        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+        draw(random.as_mut())
+    }
+
+    /// Runs something that hashes a password, off the async threads and bounded in number.
+    pub(crate) async fn hashing<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let permit = Arc::clone(&self.hashing)
+            .acquire_owned()
+            .await
+            .map_err(|_| Error::internal("the hashing semaphore is closed"))?;
+        tokio::task::spawn_blocking(move || {
+            let result = work();
+            drop(permit);
+            result
+        })
+        .await
+        .map_err(|error| Error::internal(format!("hashing a password failed: {error}")))
+    }
+
+    /// The hash of a new password.
+    pub(crate) async fn hash_password(&self, password: Secret<String>) -> Result<String, Error> {
+        let cost = self.settings.hash_cost;
+        let salt: [u8; 16] = self.with_random(crate::base::random::random_bytes);
+        self.hashing(move || crate::factor::password::hash(&password, cost, &mut Once(salt)))
+            .await?
+            .map_err(Error::invalid)
+    }
+}
+
+/// Hands out bytes that were drawn before: the salt of one hash.
+struct Once([u8; 16]);
+
+impl Random for Once {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        for (to, from) in bytes.iter_mut().zip(self.0.iter().cycle()) {
+            *to = *from;
+        }
+    }
+}

@@ -25,7 +25,7 @@ use crate::{
     },
     keys::sealing::TagLabel,
     signin::lockout::SECOND_FACTOR_LIMIT,
-    storage::{Reserve, Tx},
+    storage::{ReadTx, Reserve, Tx},
 };
 
 /// What became of a guess.
@@ -319,7 +319,7 @@ impl App {
     /// Who the typed name is. Once an attempt has a person, the name is that person's.
     pub(super) async fn named(
         &self,
-        tx: &mut Tx<'_>,
+        tx: &mut ReadTx<'_>,
         attempt: &crate::signin::attempt::Attempt,
         name: &str,
     ) -> Result<Named, Error> {
@@ -335,7 +335,7 @@ impl App {
     /// a sign-in before has a counter of its own, so that a stranger cannot lock anyone out.
     pub(super) async fn buckets(
         &self,
-        tx: &mut Tx<'_>,
+        tx: &mut ReadTx<'_>,
         counter: Counter,
         named: &Named,
         name: &str,

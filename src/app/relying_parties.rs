@@ -9,7 +9,7 @@ use crate::{
 
 /// Entra's cloud first, then the registered ones.
 pub async fn list(store: &Store, settings: &Settings) -> Result<Vec<RelyingParty>, Error> {
-    let mut tx = store.begin().await?;
+    let mut tx = store.read().await?;
     let mut parties = vec![settings.entra.clone()];
     parties.extend(tx.relying_parties().await?);
     Ok(parties)

@@ -13,7 +13,7 @@ use crate::{
         Arrival, Refusal, RequestError, RequestWindow, UnverifiedAuthnRequest,
     },
     relying_party::{Domain, RelyingParty, domain::domain_of},
-    storage::Tx,
+    storage::ReadTx,
 };
 
 /// What became of a SAML request.
@@ -44,7 +44,7 @@ impl App {
                     .await?);
             }
         };
-        let mut tx = self.store.begin().await?;
+        let mut tx = self.store.read().await?;
         let Some(party) = self.find_party(&mut tx, parsed.issuer()).await? else {
             drop(tx);
             let detail = format!(
@@ -99,7 +99,7 @@ impl App {
     /// The registered party of that entity id, byte for byte.
     pub(super) async fn find_party(
         &self,
-        tx: &mut Tx<'_>,
+        tx: &mut ReadTx<'_>,
         entity_id: &str,
     ) -> Result<Option<RelyingParty>, Error> {
         if self.settings.entra.entity_id.as_str() == entity_id {
@@ -114,7 +114,7 @@ impl App {
     /// The party of an attempt; it was registered when the attempt began.
     pub(super) async fn party_of(
         &self,
-        tx: &mut Tx<'_>,
+        tx: &mut ReadTx<'_>,
         entity_id: &str,
     ) -> Result<RelyingParty, Error> {
         self.find_party(tx, entity_id).await?.ok_or_else(|| {

@@ -28,7 +28,7 @@ use crate::{
         request::SignInRequest,
         requirement,
     },
-    storage::{InsertAttempt, Notice, Tx},
+    storage::{InsertAttempt, Notice, ReadTx},
 };
 
 /// What a browser brings: its cookies and where it is.
@@ -179,7 +179,9 @@ impl App {
         });
         match step {
             NextStep::Issue(AnswerFrom::Proofs) => {
-                let answer = self.issue_from_proofs(tx, &scene, session.as_ref()).await?;
+                let answer = self
+                    .issue_from_proofs(tx, &scene, session.as_ref(), browser.known.as_ref())
+                    .await?;
                 Ok(Next::Answer(Box::new(answer)))
             }
             NextStep::Issue(AnswerFrom::Session) => {
@@ -237,7 +239,7 @@ impl App {
     /// The attempt, if this browser may see it: open, or answered a moment ago.
     pub(super) async fn find_attempt(
         &self,
-        tx: &mut Tx<'_>,
+        tx: &mut ReadTx<'_>,
         id: &AttemptId,
         browser: &Browser,
     ) -> Result<(Attempt, Standing), Error> {
@@ -261,7 +263,7 @@ impl App {
     /// The attempt, if this browser may go on with it.
     pub(super) async fn open_attempt(
         &self,
-        tx: &mut Tx<'_>,
+        tx: &mut ReadTx<'_>,
         id: &AttemptId,
         browser: &Browser,
     ) -> Result<Attempt, Error> {
@@ -275,7 +277,11 @@ impl App {
     }
 
     /// Reads what a step needs to know.
-    pub(super) async fn scene(&self, tx: &mut Tx<'_>, attempt: Attempt) -> Result<Scene, Error> {
+    pub(super) async fn scene(
+        &self,
+        tx: &mut ReadTx<'_>,
+        attempt: Attempt,
+    ) -> Result<Scene, Error> {
         let records = tx.evidence_of(&attempt.id).await?;
         let evidence = match complete::open_evidence(
             &attempt,
@@ -315,7 +321,7 @@ impl App {
     /// Live credentials of a person, how many are of possession, and whether there is a password.
     pub(super) async fn credentials_of(
         &self,
-        tx: &mut Tx<'_>,
+        tx: &mut ReadTx<'_>,
         user: &UserId,
     ) -> Result<(Vec<CredentialId>, usize, bool), Error> {
         let mut live = Vec::new();
@@ -340,7 +346,7 @@ impl App {
     /// The session of the browser's cookie, if it is one that we sealed.
     pub(super) async fn session_of(
         &self,
-        tx: &mut Tx<'_>,
+        tx: &mut ReadTx<'_>,
         browser: &Browser,
     ) -> Result<Option<SessionRow>, Error> {
         let Some(token) = &browser.session else {
@@ -353,7 +359,7 @@ impl App {
     /// Whether that session can answer this attempt, and everything needed to do so.
     async fn resumable(
         &self,
-        tx: &mut Tx<'_>,
+        tx: &mut ReadTx<'_>,
         scene: &Scene,
         session: Option<&SessionRow>,
     ) -> Result<Option<super::issue::Resumable>, Error> {
@@ -415,7 +421,7 @@ impl App {
     /// Whether the person's domain may answer a request that is bound to a domain.
     pub(super) async fn may_answer(
         &self,
-        tx: &mut Tx<'_>,
+        tx: &mut ReadTx<'_>,
         user: &User,
         request: &SignInRequest,
     ) -> Result<bool, Error> {
@@ -424,7 +430,7 @@ impl App {
         Ok(crate::claims::require_domain(&user.upn.domain(), &domains, asked.as_ref()).is_ok())
     }
 
-    async fn party_name(&self, tx: &mut Tx<'_>, attempt: &Attempt) -> Result<String, Error> {
+    async fn party_name(&self, tx: &mut ReadTx<'_>, attempt: &Attempt) -> Result<String, Error> {
         Ok(self
             .party_of(tx, &attempt.request.relying_party)
             .await?

@@ -21,7 +21,7 @@ use crate::{
         AccessPass, ImmutableId, PassReuse, PasswordCredential, TotpCredential, User, identity_tag,
     },
     session::SessionRow,
-    storage::{InsertUser, SetImmutableId, Tx},
+    storage::{InsertUser, ReadTx, SetImmutableId, Tx},
 };
 
 /// Someone to add.
@@ -170,13 +170,13 @@ impl App {
 
     /// One person.
     pub async fn find_user(&self, upn: &Upn) -> Result<User, Error> {
-        let mut tx = self.store.begin().await?;
+        let mut tx = self.store.read().await?;
         find(&mut tx, upn).await
     }
 
     /// One person, with credentials and the last answer.
     pub async fn view_user(&self, upn: &Upn) -> Result<UserView, Error> {
-        let mut tx = self.store.begin().await?;
+        let mut tx = self.store.read().await?;
         let user = find(&mut tx, upn).await?;
         self.view(&mut tx, user).await
     }
@@ -187,7 +187,7 @@ impl App {
         after: Option<&Upn>,
         limit: u32,
     ) -> Result<Vec<UserView>, Error> {
-        let mut tx = self.store.begin().await?;
+        let mut tx = self.store.read().await?;
         let mut views = Vec::new();
         for user in tx.users(after, limit).await? {
             views.push(self.view(&mut tx, user).await?);
@@ -195,7 +195,7 @@ impl App {
         Ok(views)
     }
 
-    async fn view(&self, tx: &mut Tx<'_>, user: User) -> Result<UserView, Error> {
+    async fn view(&self, tx: &mut ReadTx<'_>, user: User) -> Result<UserView, Error> {
         let password = match tx.password_of(&user.id).await? {
             None => PasswordState::None,
             Some(password) if password.dead_at.is_some() => PasswordState::Dead,
@@ -457,7 +457,7 @@ impl App {
 
     /// The person's sessions, newest first.
     pub async fn sessions_of(&self, upn: &Upn) -> Result<Vec<SessionRow>, Error> {
-        let mut tx = self.store.begin().await?;
+        let mut tx = self.store.read().await?;
         let user = find(&mut tx, upn).await?;
         Ok(tx.sessions_of(&user.id).await?)
     }
@@ -492,7 +492,7 @@ impl App {
     }
 }
 
-async fn find(tx: &mut Tx<'_>, upn: &Upn) -> Result<User, Error> {
+async fn find(tx: &mut ReadTx<'_>, upn: &Upn) -> Result<User, Error> {
     tx.user_by_upn(upn).await?.ok_or_else(|| {
         Error::not_found(format!(
             "there is no user {upn}; `claimbridge user list` shows who there is"

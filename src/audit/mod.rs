@@ -150,7 +150,6 @@ pub struct Entry {
     /// Counts up by one for each entry of that node.
     pub sequence: i64,
     /// When.
-    #[serde(serialize_with = "as_rfc3339")]
     pub at: Timestamp,
     /// By whom.
     pub actor: Actor,
@@ -159,10 +158,6 @@ pub struct Entry {
     /// What.
     #[serde(flatten)]
     pub event: Event,
-}
-
-fn as_rfc3339<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&at.to_rfc3339())
 }
 
 /// What a stranger can cause; counted per hour and reason.

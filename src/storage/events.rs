@@ -39,7 +39,6 @@ pub struct StoredEvent {
     /// Counts up by one for each event of that node.
     pub sequence: i64,
     /// When.
-    #[serde(serialize_with = "as_rfc3339")]
     pub at: Timestamp,
     /// By whom.
     #[serde(flatten)]
@@ -62,16 +61,11 @@ impl StoredEvent {
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct RefusedCount {
     /// The hour's beginning.
-    #[serde(serialize_with = "as_rfc3339")]
     pub hour: Timestamp,
     /// See [`Refused::as_str`].
     pub reason: String,
     /// How often.
     pub count: i64,
-}
-
-fn as_rfc3339<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&at.to_rfc3339())
 }
 
 const HOUR_MILLIS: i64 = 3_600_000;

@@ -9,7 +9,10 @@ use super::{
     row::{Reader, sql},
     tx::{ReadTx, Tx},
 };
-use crate::{base::clock::Timestamp, signin::lockout::Delays};
+use crate::{
+    base::{clock::Timestamp, ids::UserId},
+    signin::lockout::Delays,
+};
 
 /// What became of a try.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -121,6 +124,19 @@ impl Tx<'_> {
         )
         .await
         .map(drop)
+    }
+
+    /// Lifts every wait of a person, in all browsers; how many counters there were. What is
+    /// counted in a row stays: only a right answer or a new password ends it.
+    pub async fn lift_waits_of(&mut self, user: &UserId) -> Result<u64, StoreError> {
+        // The only wildcard that an id can hold is its underscore, which matches itself here.
+        self.run(
+            sql("DELETE FROM throttle WHERE counts = 'tries'
+                 AND (bucket LIKE $1 OR bucket LIKE $2)")
+            .bind(format!("%:{user}"))
+            .bind(format!("%:{user}:%")),
+        )
+        .await
     }
 
     /// Counts a failure in a row, which makes nobody wait and is kept until a right

@@ -97,7 +97,7 @@ impl ReadTx<'_> {
     }
 }
 
-impl<'s> Tx<'s> {
+impl Tx<'_> {
     /// Runs a statement; how many rows it changed.
     pub(super) async fn run(&mut self, statement: Statement) -> Result<u64, StoreError> {
         let result = statement.execute(&mut *self.read.connection).await;

@@ -95,6 +95,18 @@ impl ReadTx<'_> {
         .map(user)
         .collect()
     }
+
+    /// All people (`keys rewrap`).
+    pub async fn all_users(&mut self) -> Result<Vec<User>, StoreError> {
+        self.all(sql(
+            "SELECT id, upn, display_name, immutable_id, disabled_at, created_at, identity_tag
+             FROM users ORDER BY upn",
+        ))
+        .await?
+        .iter()
+        .map(user)
+        .collect()
+    }
 }
 
 impl Tx<'_> {
