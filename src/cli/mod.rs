@@ -1,11 +1,114 @@
 //! The command line, one file per command.
+//!
+//! Always true (interfaces.md): exit 0 done, 1 the answer is "no", 2 wrong usage or
+//! unreadable input, 3 a service failed; an error is one sentence plus the remedy on
+//! standard error; `--json` wherever a program may read the answer.
+
+mod check;
+mod failure;
+mod init;
 /// `inspect`: the token inspector.
 pub mod inspect;
 mod inspect_output;
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand};
+
+use crate::{
+    base::{
+        clock::{Clock, SystemClock},
+        random::SystemRandom,
+    },
+    config::CONFIG_VARIABLE,
+};
+use failure::Failure;
+
+/// An identity provider that a Microsoft partner federates with Entra ID: password plus
+/// TOTP, and an MFA claim that is computed from proofs.
+#[derive(Debug, Parser)]
+#[command(name = "claimbridge", version, arg_required_else_help = true)]
+struct Cli {
+    /// The configuration file [default: $CLAIMBRIDGE_CONFIG, ./claimbridge.toml, /etc/claimbridge/claimbridge.toml].
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+// In the order in which an operator meets them; `--help` keeps it.
+#[derive(Debug, Subcommand)]
+enum Command {
+    Init(init::InitArgs),
+    Check(check::CheckArgs),
+    Inspect(Box<inspect::InspectArgs>),
+}
 
 /// Parses the arguments, runs the command, returns the exit code of interfaces.md.
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    let cli = Cli::parse();
+    let mut out = io::stdout().lock();
+    match run(cli, &mut out) {
+        Ok(code) => code,
+        Err(failure) => {
+            // A reader that went away gets no more words.
+            let _ = out.flush();
+            let _ = writeln!(io::stderr(), "claimbridge: {failure}");
+            ExitCode::from(failure.exit())
+        }
+    }
+}
+
+fn run(cli: Cli, out: &mut dyn Write) -> Result<ExitCode, Failure> {
+    let named = cli.config;
+    match cli.command {
+        Command::Init(args) => {
+            let path = named.unwrap_or_else(|| PathBuf::from("claimbridge.toml"));
+            init::run(&args, &path, &mut SystemRandom, out)?;
+        }
+        Command::Check(args) => {
+            check::run(&args, config_path(named).as_deref(), environment(), out)?;
+        }
+        Command::Inspect(args) => {
+            let now = SystemClock.now();
+            return Ok(inspect::run(*args, now, out, &mut io::stderr()));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The named file, else the first of the usual places that has one; none is fine
+/// where the environment says everything.
+fn config_path(named: Option<PathBuf>) -> Option<PathBuf> {
+    let usual = ["claimbridge.toml", "/etc/claimbridge/claimbridge.toml"];
+    named
+        .or_else(|| std::env::var_os(CONFIG_VARIABLE).map(PathBuf::from))
+        .or_else(|| {
+            usual
+                .into_iter()
+                .map(PathBuf::from)
+                .find(|path| Path::exists(path))
+        })
+}
+
+/// The environment; what is no text is no value of ours.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_of_the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
 }

@@ -1,0 +1,57 @@
+//! Why a command did not do what it was asked: one sentence plus the remedy, and the
+//! exit code of interfaces.md.
+
+use std::{fmt, io};
+
+use crate::config::Problems;
+
+/// A command's failure.
+#[derive(Debug)]
+pub struct Failure {
+    exit: u8,
+    text: String,
+}
+
+impl Failure {
+    /// The answer is "no" (exit 1).
+    pub fn no(text: impl fmt::Display) -> Self {
+        let text = text.to_string();
+        Self { exit: 1, text }
+    }
+
+    /// Wrong usage or unreadable input (exit 2).
+    pub fn usage(text: impl fmt::Display) -> Self {
+        let text = text.to_string();
+        Self { exit: 2, text }
+    }
+
+    /// Something that is needed failed (exit 3).
+    pub fn service(text: impl fmt::Display) -> Self {
+        let text = text.to_string();
+        Self { exit: 3, text }
+    }
+
+    /// The exit code.
+    pub fn exit(&self) -> u8 {
+        self.exit
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl From<Problems> for Failure {
+    fn from(problems: Problems) -> Self {
+        Self::usage(problems)
+    }
+}
+
+/// Only writing an answer fails with a bare I/O error: the reader went away.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::service(format!("the answer could not be written: {error}"))
+    }
+}
