@@ -215,7 +215,8 @@ pub(in crate::inspect) fn shape(case: &SamlCase<'_>) -> Ruling {
                     reference.transforms.join(", ")
                 ));
             }
-            if parts.references.len() == 1 && reference.uri.unwrap_or("").is_empty() {
+            let of_itself = signature.carrier == case.xml.document.root();
+            if of_itself && reference.uri.unwrap_or("").is_empty() {
                 evidence.push(format!(
                     "The reference of the {carrier} has no URI; it must name the element's ID."
                 ));

@@ -13,7 +13,7 @@ use std::{
 
 use axum::Router;
 use claimbridge::{
-    app::{App, Parts, Settings, passes::PassOptions, users::NewUser},
+    app::{App, Parts, Settings, users::{NewUser, PassOptions}},
     audit::Actor,
     base::{
         clock::{ManualClock, Timestamp},

@@ -1,0 +1,265 @@
+//! The rows of the list of attacks that an inspector meets, beyond the corpus.
+
+use std::time::Duration;
+
+use claimbridge::inspect::{Consumer, Context, Kind, Outcome, Report, inspect};
+
+use super::corpus::{entries, entry};
+
+fn outcome(report: &Report) -> Outcome {
+    report.verdict(Consumer::EntraSaml2).unwrap().outcome
+}
+
+fn judged(part: &str) -> Vec<(String, Report)> {
+    let chosen: Vec<_> = entries()
+        .into_iter()
+        .filter(|entry| entry.name.contains(part))
+        .map(|found| {
+            let (bytes, context) = entry(&found.name);
+            (found.name, inspect(&bytes, &context))
+        })
+        .collect();
+    assert!(!chosen.is_empty(), "{part}");
+    chosen
+}
+
+#[test]
+fn attack_10_every_wrapping_is_rejected_and_named() {
+    let all = judged("attack-10");
+    for variant in [
+        "xsw-1", "xsw-2", "xsw-3", "xsw-4", "xsw-5", "xsw-6", "xsw-7", "xsw-8",
+    ] {
+        assert!(
+            all.iter().any(|(name, _)| name.contains(variant)),
+            "{variant}"
+        );
+    }
+    for (name, report) in all {
+        assert_eq!(outcome(&report), Outcome::Rejected, "{name}");
+        assert!(report.broken().contains(&"CB-XML-004"), "{name}");
+    }
+}
+
+#[test]
+fn attack_10_no_wrapping_is_saved_by_trust_unsigned() {
+    for found in entries() {
+        if found.name.contains("attack-10") {
+            let (bytes, mut context) = entry(&found.name);
+            context.unchecked_signature = claimbridge::inspect::UncheckedSignature::TakenAsGood;
+            context.certificates.clear();
+            let report = inspect(&bytes, &context);
+            assert_eq!(outcome(&report), Outcome::Rejected, "{}", found.name);
+        }
+    }
+}
+
+#[test]
+fn attack_12_a_comment_or_cdata_in_an_identifying_text_is_rejected() {
+    for (name, report) in judged("xml-003-") {
+        let broken = !name.contains("not");
+        assert_eq!(report.broken().contains(&"CB-XML-003"), broken, "{name}");
+        assert_eq!(outcome(&report) == Outcome::Rejected, broken, "{name}");
+    }
+}
+
+#[test]
+fn attack_13_no_signature_error_is_taken_for_good() {
+    for name in [
+        "saml-008-hmac-with-certificate",
+        "saml-005-embedded-key-value",
+        "saml-005-another-certificate",
+        "saml-005-certificate-damaged",
+        "saml-005-no-value",
+        "saml-009-no-reference",
+        "saml-009-empty-signed-info",
+        "saml-009-two-references",
+        "saml-006-other",
+    ] {
+        let (bytes, mut context) = entry(name);
+        assert_eq!(
+            outcome(&inspect(&bytes, &context)),
+            Outcome::Rejected,
+            "{name}"
+        );
+        // And without a registered certificate it is never more than undecided.
+        context.certificates.clear();
+        let without = outcome(&inspect(&bytes, &context));
+        assert!(
+            matches!(without, Outcome::Rejected | Outcome::Undecided),
+            "{name}: {without:?}"
+        );
+    }
+}
+
+/// Each byte of the signed assertion, changed one at a time: never accepted.
+#[test]
+fn attack_13_a_changed_byte_in_the_assertion_is_never_accepted() {
+    let (bytes, context) = entry("good");
+    let text = String::from_utf8(bytes).unwrap();
+    let start = text.find("<saml:Assertion").unwrap();
+    let end = text.find("</saml:Assertion>").unwrap();
+    let mut judged = 0;
+    for at in (start..end).step_by(7) {
+        let mut changed = text.clone().into_bytes();
+        changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
+        let report = inspect(&changed, &context);
+        judged += 1;
+        let accepted = report
+            .verdict(Consumer::EntraSaml2)
+            .is_some_and(|verdict| verdict.outcome == Outcome::Accepted);
+        // Line breaks in base64 text, and the prefix of a name within KeyInfo, mean nothing.
+        let harmless = text.as_bytes()[at].is_ascii_whitespace();
+        assert!(
+            !accepted || harmless,
+            "byte {at} of {}",
+            &text[at..(at + 20).min(end)]
+        );
+    }
+    assert!(judged > 300);
+}
+
+#[test]
+fn attack_16_the_window_holds_to_the_second_under_every_skew() {
+    // Conditions 09:55:00 to 10:55:00, confirmation until 10:04:30, signed in at 09:59:00.
+    let (bytes, context) = entry("good");
+    let begins =
+        claimbridge::base::clock::Timestamp::parse_rfc3339("2026-11-20T09:55:00Z").unwrap();
+    let ends = claimbridge::base::clock::Timestamp::parse_rfc3339("2026-11-20T10:04:30Z").unwrap();
+    let signed_in =
+        claimbridge::base::clock::Timestamp::parse_rfc3339("2026-11-20T09:59:00Z").unwrap();
+    for skew in [0_u64, 1, 60, 300] {
+        let skew = Duration::from_secs(skew);
+        for offset in -600_i64..=600 {
+            if offset % 30 != 0 && offset.abs() > 2 && (offset.abs() - 300).abs() > 1 {
+                continue;
+            }
+            let shift = Duration::from_secs(offset.unsigned_abs());
+            for bound in [begins, ends] {
+                let at = if offset < 0 {
+                    bound.minus(shift)
+                } else {
+                    bound.plus(shift)
+                };
+                let inside = at.plus(skew) >= begins && at.minus(skew) < ends;
+                let not_future = signed_in <= at.plus(skew);
+                let report = inspect(
+                    &bytes,
+                    &Context {
+                        at,
+                        skew,
+                        ..context.clone()
+                    },
+                );
+                let broken = report.broken();
+                assert_eq!(!broken.contains(&"CB-SAML-016"), inside, "{at} ± {skew:?}");
+                assert_eq!(
+                    !broken.contains(&"CB-SAML-018"),
+                    not_future,
+                    "{at} ± {skew:?}"
+                );
+                assert_eq!(
+                    outcome(&report) == Outcome::Accepted,
+                    inside && not_future,
+                    "{at} ± {skew:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn attack_16_the_ends_of_time_do_not_panic() {
+    use claimbridge::base::clock::Timestamp;
+    for name in [
+        "good",
+        "pc-good",
+        "saml-016-022-year-9999",
+        "saml-016-negative",
+    ] {
+        let (bytes, context) = entry(name);
+        for at in [i64::MIN, -1, 0, i64::MAX] {
+            for skew in [Duration::ZERO, Duration::MAX] {
+                let context = Context {
+                    at: Timestamp::from_millis(at),
+                    skew,
+                    max_age: Some(Duration::ZERO),
+                    ..context.clone()
+                };
+                let report = inspect(&bytes, &context);
+                assert!(!report.verdicts.is_empty());
+                assert!(serde_json::to_string(&report).is_ok());
+            }
+        }
+    }
+}
+
+#[test]
+fn attack_17_size_depth_and_bombs_keep_their_kind_and_are_rejected() {
+    let (good, context) = entry("good");
+    let text = String::from_utf8(good).unwrap();
+    let padded = text.replace(
+        "<samlp:Status>",
+        &format!("{}<samlp:Status>", " ".repeat(300_000)),
+    );
+    let huge = text.replace(
+        "<samlp:Status>",
+        &format!("{}<samlp:Status>", " ".repeat(2_000_000)),
+    );
+    let deep = text.replace(
+        "<samlp:Status>",
+        &format!("{}{}<samlp:Status>", "<x>".repeat(40), "</x>".repeat(40)),
+    );
+    let very_deep = text.replace("<samlp:Status>", &"<x>".repeat(100_000));
+    for (name, content) in [
+        ("padded", padded),
+        ("huge", huge),
+        ("deep", deep),
+        ("very deep", very_deep),
+    ] {
+        let report = inspect(content.as_bytes(), &context);
+        assert_eq!(report.input.kind, Kind::Saml2Response, "{name}");
+        assert_eq!(report.broken(), ["CB-XML-002"], "{name}");
+        assert_eq!(outcome(&report), Outcome::Rejected, "{name}");
+        assert_eq!(report.exit_code(), 1, "{name}");
+    }
+    let claims = format!("{{\"aud\":{}{}}}", "[".repeat(200_000), "]".repeat(200_000));
+    let report = inspect(claims.as_bytes(), &context);
+    assert_eq!(report.broken(), ["CB-JWT-001"]);
+}
+
+#[test]
+fn attack_18_dangerous_features_keep_their_kind_and_are_rejected() {
+    for (name, report) in judged("xml-001-") {
+        if name.contains("not") {
+            continue;
+        }
+        assert_eq!(report.input.kind, Kind::Saml2Response, "{name}");
+        assert_eq!(outcome(&report), Outcome::Rejected, "{name}");
+    }
+}
+
+#[test]
+fn whatever_comes_in_nothing_panics_and_nothing_known_is_exit_2() {
+    let (good, context) = entry("good");
+    for length in (0..good.len()).step_by(101) {
+        let report = inspect(&good[..length], &context);
+        assert!(report.exit_code() != 0, "cut at {length}");
+    }
+    for input in [
+        &b""[..],
+        b"\0",
+        b"\xff\xff",
+        b"<",
+        b"<a/>",
+        b"{",
+        b"{}",
+        b"[]",
+        b"a.b.c",
+        b"null",
+    ] {
+        let report = inspect(input, &context);
+        assert_eq!(report.exit_code(), 2, "{input:?}");
+        assert!(report.input.problem.is_some(), "{input:?}");
+        assert!(report.verdicts.is_empty());
+    }
+}

@@ -1,0 +1,44 @@
+#!/usr/bin/env python3
+"""Makes tests/fixtures/inspector: messages by an independent signer, with what
+the inspector must say about each.
+
+Needs Python 3.9, openssl and xmlsec1; run it from anywhere:
+
+    python3 tests/tools/make-inspector-corpus.py
+
+The keys are made anew and thrown away, so every run changes every signed
+message: run it only to add cases, and commit its whole output.
+"""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path(__file__).parent))
+
+from corpus import saml_cases, token_cases, xml_cases  # noqa: E402
+from corpus.book import Book  # noqa: E402
+from corpus.signing import Keys, jwks  # noqa: E402
+
+
+def main():
+    for tool in ("openssl", "xmlsec1"):
+        if not shutil.which(tool):
+            raise SystemExit(f"{tool} is missing: apt-get install {tool}")
+    fixtures = Path(__file__).parent.parent / "fixtures"
+    book = Book(fixtures / "inspector")
+    keys = Keys()
+    for name in ("active", "next", "other"):
+        shutil.copy(getattr(keys, name).certificate, fixtures / "inspector" / f"{name}.pem")
+    (fixtures / "inspector" / "jwks.json").write_text(json.dumps(jwks(keys.active), indent=1) + "\n")
+    claims = json.loads((fixtures / "entra" / "partner-center-access-token.claims.json").read_text())
+    saml_cases.add(book, keys)
+    xml_cases.add(book, keys)
+    token_cases.add(book, keys, claims)
+    book.close()
+    print(f"{len(book.entries)} messages")
+
+
+main()
