@@ -62,6 +62,20 @@ impl Browser {
         }
     }
 
+    /// This browser as use cases see it.
+    pub fn app_cookies(&self) -> claimbridge::app::sign_in::Browser {
+        let token = |part: &str| {
+            let (_, value) = self.cookies.iter().find(|(name, _)| name.contains(part))?;
+            claimbridge::base::browser::CookieToken::parse(value)
+        };
+        claimbridge::app::sign_in::Browser {
+            binding: token("binding"),
+            session: token("session"),
+            known: token("known"),
+            source: self.source.clone(),
+        }
+    }
+
     pub async fn get(&mut self, path: &str) -> Page {
         self.send("GET", path, None).await
     }

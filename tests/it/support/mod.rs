@@ -17,7 +17,6 @@ use claimbridge::{
     audit::Actor,
     base::{
         clock::{ManualClock, Timestamp},
-        ids::NodeId,
         random::{Random, SystemRandom},
         secret::Secret,
     },
@@ -118,7 +117,7 @@ impl World {
 
     /// Starts one more node over the same database: a restart, or a second machine.
     pub async fn start_node(&mut self) {
-        let store = Store::connect(&self.database_url, NodeId::random(&mut SystemRandom)).await.unwrap();
+        let store = Store::connect(&self.database_url).await.unwrap().with_clock(self.clock.clone());
         store.migrate().await.unwrap();
         let parts = Parts {
             store,
@@ -187,12 +186,39 @@ impl World {
         secret
     }
 
+    /// Someone enrolled who has signed in once, so that no notice waits. Two steps later.
+    pub async fn ready(&self, upn: &str) -> Person {
+        let person = self.enrolled(upn).await;
+        let mut browser = self.browser();
+        let page = browser.sign_in(&entra::request(self.now()), upn, &person.code(self.now())).await;
+        assert!(page.answer().is_none(), "enrolment leaves notices");
+        browser.submit(&[]).await.expect_answer();
+        self.advance(30);
+        person
+    }
+
+    /// The database, for a writer who has not the master key.
+    pub async fn sql(&self) -> Sql {
+        sqlx::any::install_default_drivers();
+        Sql(sqlx::AnyPool::connect(&self.database_url).await.unwrap())
+    }
+
     pub fn now(&self) -> Timestamp {
         claimbridge::base::clock::Clock::now(self.clock.as_ref())
     }
 
     pub fn advance(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
+    }
+}
+
+/// Statements past the application.
+pub struct Sql(sqlx::AnyPool);
+
+impl Sql {
+    pub async fn run(&self, statement: &str) {
+        let done = sqlx::raw_sql(sqlx::AssertSqlSafe(statement.to_owned())).execute(&self.0).await.unwrap();
+        assert!(done.rows_affected() > 0, "{statement}");
     }
 }
 

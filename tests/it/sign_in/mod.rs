@@ -1,0 +1,12 @@
+//! Sign-ins over HTTP, through the real router, on a clock that stands still.
+//!
+//! The same functions run on SQLite here and on PostgreSQL with two nodes in
+//! `tests/postgres`; attacks are named after their rows in the list of attacks.
+
+mod binding;
+mod enrolment;
+mod guesses;
+mod journey;
+mod requests;
+mod rows;
+mod sessions;
