@@ -12,8 +12,11 @@ use zeroize::Zeroizing;
 use super::{
     App, Error,
     error::SupportCode,
-    prove::{Counter, Guess, Named, in_a_row},
-    sign_in::{Browser, Scene},
+    guess::{Counter, Named, in_a_row},
+    passes::pass_tag,
+    prove::Guess,
+    scene::Scene,
+    sign_in::Browser,
 };
 use crate::{
     audit::{Actor, Event},
@@ -22,11 +25,9 @@ use crate::{
         ids::{AttemptId, CredentialId, UserId},
         random::random_bytes,
         secret::Secret,
-        text::fold,
     },
     directory::{PasswordCredential, TotpCredential, TotpParameters, User},
     factor::totp,
-    keys::sealing::{Sealing, TagLabel},
     signin::next_step::Enrolment,
     storage::{EnrolmentRow, ReadTx, Tx},
 };
@@ -47,19 +48,6 @@ pub struct NewTotp {
     pub upn: String,
     /// From when it is too late.
     pub expires_at: Timestamp,
-}
-
-/// The stored form of a pass: an HMAC of its value for its person.
-pub(super) fn pass_tag(sealing: &Sealing, user: &UserId, value: &str) -> String {
-    // People copy passes by hand: letter case and spaces do not count.
-    let value: String = fold(value)
-        .chars()
-        .filter(|c| !c.is_whitespace() && *c != '-')
-        .collect();
-    sealing.tag(
-        TagLabel::Pass,
-        &[user.as_str().as_bytes(), value.as_bytes()],
-    )
 }
 
 impl App {

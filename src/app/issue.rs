@@ -6,29 +6,23 @@
 //! an attempt has one answer (attacks 15, 28).
 
 use aws_lc_rs::digest;
-use serde::{Deserialize, Serialize};
 
 use super::{
     App, Error,
+    answer::{Answer, sent},
     error::{Category, SupportCode},
-    saml::{chain, sole_issuer},
-    sign_in::Scene,
+    saml::chain,
+    scene::Scene,
 };
 use crate::{
     audit::{Actor, Event, Receipt},
-    base::{
-        browser::CookieToken,
-        ids::{AttemptId, SessionId},
-    },
+    base::{browser::CookieToken, ids::SessionId},
     claims::{self, ClaimSet, NotReleased},
     directory::User,
     inspect,
-    keys::sealing::Place,
     protocol::saml::{
-        authn_request::Refusal,
         binding::PostForm,
-        response::{self, Envelope, StatusEnvelope, message_id},
-        status::Status,
+        response::{self, Envelope, message_id},
     },
     relying_party::{EntraCloud, RelyingParty},
     session::SessionRow,
@@ -36,30 +30,8 @@ use crate::{
         attempt::Attempt,
         complete::{self, Holder, NotSignedIn, SignedIn},
     },
-    storage::{ReadTx, SessionParty, Tx},
+    storage::{SessionParty, Tx},
 };
-
-/// An answer on its way through the browser.
-#[derive(Debug)]
-pub struct Answer {
-    /// The registered reply address.
-    pub action: String,
-    /// The response, base64.
-    pub saml_response: String,
-    /// As it came.
-    pub relay_state: Option<String>,
-    /// A new session's cookie, if this sign-in made one.
-    pub session: Option<CookieToken>,
-    /// A new cookie for a browser in which somebody completed a sign-in.
-    pub known: Option<CookieToken>,
-}
-
-/// A refusal that goes to the relying party.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum StatusKind {
-    NoPassive,
-    RequestDenied,
-}
 
 /// A session that can answer, with what is needed to do so.
 pub(super) struct Resumable {
@@ -76,14 +48,6 @@ struct Grant<'a> {
     party: &'a RelyingParty,
     session: &'a SessionId,
     told: SessionParty,
-}
-
-/// The stored form of an answer: what the same browser gets again for a minute.
-#[derive(Deserialize, Serialize)]
-struct Stored {
-    action: String,
-    saml_response: String,
-    relay_state: Option<String>,
 }
 
 impl App {
@@ -278,145 +242,6 @@ impl App {
         Ok(sent(form))
     }
 
-    /// Tells the relying party that it cannot be done.
-    pub(super) async fn issue_status(
-        &self,
-        mut tx: Tx<'_>,
-        attempt: &Attempt,
-        kind: StatusKind,
-    ) -> Result<Answer, Error> {
-        let (status, reason) = match kind {
-            StatusKind::NoPassive => (Status::NoPassive, "no-passive"),
-            StatusKind::RequestDenied => (Status::RequestDenied, "request-denied"),
-        };
-        let domains = tx.domains().await?;
-        let person = match &attempt.user {
-            Some(id) => tx.user(id).await?,
-            None => None,
-        };
-        let issuer = if let Some(user) = &person {
-            claims::require_domain(&user.upn.domain(), &domains, None)
-                .map(|domain| domain.issuer_uri.clone())
-                .map_err(|error| not_released(&error, user))?
-        } else {
-            let asked = attempt.request.domain_name();
-            sole_issuer(&domains, asked.as_ref()).ok_or_else(|| {
-                let detail =
-                    "a refusal without ?domain= and with several domains: nobody may speak";
-                Error::denied(&SupportCode::REFUSED_PARAMETERS, detail)
-            })?
-        };
-        let refusal = Refusal {
-            status,
-            request_id: attempt.request.request_id.clone(),
-            reply_url: attempt.request.reply_url.clone(),
-            relay_state: attempt.request.relay_state.clone(),
-        };
-        let party = self
-            .party_of(&mut tx, &attempt.request.relying_party)
-            .await?;
-        let form = self.status_form(&issuer, &party, &refusal)?;
-        self.keep_answer(&mut tx, attempt, &form).await?;
-        let event = Event::AnswerRefused {
-            attempt: attempt.id.clone(),
-            relying_party: attempt.request.relying_party.clone(),
-            reason,
-        };
-        tx.append(Actor::System, attempt.user.clone(), event);
-        tx.commit().await?;
-        Ok(sent(form))
-    }
-
-    /// An answer with a status to a request that never became an attempt.
-    pub(super) fn status_answer(
-        &self,
-        issuer: &str,
-        party: &RelyingParty,
-        refusal: &Refusal,
-    ) -> Result<Answer, Error> {
-        self.status_form(issuer, party, refusal).map(sent)
-    }
-
-    fn status_form(
-        &self,
-        issuer: &str,
-        party: &RelyingParty,
-        refusal: &Refusal,
-    ) -> Result<PostForm, Error> {
-        let envelope = StatusEnvelope {
-            response_id: self.with_random(message_id),
-            in_response_to: &refusal.request_id,
-            acs: &refusal.reply_url,
-            issuer,
-            now: self.now(),
-            response_signature: party.response_signature,
-        };
-        let xml = response::encode_status(refusal.status, &envelope, &self.assertion_key)
-            .map_err(|error| Error::internal(chain(&error)))?;
-        Ok(PostForm::new(
-            &refusal.reply_url,
-            &xml,
-            refusal.relay_state.as_deref(),
-        ))
-    }
-
-    /// The same bytes again, for the browser that got them a moment ago.
-    pub(super) async fn repeat_answer(
-        &self,
-        tx: &mut ReadTx<'_>,
-        attempt: &Attempt,
-    ) -> Result<Answer, Error> {
-        let over = || {
-            Error::denied(
-                &SupportCode::ATTEMPT_OVER,
-                "an answer that is not kept any more",
-            )
-        };
-        let sealed = tx.answer_of(&attempt.id).await?.ok_or_else(over)?;
-        let plain = self
-            .sealing
-            .open(&answer_place(&attempt.id), &sealed)
-            .map_err(|error| Error::tampering("answer", attempt.user.clone(), &error))?;
-        let stored: Stored =
-            serde_json::from_slice(&plain).map_err(|error| Error::internal(error.to_string()))?;
-        Ok(Answer {
-            action: stored.action,
-            saml_response: stored.saml_response,
-            relay_state: stored.relay_state,
-            session: None,
-            known: None,
-        })
-    }
-
-    async fn keep_answer(
-        &self,
-        tx: &mut Tx<'_>,
-        attempt: &Attempt,
-        form: &PostForm,
-    ) -> Result<(), Error> {
-        let stored = Stored {
-            action: form.action.clone(),
-            saml_response: form.saml_response.clone(),
-            relay_state: form.relay_state.clone(),
-        };
-        let plain =
-            serde_json::to_vec(&stored).map_err(|error| Error::internal(error.to_string()))?;
-        let sealed = self.with_random(|random| {
-            self.sealing
-                .seal(&answer_place(&attempt.id), &plain, random)
-        });
-        if tx.answer_attempt(&attempt.id, &sealed, self.now()).await? {
-            Ok(())
-        } else {
-            // Another request of the same browser was quicker: its answer stands.
-            Err(Error::new(
-                Category::Conflict,
-                &SupportCode::ATTEMPT_OVER,
-                "the attempt was answered meanwhile",
-            ))
-        }
-    }
-
     fn envelope<'a>(&self, attempt: &'a Attempt, party: &RelyingParty) -> Envelope<'a> {
         let (response_id, assertion_id) =
             self.with_random(|random| (message_id(random), message_id(random)));
@@ -510,25 +335,6 @@ impl App {
     }
 }
 
-fn sent(form: PostForm) -> Answer {
-    Answer {
-        action: form.action,
-        saml_response: form.saml_response,
-        relay_state: form.relay_state,
-        session: None,
-        known: None,
-    }
-}
-
-fn answer_place(attempt: &AttemptId) -> Place<'_> {
-    Place {
-        table: "attempt",
-        column: "answer",
-        row: attempt.as_str(),
-        owner: "",
-    }
-}
-
 fn not_signed_in(error: NotSignedIn, user: &User) -> Error {
     match error {
         NotSignedIn::Seal => Error::tampering("proofs", Some(user.id.clone()), &error),
@@ -539,7 +345,7 @@ fn not_signed_in(error: NotSignedIn, user: &User) -> Error {
     }
 }
 
-fn not_released(error: &NotReleased, user: &User) -> Error {
+pub(super) fn not_released(error: &NotReleased, user: &User) -> Error {
     match error {
         NotReleased::Tampered => Error::tampering("identity", Some(user.id.clone()), error),
         NotReleased::OtherDomain { .. } => {

@@ -9,22 +9,30 @@
 
 /// What a signed-in person sees of the own account.
 pub mod account;
+/// Answers on their way through the browser, and refusals.
+pub mod answer;
 /// Domains.
 pub mod domains;
 /// Adding a method by a temporary access pass.
 pub mod enrol;
 /// Errors: six categories and a support code.
 pub mod error;
+/// Paying for guesses.
+mod guess;
 /// Answering the relying party.
 pub mod issue;
 /// Signing keys and the master key.
 pub mod keys;
+/// Temporary access passes, for operators.
+pub mod passes;
 /// Checking a password or a code.
 pub mod prove;
 /// Relying parties.
 pub mod relying_parties;
 /// SAML requests: who asks, and may they.
 pub mod saml;
+/// What a step needs to know of its attempt.
+mod scene;
 /// What an `App` is told at start.
 pub mod settings;
 /// Beginning an attempt and choosing what comes next.

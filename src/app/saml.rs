@@ -2,8 +2,8 @@
 
 use super::{
     App, Error,
+    answer::Answer,
     error::{Category, SupportCode},
-    issue::Answer,
     sign_in::{Begun, Browser},
 };
 use crate::{

@@ -4,22 +4,16 @@
 //! that person; so each of these ends the person's sessions and attempts, is an event
 //! that names the operator, and is shown to the person at the next sign-in.
 
-use std::time::Duration;
-
-use super::{App, Error, prove::in_a_row};
+use super::{App, Error, guess::in_a_row};
 use crate::{
     audit::{Actor, Event, Receipt},
     base::{
-        clock::Timestamp,
-        ids::{CredentialId, PassId, UserId},
-        random::{Random, random_bytes},
+        ids::{CredentialId, UserId},
         secret::Secret,
         text::Upn,
     },
     claims::require_domain,
-    directory::{
-        AccessPass, ImmutableId, PassReuse, PasswordCredential, TotpCredential, User, identity_tag,
-    },
+    directory::{AccessPass, ImmutableId, PasswordCredential, TotpCredential, User, identity_tag},
     session::SessionRow,
     storage::{InsertUser, ReadTx, SetImmutableId, Tx},
 };
@@ -71,42 +65,6 @@ pub enum Replace {
     No,
     /// The operator said `--replace`.
     Yes,
-}
-
-/// What a pass should be (Entra's ranges, facts §7).
-#[derive(Clone, Copy, Debug)]
-pub struct PassOptions {
-    /// 10 minutes to 30 days.
-    pub lifetime: Duration,
-    /// 8 to 48 characters.
-    pub length: usize,
-    /// Once, or until it ends.
-    pub reuse: PassReuse,
-    /// From when; now if `None`.
-    pub starts_at: Option<Timestamp>,
-}
-
-impl Default for PassOptions {
-    /// One hour, twelve characters, once.
-    fn default() -> Self {
-        Self {
-            lifetime: Duration::from_hours(1),
-            length: 12,
-            reuse: PassReuse::Once,
-            starts_at: None,
-        }
-    }
-}
-
-/// A pass, to be shown once.
-#[derive(Debug)]
-pub struct IssuedPass {
-    /// Its value.
-    pub value: Secret<String>,
-    /// From when.
-    pub starts_at: Timestamp,
-    /// Until when.
-    pub expires_at: Timestamp,
 }
 
 impl App {
@@ -390,71 +348,6 @@ impl App {
         Ok(())
     }
 
-    /// Issues a temporary access pass. An earlier one of the person ends.
-    pub async fn issue_pass(
-        &self,
-        upn: &Upn,
-        options: PassOptions,
-        operator: &str,
-    ) -> Result<IssuedPass, Error> {
-        let now = self.now();
-        let minutes = options.lifetime.as_secs() / 60;
-        if !(10..=43_200).contains(&minutes) {
-            return Err(Error::invalid(
-                "a pass lives between 10 minutes and 30 days",
-            ));
-        }
-        if !(8..=48).contains(&options.length) {
-            return Err(Error::invalid("a pass has between 8 and 48 characters"));
-        }
-        let (id, value) = self.with_random(|random| {
-            (
-                PassId::random(random),
-                Secret::new(pass_value(options.length, random)),
-            )
-        });
-        let starts_at = options.starts_at.unwrap_or(now);
-        let expires_at = starts_at.plus(options.lifetime);
-        let mut tx = self.store.begin().await?;
-        let user = find(&mut tx, upn).await?;
-        if user.disabled_at.is_some() {
-            return Err(Error::conflict(format!(
-                "{upn} is disabled; enable the account before issuing a pass"
-            )));
-        }
-        tx.insert_pass(&AccessPass {
-            id: id.clone(),
-            user: user.id.clone(),
-            value_tag: super::enrol::pass_tag(&self.sealing, &user.id, value.expose()),
-            issued_by: operator.to_owned(),
-            issued_at: now,
-            starts_at,
-            expires_at,
-            reuse: options.reuse,
-            used_at: None,
-            revoked_at: None,
-        })
-        .await?;
-        let event = Event::PassIssued {
-            pass: id,
-            expires_at: expires_at.to_rfc3339(),
-        };
-        tx.append(
-            Actor::Operator(operator.to_owned()),
-            Some(user.id.clone()),
-            event,
-        );
-        tx.add_notice(&user.id, "pass-issued", operator, now)
-            .await?;
-        self.end_all(&mut tx, &user.id, "pass-issued").await?;
-        tx.commit().await?;
-        Ok(IssuedPass {
-            value,
-            starts_at,
-            expires_at,
-        })
-    }
-
     /// The person's sessions, newest first.
     pub async fn sessions_of(&self, upn: &Upn) -> Result<Vec<SessionRow>, Error> {
         let mut tx = self.store.read().await?;
@@ -474,7 +367,7 @@ impl App {
         Ok(ended)
     }
 
-    async fn end_all(
+    pub(super) async fn end_all(
         &self,
         tx: &mut Tx<'_>,
         user: &UserId,
@@ -492,20 +385,10 @@ impl App {
     }
 }
 
-async fn find(tx: &mut ReadTx<'_>, upn: &Upn) -> Result<User, Error> {
+pub(super) async fn find(tx: &mut ReadTx<'_>, upn: &Upn) -> Result<User, Error> {
     tx.user_by_upn(upn).await?.ok_or_else(|| {
         Error::not_found(format!(
             "there is no user {upn}; `claimbridge user list` shows who there is"
         ))
     })
-}
-
-/// Letters and digits that nobody confuses, five bits each.
-fn pass_value(length: usize, random: &mut dyn Random) -> String {
-    const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-    random_bytes::<48>(random)
-        .iter()
-        .take(length)
-        .map(|byte| char::from(ALPHABET[usize::from(byte & 31)]))
-        .collect()
 }

@@ -1,0 +1,143 @@
+//! Temporary access passes: issued by an operator, shown once, kept as a tag.
+
+use std::time::Duration;
+
+use super::{App, Error, users::find};
+use crate::{
+    audit::{Actor, Event},
+    base::{
+        clock::Timestamp,
+        ids::{PassId, UserId},
+        random::{Random, random_bytes},
+        secret::Secret,
+        text::{Upn, fold},
+    },
+    directory::{AccessPass, PassReuse},
+    keys::sealing::{Sealing, TagLabel},
+};
+
+/// What a pass should be (Entra's ranges, facts §7).
+#[derive(Clone, Copy, Debug)]
+pub struct PassOptions {
+    /// 10 minutes to 30 days.
+    pub lifetime: Duration,
+    /// 8 to 48 characters.
+    pub length: usize,
+    /// Once, or until it ends.
+    pub reuse: PassReuse,
+    /// From when; now if `None`.
+    pub starts_at: Option<Timestamp>,
+}
+
+impl Default for PassOptions {
+    /// One hour, twelve characters, once.
+    fn default() -> Self {
+        Self {
+            lifetime: Duration::from_hours(1),
+            length: 12,
+            reuse: PassReuse::Once,
+            starts_at: None,
+        }
+    }
+}
+
+/// A pass, to be shown once.
+#[derive(Debug)]
+pub struct IssuedPass {
+    /// Its value.
+    pub value: Secret<String>,
+    /// From when.
+    pub starts_at: Timestamp,
+    /// Until when.
+    pub expires_at: Timestamp,
+}
+
+impl App {
+    /// Issues a temporary access pass. An earlier one of the person ends.
+    pub async fn issue_pass(
+        &self,
+        upn: &Upn,
+        options: PassOptions,
+        operator: &str,
+    ) -> Result<IssuedPass, Error> {
+        let now = self.now();
+        let minutes = options.lifetime.as_secs() / 60;
+        if !(10..=43_200).contains(&minutes) {
+            return Err(Error::invalid(
+                "a pass lives between 10 minutes and 30 days",
+            ));
+        }
+        if !(8..=48).contains(&options.length) {
+            return Err(Error::invalid("a pass has between 8 and 48 characters"));
+        }
+        let (id, value) = self.with_random(|random| {
+            (
+                PassId::random(random),
+                Secret::new(pass_value(options.length, random)),
+            )
+        });
+        let starts_at = options.starts_at.unwrap_or(now);
+        let expires_at = starts_at.plus(options.lifetime);
+        let mut tx = self.store.begin().await?;
+        let user = find(&mut tx, upn).await?;
+        if user.disabled_at.is_some() {
+            return Err(Error::conflict(format!(
+                "{upn} is disabled; enable the account before issuing a pass"
+            )));
+        }
+        tx.insert_pass(&AccessPass {
+            id: id.clone(),
+            user: user.id.clone(),
+            value_tag: pass_tag(&self.sealing, &user.id, value.expose()),
+            issued_by: operator.to_owned(),
+            issued_at: now,
+            starts_at,
+            expires_at,
+            reuse: options.reuse,
+            used_at: None,
+            revoked_at: None,
+        })
+        .await?;
+        let event = Event::PassIssued {
+            pass: id,
+            expires_at: expires_at.to_rfc3339(),
+        };
+        tx.append(
+            Actor::Operator(operator.to_owned()),
+            Some(user.id.clone()),
+            event,
+        );
+        tx.add_notice(&user.id, "pass-issued", operator, now)
+            .await?;
+        self.end_all(&mut tx, &user.id, "pass-issued").await?;
+        tx.commit().await?;
+        Ok(IssuedPass {
+            value,
+            starts_at,
+            expires_at,
+        })
+    }
+}
+
+/// The stored form of a pass: an HMAC of its value for its person.
+pub(super) fn pass_tag(sealing: &Sealing, user: &UserId, value: &str) -> String {
+    // People copy passes by hand: letter case and spaces do not count.
+    let value: String = fold(value)
+        .chars()
+        .filter(|c| !c.is_whitespace() && *c != '-')
+        .collect();
+    sealing.tag(
+        TagLabel::Pass,
+        &[user.as_str().as_bytes(), value.as_bytes()],
+    )
+}
+
+/// Letters and digits that nobody confuses, five bits each.
+fn pass_value(length: usize, random: &mut dyn Random) -> String {
+    const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+    random_bytes::<48>(random)
+        .iter()
+        .take(length)
+        .map(|byte| char::from(ALPHABET[usize::from(byte & 31)]))
+        .collect()
+}

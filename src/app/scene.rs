@@ -1,0 +1,211 @@
+//! Everything about an attempt that a step needs, read in one transaction.
+//!
+//! Always true: without the browser's cookie there is no attempt to be seen (attack 36);
+//! evidence that does not open is not skipped but an alarm (attack 38).
+
+use super::{App, Error, error::SupportCode, sign_in::Browser};
+use crate::{
+    base::ids::{AttemptId, CredentialId, UserId},
+    claims,
+    directory::{TotpCredential, User},
+    factor::evidence::Evidence,
+    session::SessionRow,
+    signin::{
+        attempt::{Attempt, Standing},
+        complete,
+        next_step::{
+            Enrolment, NextStep, Person, PersonStatus, SessionAnswer, Situation, next_step,
+        },
+        request::SignInRequest,
+    },
+    storage::{EnrolmentRow, Notice, ReadTx},
+};
+
+/// Everything about an attempt that a step needs, read in one transaction.
+pub(super) struct Scene {
+    pub(super) attempt: Attempt,
+    pub(super) evidence: Vec<Evidence>,
+    pub(super) user: Option<User>,
+    pub(super) live_credentials: Vec<CredentialId>,
+    pub(super) live_methods: usize,
+    pub(super) has_password: bool,
+    pub(super) notices: Vec<Notice>,
+    pub(super) enrolment: Option<EnrolmentRow>,
+}
+
+impl App {
+    /// The attempt, if this browser may see it: open, or answered a moment ago.
+    pub(super) async fn find_attempt(
+        &self,
+        tx: &mut ReadTx<'_>,
+        id: &AttemptId,
+        browser: &Browser,
+    ) -> Result<(Attempt, Standing), Error> {
+        let not_yours = || {
+            Error::denied(
+                &SupportCode::OTHER_BROWSER,
+                "an attempt's address without its cookie",
+            )
+        };
+        let attempt = tx.attempt(id).await?.ok_or_else(not_yours)?;
+        match attempt.standing(browser.binding_hash().as_ref(), self.now()) {
+            standing @ (Standing::Open | Standing::JustAnswered) => Ok((attempt, standing)),
+            Standing::Over => Err(Error::denied(
+                &SupportCode::ATTEMPT_OVER,
+                "an attempt that is over",
+            )),
+            Standing::NotYours => Err(not_yours()),
+        }
+    }
+
+    /// The attempt, if this browser may go on with it.
+    pub(super) async fn open_attempt(
+        &self,
+        tx: &mut ReadTx<'_>,
+        id: &AttemptId,
+        browser: &Browser,
+    ) -> Result<Attempt, Error> {
+        match self.find_attempt(tx, id, browser).await? {
+            (attempt, Standing::Open) => Ok(attempt),
+            _ => Err(Error::denied(
+                &SupportCode::ATTEMPT_OVER,
+                "an attempt that was answered",
+            )),
+        }
+    }
+
+    /// Reads what a step needs to know.
+    pub(super) async fn scene(
+        &self,
+        tx: &mut ReadTx<'_>,
+        attempt: Attempt,
+    ) -> Result<Scene, Error> {
+        let records = tx.evidence_of(&attempt.id).await?;
+        let evidence = match complete::open_evidence(
+            &attempt,
+            &records,
+            &self.sealing,
+            self.now(),
+            self.settings.attempt_lifetime,
+        ) {
+            Ok(evidence) => evidence,
+            // Only a writer of the database can cause this.
+            Err(error) => return Err(Error::tampering("evidence", attempt.user, &error)),
+        };
+        let enrolment = tx.open_enrolment_of(&attempt.id, self.now()).await?;
+        let mut scene = Scene {
+            attempt,
+            evidence,
+            user: None,
+            live_credentials: Vec::new(),
+            live_methods: 0,
+            has_password: false,
+            notices: Vec::new(),
+            enrolment,
+        };
+        if let Some(id) = scene.attempt.user.clone() {
+            scene.user = tx.user(&id).await?;
+            let holder = self.credentials_of(tx, &id).await?;
+            (
+                scene.live_credentials,
+                scene.live_methods,
+                scene.has_password,
+            ) = holder;
+            scene.notices = tx.unseen_notices(&id).await?;
+        }
+        Ok(scene)
+    }
+
+    /// Live credentials of a person, how many are of possession, and whether there is a password.
+    pub(super) async fn credentials_of(
+        &self,
+        tx: &mut ReadTx<'_>,
+        user: &UserId,
+    ) -> Result<(Vec<CredentialId>, usize, bool), Error> {
+        let mut live = Vec::new();
+        let password = tx
+            .password_of(user)
+            .await?
+            .filter(|password| password.dead_at.is_none());
+        let has_password = password.is_some();
+        live.extend(password.map(|password| password.id));
+        let methods: Vec<CredentialId> = tx
+            .totp_of(user)
+            .await?
+            .into_iter()
+            .filter(TotpCredential::is_live)
+            .map(|credential| credential.id)
+            .collect();
+        let count = methods.len();
+        live.extend(methods);
+        Ok((live, count, has_password))
+    }
+
+    /// The session of the browser's cookie, if it is one that we sealed.
+    pub(super) async fn session_of(
+        &self,
+        tx: &mut ReadTx<'_>,
+        browser: &Browser,
+    ) -> Result<Option<SessionRow>, Error> {
+        let Some(token) = &browser.session else {
+            return Ok(None);
+        };
+        let row = tx.session_by_token(&token.hash()).await?;
+        Ok(row.filter(|row| complete::verify_session(row, &self.sealing).is_ok()))
+    }
+
+    /// Whether the person's domain may answer a request that is bound to a domain.
+    pub(super) async fn may_answer(
+        &self,
+        tx: &mut ReadTx<'_>,
+        user: &User,
+        request: &SignInRequest,
+    ) -> Result<bool, Error> {
+        let domains = tx.domains().await?;
+        let asked = request.domain_name();
+        Ok(claims::require_domain(&user.upn.domain(), &domains, asked.as_ref()).is_ok())
+    }
+}
+
+impl Scene {
+    /// The person as the dispatcher sees it.
+    pub(super) fn person(&self) -> Option<Person> {
+        self.user.as_ref().map(|user| Person {
+            status: if user.disabled_at.is_some() {
+                PersonStatus::Disabled
+            } else {
+                PersonStatus::Active
+            },
+            live_methods: self.live_methods,
+            unseen_notices: self.notices.len(),
+        })
+    }
+
+    pub(super) fn enrolment_stage(&self) -> Enrolment {
+        match (&self.enrolment, self.has_password) {
+            (None, _) => Enrolment::None,
+            (Some(_), false) => Enrolment::NeedsPassword,
+            (Some(_), true) => Enrolment::NeedsMethod,
+        }
+    }
+
+    /// What the dispatcher says without any session.
+    pub(super) fn asks(&self) -> NextStep {
+        next_step(&Situation {
+            attempt: &self.attempt,
+            evidence: &self.evidence,
+            person: self.person(),
+            session: SessionAnswer::None,
+            enrolment: self.enrolment_stage(),
+            now: self.attempt.created_at,
+        })
+    }
+
+    /// Whether the attempt belongs to somebody else than `user`.
+    pub(super) fn is_of_other_than(&self, user: &UserId) -> bool {
+        self.attempt
+            .user
+            .as_ref()
+            .is_some_and(|bound| bound != user)
+    }
+}

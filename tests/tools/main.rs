@@ -1,0 +1,11 @@
+//! Independent verifiers judge what we sign: xmlsec1 (libxml2, OpenSSL) and
+//! @node-saml/node-saml (xmldom, xml-crypto, Node's OpenSSL).
+//!
+//! Run by `tests/tools/verify-saml.sh`, which installs the second and says where it
+//! is. A missing tool is a failure that says what to install, never a pass.
+
+#[cfg(test)]
+#[path = "../it/saml_kit.rs"]
+mod saml_kit;
+#[cfg(test)]
+mod verdicts;
