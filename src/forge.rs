@@ -17,4 +17,5 @@ fn forge() {
     let _ = crate::signin::complete::SignedIn { ..made_up() }; // FORGE
     let _ = crate::signin::complete::SealedSession { ..made_up() }; // FORGE
     let _ = crate::claims::ClaimSet { ..made_up() }; // FORGE
+    let _ = crate::protocol::saml::authn_request::VerifiedAuthnRequest { ..made_up() }; // FORGE
 }

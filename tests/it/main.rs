@@ -14,6 +14,8 @@ mod saml_kit;
 #[cfg(test)]
 mod saml_metadata;
 #[cfg(test)]
+mod saml_reader;
+#[cfg(test)]
 mod saml_requests;
 #[cfg(test)]
 mod saml_responses;

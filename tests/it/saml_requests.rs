@@ -852,6 +852,11 @@ fn what_is_no_request_ends_on_a_page() {
             "</saml:Issuer><samlp:RequestedAuthnContext><saml:AuthnContextClassRef>x<!-- -->y\
 </saml:AuthnContextClassRef></samlp:RequestedAuthnContext>",
         ),
+        ("</saml:Issuer>", "</saml:Issuer><saml:EncryptedAssertion/>"),
+        (
+            "</saml:Issuer>",
+            "</saml:Issuer><saml:Subject><saml:EncryptedID/></saml:Subject><saml:EncryptedID/>",
+        ),
         ("samlp:AuthnRequest", "samlp:LogoutRequest"),
         (
             "urn:oasis:names:tc:SAML:2.0:protocol",
@@ -897,7 +902,8 @@ fn attack_13_a_changed_byte_verifies_nothing_else() {
     let mut sp = party(vec![key.certificate.clone()]);
     sp.request_signature = RequestSignature::Required;
     let good = signed("ForceAuthn=\"true\"", "", &key);
-    let expected = verify(&good, &sp).unwrap();
+    let mut expected = verify(&good, &sp).unwrap().into_sign_in_request(None);
+    expected.relay_state = None;
     let mut random = Seeded::new(5);
     for _ in 0..300 {
         let mut bytes = good.clone().into_bytes();
@@ -911,9 +917,7 @@ fn attack_13_a_changed_byte_verifies_nothing_else() {
         // What still verifies (a change in KeyInfo) says what it said.
         if let Ok(verified) = unverified.verify(&sp, &at(NOW)) {
             let changed = verified.into_sign_in_request(None);
-            let mut original = expected.clone().into_sign_in_request(None);
-            original.relay_state = None;
-            assert_eq!(changed, original, "byte {place}");
+            assert_eq!(changed, expected, "byte {place}");
         }
     }
 }

@@ -145,7 +145,7 @@ pub struct UnverifiedAuthnRequest {
 }
 
 /// A request of a registered party, checked against what is registered.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Debug, Eq, PartialEq)]
 pub struct VerifiedAuthnRequest {
     relying_party: String,
     request_id: String,

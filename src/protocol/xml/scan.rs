@@ -75,6 +75,9 @@ fn start_tag(
                 name_from = at + 1;
             }
             (_, b'&') => require_no_entity(&bytes[at..])?,
+            (Some(_), b'\t' | b'\r' | b'\n') => {
+                return Err(XmlError::Forbidden(Forbidden::AttributeWhiteSpace));
+            }
             (None, b'"' | b'\'') => quote = Some(byte),
             (None, b'=') => {
                 let name = bytes[name_from..at].trim_ascii();

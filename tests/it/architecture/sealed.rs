@@ -20,6 +20,7 @@ pub const SEALED: &[(&str, &str)] = &[
     ("SignedIn", "src/signin/complete.rs"),
     ("SealedSession", "src/signin/complete.rs"),
     ("ClaimSet", "src/claims/mod.rs"),
+    ("VerifiedAuthnRequest", "src/protocol/saml/authn_request.rs"),
 ];
 
 /// Functions elsewhere that may hand one on, each with the reason. Keep it short.
