@@ -19,3 +19,5 @@ mod saml_reader;
 mod saml_requests;
 #[cfg(test)]
 mod saml_responses;
+#[cfg(test)]
+mod storage;

@@ -1,0 +1,112 @@
+//! A fresh database, and hands that write into it without the store.
+
+use std::{future::Future, sync::Arc};
+
+use claimbridge::{
+    base::random::{SystemRandom, random_token},
+    storage::Store,
+};
+use sqlx::{AnyPool, AssertSqlSafe, Row as _};
+use tokio::{sync::Barrier, task::JoinSet};
+
+/// A database of one test.
+pub struct Database {
+    url: String,
+    /// Kept until the test ends.
+    _folder: Option<tempfile::TempDir>,
+}
+
+impl Database {
+    /// A new SQLite file, not migrated.
+    pub fn empty_sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("test.db").display());
+        Self {
+            url,
+            _folder: Some(folder),
+        }
+    }
+
+    /// A new schema in the PostgreSQL database at `server`, not migrated.
+    pub async fn empty_postgres(server: &str) -> Self {
+        sqlx::any::install_default_drivers();
+        let pool = AnyPool::connect(server).await.unwrap();
+        let schema = format!("t_{}", random_token(&mut SystemRandom));
+        sqlx::raw_sql(AssertSqlSafe(format!("CREATE SCHEMA {schema}")))
+            .execute(&pool)
+            .await
+            .unwrap();
+        pool.close().await;
+        let separator = if server.contains('?') { '&' } else { '?' };
+        let url = format!("{server}{separator}options=-c%20search_path%3D{schema}");
+        Self { url, _folder: None }
+    }
+
+    /// The same, migrated.
+    pub async fn migrated(self) -> Self {
+        self.node().await.migrate().await.unwrap();
+        self
+    }
+
+    /// The address, for a process of its own.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Another process that shares the database.
+    pub async fn node(&self) -> Store {
+        Store::connect(&self.url).await.unwrap()
+    }
+
+    /// Writes by hand, past the store (attack 38); how many rows.
+    pub async fn by_hand(&self, statement: &str) -> u64 {
+        let pool = AnyPool::connect(&self.url).await.unwrap();
+        let done = sqlx::raw_sql(AssertSqlSafe(statement.to_owned()))
+            .execute(&pool)
+            .await
+            .unwrap();
+        pool.close().await;
+        done.rows_affected()
+    }
+
+    /// One number, past the store.
+    pub async fn number(&self, statement: &str) -> i64 {
+        let pool = AnyPool::connect(&self.url).await.unwrap();
+        let row = sqlx::raw_sql(AssertSqlSafe(statement.to_owned()))
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+        pool.close().await;
+        row.get(0)
+    }
+}
+
+/// Runs `task` `count` times, all let go at one moment; every second one on the other
+/// of two nodes. Answers in no order.
+pub async fn race<T, F>(
+    database: &Database,
+    count: usize,
+    task: impl Fn(Store, usize) -> F,
+) -> Vec<T>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    let nodes = [database.node().await, database.node().await];
+    let start = Arc::new(Barrier::new(count));
+    let mut tasks = JoinSet::new();
+    for number in 0..count {
+        let running = task(nodes[number % 2].clone(), number);
+        let start = Arc::clone(&start);
+        tasks.spawn(async move {
+            start.wait().await;
+            running.await
+        });
+    }
+    tasks.join_all().await
+}
+
+/// How many of `answers` are `wanted`.
+pub fn count<T: PartialEq>(answers: &[T], wanted: &T) -> usize {
+    answers.iter().filter(|answer| *answer == wanted).count()
+}

@@ -1,0 +1,65 @@
+//! The storage suite: what must hold of a `Store`, on whichever database.
+//!
+//! Each function takes a fresh, migrated database and opens as many `Store`s ("nodes")
+//! on it as it wants. `storage_suite!` makes a test of each; it stands in
+//! `tests/it/storage.rs` for SQLite and in `tests/postgres/main.rs` for PostgreSQL.
+
+pub mod attempts;
+pub mod credentials;
+pub mod database;
+pub mod events;
+pub mod migrations;
+pub mod people;
+pub mod person;
+pub mod registry;
+pub mod sessions;
+pub mod throttle;
+
+/// One test a function; `$fresh` is an async function that gives a `Database`.
+macro_rules! each_in_modules {
+    ($fresh:path; $($module:ident: $($test:ident)+;)+) => {$(
+        mod $module {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+                async fn $test() {
+                    super::suite::$module::$test($fresh().await).await;
+                }
+            )+
+        }
+    )+};
+}
+
+macro_rules! storage_suite {
+    ($fresh:path) => {
+        suite::each_in_modules! { $fresh;
+            migrations: four_nodes_migrate_at_once migrating_again_changes_nothing
+                an_unknown_or_altered_migration_stops_everything;
+            people: a_person_reads_back names_and_immutable_ids_are_taken_once
+                an_immutable_id_is_never_anothers of_many_at_once_one_gets_the_name people_come_in_pages
+                an_impossible_value_is_named a_failed_transaction_cannot_be_committed
+                a_reader_keeps_its_view a_locked_database_is_unavailable a_closed_store_is_unavailable;
+            credentials: a_password_is_replaced_and_rehashed a_secret_counts_once_confirmed
+                attack_3_one_code_counts_once attack_3_twenty_submissions_at_once
+                attack_5_a_pass_has_a_beginning_and_an_end attack_28_a_hundred_redemptions_of_a_pass
+                attack_28_a_revoked_pass_stays_revoked a_new_pass_replaces_the_former
+                two_passes_at_once_leave_one;
+            attempts: an_attempt_reads_back attack_15_a_request_has_one_attempt an_attempt_keeps_its_person
+                attack_28_a_hundred_answers_at_once attack_5_an_answer_comes_in_time
+                a_person_whose_attempts_end open_attempts_are_counted_by_source
+                evidence_is_one_of_a_kind attack_38_evidence_that_was_copied_is_refused
+                attack_6_an_enrolment_is_finished_once attack_5_an_enrolment_ends
+                what_is_old_is_forgotten;
+            sessions: a_session_reads_back attack_38_a_session_written_by_hand_is_refused
+                attack_28_an_ended_session_stays_ended a_session_is_used_forwards
+                parties_are_remembered browsers_are_known_by_person notices_wait_until_seen;
+            throttle: the_database_waits_as_lockout_says attack_2_fifty_sessions_share_one_counter
+                attack_4_a_rollback_is_no_free_guess tries_come_back failures_in_a_row_are_kept;
+            events: an_event_reads_back numbers_have_no_gap_after_rollbacks_and_races
+                a_rollback_leaves_no_event refusals_are_counted_not_stored
+                an_attempt_has_one_receipt receipts_read_back;
+            registry: domains_read_back relying_parties_read_back attack_28_a_hundred_first_keys
+                keys_read_back_and_are_sealed_anew one_master_key everything_ends;
+        }
+    };
+}
+pub(crate) use {each_in_modules, storage_suite};

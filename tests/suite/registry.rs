@@ -1,0 +1,211 @@
+//! Domains, relying parties, keys.
+
+use std::time::Duration;
+
+use claimbridge::{
+    base::{ids::KeyId, random::SystemRandom},
+    directory::PassReuse,
+    keys::KeyPurpose,
+    relying_party::{
+        Domain, EntityId, EntraCloud, RelyingParty, RelyingPartyKind, ReplyUrl, RequestSignature,
+        ResponseSignature, Sha1,
+    },
+    storage::{EnrolmentRow, StoredKey},
+};
+
+use super::{
+    database::{Database, count, race},
+    person::{NOW, Person, pass, stored_attempt},
+};
+
+fn domain(name: &str, root: &str, issuer: &str) -> Domain {
+    Domain {
+        name: name.parse().unwrap(),
+        root: root.parse().unwrap(),
+        issuer_uri: issuer.to_owned(),
+        created_at: NOW,
+    }
+}
+
+pub async fn domains_read_back(database: Database) {
+    let store = database.node().await;
+    let root = domain(
+        "contoso.com",
+        "contoso.com",
+        "https://idp.contoso.com/contoso.com",
+    );
+    let below = domain("eu.contoso.com", "contoso.com", &root.issuer_uri);
+    let mut tx = store.begin().await.unwrap();
+    assert!(tx.insert_domain(&root).await.unwrap());
+    assert!(!tx.insert_domain(&root).await.unwrap());
+    assert!(tx.insert_domain(&below).await.unwrap());
+    // AADSTS50008 (attack 33): no second root with that issuer, whoever asks at once.
+    let taken = domain("fabrikam.com", "fabrikam.com", &root.issuer_uri);
+    assert!(!tx.insert_domain(&taken).await.unwrap());
+    tx.commit().await.unwrap();
+    assert_eq!(
+        store.read().await.unwrap().domains().await.unwrap(),
+        [root, below]
+    );
+}
+
+pub async fn relying_parties_read_back(database: Database) {
+    let store = database.node().await;
+    let entra = EntraCloud::global().relying_party(Vec::new());
+    let other = RelyingParty {
+        entity_id: EntityId("https://sp.example.com/\u{e4}?a=b&c='d'".to_owned()),
+        display_name: "Test \"SP\"".to_owned(),
+        kind: RelyingPartyKind::ServiceProvider,
+        reply_urls: vec![
+            ReplyUrl {
+                index: 7,
+                url: "https://sp.example.com/acs?x=1".to_owned(),
+                preferred: false,
+            },
+            ReplyUrl {
+                index: 0,
+                url: "https://sp.example.com/acs".to_owned(),
+                preferred: true,
+            },
+        ],
+        request_certificates: vec![vec![0, 1, 254, 255], Vec::new()],
+        request_signature: RequestSignature::Required,
+        sha1: Sha1::AllowedInRequests,
+        response_signature: ResponseSignature::AssertionAndResponse,
+        session_max_age: Duration::from_mins(61),
+    };
+    let mut tx = store.begin().await.unwrap();
+    assert!(tx.insert_relying_party(&entra).await.unwrap());
+    assert!(tx.insert_relying_party(&other).await.unwrap());
+    assert!(!tx.insert_relying_party(&other).await.unwrap());
+    let mut all = tx.relying_parties().await.unwrap();
+    all.sort_by_key(|party| party.kind == RelyingPartyKind::ServiceProvider);
+    assert_eq!(all, [entra.clone(), other.clone()]);
+    assert_eq!(
+        tx.relying_party(&other.entity_id).await.unwrap().as_ref(),
+        Some(&other)
+    );
+    assert!(tx.remove_relying_party(&other.entity_id).await.unwrap());
+    assert!(!tx.remove_relying_party(&other.entity_id).await.unwrap());
+    assert_eq!(tx.relying_party(&other.entity_id).await.unwrap(), None);
+    assert_eq!(tx.relying_parties().await.unwrap(), [entra]);
+}
+
+fn key(purpose: KeyPurpose) -> StoredKey {
+    StoredKey {
+        id: KeyId::random(&mut SystemRandom),
+        purpose,
+        certificate: vec![0x30, 0, 255],
+        sealed_private_key: "cb1.sealed".to_owned(),
+        created_at: NOW,
+    }
+}
+
+pub async fn attack_28_a_hundred_first_keys(database: Database) {
+    let first = race(&database, 100, |store, _| async move {
+        let mut tx = store.begin().await.unwrap();
+        let first = tx
+            .insert_first_key(&key(KeyPurpose::Assertion))
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        first
+    })
+    .await;
+    assert_eq!(count(&first, &true), 1);
+    let store = database.node().await;
+    assert_eq!(
+        store
+            .read()
+            .await
+            .unwrap()
+            .keys_of(KeyPurpose::Assertion)
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
+}
+
+pub async fn keys_read_back_and_are_sealed_anew(database: Database) {
+    let store = database.node().await;
+    let (assertion, oidc) = (key(KeyPurpose::Assertion), key(KeyPurpose::Oidc));
+    let mut tx = store.begin().await.unwrap();
+    assert!(tx.insert_first_key(&assertion).await.unwrap());
+    assert!(tx.insert_first_key(&oidc).await.unwrap());
+    assert!(!tx.insert_first_key(&key(KeyPurpose::Oidc)).await.unwrap());
+    // Attack 34: a key is found by its own purpose only.
+    assert_eq!(
+        tx.keys_of(KeyPurpose::Assertion).await.unwrap(),
+        [assertion.clone()]
+    );
+    assert_eq!(tx.keys_of(KeyPurpose::Oidc).await.unwrap(), [oidc.clone()]);
+    assert_eq!(tx.keys_of(KeyPurpose::Audit).await.unwrap(), []);
+    assert_eq!(tx.all_keys().await.unwrap().len(), 2);
+    assert!(tx.update_key_seal(&assertion.id, "cb1.anew").await.unwrap());
+    let anew = StoredKey {
+        sealed_private_key: "cb1.anew".to_owned(),
+        ..assertion
+    };
+    assert_eq!(tx.keys_of(KeyPurpose::Assertion).await.unwrap(), [anew]);
+}
+
+pub async fn one_master_key(database: Database) {
+    let store = database.node().await;
+    let mut tx = store.begin().await.unwrap();
+    assert_eq!(tx.master_key_id().await.unwrap(), None);
+    for id in ["0011223344556677", "8899aabbccddeeff"] {
+        tx.set_master_key_id(id).await.unwrap();
+        assert_eq!(tx.master_key_id().await.unwrap().as_deref(), Some(id));
+    }
+}
+
+pub async fn everything_ends(database: Database) {
+    let store = database.node().await;
+    let person = Person::new(&store, "a@contoso.com").await;
+    let session = person.session(&store, NOW).await;
+    let attempt = stored_attempt(&store, Some(&person.user), "203.0.113.7").await;
+    let answered = stored_attempt(&store, Some(&person.user), "203.0.113.7").await;
+    let pass = pass(&person.user.id, "value", PassReuse::UntilExpiry);
+    let later = NOW.plus(Duration::from_mins(1));
+    let mut tx = store.begin().await.unwrap();
+    tx.insert_pass(&pass).await.unwrap();
+    tx.insert_enrolment(&EnrolmentRow {
+        attempt: attempt.id.clone(),
+        user: person.user.id.clone(),
+        pass: pass.id,
+        credential: None,
+        expires_at: attempt.expires_at,
+        finished_at: None,
+    })
+    .await
+    .unwrap();
+    assert!(tx.answer_attempt(&answered.id, "token", NOW).await.unwrap());
+    assert!(tx.end_everything(later).await.unwrap() > 0);
+    assert!(
+        tx.consume_pass(&person.user.id, "value", later)
+            .await
+            .unwrap()
+            .is_none()
+    );
+    assert_eq!(
+        tx.session(&session.row().id)
+            .await
+            .unwrap()
+            .unwrap()
+            .revoked_at,
+        Some(later)
+    );
+    assert!(
+        !tx.answer_attempt(&attempt.id, "token", later)
+            .await
+            .unwrap()
+    );
+    assert_eq!(tx.answer_of(&answered.id).await.unwrap(), None);
+    assert_eq!(
+        tx.open_enrolment_of(&attempt.id, later).await.unwrap(),
+        None
+    );
+    tx.commit().await.unwrap();
+    assert_eq!(database.number("SELECT COUNT(*) FROM evidence").await, 0);
+}
