@@ -6,7 +6,9 @@ mod suite;
 use suite::database::Database;
 
 async fn fresh() -> Database {
-    Database::empty_sqlite().migrated().await
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}", folder.path().join("test.db").display());
+    Database::migrated(url, Some(folder)).await
 }
 
 suite::storage_suite!(super::fresh);

@@ -245,7 +245,7 @@ pub async fn attack_3_one_code_counts_once(database: Database) {
         submit(&three, &person, &next, 32).await,
         Err(TotpRefused::AlreadyUsed)
     );
-    let later = person.code(NOW.plus(Duration::from_secs(60)));
+    let later = person.code(NOW.plus(Duration::from_mins(1)));
     assert_eq!(submit(&three, &person, &later, 60).await, Ok(()));
 }
 
@@ -288,11 +288,11 @@ pub async fn attack_5_a_pass_has_a_beginning_and_an_end(database: Database) {
         (reusable.expires_at, false),
     ] {
         let mut tx = store.begin().await.unwrap();
-        let used = tx.consume_pass(&user.id, "value", at).await.unwrap();
-        assert_eq!(used.is_some(), accepted, "{at}");
+        let redeemed = tx.consume_pass(&user.id, "value", at).await.unwrap();
+        assert_eq!(redeemed.is_some(), accepted, "{at}");
         // The first use stays written down.
         assert!(
-            used.is_none_or(
+            redeemed.is_none_or(
                 |pass| pass.used_at == Some(reusable.starts_at) && pass.id == reusable.id
             )
         );
@@ -324,9 +324,9 @@ pub async fn attack_28_a_hundred_redemptions_of_a_pass(database: Database) {
         let user = user.id.clone();
         async move {
             let mut tx = store.begin().await.unwrap();
-            let used = tx.consume_pass(&user, "value", NOW).await.unwrap();
+            let redeemed = tx.consume_pass(&user, "value", NOW).await.unwrap();
             tx.commit().await.unwrap();
-            used.is_some()
+            redeemed.is_some()
         }
     })
     .await;

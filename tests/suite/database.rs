@@ -2,10 +2,7 @@
 
 use std::{future::Future, sync::Arc};
 
-use claimbridge::{
-    base::random::{SystemRandom, random_token},
-    storage::Store,
-};
+use claimbridge::storage::Store;
 use sqlx::{AnyPool, AssertSqlSafe, Row as _};
 use tokio::{sync::Barrier, task::JoinSet};
 
@@ -17,40 +14,14 @@ pub struct Database {
 }
 
 impl Database {
-    /// A new SQLite file, not migrated.
-    pub fn empty_sqlite() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}", folder.path().join("test.db").display());
-        Self {
+    /// The empty database at `url`, migrated; `folder` is kept as long as it is used.
+    pub async fn migrated(url: String, folder: Option<tempfile::TempDir>) -> Self {
+        let database = Self {
             url,
-            _folder: Some(folder),
-        }
-    }
-
-    /// A new schema in the PostgreSQL database at `server`, not migrated.
-    pub async fn empty_postgres(server: &str) -> Self {
-        sqlx::any::install_default_drivers();
-        let pool = AnyPool::connect(server).await.unwrap();
-        let schema = format!("t_{}", random_token(&mut SystemRandom));
-        sqlx::raw_sql(AssertSqlSafe(format!("CREATE SCHEMA {schema}")))
-            .execute(&pool)
-            .await
-            .unwrap();
-        pool.close().await;
-        let separator = if server.contains('?') { '&' } else { '?' };
-        let url = format!("{server}{separator}options=-c%20search_path%3D{schema}");
-        Self { url, _folder: None }
-    }
-
-    /// The same, migrated.
-    pub async fn migrated(self) -> Self {
-        self.node().await.migrate().await.unwrap();
-        self
-    }
-
-    /// The address, for a process of its own.
-    pub fn url(&self) -> &str {
-        &self.url
+            _folder: folder,
+        };
+        database.node().await.migrate().await.unwrap();
+        database
     }
 
     /// Another process that shares the database.

@@ -137,9 +137,12 @@ pub async fn keys_read_back_and_are_sealed_anew(database: Database) {
     // Attack 34: a key is found by its own purpose only.
     assert_eq!(
         tx.keys_of(KeyPurpose::Assertion).await.unwrap(),
-        [assertion.clone()]
+        std::slice::from_ref(&assertion)
     );
-    assert_eq!(tx.keys_of(KeyPurpose::Oidc).await.unwrap(), [oidc.clone()]);
+    assert_eq!(
+        tx.keys_of(KeyPurpose::Oidc).await.unwrap(),
+        std::slice::from_ref(&oidc)
+    );
     assert_eq!(tx.keys_of(KeyPurpose::Audit).await.unwrap(), []);
     assert_eq!(tx.all_keys().await.unwrap().len(), 2);
     assert!(tx.update_key_seal(&assertion.id, "cb1.anew").await.unwrap());
