@@ -40,7 +40,10 @@ pub mod sign_in;
 /// People, for operators.
 pub mod users;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use tokio::sync::Semaphore;
 
@@ -141,6 +144,16 @@ impl App {
     pub fn with_random<T>(&self, draw: impl FnOnce(&mut dyn Random) -> T) -> T {
         let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
         draw(random.as_mut())
+    }
+
+    /// Forgets what ended a day ago (or, if sessions may live longer, before any of them
+    /// could still be alive). `serve` runs it every few minutes. How many rows.
+    pub async fn purge(&self) -> Result<u64, Error> {
+        let keep = Duration::from_hours(24).max(self.settings.sessions.absolute);
+        let mut tx = self.store.begin().await?;
+        let rows = tx.purge(self.now().minus(keep)).await?;
+        tx.commit().await?;
+        Ok(rows)
     }
 
     /// Runs something that hashes a password, off the async threads and bounded in number.
