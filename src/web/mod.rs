@@ -134,8 +134,7 @@ impl Web {
         let page = ErrorPage {
             frame: &self.frame,
             kind: refusal.kind,
-            what_happened: refusal.happened.to_owned(),
-            what_to_do: refusal.remedy.to_owned(),
+            words: format!("{} {}", refusal.happened, refusal.remedy),
             support_code: refusal.code.to_owned(),
             reference: edge::request_id(),
             at: Moment(self.clock.now()),

@@ -35,6 +35,24 @@ impl ConfirmState {
     }
 }
 
+/// A person who got a pass and has no password yet chooses one.
+#[derive(Debug, Template)]
+#[template(path = "enrol/password.html")]
+pub struct ChoosePasswordPage<'a> {
+    /// What stands around the page.
+    pub frame: &'a Frame,
+    /// Where the form goes.
+    pub action: String,
+    /// For the form.
+    pub csrf: CsrfToken,
+    /// Whose it will be.
+    pub upn: String,
+    /// How many characters it needs at least.
+    pub min_length: usize,
+    /// What was wrong with the last one.
+    pub problem: Option<String>,
+}
+
 /// The new secret in three forms, and the form that asks for a code before it counts.
 #[derive(Debug, Template)]
 #[template(path = "enrol/totp.html")]
@@ -76,12 +94,8 @@ pub fn in_fours(base32: &str) -> String {
 pub struct EnrolDonePage<'a> {
     /// What stands around the page.
     pub frame: &'a Frame,
-    /// Whose it is.
-    pub upn: String,
-    /// Its name.
-    pub name: String,
-    /// The attempt to go on with, if there is one.
-    pub next: Option<String>,
+    /// The attempt to go on with.
+    pub next: String,
 }
 
 #[cfg(test)]

@@ -32,6 +32,8 @@ pub enum ErrorKind {
     NotFound,
     /// The page does not answer this method: 405.
     Method,
+    /// What was asked does not fit what is there: 409.
+    Conflict,
     /// The request is larger than anything we read: 413.
     TooLarge,
     /// The name in the address is not ours: 421.
@@ -53,6 +55,7 @@ impl ErrorKind {
             Self::Refused => "This is not allowed",
             Self::NotFound => "There is no such page",
             Self::Method => "This page cannot be used that way",
+            Self::Conflict => "This does not fit any more",
             Self::TooLarge => "This request is too large",
             Self::WrongHost => "This is not the address of this service",
             Self::TooMany => "Too many tries",
@@ -70,6 +73,7 @@ impl ErrorKind {
             Self::Refused => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Conflict => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::WrongHost => StatusCode::MISDIRECTED_REQUEST,
             Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
@@ -87,10 +91,8 @@ pub struct ErrorPage<'a> {
     pub frame: &'a Frame,
     /// Heading and status.
     pub kind: ErrorKind,
-    /// One sentence, without anything the sender of the request wrote.
-    pub what_happened: String,
-    /// One sentence on what the person can do.
-    pub what_to_do: String,
+    /// What happened and what the person can do; nothing that the sender wrote.
+    pub words: String,
     /// `CB-…`, for `claimbridge explain`.
     pub support_code: String,
     /// The request's or attempt's id, which is in the log.

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::Path, time::Duration};
 use super::{
     CsrfToken, Frame, Moment,
     account::{AccountPage, Method, SessionLine, SignInLine},
-    enrol::{ConfirmState, EnrolDonePage, TotpEnrolPage, in_fours},
+    enrol::{ChoosePasswordPage, ConfirmState, EnrolDonePage, TotpEnrolPage, in_fours},
     outcome::{
         AutoSubmitPage, ErrorKind, ErrorPage, HomePage, OtherBrowserPage, Restart, SignOutPage,
         SignOutScope, SignedInHere, SignedOutPage, StartAgain, StartAgainPage,
@@ -57,6 +57,7 @@ fn samples(frame: &Frame, words: &Words) -> Vec<(String, String)> {
         csrf: csrf(),
         going_to,
         username,
+        pass_instead: format!("{ACTION}/pass"),
         state,
     };
     let upn = words.upn.to_owned();
@@ -70,6 +71,7 @@ fn samples(frame: &Frame, words: &Words) -> Vec<(String, String)> {
         ("hint", Username::Asked(upn.clone()), PasswordState::Fresh),
         ("known", Username::Known(upn.clone()), PasswordState::Fresh),
         ("wrong", Username::Asked(upn.clone()), PasswordState::Wrong),
+        ("dead", Username::Asked(upn.clone()), PasswordState::Dead),
         (
             "wait-seconds",
             Username::Asked(upn.clone()),
@@ -103,7 +105,6 @@ fn samples(frame: &Frame, words: &Words) -> Vec<(String, String)> {
         let page = TotpPage {
             frame,
             action: format!("{ACTION}/code"),
-            start_over: format!("{ACTION}/start-over"),
             csrf: csrf(),
             upn: upn.clone(),
             tokens,
@@ -112,16 +113,23 @@ fn samples(frame: &Frame, words: &Words) -> Vec<(String, String)> {
         add(&format!("sign_in-totp-{name}"), &page);
     }
 
-    for (name, state) in [
-        ("fresh", PassState::Fresh),
-        ("wrong", PassState::Wrong),
-        ("wait", PassState::Wait(secs(120))),
+    let known = Username::Known(upn.clone());
+    for (name, username, state) in [
+        ("fresh", known.clone(), PassState::Fresh),
+        ("wrong", known.clone(), PassState::Wrong),
+        ("wait", known, PassState::Wait(secs(120))),
+        ("unknown", Username::Asked(String::new()), PassState::Fresh),
+        (
+            "unknown-wrong",
+            Username::Asked(upn.clone()),
+            PassState::Wrong,
+        ),
     ] {
         let page = PassPage {
             frame,
             action: format!("{ACTION}/pass"),
             csrf: csrf(),
-            upn: upn.clone(),
+            username,
             state,
         };
         add(&format!("sign_in-enrol-{name}"), &page);
@@ -146,26 +154,32 @@ fn samples(frame: &Frame, words: &Words) -> Vec<(String, String)> {
         };
         add(&format!("enrol-totp-{name}"), &page);
     }
-    for (name, next) in [("attempt", Some(ACTION.to_owned())), ("alone", None)] {
-        let page = EnrolDonePage {
+    for (name, problem) in [
+        ("fresh", None),
+        ("short", Some("Type at least 8 characters.".to_owned())),
+    ] {
+        let page = ChoosePasswordPage {
             frame,
+            action: format!("{ACTION}/password"),
+            csrf: csrf(),
             upn: upn.clone(),
-            name: words.name.to_owned(),
-            next,
+            min_length: 8,
+            problem,
         };
-        add(&format!("enrol-done-{name}"), &page);
+        add(&format!("enrol-password-{name}"), &page);
     }
+    let next = ACTION.to_owned();
+    add("enrol-done", &EnrolDonePage { frame, next });
 
     let happened = [
         Happened::PassIssued,
         Happened::PasswordSet,
         Happened::MethodsReset,
-        Happened::MethodAdded(words.name.to_owned()),
+        Happened::MethodAdded,
         Happened::ImmutableIdSet,
         Happened::Unlocked,
         Happened::Enabled,
-        Happened::WrongCodes(1),
-        Happened::WrongCodes(7),
+        Happened::PassUsed,
     ];
     add(
         "sign_in-notice",
@@ -204,6 +218,7 @@ fn samples(frame: &Frame, words: &Words) -> Vec<(String, String)> {
         ErrorKind::Refused,
         ErrorKind::NotFound,
         ErrorKind::Method,
+        ErrorKind::Conflict,
         ErrorKind::TooLarge,
         ErrorKind::WrongHost,
         ErrorKind::TooMany,
@@ -213,9 +228,7 @@ fn samples(frame: &Frame, words: &Words) -> Vec<(String, String)> {
         let page = ErrorPage {
             frame,
             kind,
-            what_happened:
-                "The sign-in request does not come from a party that this service knows.".to_owned(),
-            what_to_do: "Go back to the application you want to use and sign in there again."
+            words: "The sign-in request came from an application that is not registered here. Go back to where you came from and try again."
                 .to_owned(),
             support_code: "CB-SIGNIN-003".to_owned(),
             reference: (kind != ErrorKind::NotFound)
@@ -465,8 +478,12 @@ fn a_test_client_finds_inputs_by_their_autocomplete_token() {
             &["one-time-code"]
         } else if name.starts_with("enrol-totp") {
             &["off", "one-time-code"]
+        } else if name.starts_with("sign_in-enrol-unknown") {
+            &["username", "off"]
         } else if name.starts_with("sign_in-enrol") {
             &["off"]
+        } else if name.starts_with("enrol-password") {
+            &["new-password"]
         } else {
             &[]
         };

@@ -33,6 +33,8 @@ pub enum PasswordState {
     Fresh,
     /// User name or password was wrong; it does not say which.
     Wrong,
+    /// The password is right but switched off; only who knows it learns this.
+    Dead,
     /// Too many wrong tries: nothing was checked.
     Wait(Duration),
 }
@@ -44,6 +46,10 @@ impl PasswordState {
         match self {
             Self::Fresh => None,
             Self::Wrong => Some("The user name or the password is wrong. Try again.".to_owned()),
+            Self::Dead => Some(
+                "This password was switched off after many wrong codes. Ask for a new one."
+                    .to_owned(),
+            ),
             Self::Wait(wait) => Some(too_many_tries(*wait)),
         }
     }
@@ -63,6 +69,8 @@ pub struct PasswordPage<'a> {
     pub going_to: Option<String>,
     /// Who is signing in.
     pub username: Username,
+    /// Where a person goes who has a pass and no password yet.
+    pub pass_instead: String,
     /// What happened to the last try.
     pub state: PasswordState,
 }
@@ -107,9 +115,7 @@ pub struct TotpPage<'a> {
     pub frame: &'a Frame,
     /// Where the code goes.
     pub action: String,
-    /// Where "not you?" goes.
-    pub start_over: String,
-    /// For both forms.
+    /// For the form.
     pub csrf: CsrfToken,
     /// Whose password was proved.
     pub upn: String,
@@ -159,8 +165,9 @@ impl PassState {
     }
 }
 
-/// `/sign-in/{attempt}`: a person without a second method. The password alone
-/// opens nothing here; a pass does.
+/// `/sign-in/{attempt}` after the password of a person without a second method, and
+/// `/sign-in/{attempt}/pass` for a person who got a pass instead of a password.
+/// The password alone opens nothing here; a pass does.
 #[derive(Debug, Template)]
 #[template(path = "sign_in/enrol.html")]
 pub struct PassPage<'a> {
@@ -170,8 +177,8 @@ pub struct PassPage<'a> {
     pub action: String,
     /// For the form.
     pub csrf: CsrfToken,
-    /// Whose password was proved.
-    pub upn: String,
+    /// Who it is: known once the password was proved.
+    pub username: Username,
     /// What happened to the last try.
     pub state: PassState,
 }
@@ -185,16 +192,16 @@ pub enum Happened {
     PasswordSet,
     /// All methods were removed.
     MethodsReset,
-    /// A method was added; its name.
-    MethodAdded(String),
+    /// A method was added.
+    MethodAdded,
     /// The ImmutableID was set or replaced.
     ImmutableIdSet,
     /// The account was unlocked after too many wrong tries.
     Unlocked,
     /// The account was disabled and enabled again.
     Enabled,
-    /// Many wrong codes after the right password; how many.
-    WrongCodes(u32),
+    /// A pass was used to add a method.
+    PassUsed,
 }
 
 impl fmt::Display for Happened {
@@ -203,17 +210,11 @@ impl fmt::Display for Happened {
             Self::PassIssued => f.write_str("A temporary access pass was issued"),
             Self::PasswordSet => f.write_str("The password was set"),
             Self::MethodsReset => f.write_str("All code generators were removed"),
-            Self::MethodAdded(name) => write!(f, "The code generator “{name}” was added"),
+            Self::MethodAdded => f.write_str("A code generator was added"),
             Self::ImmutableIdSet => f.write_str("The link to the Microsoft account was changed"),
             Self::Unlocked => f.write_str("The account was unlocked"),
             Self::Enabled => f.write_str("The account was enabled"),
-            Self::WrongCodes(1) => {
-                f.write_str("Someone typed the right password and then a wrong code")
-            }
-            Self::WrongCodes(count) => write!(
-                f,
-                "Someone typed the right password and then a wrong code, {count} times"
-            ),
+            Self::PassUsed => f.write_str("A temporary access pass was used"),
         }
     }
 }
