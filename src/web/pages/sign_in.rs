@@ -119,24 +119,8 @@ pub struct TotpPage<'a> {
     pub csrf: CsrfToken,
     /// Whose password was proved.
     pub upn: String,
-    /// The names of the person's tokens.
-    pub tokens: Vec<String>,
     /// What happened to the last try.
     pub state: TotpState,
-}
-
-impl TotpPage<'_> {
-    /// The hint above the input: where the code comes from.
-    fn where_from(&self) -> String {
-        match self.tokens.as_slice() {
-            [] => "The code that your program or token shows now".to_owned(),
-            [one] => format!("The code that “{one}” shows now"),
-            [front @ .., last] => {
-                let quoted: Vec<String> = front.iter().map(|name| format!("“{name}”")).collect();
-                format!("The code that {} or “{last}” shows now", quoted.join(", "))
-            }
-        }
-    }
 }
 
 /// What the page that asks for a pass has to say.
