@@ -65,6 +65,25 @@ impl App {
         }))
     }
 
+    /// Ends all sessions of the person whose live session this browser has, and the
+    /// attempts that are not answered yet. Without one nothing happens.
+    pub async fn sign_out_everywhere(&self, browser: &Browser) -> Result<(), Error> {
+        let now = self.now();
+        let mut tx = self.store.begin().await?;
+        let session = self.session_of(&mut tx, browser).await?;
+        let alive = session.filter(|row| row.is_alive(self.settings.sessions, now));
+        if let Some(session) = alive {
+            tx.revoke_sessions_of(&session.user, now).await?;
+            tx.end_attempts_of(&session.user, now).await?;
+            let event = Event::SessionsEnded {
+                reason: "signed-out",
+            };
+            tx.append(Actor::Person, Some(session.user), event);
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+
     /// Ends the browser's session. Without one nothing happens.
     pub async fn sign_out(&self, browser: &Browser) -> Result<(), Error> {
         let mut tx = self.store.begin().await?;

@@ -56,7 +56,10 @@ use crate::{
         random::Random,
         secret::Secret,
     },
-    keys::{SigningKey, sealing::Sealing},
+    keys::{
+        SigningKey,
+        sealing::{Sealing, TagLabel},
+    },
     storage::Store,
 };
 
@@ -123,6 +126,18 @@ impl App {
     /// Sealing under the master key (the web layer tags forms with it).
     pub fn sealing(&self) -> &Sealing {
         &self.sealing
+    }
+
+    /// The key under which the web layer tags its forms; the same on all nodes.
+    pub fn form_key(&self) -> String {
+        self.sealing.tag(TagLabel::Form, &[b"key of forms"])
+    }
+
+    /// Whether the database answers.
+    pub async fn ready(&self) -> Result<(), Error> {
+        let mut tx = self.store.read().await?;
+        tx.domains().await?;
+        Ok(())
     }
 
     /// The database.

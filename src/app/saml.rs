@@ -9,8 +9,9 @@ use super::{
 use crate::{
     audit::Refused,
     base::text::DomainName,
-    protocol::saml::authn_request::{
-        Arrival, Refusal, RequestError, RequestWindow, UnverifiedAuthnRequest,
+    protocol::saml::{
+        authn_request::{Arrival, Refusal, RequestError, RequestWindow, UnverifiedAuthnRequest},
+        metadata::{IdpMetadata, encode_metadata},
     },
     relying_party::{Domain, RelyingParty, domain::domain_of},
     storage::ReadTx,
@@ -94,6 +95,26 @@ impl App {
                 .refuse(Refused::MalformedRequest, malformed(&error))
                 .await?),
         }
+    }
+
+    /// Our metadata for the domain that the address names, or for the only issuer there is.
+    pub async fn saml_metadata(&self, domain: Option<&str>) -> Result<String, Error> {
+        let mut tx = self.store.read().await?;
+        let domains = tx.domains().await?;
+        let asked: Option<DomainName> = domain
+            .map(str::parse)
+            .transpose()
+            .map_err(|_| Error::not_found("?domain= is no domain name"))?;
+        let issuer = sole_issuer(&domains, asked.as_ref())
+            .ok_or_else(|| Error::not_found("metadata needs ?domain= with a configured domain"))?;
+        let slo_url = format!("{}/saml2/slo", self.settings.public_url);
+        Ok(encode_metadata(&IdpMetadata {
+            issuer: &issuer,
+            domain: asked.as_ref(),
+            sso_url: &self.settings.sso_url(None),
+            slo_url: &slo_url,
+            certificates: &[&self.assertion_key.certificate],
+        }))
     }
 
     /// The registered party of that entity id, byte for byte.

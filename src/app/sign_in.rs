@@ -20,12 +20,14 @@ use crate::{
     signin::{
         attempt::{Attempt, Standing},
         complete::{self, Holder, SessionTerms},
-        next_step::{AnswerFrom, NextStep, Refusal, SessionAnswer, Situation, next_step},
+        next_step::{AnswerFrom, Refusal, SessionAnswer, Situation, next_step},
         request::SignInRequest,
         requirement,
     },
-    storage::{InsertAttempt, Notice, ReadTx},
+    storage::{InsertAttempt, ReadTx},
 };
+
+pub use crate::{signin::next_step::NextStep, storage::Notice};
 
 /// What a browser brings: its cookies and where it is.
 #[derive(Clone, Debug, Default)]
@@ -51,8 +53,8 @@ impl Browser {
 pub struct Begun {
     /// Its id.
     pub attempt: AttemptId,
-    /// The cookie that binds it to the browser.
-    pub binding: CookieToken,
+    /// The cookie that binds a new attempt to the browser.
+    pub binding: Option<CookieToken>,
 }
 
 /// What a look at an attempt shows.
@@ -82,8 +84,10 @@ pub struct Ask {
 impl App {
     /// Stores an attempt for a verified request, bound to this browser.
     ///
-    /// The same browser repeating a request goes on with its attempt; another browser
-    /// with the same request id is refused (attacks 15, 36).
+    /// A request that was seen before leads to its attempt, and no cookie is given: the
+    /// browser that began goes on or gets its answer again, any other is refused there
+    /// (attacks 15, 36). A POST from another site brings no `Lax` cookie, so who it is
+    /// cannot be told before the attempt's own page.
     pub async fn begin(&self, request: SignInRequest, browser: &Browser) -> Result<Begun, Error> {
         let now = self.now();
         let binding = match &browser.binding {
@@ -114,21 +118,13 @@ impl App {
                 tx.commit().await?;
                 Ok(Begun {
                     attempt: attempt.id,
-                    binding,
+                    binding: Some(binding),
                 })
             }
-            InsertAttempt::Known(known) if known.browser == attempt.browser => Ok(Begun {
+            InsertAttempt::Known(known) => Ok(Begun {
                 attempt: known.id,
-                binding,
+                binding: None,
             }),
-            InsertAttempt::Known(_) => {
-                tx.count_refused(Refused::ReplayedRequest, now).await?;
-                tx.commit().await?;
-                Err(Error::denied(
-                    &SupportCode::REPLAYED_REQUEST,
-                    "a request id arrived again from another browser",
-                ))
-            }
         }
     }
 

@@ -6,9 +6,9 @@
 
 use std::sync::Arc;
 
-use axum::routing::{MethodRouter, get};
+use axum::routing::{MethodRouter, get, post};
 
-use super::{Web, assets, health, home};
+use super::{Web, account, assets, enrol, health, home, saml, sign_in};
 
 /// Who gets an answer other than "start again" or a refusal.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -44,8 +44,8 @@ pub struct Route {
 
 /// The table.
 pub fn routes() -> Vec<Route> {
-    use Get::ChangesNothing;
-    use Who::Anyone;
+    use Get::{ChangesNothing, Protocol};
+    use Who::{Anyone, AttemptsBrowser, SignedIn};
 
     let row = |path, who, get, handler| Route {
         path,
@@ -55,9 +55,23 @@ pub fn routes() -> Vec<Route> {
     };
     #[rustfmt::skip]
     let table = vec![
-        row("/",                    Anyone,          ChangesNothing, get(home::home)),
-        row("/assets/{file}",       Anyone,          ChangesNothing, get(assets::serve)),
-        row("/healthz",             Anyone,          ChangesNothing, get(health::healthz)),
+        row("/",                               Anyone,          ChangesNothing, get(home::home)),
+        row("/saml2/sso",                      Anyone,          Protocol,       get(saml::sso_redirect).post(saml::sso_post)),
+        row("/saml2/slo",                      Anyone,          ChangesNothing, get(saml::slo).post(saml::slo)),
+        row("/saml2/metadata",                 Anyone,          ChangesNothing, get(saml::metadata)),
+        row("/sign-in/{attempt}",              AttemptsBrowser, Protocol,       get(sign_in::page).post(sign_in::password)),
+        row("/sign-in/{attempt}/code",         AttemptsBrowser, ChangesNothing,     post(sign_in::code).get(sign_in::back)),
+        row("/sign-in/{attempt}/pass",         AttemptsBrowser, Protocol,       get(sign_in::pass_page).post(sign_in::pass)),
+        row("/sign-in/{attempt}/new-password", AttemptsBrowser, ChangesNothing, post(enrol::choose_password).get(sign_in::back)),
+        row("/sign-in/{attempt}/method",       AttemptsBrowser, ChangesNothing, post(enrol::confirm_method).get(sign_in::back)),
+        row("/sign-in/{attempt}/added",        Anyone,          ChangesNothing, get(enrol::added)),
+        row("/sign-in/{attempt}/notices",      AttemptsBrowser, ChangesNothing, post(sign_in::notices).get(sign_in::back)),
+        row("/account",                        SignedIn,        ChangesNothing, get(account::account)),
+        row("/sign-out",                       SignedIn,        ChangesNothing, get(account::ask_sign_out).post(account::sign_out)),
+        row("/sign-out/everywhere",            SignedIn,        ChangesNothing, post(account::sign_out_everywhere)),
+        row("/assets/{file}",                  Anyone,          ChangesNothing, get(assets::serve)),
+        row("/healthz",                        Anyone,          ChangesNothing, get(health::healthz)),
+        row("/readyz",                         Anyone,          ChangesNothing, get(health::readyz)),
     ];
     table
 }

@@ -14,8 +14,11 @@ use axum::{
 };
 use tracing::Instrument as _;
 
-use super::{Web, access, refusal, site::Scheme};
-use crate::base::random::{SystemRandom, random_token};
+use super::{Web, access, pages::outcome::ErrorKind, site::Scheme};
+use crate::{
+    app::error::SupportCode,
+    base::random::{SystemRandom, random_token},
+};
 
 /// What a page may load and where its forms may go.
 const POLICY: HeaderValue = HeaderValue::from_static(
@@ -61,16 +64,16 @@ pub async fn edge(State(web): State<Arc<Web>>, request: Request, next: Next) -> 
 }
 
 async fn answer(web: Arc<Web>, request: Request, next: Next) -> Response {
-    let began = web.clock.now();
+    let began = web.app.now();
     let mut response = if is_for_us(&web, &request) {
         match tokio::time::timeout(TIME_LIMIT, next.run(request)).await {
             Ok(response) => response,
-            Err(_) => web.refuse(&refusal::TIMED_OUT),
+            Err(_) => web.refuse(ErrorKind::Unavailable, &SupportCode::UNAVAILABLE),
         }
     } else {
-        web.refuse(&refusal::WRONG_HOST)
+        web.refuse(ErrorKind::WrongHost, &SupportCode::WRONG_HOST)
     };
-    let took = web.clock.now().since(began);
+    let took = web.app.now().since(began);
     tracing::info!(
         status = response.status().as_u16(),
         millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),

@@ -15,10 +15,16 @@ use axum::{
 };
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::{Web, pages::CsrfToken, refusal};
-use crate::base::{
-    browser::CookieToken,
-    random::{Random, random_bytes},
+use super::{
+    Web,
+    pages::{CsrfToken, outcome::ErrorKind},
+};
+use crate::{
+    app::error::SupportCode,
+    base::{
+        browser::CookieToken,
+        random::{Random, random_bytes},
+    },
 };
 
 const NONCE: usize = 16;
@@ -95,21 +101,21 @@ impl<T: DeserializeOwned> FromRequest<Arc<Web>> for CsrfForm<T> {
             .get(header::ORIGIN)
             .is_some_and(|origin| !web.site.is_origin(origin));
         if foreign {
-            return Err(web.refuse(&refusal::FOREIGN_FORM));
+            return Err(web.refuse(ErrorKind::Refused, &SupportCode::FORGED_FORM));
         }
         match Form::<Sent<T>>::from_request(request, web).await {
             Ok(Form(Sent { csrf, inner })) => Ok(Self { token: csrf, inner }),
-            Err(rejection) => Err(web.refuse(refusal_of(&rejection))),
+            Err(rejection) => Err(unreadable(web, &rejection)),
         }
     }
 }
 
-/// Why a form could not be read, for people.
-pub(super) fn refusal_of(rejection: &FormRejection) -> &'static refusal::Refusal {
+/// The page for a form that could not be read.
+pub(super) fn unreadable(web: &Web, rejection: &FormRejection) -> Response {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        &refusal::TOO_LARGE
+        web.refuse(ErrorKind::TooLarge, &SupportCode::TOO_LARGE)
     } else {
-        &refusal::BAD_FORM
+        web.refuse(ErrorKind::BadRequest, &SupportCode::INPUT)
     }
 }
 

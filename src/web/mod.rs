@@ -8,12 +8,15 @@
 
 /// The map of all addresses, and who may use them.
 pub mod access;
+mod account;
+mod answer;
 /// Files that pages load, under names that change with their content.
 pub mod assets;
 /// The cookies, by name.
 pub mod cookies;
 /// Host check, request id, time limit, security headers.
 pub mod edge;
+mod enrol;
 /// Forms that only our own pages can send.
 pub mod forms;
 mod health;
@@ -22,12 +25,13 @@ mod home;
 pub mod pages;
 /// The address that throttling counts.
 pub mod peer;
-/// What the frame refuses.
-pub mod refusal;
+mod saml;
 /// Sockets, TLS, and stopping without cutting anyone off.
 pub mod serve;
+mod sign_in;
 /// Scheme, host and port of `public_url`.
 pub mod site;
+mod visit;
 
 use std::{any::Any, sync::Arc};
 
@@ -41,13 +45,15 @@ use axum::{
 };
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::base::{address_range::AddressRange, clock::Clock};
+use crate::{
+    app::{self, App, Category, error::SupportCode},
+    base::address_range::AddressRange,
+};
 use forms::FormKey;
 use pages::{
     Frame, Moment,
-    outcome::{ErrorKind, ErrorPage},
+    outcome::{ErrorKind, ErrorPage, OtherBrowserPage, StartAgain, StartAgainPage},
 };
-use refusal::Refusal;
 use site::Site;
 
 /// No message of ours or of a relying party comes near it.
@@ -63,8 +69,8 @@ pub struct Web {
     pub forms: FormKey,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<AddressRange>,
-    /// Time.
-    pub clock: Arc<dyn Clock>,
+    /// The use cases.
+    pub app: Arc<App>,
 }
 
 /// All routes, with what every request passes around them.
@@ -91,11 +97,11 @@ fn wrap(router: Router<Arc<Web>>, web: Arc<Web>) -> Router {
 }
 
 async fn not_found(State(web): State<Arc<Web>>) -> Response {
-    web.refuse(&refusal::NOT_FOUND)
+    web.refuse(ErrorKind::NotFound, &SupportCode::NOT_FOUND)
 }
 
 async fn wrong_method(State(web): State<Arc<Web>>) -> Response {
-    web.refuse(&refusal::WRONG_METHOD)
+    web.refuse(ErrorKind::Method, &SupportCode::WRONG_METHOD)
 }
 
 /// The log gets the reason, the person only a reference to it.
@@ -106,10 +112,22 @@ fn after_panic(web: &Web, panic: &(dyn Any + Send)) -> Response {
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("unknown");
     tracing::error!(reason, "a request ended in a panic");
-    web.refuse(&refusal::INTERNAL)
+    web.refuse(ErrorKind::Internal, &SupportCode::INTERNAL)
 }
 
 impl Web {
+    /// The web layer of `app`.
+    pub fn new(app: Arc<App>, trusted_proxies: Vec<AddressRange>) -> Self {
+        let settings = app.settings();
+        Self {
+            site: Site::new(&settings.public_url),
+            frame: Frame::new(&settings.service_name, settings.support_contact.as_deref()),
+            forms: FormKey::new(app.form_key().as_bytes()),
+            trusted_proxies,
+            app,
+        }
+    }
+
     /// A page.
     pub fn page(&self, status: StatusCode, page: &impl Template) -> Response {
         match page.render() {
@@ -129,23 +147,76 @@ impl Web {
         }
     }
 
-    /// The page for a refusal of the frame.
-    pub fn refuse(&self, refusal: &Refusal) -> Response {
+    /// The page for a refusal: the person's words of `code`, and nothing that was sent.
+    pub fn refuse(&self, kind: ErrorKind, code: &SupportCode) -> Response {
         let page = ErrorPage {
             frame: &self.frame,
-            kind: refusal.kind,
-            words: format!("{} {}", refusal.happened, refusal.remedy),
-            support_code: refusal.code.to_owned(),
+            kind,
+            words: code.person.to_owned(),
+            support_code: code.code.to_owned(),
             reference: edge::request_id(),
-            at: Moment(self.clock.now()),
+            at: Moment(self.app.now()),
         };
-        let mut response = self.page(refusal.kind.status(), &page);
-        if refusal.kind == ErrorKind::Unavailable {
+        let mut response = self.page(kind.status(), &page);
+        if kind == ErrorKind::Unavailable {
             response
                 .headers_mut()
                 .insert(header::RETRY_AFTER, HeaderValue::from_static("30"));
         }
         response
+    }
+
+    /// The page for a use case that failed. The log gets what the operator should know.
+    pub fn fail(&self, error: &app::Error) -> Response {
+        let code = error.code();
+        let chain = app::saml::chain(error);
+        let frame = &self.frame;
+        match error.category() {
+            Category::Internal => tracing::error!(code = code.code, "{chain}"),
+            Category::Unavailable => tracing::warn!(code = code.code, "{chain}"),
+            _ => tracing::info!(code = code.code, "{chain}"),
+        }
+        let kind = match error.category() {
+            Category::Denied if *code == SupportCode::OTHER_BROWSER => {
+                let support_code = code.code.to_owned();
+                let page = OtherBrowserPage {
+                    frame,
+                    support_code,
+                };
+                return self.page(StatusCode::FORBIDDEN, &page);
+            }
+            Category::Denied if *code == SupportCode::ATTEMPT_OVER => {
+                return self.start_again(StartAgain::Over);
+            }
+            Category::Denied => ErrorKind::Refused,
+            Category::Invalid => ErrorKind::BadRequest,
+            Category::NotFound => ErrorKind::NotFound,
+            Category::Conflict => ErrorKind::Conflict,
+            Category::Unavailable => ErrorKind::Unavailable,
+            Category::Internal => ErrorKind::Internal,
+        };
+        self.refuse(kind, code)
+    }
+
+    /// The page for a form whose token does not fit this browser.
+    pub fn stale_form(&self) -> Response {
+        self.start_again(StartAgain::StaleForm)
+    }
+
+    fn start_again(&self, why: StartAgain) -> Response {
+        let frame = &self.frame;
+        let support_code = match why {
+            StartAgain::Over => &SupportCode::ATTEMPT_OVER,
+            StartAgain::StaleForm => &SupportCode::FORGED_FORM,
+        }
+        .code
+        .to_owned();
+        let page = StartAgainPage {
+            frame,
+            why,
+            support_code,
+        };
+        self.page(StatusCode::FORBIDDEN, &page)
     }
 }
 

@@ -24,14 +24,17 @@ pub struct Site {
 }
 
 impl Site {
-    /// From `public_url`, which has no path.
+    /// From `public_url`, which has no path (`config` sees to that).
     #[must_use]
-    pub fn new(public_url: &Url) -> Self {
-        let origin = public_url.origin().ascii_serialization();
-        let (scheme, default_port) = if public_url.scheme() == "https" {
-            (Scheme::Https, ":443")
-        } else {
+    pub fn new(public_url: &str) -> Self {
+        let origin = Url::parse(public_url).map_or_else(
+            |_| public_url.to_owned(),
+            |url| url.origin().ascii_serialization(),
+        );
+        let (scheme, default_port) = if origin.starts_with("http://") {
             (Scheme::Http, ":80")
+        } else {
+            (Scheme::Https, ":443")
         };
         let host = origin
             .split_once("://")
@@ -66,7 +69,7 @@ mod tests {
 
     #[test]
     fn only_the_name_of_public_url_is_ours() {
-        let site = Site::new(&"https://idp.contoso.com".parse().unwrap());
+        let site = Site::new("https://idp.contoso.com");
         for ours in ["idp.contoso.com", "IDP.contoso.com", "idp.contoso.com:443"] {
             assert!(site.is_named_by(ours), "{ours}");
         }
@@ -82,7 +85,7 @@ mod tests {
         ] {
             assert!(!site.is_named_by(other), "{other}");
         }
-        let local = Site::new(&"http://localhost:8080/".parse().unwrap());
+        let local = Site::new("http://localhost:8080/");
         assert!(local.is_named_by("localhost:8080"));
         assert!(!local.is_named_by("localhost"));
         assert_eq!(local.origin, "http://localhost:8080");

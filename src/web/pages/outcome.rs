@@ -104,10 +104,8 @@ pub struct ErrorPage<'a> {
 /// Why a sign-in cannot go on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum StartAgain {
-    /// The attempt is too old.
-    Expired,
-    /// It was answered already, in this window or another.
-    Answered,
+    /// The attempt is too old, or was answered already.
+    Over,
     /// The form was too old or came from elsewhere.
     StaleForm,
 }
@@ -117,26 +115,14 @@ impl StartAgain {
     #[must_use]
     pub fn words(self) -> &'static str {
         match self {
-            Self::Expired => "This sign-in took too long and has ended. Nothing was lost.",
-            Self::Answered => {
-                "This sign-in is finished already, here or in another window of this browser."
+            Self::Over => {
+                "This sign-in took too long, or it is finished already, here or in another window of this browser."
             }
             Self::StaleForm => {
                 "This form is too old, or your browser did not send our cookie with it. Nothing was changed."
             }
         }
     }
-}
-
-/// A way to go on from here with a fresh attempt for the same request.
-#[derive(Clone, Debug)]
-pub struct Restart {
-    /// Where the button goes.
-    pub action: String,
-    /// For the form.
-    pub csrf: CsrfToken,
-    /// Who asked for the sign-in, in words.
-    pub going_to: String,
 }
 
 /// The sign-in cannot go on; a new one can.
@@ -147,8 +133,8 @@ pub struct StartAgainPage<'a> {
     pub frame: &'a Frame,
     /// Why.
     pub why: StartAgain,
-    /// Present where it is safe to go on from here.
-    pub restart: Option<Restart>,
+    /// `CB-…`, for `claimbridge explain`.
+    pub support_code: String,
 }
 
 /// The attempt was begun in another browser. Says nothing about how far it is.

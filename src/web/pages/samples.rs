@@ -7,7 +7,7 @@ use super::{
     account::{AccountPage, Method, SessionLine, SignInLine},
     enrol::{ChoosePasswordPage, ConfirmState, EnrolDonePage, TotpEnrolPage, in_fours},
     outcome::{
-        AutoSubmitPage, ErrorKind, ErrorPage, HomePage, OtherBrowserPage, Restart, SignOutPage,
+        AutoSubmitPage, ErrorKind, ErrorPage, HomePage, OtherBrowserPage, SignOutPage,
         SignOutScope, SignedInHere, SignedOutPage, StartAgain, StartAgainPage,
     },
     qr::Qr,
@@ -169,8 +169,7 @@ fn samples(frame: &Frame, words: &Words) -> Vec<(String, String)> {
         Happened::MethodsReset,
         Happened::MethodAdded,
         Happened::ImmutableIdSet,
-        Happened::Unlocked,
-        Happened::Enabled,
+        Happened::Other(words.name.to_owned()),
         Happened::PassUsed,
     ];
     add(
@@ -230,24 +229,14 @@ fn samples(frame: &Frame, words: &Words) -> Vec<(String, String)> {
         add(&format!("error-{}", kind.status().as_u16()), &page);
     }
 
-    let restart = Some(Restart {
-        action: format!("{ACTION}/restart"),
-        csrf: csrf(),
-        going_to: words.name.to_owned(),
-    });
-    for (name, why, restart) in [
-        ("expired", StartAgain::Expired, restart),
-        ("answered", StartAgain::Answered, None),
-        ("stale", StartAgain::StaleForm, None),
-    ] {
-        add(
-            &format!("start_again-{name}"),
-            &StartAgainPage {
-                frame,
-                why,
-                restart,
-            },
-        );
+    for (name, why) in [("over", StartAgain::Over), ("stale", StartAgain::StaleForm)] {
+        let support_code = "CB-SIGNIN-004".to_owned();
+        let page = StartAgainPage {
+            frame,
+            why,
+            support_code,
+        };
+        add(&format!("start_again-{name}"), &page);
     }
     add(
         "other_browser",

@@ -180,10 +180,8 @@ pub enum Happened {
     MethodAdded,
     /// The ImmutableID was set or replaced.
     ImmutableIdSet,
-    /// The account was unlocked after too many wrong tries.
-    Unlocked,
-    /// The account was disabled and enabled again.
-    Enabled,
+    /// Something that this page has no words for; its name.
+    Other(String),
     /// A pass was used to add a method.
     PassUsed,
 }
@@ -196,8 +194,7 @@ impl fmt::Display for Happened {
             Self::MethodsReset => f.write_str("All code generators were removed"),
             Self::MethodAdded => f.write_str("A code generator was added"),
             Self::ImmutableIdSet => f.write_str("The link to the Microsoft account was changed"),
-            Self::Unlocked => f.write_str("The account was unlocked"),
-            Self::Enabled => f.write_str("The account was enabled"),
+            Self::Other(kind) => write!(f, "Something else was changed ({kind})"),
             Self::PassUsed => f.write_str("A temporary access pass was used"),
         }
     }

@@ -1,0 +1,147 @@
+//! `/account`, `/sign-out`: what a signed-in person sees and ends.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Redirect, Response},
+};
+
+use super::{
+    Web,
+    cookies::Cookie,
+    forms::{CsrfForm, Pressed},
+    pages::{
+        Moment,
+        account::{AccountPage, Method, SessionLine, SignInLine},
+        outcome::{SignOutPage, SignOutScope, SignedOutPage},
+    },
+    visit::Visit,
+};
+use crate::{app::account::AccountView, base::clock::Timestamp};
+
+/// The account of the person whose session this browser has.
+pub async fn account(State(web): State<Arc<Web>>, visit: Visit) -> Response {
+    let view = match web.app.account(&visit.browser).await {
+        Ok(view) => view,
+        Err(error) => return web.fail(&error),
+    };
+    let (Some(view), Some(csrf)) = (view, visit.session_form(&web)) else {
+        return Redirect::to("/").into_response();
+    };
+    let AccountView {
+        user,
+        session,
+        methods,
+        receipts,
+        sessions,
+    } = view;
+    let page = AccountPage {
+        frame: &web.frame,
+        csrf,
+        display_name: user.display_name,
+        upn: user.upn.to_string(),
+        methods: methods
+            .into_iter()
+            .map(|method| Method {
+                name: method.name,
+                kind: "Code generator",
+                added: Moment(method.created_at),
+                last_used: None,
+            })
+            .collect(),
+        sign_ins: receipts
+            .into_iter()
+            .map(|receipt| SignInLine {
+                at: Moment(Timestamp::from_millis(receipt.issued_at_millis)),
+                to: receipt.relying_party,
+                with: kinds(&receipt.proofs),
+            })
+            .collect(),
+        sessions: sessions
+            .into_iter()
+            .map(|row| SessionLine {
+                since: Moment(row.created_at),
+                this_one: row.id == session.id,
+            })
+            .collect(),
+    };
+    web.page(StatusCode::OK, &page)
+}
+
+/// The kinds of proof in a receipt, in words.
+fn kinds(proofs: &str) -> String {
+    let words: Vec<&str> = proofs
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .map(|kind| if kind == "totp" { "code" } else { kind })
+        .collect();
+    words.join(" and ")
+}
+
+/// Asks whether to sign out, because GET changes nothing.
+pub async fn ask_sign_out(State(web): State<Arc<Web>>, visit: Visit) -> Response {
+    match visit.session_form(&web) {
+        Some(csrf) => {
+            let frame = &web.frame;
+            web.page(StatusCode::OK, &SignOutPage { frame, csrf })
+        }
+        None => signed_out(&web, SignOutScope::Here),
+    }
+}
+
+/// Ends this browser's session.
+pub async fn sign_out(
+    State(web): State<Arc<Web>>,
+    visit: Visit,
+    form: CsrfForm<Pressed>,
+) -> Response {
+    if form
+        .verify(&web.forms, visit.browser.session.as_ref())
+        .is_err()
+    {
+        return web.stale_form();
+    }
+    match web.app.sign_out(&visit.browser).await {
+        Ok(()) => signed_out(&web, SignOutScope::Here),
+        Err(error) => web.fail(&error),
+    }
+}
+
+/// Ends all sessions of the person.
+pub async fn sign_out_everywhere(
+    State(web): State<Arc<Web>>,
+    visit: Visit,
+    form: CsrfForm<Pressed>,
+) -> Response {
+    if form
+        .verify(&web.forms, visit.browser.session.as_ref())
+        .is_err()
+    {
+        return web.stale_form();
+    }
+    match web.app.sign_out_everywhere(&visit.browser).await {
+        Ok(()) => signed_out(&web, SignOutScope::Everywhere),
+        Err(error) => web.fail(&error),
+    }
+}
+
+fn signed_out(web: &Web, scope: SignOutScope) -> Response {
+    let frame = &web.frame;
+    let mut response = web.page(StatusCode::OK, &SignedOutPage { frame, scope });
+    let cookie = Cookie::Session.clear(web.site.scheme);
+    response.headers_mut().append(header::SET_COOKIE, cookie);
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::kinds;
+
+    #[test]
+    fn a_receipt_reads_as_words() {
+        let proofs = "password crd_a 2026-11-20T10:00:00.000Z\ntotp crd_b 2026-11-20T10:00:09.000Z";
+        assert_eq!(kinds(proofs), "password and code");
+    }
+}

@@ -1,0 +1,44 @@
+//! The answer on its way to the relying party.
+
+use axum::{
+    http::{StatusCode, header},
+    response::Response,
+};
+
+use super::{Web, cookies::Cookie, edge, pages::outcome::AutoSubmitPage};
+use crate::app::answer::Answer;
+
+/// The auto-submit page, with the cookies of a new session if there is one. Its policy
+/// has no `form-action`, because the party redirects on to places we cannot list.
+pub fn send(web: &Web, answer: Answer) -> Response {
+    let mut fields = vec![("SAMLResponse", answer.saml_response)];
+    fields.extend(answer.relay_state.map(|state| ("RelayState", state)));
+    let page = AutoSubmitPage {
+        frame: &web.frame,
+        heading: "One moment",
+        going_to: host_of(&answer.action),
+        target: answer.action,
+        fields,
+    };
+    let mut response = web.page(StatusCode::OK, &page);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, edge::POLICY_FOR_LEAVING);
+    let cookies = [
+        (Cookie::Session, answer.session),
+        (Cookie::KnownBrowser, answer.known),
+    ];
+    for (cookie, token) in cookies {
+        if let Some(token) = token {
+            headers.append(header::SET_COOKIE, cookie.set(&token, web.site.scheme));
+        }
+    }
+    response
+}
+
+/// The host that people will see in the address bar next.
+fn host_of(action: &str) -> String {
+    url::Url::parse(action)
+        .ok()
+        .and_then(|url| url.host_str().map(str::to_owned))
+        .unwrap_or_else(|| "the application".to_owned())
+}

@@ -1,0 +1,150 @@
+//! `/sign-in/{attempt}/…`: what follows an accepted temporary access pass.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Redirect, Response},
+};
+use serde::Deserialize;
+use subtle::ConstantTimeEq as _;
+
+use super::{
+    Web,
+    forms::CsrfForm,
+    pages::{
+        enrol::{ChoosePasswordPage, ConfirmState, EnrolDonePage, TotpEnrolPage, in_fours},
+        qr::Qr,
+    },
+    sign_in::{Said, on, show},
+    visit::AttemptVisit,
+};
+use crate::{
+    app::{Category, Error, prove::Guess},
+    base::secret::Secret,
+};
+
+/// What `factor::password` accepts at least; the form says so before it is sent.
+const SHORTEST_PASSWORD: usize = 8;
+
+/// The proposed name of a new method.
+const METHOD_NAME: &str = "Desktop program";
+
+/// A new password, twice, because nobody sees it.
+#[derive(Deserialize)]
+pub struct NewPasswordForm {
+    password: Secret<String>,
+    again: Secret<String>,
+}
+
+/// A name and a first code.
+#[derive(Deserialize)]
+pub struct ConfirmForm {
+    name: String,
+    code: String,
+}
+
+/// Chooses a password.
+pub async fn choose_password(
+    State(web): State<Arc<Web>>,
+    visit: AttemptVisit,
+    form: CsrfForm<NewPasswordForm>,
+) -> Response {
+    let Ok(form) = form.verify(&web.forms, visit.browser.binding.as_ref()) else {
+        return web.stale_form();
+    };
+    let (first, second) = (form.password.expose(), form.again.expose());
+    if !bool::from(first.as_bytes().ct_eq(second.as_bytes())) {
+        let said = Said::NewPassword("The two are not the same. Type it again.".to_owned());
+        return show(&web, &visit, said).await;
+    }
+    let chosen = web
+        .app
+        .choose_password(&visit.id, &visit.browser, form.password)
+        .await;
+    match chosen {
+        Ok(()) => on(&visit),
+        Err(error) if error.category() == Category::Invalid => {
+            let said = Said::NewPassword(format!("Choose another one: {}.", error.detail()));
+            show(&web, &visit, said).await
+        }
+        Err(error) => web.fail(&error),
+    }
+}
+
+/// Confirms a new method by one of its codes.
+pub async fn confirm_method(
+    State(web): State<Arc<Web>>,
+    visit: AttemptVisit,
+    form: CsrfForm<ConfirmForm>,
+) -> Response {
+    let Ok(form) = form.verify(&web.forms, visit.browser.binding.as_ref()) else {
+        return web.stale_form();
+    };
+    let guess = web
+        .app
+        .confirm_method(&visit.id, &visit.browser, &form.name, &form.code)
+        .await;
+    let state = match guess {
+        Ok(Guess::Right) => {
+            return Redirect::to(&format!("{}/added", visit.path())).into_response();
+        }
+        Ok(Guess::Wait(until)) => ConfirmState::Wait(web.until(until)),
+        Ok(Guess::Wrong | Guess::UsedBefore | Guess::PasswordDead) => ConfirmState::Wrong,
+        Err(error) => return web.fail(&error),
+    };
+    show(&web, &visit, Said::Confirm(form.name, state)).await
+}
+
+/// Says that the method was added. It holds nothing of the attempt: anyone may see it.
+pub async fn added(State(web): State<Arc<Web>>, visit: AttemptVisit) -> Response {
+    let page = EnrolDonePage {
+        frame: &web.frame,
+        next: visit.path(),
+    };
+    web.page(StatusCode::OK, &page)
+}
+
+/// The form for a password.
+pub(super) fn ask_password(web: &Web, visit: &AttemptVisit, upn: String, said: &Said) -> Response {
+    let problem = match said {
+        Said::NewPassword(words) => Some(words.clone()),
+        _ => None,
+    };
+    let page = ChoosePasswordPage {
+        frame: &web.frame,
+        action: format!("{}/new-password", visit.path()),
+        csrf: visit.form(web),
+        upn,
+        min_length: SHORTEST_PASSWORD,
+        problem,
+    };
+    web.page(StatusCode::OK, &page)
+}
+
+/// The new secret and the form that confirms it.
+pub(super) async fn ask_method(
+    web: &Web,
+    visit: &AttemptVisit,
+    said: &Said,
+) -> Result<Response, Error> {
+    let new = web.app.new_method(&visit.id, &visit.browser).await?;
+    let qr = Qr::draw(&new.url).map_err(|error| Error::internal(error.to_string()))?;
+    let (name, state) = match said {
+        Said::Confirm(name, state) => (name.as_str(), state.clone()),
+        _ => (METHOD_NAME, ConfirmState::Fresh),
+    };
+    let page = TotpEnrolPage {
+        frame: &web.frame,
+        action: format!("{}/method", visit.path()),
+        csrf: visit.form(web),
+        secret_in_fours: in_fours(&new.secret),
+        otpauth: new.url.to_string(),
+        qr,
+        parameters: "SHA-1, 6 digits, a new code every 30 seconds".to_owned(),
+        name: name.to_owned(),
+        state,
+    };
+    Ok(web.page(StatusCode::OK, &page))
+}

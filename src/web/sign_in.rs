@@ -1,0 +1,338 @@
+//! `/sign-in/{attempt}…`: the steps of a sign-in, as a person sees them.
+//!
+//! Each handler makes one call and comes back to [`show`], which asks the use case
+//! what comes next. A step that went well answers 303 to the attempt's page, so that
+//! reload and back button repeat nothing.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    extract::State,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Redirect, Response},
+};
+use serde::Deserialize;
+
+use super::{
+    Web, answer, enrol,
+    forms::{CsrfForm, Pressed},
+    pages::{
+        Moment,
+        enrol::ConfirmState,
+        sign_in::{
+            Happened, NoticeItem, NoticePage, PassPage, PassState, PasswordPage, PasswordState,
+            TotpPage, TotpState, Username,
+        },
+    },
+    visit::AttemptVisit,
+};
+use crate::{
+    app::{
+        Error,
+        prove::Guess,
+        sign_in::{Ask, Next, NextStep, Notice},
+    },
+    base::{clock::Timestamp, secret::Secret},
+};
+
+/// What the last form led to, for the page that is shown again.
+#[derive(Clone, Debug)]
+pub enum Said {
+    /// Nothing went wrong.
+    Nothing,
+    /// The password form: the name as it was typed.
+    Password(String, PasswordState),
+    /// The code form.
+    Code(TotpState),
+    /// The pass form: the name as it was typed.
+    Pass(String, PassState),
+    /// The new password was refused, and why.
+    NewPassword(String),
+    /// The form that confirms a new method: its name as it was typed.
+    Confirm(String, ConfirmState),
+}
+
+impl Said {
+    fn wait(&self) -> Option<Duration> {
+        match self {
+            Self::Password(_, PasswordState::Wait(wait))
+            | Self::Code(TotpState::Wait(wait))
+            | Self::Pass(_, PassState::Wait(wait))
+            | Self::Confirm(_, ConfirmState::Wait(wait)) => Some(*wait),
+            _ => None,
+        }
+    }
+
+    /// A page that refuses is not a 200: password managers then save nothing.
+    pub(super) fn on(&self, mut page: Response) -> Response {
+        if page.status() != StatusCode::OK {
+            return page;
+        }
+        if let Some(wait) = self.wait() {
+            *page.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+            let seconds = HeaderValue::from(wait.as_secs() + 1);
+            page.headers_mut().insert(header::RETRY_AFTER, seconds);
+        } else if !matches!(self, Self::Nothing) {
+            *page.status_mut() = StatusCode::FORBIDDEN;
+        }
+        page
+    }
+}
+
+/// User name and password.
+#[derive(Deserialize)]
+pub struct PasswordForm {
+    username: String,
+    password: Secret<String>,
+}
+
+/// A one-time code.
+#[derive(Deserialize)]
+pub struct CodeForm {
+    code: String,
+}
+
+/// A temporary access pass.
+#[derive(Deserialize)]
+pub struct PassForm {
+    username: String,
+    pass: Secret<String>,
+}
+
+/// The attempt's page, or the answer if nothing is left to ask.
+pub async fn page(State(web): State<Arc<Web>>, visit: AttemptVisit) -> Response {
+    show(&web, &visit, Said::Nothing).await
+}
+
+/// A form's address that was opened by hand or by reload: to the attempt's page.
+pub async fn back(visit: AttemptVisit) -> Response {
+    on(&visit)
+}
+
+/// Checks name and password.
+pub async fn password(
+    State(web): State<Arc<Web>>,
+    visit: AttemptVisit,
+    form: CsrfForm<PasswordForm>,
+) -> Response {
+    let Ok(form) = form.verify(&web.forms, visit.browser.binding.as_ref()) else {
+        return web.stale_form();
+    };
+    let guess = web
+        .app
+        .submit_password(&visit.id, &visit.browser, &form.username, form.password)
+        .await;
+    let state = match guess {
+        Ok(Guess::Right) => return on(&visit),
+        Ok(Guess::PasswordDead) => PasswordState::Dead,
+        Ok(Guess::Wait(until)) => PasswordState::Wait(web.until(until)),
+        Ok(Guess::Wrong | Guess::UsedBefore) => PasswordState::Wrong,
+        Err(error) => return web.fail(&error),
+    };
+    show(&web, &visit, Said::Password(form.username, state)).await
+}
+
+/// Checks a one-time code.
+pub async fn code(
+    State(web): State<Arc<Web>>,
+    visit: AttemptVisit,
+    form: CsrfForm<CodeForm>,
+) -> Response {
+    let Ok(form) = form.verify(&web.forms, visit.browser.binding.as_ref()) else {
+        return web.stale_form();
+    };
+    let guess = web
+        .app
+        .submit_code(&visit.id, &visit.browser, &form.code)
+        .await;
+    let state = match guess {
+        Ok(Guess::Right) => return on(&visit),
+        Ok(Guess::UsedBefore) => TotpState::Used,
+        Ok(Guess::Wait(until)) => TotpState::Wait(web.until(until)),
+        Ok(Guess::Wrong | Guess::PasswordDead) => TotpState::Wrong,
+        Err(error) => return web.fail(&error),
+    };
+    show(&web, &visit, Said::Code(state)).await
+}
+
+/// The form for a person who got a pass instead of a password.
+pub async fn pass_page(State(web): State<Arc<Web>>, visit: AttemptVisit) -> Response {
+    let hint = match web.app.proceed(&visit.id, &visit.browser).await {
+        Ok(Next::Ask(ask)) if ask.step == NextStep::AskPassword => ask.login_hint,
+        // Further on already, or done: the page of the attempt knows where.
+        Ok(_) => return on(&visit),
+        Err(error) => return web.fail(&error),
+    };
+    let username = Username::Asked(hint.unwrap_or_default());
+    ask_pass(&web, &visit, username, PassState::Fresh)
+}
+
+/// Redeems a pass.
+pub async fn pass(
+    State(web): State<Arc<Web>>,
+    visit: AttemptVisit,
+    form: CsrfForm<PassForm>,
+) -> Response {
+    let Ok(form) = form.verify(&web.forms, visit.browser.binding.as_ref()) else {
+        return web.stale_form();
+    };
+    let guess = web
+        .app
+        .submit_pass(&visit.id, &visit.browser, &form.username, &form.pass)
+        .await;
+    let state = match guess {
+        Ok(Guess::Right) => return on(&visit),
+        Ok(Guess::Wait(until)) => PassState::Wait(web.until(until)),
+        Ok(Guess::Wrong | Guess::UsedBefore | Guess::PasswordDead) => PassState::Wrong,
+        Err(error) => return web.fail(&error),
+    };
+    show(&web, &visit, Said::Pass(form.username, state)).await
+}
+
+/// The person has read what was done to the account.
+pub async fn notices(
+    State(web): State<Arc<Web>>,
+    visit: AttemptVisit,
+    form: CsrfForm<Pressed>,
+) -> Response {
+    if form
+        .verify(&web.forms, visit.browser.binding.as_ref())
+        .is_err()
+    {
+        return web.stale_form();
+    }
+    match web.app.acknowledge_notices(&visit.id, &visit.browser).await {
+        Ok(()) => on(&visit),
+        Err(error) => web.fail(&error),
+    }
+}
+
+/// To the attempt's page.
+pub(super) fn on(visit: &AttemptVisit) -> Response {
+    Redirect::to(&visit.path()).into_response()
+}
+
+/// Asks what comes next, and shows it with what the last form led to.
+pub(super) async fn show(web: &Web, visit: &AttemptVisit, said: Said) -> Response {
+    let ask = match web.app.proceed(&visit.id, &visit.browser).await {
+        Ok(Next::Ask(ask)) => ask,
+        Ok(Next::Answer(sent)) => return answer::send(web, *sent),
+        Err(error) => return web.fail(&error),
+    };
+    let page = match ask_for(web, visit, ask, &said).await {
+        Ok(page) => page,
+        Err(error) => return web.fail(&error),
+    };
+    said.on(page)
+}
+
+async fn ask_for(
+    web: &Web,
+    visit: &AttemptVisit,
+    ask: Ask,
+    said: &Said,
+) -> Result<Response, Error> {
+    let frame = &web.frame;
+    let csrf = visit.form(web);
+    let upn = ask.upn.clone().unwrap_or_default();
+    Ok(match ask.step {
+        NextStep::AskPassword => {
+            // A person without a password is still asked for one; the pass form was
+            // reached by its link and says by itself what went wrong.
+            if let Said::Pass(typed, state) = said {
+                let username = Username::Asked(typed.clone());
+                return Ok(ask_pass(web, visit, username, state.clone()));
+            }
+            let (typed, state) = match said {
+                Said::Password(typed, state) => (Some(typed.clone()), state.clone()),
+                _ => (None, PasswordState::Fresh),
+            };
+            let username = match ask.upn {
+                Some(upn) => Username::Known(upn),
+                None => Username::Asked(typed.or(ask.login_hint).unwrap_or_default()),
+            };
+            let page = PasswordPage {
+                frame,
+                action: visit.path(),
+                csrf,
+                going_to: Some(ask.party),
+                username,
+                pass_instead: format!("{}/pass", visit.path()),
+                state,
+            };
+            web.page(StatusCode::OK, &page)
+        }
+        NextStep::AskTotp => {
+            let state = match said {
+                Said::Code(state) => state.clone(),
+                _ => TotpState::Fresh,
+            };
+            let action = format!("{}/code", visit.path());
+            let page = TotpPage {
+                frame,
+                action,
+                csrf,
+                upn,
+                state,
+            };
+            web.page(StatusCode::OK, &page)
+        }
+        NextStep::AskPass => {
+            let state = match said {
+                Said::Pass(_, state) => state.clone(),
+                _ => PassState::Fresh,
+            };
+            ask_pass(web, visit, Username::Known(upn), state)
+        }
+        NextStep::ShowNotices => {
+            let page = NoticePage {
+                frame,
+                action: format!("{}/notices", visit.path()),
+                csrf,
+                upn,
+                items: ask.notices.into_iter().map(notice).collect(),
+            };
+            web.page(StatusCode::OK, &page)
+        }
+        NextStep::ChoosePassword => enrol::ask_password(web, visit, upn, said),
+        NextStep::EnrolTotp => enrol::ask_method(web, visit, said).await?,
+        NextStep::Issue(_) | NextStep::Refuse(_) => {
+            return Err(Error::internal("an answer came as a question"));
+        }
+    })
+}
+
+fn ask_pass(web: &Web, visit: &AttemptVisit, username: Username, state: PassState) -> Response {
+    let page = PassPage {
+        frame: &web.frame,
+        action: format!("{}/pass", visit.path()),
+        csrf: visit.form(web),
+        username,
+        state,
+    };
+    web.page(StatusCode::OK, &page)
+}
+
+fn notice(notice: Notice) -> NoticeItem {
+    let what = match notice.kind.as_str() {
+        "pass-issued" => Happened::PassIssued,
+        "pass-accepted" => Happened::PassUsed,
+        "password-set" => Happened::PasswordSet,
+        "reset" => Happened::MethodsReset,
+        "method-added" => Happened::MethodAdded,
+        "immutable-id-set" => Happened::ImmutableIdSet,
+        other => Happened::Other(other.to_owned()),
+    };
+    NoticeItem {
+        what,
+        at: Moment(notice.at),
+        by: Some(notice.by),
+    }
+}
+
+impl Web {
+    /// How long it is until then.
+    pub(super) fn until(&self, then: Timestamp) -> Duration {
+        then.since(self.app.now())
+    }
+}
