@@ -1,6 +1,6 @@
 //! The frame, through the real router.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -9,19 +9,53 @@ use axum::{
     routing::get,
 };
 use http_body_util::BodyExt as _;
+use tempfile::TempDir;
 use tower::ServiceExt as _;
 
-use super::{Web, access, forms::FormKey, pages::Frame, router, site::Site};
-use crate::base::clock::{ManualClock, Timestamp};
+use super::{Web, access, router};
+use crate::{
+    app::{App, Parts, Settings},
+    base::{
+        clock::{ManualClock, Timestamp},
+        random::SystemRandom,
+    },
+    factor::password::HashCost,
+    keys::sealing::{MasterKey, Sealing},
+    relying_party::EntraCloud,
+    session::SessionPolicy,
+    signin::lockout::Delays,
+    storage::Store,
+};
 
-fn web(public_url: &str) -> Arc<Web> {
-    Arc::new(Web {
-        site: Site::new(&public_url.parse().unwrap()),
-        frame: Frame::new("Contoso sign-in", Some("help@contoso.com")),
-        forms: FormKey::new(b"key"),
-        trusted_proxies: Vec::new(),
+/// The web layer over a fresh database, which lives as long as the folder.
+async fn web(public_url: &str) -> (Arc<Web>, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}", folder.path().join("test.db").display());
+    let store = Store::connect(&url).await.unwrap();
+    store.migrate().await.unwrap();
+    let settings = Settings {
+        public_url: public_url.to_owned(),
+        entra: EntraCloud::global().relying_party(Vec::new()),
+        domains: vec![("contoso.com".parse().unwrap(), None)],
+        sessions: SessionPolicy::default(),
+        attempt_lifetime: Duration::from_mins(15),
+        totp_skew: 1,
+        person_delays: Delays::PERSON,
+        source_delays: Delays::SOURCE,
+        open_attempts_per_source: 200,
+        hash_cost: HashCost::FLOOR,
+        service_name: "Contoso sign-in".to_owned(),
+        support_contact: Some("help@contoso.com".to_owned()),
+    };
+    let parts = Parts {
+        store,
         clock: Arc::new(ManualClock::at(Timestamp::from_millis(1_800_000_000_000))),
-    })
+        random: Box::new(SystemRandom),
+        sealing: Arc::new(Sealing::new(&MasterKey::random(&mut SystemRandom))),
+        settings,
+    };
+    let app = Arc::new(App::start(parts).await.unwrap());
+    (Arc::new(Web::new(app, Vec::new())), folder)
 }
 
 async fn ask(router: &Router, method: &str, path: &str, host: &str) -> Response<Body> {
@@ -43,7 +77,8 @@ const HOST: &str = "idp.contoso.com";
 
 #[tokio::test]
 async fn every_answer_carries_the_security_headers() {
-    let router = router(web("https://idp.contoso.com"));
+    let (web, _folder) = web("https://idp.contoso.com").await;
+    let router = router(web);
     for (path, status) in [("/", 200), ("/nothing", 404), ("/healthz", 200)] {
         let response = ask(&router, "GET", path, HOST).await;
         assert_eq!(response.status(), status, "{path}");
@@ -73,7 +108,8 @@ async fn every_answer_carries_the_security_headers() {
 
 #[tokio::test]
 async fn on_loopback_http_nobody_is_told_to_stay_on_tls() {
-    let router = router(web("http://localhost:8080"));
+    let (web, _folder) = web("http://localhost:8080").await;
+    let router = router(web);
     let response = ask(&router, "GET", "/", "localhost:8080").await;
     assert_eq!(response.status(), StatusCode::OK);
     assert!(!response.headers().contains_key("strict-transport-security"));
@@ -81,7 +117,8 @@ async fn on_loopback_http_nobody_is_told_to_stay_on_tls() {
 
 #[tokio::test]
 async fn another_host_name_is_421_except_for_health() {
-    let router = router(web("https://idp.contoso.com"));
+    let (web, _folder) = web("https://idp.contoso.com").await;
+    let router = router(web);
     for host in ["evil.example", "idp.contoso.com.evil.example", "127.0.0.1"] {
         let response = ask(&router, "GET", "/", host).await;
         assert_eq!(response.status(), StatusCode::MISDIRECTED_REQUEST, "{host}");
@@ -97,7 +134,8 @@ async fn another_host_name_is_421_except_for_health() {
 
 #[tokio::test]
 async fn another_method_is_a_page_that_says_so() {
-    let router = router(web("https://idp.contoso.com"));
+    let (web, _folder) = web("https://idp.contoso.com").await;
+    let router = router(web);
     let response = ask(&router, "POST", "/", HOST).await;
     assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
     assert!(text(response).await.contains("<h1>"));
@@ -105,7 +143,8 @@ async fn another_method_is_a_page_that_says_so() {
 
 #[tokio::test]
 async fn assets_are_kept_for_ever_and_only_under_their_present_name() {
-    let router = router(web("https://idp.contoso.com"));
+    let (web, _folder) = web("https://idp.contoso.com").await;
+    let router = router(web);
     let page = text(ask(&router, "GET", "/", HOST).await).await;
     let from = page.find("/assets/style.").unwrap();
     let path = page[from..].split('"').next().unwrap();
@@ -134,7 +173,7 @@ async fn assets_are_kept_for_ever_and_only_under_their_present_name() {
 
 #[tokio::test]
 async fn a_panic_is_a_page_without_detail() {
-    let web = web("https://idp.contoso.com");
+    let (web, _folder) = web("https://idp.contoso.com").await;
     let broken = get(|| async { assert!(HOST.is_empty(), "detail of the inside") });
     let router = super::wrap(Router::new().route("/broken", broken), web);
     let response = ask(&router, "GET", "/broken", HOST).await;
@@ -143,6 +182,99 @@ async fn a_panic_is_a_page_without_detail() {
     let page = text(response).await;
     assert!(page.contains("req_") && page.contains("CB-"), "{page}");
     assert!(!page.contains("detail"), "{page}");
+}
+
+/// What a stranger gets from each address of the table, by GET and by POST.
+#[tokio::test]
+async fn every_address_answers_a_stranger_as_the_table_says() {
+    use access::Who;
+
+    let (web, _folder) = web("https://idp.contoso.com").await;
+    let router = router(web);
+    for route in access::routes() {
+        let path = route
+            .path
+            .replace("{attempt}", "att_aaaaaaaaaaaaaaaaaaaaaaaaaa")
+            .replace("{file}", "none");
+        let got = ask(&router, "GET", &path, HOST).await;
+        let status = got.status().as_u16();
+        let expected: &[u16] = match (route.who, route.path) {
+            // A redirect to the attempt's page says nothing of the attempt.
+            (Who::AttemptsBrowser, _) => &[303, 403],
+            (Who::SignedIn, "/account") | (Who::Anyone, "/saml2/slo") => &[303],
+            (Who::SignedIn, "/sign-out") => &[200],
+            (Who::SignedIn, _) => &[405],
+            (Who::Anyone, "/assets/{file}") => &[404],
+            // Without a request in it.
+            (Who::Anyone, "/saml2/sso") => &[400],
+            (Who::Anyone, _) => &[200],
+        };
+        assert!(expected.contains(&status), "GET {path}: {status}");
+
+        let sent = Request::builder()
+            .method("POST")
+            .uri(&path)
+            .header(header::HOST, HOST)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Body::from(
+                "csrf=AAAA&username=a&password=b&again=b&code=1&pass=1&name=a",
+            ))
+            .unwrap();
+        let got = router.clone().oneshot(sent).await.unwrap();
+        let status = got.status().as_u16();
+        let expected: &[u16] = match (route.who, route.path) {
+            (Who::AttemptsBrowser, _) | (Who::SignedIn, "/sign-out" | "/sign-out/everywhere") => {
+                &[403]
+            }
+            (_, "/saml2/sso") => &[400],
+            (_, "/saml2/slo") => &[303],
+            _ => &[405],
+        };
+        assert!(expected.contains(&status), "POST {path}: {status}");
+        assert!(
+            !got.headers().contains_key(header::SET_COOKIE),
+            "POST {path} gave a stranger a cookie"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_form_of_another_site_is_refused_before_it_is_read() {
+    let (web, _folder) = web("https://idp.contoso.com").await;
+    let router = router(web);
+    for origin in ["https://evil.example", "null", "http://idp.contoso.com"] {
+        let sent = Request::builder()
+            .method("POST")
+            .uri("/sign-out")
+            .header(header::HOST, HOST)
+            .header(header::ORIGIN, origin)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Body::from("csrf=AAAA"))
+            .unwrap();
+        let got = router.clone().oneshot(sent).await.unwrap();
+        assert_eq!(got.status(), StatusCode::FORBIDDEN, "{origin}");
+        assert!(text(got).await.contains("CB-FORM-001"), "{origin}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_over_the_limit_is_413() {
+    let (web, _folder) = web("https://idp.contoso.com").await;
+    let router = router(web);
+    for path in ["/saml2/sso", "/sign-out"] {
+        let sent = Request::builder()
+            .method("POST")
+            .uri(path)
+            .header(header::HOST, HOST)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Body::from(format!(
+                "csrf={}",
+                "a".repeat(super::BODY_LIMIT)
+            )))
+            .unwrap();
+        let got = router.clone().oneshot(sent).await.unwrap();
+        assert_eq!(got.status(), StatusCode::PAYLOAD_TOO_LARGE, "{path}");
+    }
 }
 
 #[test]
