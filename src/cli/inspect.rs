@@ -46,7 +46,7 @@ pub struct InspectArgs {
     /// The issuerUri that is registered for the domain.
     #[arg(long, value_name = "URI")]
     issuer: Option<String>,
-    /// The root domain that this issuer speaks for.
+    /// The root domain that this issuer speaks for [default: the one that the issuer names].
     #[arg(long, value_name = "DOMAIN")]
     domain: Option<DomainName>,
     /// The Entra cloud that the message is for.
@@ -308,6 +308,43 @@ mod tests {
         assert_eq!(report["verdicts"][0]["outcome"], "rejected");
         assert_eq!(report["verdicts"][0]["because"][0], "CB-PC-005");
         assert_eq!(report["input"]["kind"], "jwt-claims");
+    }
+
+    #[test]
+    fn the_line_of_the_interfaces_works() {
+        let corpus = |name: &str| {
+            format!(
+                "{}/tests/fixtures/inspector/{name}",
+                env!("CARGO_MANIFEST_DIR")
+            )
+        };
+        let certificate = corpus("active.pem");
+        let line = |message: &str| {
+            let message = corpus(message);
+            let (code, out, err) = ran(&[
+                &message,
+                "--issuer",
+                "https://idp.contoso.com/contoso.com",
+                "--cloud",
+                "global",
+                "--certificate",
+                &certificate,
+                "--at",
+                "2026-11-20T10:00:00Z",
+                "--json",
+            ]);
+            let report: serde_json::Value = serde_json::from_str(&out).expect(&err);
+            (code, report)
+        };
+        let (code, report) = line("messages/good.xml");
+        assert_eq!(code, ExitCode::SUCCESS, "{report}");
+        assert_eq!(report["verdicts"][0]["outcome"], "accepted");
+        assert_eq!(report["verdicts"][1]["consumer"], "partner-center");
+        assert_eq!(report["verdicts"][1]["mfa"], true);
+        assert_eq!(report["findings"], serde_json::json!([]));
+        let (code, report) = line("messages/saml-004-response-only.xml");
+        assert_eq!(code, ExitCode::from(1));
+        assert_eq!(report["findings"][0]["rule"], "CB-SAML-004");
     }
 
     #[test]

@@ -101,7 +101,8 @@ pub struct Context {
     pub expect: Option<Consumer>,
     /// The `issuerUri` registered for the domain.
     pub issuer: Option<String>,
-    /// The root domain that the issuer speaks for (CB-SAML-015).
+    /// The root domain that the issuer speaks for (CB-SAML-015). Without it the
+    /// domain that `issuer` itself names counts, if it names one.
     pub realm: Option<DomainName>,
     /// The cloud that the message is for: its audience and reply address.
     pub cloud: Option<EntraCloud>,

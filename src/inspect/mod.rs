@@ -76,6 +76,9 @@ pub fn given_request(bytes: &[u8]) -> Option<GivenRequest> {
     Some(GivenRequest { id })
 }
 
+/// How many characters of evidence a finding has at most.
+const MAX_EVIDENCE: usize = 1_000;
+
 /// How much of a report is wanted: the pre-flight needs no readable form.
 #[derive(Clone, Copy, Eq, PartialEq)]
 enum Detail {
@@ -107,7 +110,9 @@ fn judge(bytes: &[u8], context: &Context, detail: Detail) -> Report {
         findings: Vec::new(),
     };
     match read.content {
-        ReadContent::Unknown(why) => report.input.problem = Some(why),
+        ReadContent::Unknown(why) => {
+            report.input.problem = Some(rule::shown(&why, MAX_EVIDENCE));
+        }
         ReadContent::Refused(kind, refusal) => {
             conclude(&mut report, kind, context, Case::Unread, Some(refusal));
         }
@@ -242,8 +247,8 @@ fn finding(rule: &'static Rule, ruling: Ruling) -> Option<Finding> {
         rule: rule.id,
         severity,
         title: rule.title,
-        evidence,
-        fix,
+        evidence: rule::shown(&evidence, MAX_EVIDENCE),
+        fix: rule::shown(&fix, MAX_EVIDENCE),
         aadsts: rule.aadsts.to_vec(),
         reference: rule.reference,
         decide_with,

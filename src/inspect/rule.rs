@@ -112,32 +112,44 @@ impl Ruling {
     }
 }
 
-/// At most 80 characters of a text from the message, quoted, with what is
-/// invisible made visible. For evidence.
+/// At most 80 characters of a text from the message, in quotation marks. For evidence.
 pub(super) fn quoted(text: &str) -> String {
-    let mut shown: String = text
-        .chars()
-        .take(80)
-        .flat_map(|c| {
-            let escaped: Vec<char> = if c == '\'' || c == '"' {
-                vec![c]
-            } else if c.is_control() || is_format_character(c) {
-                c.escape_default().collect()
-            } else {
-                vec![c]
-            };
-            escaped
-        })
-        .collect();
-    if text.chars().nth(80).is_some() {
-        shown.push('…');
-    }
-    format!("“{shown}”")
+    format!("“{}”", shown(text, 80))
 }
 
-/// Characters that change how a terminal or page shows what follows, or show as nothing.
+/// At most `limit` characters of `text`, with what would steer a terminal or
+/// show as nothing made visible: evidence repeats what a stranger wrote.
+pub(super) fn shown(text: &str, limit: usize) -> String {
+    let mut shown = String::new();
+    for c in text.chars().take(limit) {
+        if c.is_control() || is_format_character(c) {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    if text.chars().nth(limit).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// Characters that change how what follows is shown, or show as nothing.
 fn is_format_character(c: char) -> bool {
     matches!(c,
-        '\u{ad}' | '\u{a0}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        '\u{a0}' | '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn evidence_cannot_steer_a_terminal() {
+        assert_eq!(quoted("a\u{1b}[31mb\n"), "“a\\u{1b}[31mb\\n”");
+        assert_eq!(quoted("x\u{202e}y\u{9b}"), "“x\\u{202e}y\\u{9b}”");
+        assert_eq!(shown("abcdef", 3), "abc…");
+        assert_eq!(shown("abc", 3), "abc");
+    }
 }

@@ -193,16 +193,16 @@ fn check(
     parts: &SignatureParts<'_>,
     context: &Context,
 ) -> SignatureState {
-    let candidates = if parts.certificates.is_empty() {
+    let candidates: &[Vec<u8>] = if parts.certificates.is_empty() {
         &context.certificates
     } else {
-        &parts.certificates
+        &parts.certificates[..parts.certificates.len().min(MAX_EMBEDDED)]
     };
     let verify = |certificates: &[Certificate]| {
         signature::verify(document, carrier, certificates, Sha1::Allowed)
     };
     let mut first_error = None;
-    for der in candidates.iter().take(MAX_EMBEDDED) {
+    for der in candidates {
         let outcome = Certificate::read(der)
             .map_err(SignatureError::Certificate)
             .and_then(|certificate| {

@@ -197,6 +197,16 @@ fn meant<'k>(text: &str, known: &[&'k str]) -> Option<&'k str> {
 /// in an attribute, which Entra does not read, is a warning.
 pub(super) fn mistyped_uri(case: &XmlCase<'_>) -> Ruling {
     let mut worst = Severity::Warning;
+    // What a request asks for is nobody's claim.
+    let is_claim = case
+        .carriers
+        .iter()
+        .any(|carrier| carrier.local_name() != "AuthnRequest");
+    let of_claim = if is_claim {
+        Severity::Mfa
+    } else {
+        Severity::Warning
+    };
     let (mut evidence, mut fixes) = (Vec::new(), Vec::new());
     let mut note = |place: String, text: &str, right: &str, severity: Severity| {
         evidence.push(format!("{place} is {}.", quoted(text)));
@@ -220,7 +230,7 @@ pub(super) fn mistyped_uri(case: &XmlCase<'_>) -> Ruling {
                 "AuthnContextClassRef" => {
                     let text = element.joined_text();
                     if let Some(right) = meant(&text, &CLAIMS) {
-                        note(name.to_owned(), &text, right, Severity::Mfa);
+                        note(name.to_owned(), &text, right, of_claim);
                     }
                 }
                 "AttributeValue" => {

@@ -124,10 +124,7 @@ pub(in crate::inspect) fn unknown_certificate(case: &SamlCase<'_>) -> Ruling {
 
 /// CB-SAML-007.
 pub(in crate::inspect) fn sha1(case: &SamlCase<'_>) -> Ruling {
-    let is_sha1 = |uri: &str| {
-        uri.strip_prefix("http://www.w3.org/2000/09/xmldsig#")
-            .is_some_and(|name| name.ends_with("sha1"))
-    };
+    let is_sha1 = |uri: &str| uri.ends_with("sha1");
     let mut evidence = Vec::new();
     for signature in &case.signatures {
         let parts = &signature.parts;

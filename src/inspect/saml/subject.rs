@@ -1,7 +1,7 @@
 //! CB-SAML-012…015: whom the assertion speaks of.
 
 use crate::{
-    base::text::Upn,
+    base::text::{DomainName, Upn},
     inspect::{
         rule::{Ruling, quoted},
         saml_case::SamlCase,
@@ -126,27 +126,75 @@ pub(in crate::inspect) fn foreign_upn(case: &SamlCase<'_>) -> Ruling {
     let (Some(_), Ok(upn)) = (case.assertion(), upn(case)) else {
         return Ruling::Holds;
     };
-    let Some(realm) = &case.context.realm else {
-        return Ruling::undecided(
-            format!(
-                "The UPN is of {}; the issuer's domain was not given.",
-                upn.domain()
-            ),
+    let of = upn.domain();
+    let issuer = case.context.issuer.as_deref();
+    let realm = case
+        .context
+        .realm
+        .clone()
+        .or_else(|| issuer.and_then(domain_in_path));
+    match realm {
+        Some(realm) if of.is_within(&realm) => Ruling::Holds,
+        Some(realm) => Ruling::broken(format!(
+            "The UPN is of {of}, the issuer speaks for {realm}."
+        )),
+        None if issuer.is_some_and(|issuer| host_is_within(issuer, &of)) => Ruling::Holds,
+        None => Ruling::undecided(
+            format!("The UPN is of {of}; the issuer's domain was not given."),
             &["--domain"],
-        );
-    };
-    if upn.domain().is_within(realm) {
-        return Ruling::Holds;
+        ),
     }
-    Ruling::broken(format!(
-        "The UPN is of {}, the issuer speaks for {realm}.",
-        upn.domain()
-    ))
+}
+
+/// The domain that a registered issuerUri names as its last step, the way one
+/// identity provider tells its domains apart: `https://idp.example.com/contoso.com`.
+fn domain_in_path(issuer: &str) -> Option<DomainName> {
+    const FILES: [&str; 7] = ["svc", "aspx", "asmx", "html", "php", "xml", "jsp"];
+    let url = url::Url::parse(issuer).ok()?;
+    let last = url.path_segments()?.rfind(|segment| !segment.is_empty())?;
+    let (_, ending) = last.rsplit_once('.')?;
+    let is_name = ending.bytes().all(|byte| byte.is_ascii_alphabetic())
+        && ending.len() >= 2
+        && !FILES.contains(&ending);
+    if is_name { last.parse().ok() } else { None }
+}
+
+/// Whether the registered issuerUri lives in the person's own domain
+/// (`http://sts.contoso.com/adfs/services/trust` for a UPN of contoso.com).
+fn host_is_within(issuer: &str, domain: &DomainName) -> bool {
+    url::Url::parse(issuer)
+        .ok()
+        .and_then(|url| url.host_str()?.parse::<DomainName>().ok())
+        .is_some_and(|host| host.is_within(domain))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::immutable_id_problem;
+    use super::{domain_in_path, host_is_within, immutable_id_problem};
+
+    #[test]
+    fn the_domain_that_an_issuer_names() {
+        for (issuer, domain) in [
+            ("https://idp.example.com/contoso.com", Some("contoso.com")),
+            ("https://idp.example.com/contoso.com/", Some("contoso.com")),
+            (
+                "https://idp.example.com/x/eu.contoso.com",
+                Some("eu.contoso.com"),
+            ),
+            ("http://sts.contoso.com/adfs/services/trust", None),
+            ("http://sts.contoso.com/trust.svc", None),
+            ("https://contoso.com", None),
+            ("https://idp.example.com/v1.0", None),
+            ("urn:contoso.com", None),
+        ] {
+            let found = domain_in_path(issuer);
+            assert_eq!(found.as_ref().map(|name| name.as_str()), domain, "{issuer}");
+        }
+        let contoso = "contoso.com".parse().unwrap();
+        assert!(host_is_within("http://sts.contoso.com/adfs", &contoso));
+        assert!(!host_is_within("http://sts.evilcontoso.com/adfs", &contoso));
+        assert!(!host_is_within("http://com/adfs", &contoso));
+    }
 
     #[test]
     fn what_an_immutable_id_can_be() {

@@ -196,7 +196,15 @@ def subject(case):
     case("saml-015-look-alike", "rejected", ["CB-SAML-015"],
          attributes=saml_attribute("IDPEmail", "agent1@evilcontoso.com"))
     case("saml-015-not-sub-domain", "accepted", attributes=saml_attribute("IDPEmail", "agent1@eu.contoso.com"))
-    case("saml-015-undecided", "undecided", undecided=["CB-SAML-015"], options={"domain": None})
+    foreign = saml_attribute("IDPEmail", "agent1@fabrikam.com")
+    case("saml-015-by-issuer", "rejected", ["CB-SAML-015"], attributes=foreign, options={"domain": None})
+    case("saml-015-not-by-issuer", "accepted", options={"domain": None, "request": None})
+    for name, issuer, outcome in [
+        ("not-by-host", "http://sts.contoso.com/adfs/services/trust", "accepted"),
+        ("undecided", "https://login.idp.example/tenant1", "undecided"),
+    ]:
+        case(f"saml-015-{name}", outcome, undecided=["CB-SAML-015"] if outcome == "undecided" else [],
+             issuer=issuer, response_issuer=issuer, options={"domain": None, "issuer": issuer})
 
 
 def authentication(case):

@@ -32,6 +32,9 @@ def add(book, keys, claims):
     book.add("pc-good", None, "accepted", ["CB-PC-008"], kind="jwt-claims", verdicts={"partner-center": "accepted"},
              file="../../entra/partner-center-access-token.claims.json", **options({}))
     bad = "rejected"
+    book.add("fixture-external-mfa-hint", None, bad, ["CB-PC-003", "CB-PC-005", "CB-PC-006", "CB-PC-007", "CB-PC-008"],
+             kind="jwt-claims", verdicts={"partner-center": bad},
+             file="../../entra/external-mfa-id-token-hint.claims.json", **options({}))
     bare("pc-001-password", bad, ["CB-PC-001"], {"amr": ["pwd"]})
     bare("pc-001-empty", bad, ["CB-PC-001"], {"amr": []})
     bare("pc-001-ngcmfa", bad, ["CB-PC-001"], {"amr": ["ngcmfa", "rsa"]})

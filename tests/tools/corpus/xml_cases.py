@@ -54,6 +54,22 @@ def encodings(book, good):
     for name, file in [("authn-request", request), ("authn-request-signed", request.replace("unsigned", "signed"))]:
         book.add(name, None, "not-applicable", kind="saml2-authn-request", file=file,
                  verdicts={"entra-saml2": "not-applicable"})
+    asked = (
+        '<samlp:AuthnRequest xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol" ID="_r" Version="2.0" '
+        'IssueInstant="2026-11-20T09:59:00Z"><saml:Issuer xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion">'
+        'urn:federation:MicrosoftOnline</saml:Issuer><samlp:RequestedAuthnContext><saml:AuthnContextClassRef '
+        f'xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion">{MFA}/</saml:AuthnContextClassRef>'
+        "</samlp:RequestedAuthnContext></samlp:AuthnRequest>"
+    )
+    # What a request asks for is nobody's claim.
+    book.add("xml-005-authn-request", asked, "not-applicable", ["CB-XML-005"], kind="saml2-authn-request",
+             verdicts={"entra-saml2": "not-applicable"})
+    book.add("xml-001-authn-request", "<!DOCTYPE x>" + asked, "rejected", ["CB-XML-001"], kind="saml2-authn-request",
+             verdicts={"entra-saml2": "rejected"})
+    redirect = quote(base64.b64encode(deflate(asked.replace(f"{MFA}/", MFA).encode())).decode(), safe="")
+    book.add("encoding-redirect-request", f"https://idp.contoso.com/saml2/sso?SAMLRequest={redirect}&RelayState=x",
+             "not-applicable", kind="saml2-authn-request", encoding=["redirect-url", "base64", "deflate"],
+             verdicts={"entra-saml2": "not-applicable"})
 
 
 def forbidden(book, good):
