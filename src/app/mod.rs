@@ -11,6 +11,8 @@
 pub mod account;
 /// Answers on their way through the browser, and refusals.
 pub mod answer;
+/// People of the demo.
+pub mod demo;
 /// Domains.
 pub mod domains;
 /// Adding a method by a temporary access pass.
@@ -23,6 +25,8 @@ mod guess;
 pub mod issue;
 /// Signing keys and the master key.
 pub mod keys;
+/// Opening the database.
+pub mod opening;
 /// Temporary access passes, for operators.
 pub mod passes;
 /// Checking a password or a code.

@@ -5,11 +5,13 @@
 //! standard error; `--json` wherever a program may read the answer.
 
 mod check;
+mod demo;
 mod failure;
 mod init;
 /// `inspect`: the token inspector.
 pub mod inspect;
 mod inspect_output;
+mod start;
 
 use std::{
     io::{self, Write},
@@ -43,6 +45,7 @@ struct Cli {
 // In the order in which an operator meets them; `--help` keeps it.
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::DemoArgs),
     Init(init::InitArgs),
     Check(check::CheckArgs),
     Inspect(Box<inspect::InspectArgs>),
@@ -66,6 +69,9 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli, out: &mut dyn Write) -> Result<ExitCode, Failure> {
     let named = cli.config;
     match cli.command {
+        Command::Demo(args) => {
+            in_runtime(demo::run(args, named.as_deref(), out))?;
+        }
         Command::Init(args) => {
             let path = named.unwrap_or_else(|| PathBuf::from("claimbridge.toml"));
             init::run(&args, &path, &mut SystemRandom, out)?;
@@ -79,6 +85,15 @@ fn run(cli: Cli, out: &mut dyn Write) -> Result<ExitCode, Failure> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Runs what waits for sockets or the database.
+fn in_runtime<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::service(format!("no threads could be started: {error}")))?
+        .block_on(work)
 }
 
 /// The named file, else the first of the usual places that has one; none is fine

@@ -106,12 +106,7 @@ pub fn below(document: &Document<'_>, node: NodeId, namespace: &str, name: &str)
     std::iter::once(node)
         .chain(document.descendants(node))
         .filter(|candidate| is_element(document, *candidate, namespace, name))
-        .fold(Vec::new(), |mut found, candidate| {
-            if !found.contains(&candidate) {
-                found.push(candidate);
-            }
-            found
-        })
+        .collect()
 }
 
 /// The element's text, if it has nothing but text.

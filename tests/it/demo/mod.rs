@@ -1,0 +1,213 @@
+//! `claimbridge demo` as a program: the whole journey over real sockets.
+
+mod client;
+
+use std::{
+    io::{BufRead as _, BufReader},
+    process::{Child, Command, Stdio},
+};
+
+use client::{Client, Page};
+use serde_json::Value;
+
+/// A running demo; it ends with this value.
+struct Demo {
+    child: Child,
+    line: Value,
+}
+
+impl Demo {
+    fn start() -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_claimbridge"))
+            .args(["demo", "--listen", "127.0.0.1:0", "--json"])
+            // It must not care.
+            .env("CLAIMBRIDGE_PUBLIC_URL", "https://idp.example.com")
+            .env("CLAIMBRIDGE_NO_SUCH_KEY", "x")
+            .env("CLAIMBRIDGE_CONFIG", "/does/not/exist.toml")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let line = serde_json::from_str(&line).unwrap();
+        Self { child, line }
+    }
+
+    fn url(&self, site: &str) -> String {
+        self.line[site].as_str().unwrap().to_owned()
+    }
+
+    fn user(&self, at: usize, what: &str) -> String {
+        self.line["users"][at][what].as_str().unwrap().to_owned()
+    }
+
+    fn code(&self, client: &mut Client) -> String {
+        let page = client.get(&format!("{}/totp.json", self.url("practice")));
+        let codes: Value = serde_json::from_str(&page.body).unwrap();
+        codes[0]["code"].as_str().unwrap().to_owned()
+    }
+
+    fn last(&self, client: &mut Client) -> Value {
+        let page = client.get(&format!("{}/last.json", self.url("practice")));
+        assert_eq!(page.status, 200, "{}", page.body);
+        serde_json::from_str(&page.body).unwrap()
+    }
+
+    /// From "Sign in" to the identity provider's first page.
+    fn begin(&self, client: &mut Client, path: &str) -> Page {
+        let sent = client.get(&format!("{}{path}", self.url("practice")));
+        if sent.url.starts_with(&self.url("idp")) {
+            return sent; // by redirect
+        }
+        let form = sent.form();
+        assert!(form.action.starts_with(&self.url("idp")), "{}", form.action);
+        client.submit(&sent, &form)
+    }
+
+    /// Name and password.
+    fn password(&self, client: &mut Client, page: &Page) -> Page {
+        let mut form = page.form();
+        if form.asks_for("username") {
+            form.fill("username", &self.user(0, "upn"));
+        }
+        form.fill("current-password", &self.user(0, "password"));
+        client.submit(page, &form)
+    }
+
+    /// The code of now; and on with the form that carries the response.
+    fn code_and_back(&self, client: &mut Client, page: &Page) -> Page {
+        let mut form = page.form();
+        let code = self.code(client);
+        form.fill("one-time-code", &code);
+        let answer = client.submit(page, &form);
+        Self::carry_back(client, &answer)
+    }
+
+    fn carry_back(client: &mut Client, answer: &Page) -> Page {
+        let form = answer.form();
+        assert!(form.value("SAMLResponse").is_some(), "{}", answer.body);
+        client.submit(answer, &form)
+    }
+}
+
+impl Drop for Demo {
+    /// Politely, so that it takes its temporary folder with it.
+    fn drop(&mut self) {
+        let id = self.child.id().to_string();
+        let asked = Command::new("kill").args(["-TERM", &id]).status();
+        if !asked.is_ok_and(|status| status.success()) {
+            let _ = self.child.kill();
+        }
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn from_the_practice_tenant_through_both_factors_to_accepted_and_each_break_by_its_rule() {
+    let demo = Demo::start();
+    let mut client = Client::default();
+    let home = client.get(&format!("{}/", demo.url("practice")));
+    assert!(home.body.contains(&demo.user(0, "password")));
+
+    let asked = demo.begin(&mut client, "/start");
+    let second = demo.password(&mut client, &asked);
+    assert!(second.form().asks_for("one-time-code"), "{}", second.body);
+    let end = demo.code_and_back(&mut client, &second);
+    assert!(
+        end.url.starts_with(&demo.url("partner_center")),
+        "{}",
+        end.url
+    );
+    assert!(
+        end.body.contains("Partner Center: accepted"),
+        "{}",
+        end.body
+    );
+
+    let last = demo.last(&mut client);
+    assert_eq!(last["accepted"], true, "{last:#}");
+    assert_eq!(last["amr"], serde_json::json!(["pwd", "mfa"]));
+    assert_eq!(last["findings"], serde_json::json!([]), "{last:#}");
+    assert_eq!(last["person"], demo.user(0, "upn").as_str());
+
+    for (name, rule) in [
+        ("wrong-issuer", "CB-SAML-003"),
+        ("expired", "CB-SAML-016"),
+        ("wrong-certificate", "CB-SAML-006"),
+        ("class-reference-dropped", "CB-SAML-019"),
+    ] {
+        client.post(
+            &format!("{}/break", demo.url("practice")),
+            &[("break", name)],
+        );
+        let last = demo.last(&mut client);
+        assert_eq!(
+            last["findings"],
+            serde_json::json!([rule]),
+            "{name}: {last:#}"
+        );
+        let red = last["checks"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|check| check["outcome"] != "passed")
+            .count();
+        assert_eq!(red, 1, "{name}: {last:#}");
+        assert_eq!(last["partner_center"]["status"], 401, "{name}");
+    }
+    client.post(
+        &format!("{}/break", demo.url("practice")),
+        &[("break", "none")],
+    );
+
+    // The session answers a second request; ForceAuthn asks again.
+    let again = demo.begin(&mut client, "/start?binding=redirect");
+    let end = Demo::carry_back(&mut client, &again);
+    assert!(
+        end.body.contains("Partner Center: accepted"),
+        "{}",
+        end.body
+    );
+    let forced = demo.begin(&mut client, "/start?force_authn=1");
+    assert!(
+        forced.form().asks_for("current-password"),
+        "{}",
+        forced.body
+    );
+
+    // Without a session, a passive request is answered with an error and no page.
+    let mut stranger = Client::default();
+    let passive = demo.begin(&mut stranger, "/start?is_passive=1");
+    let end = Demo::carry_back(&mut stranger, &passive);
+    assert_eq!(end.status, 403);
+    assert_eq!(
+        demo.last(&mut stranger)["findings"],
+        serde_json::json!(["CB-SAML-001"])
+    );
+}
+
+#[test]
+fn what_the_demo_refuses() {
+    let run = |args: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_claimbridge"))
+            .args(args)
+            .output()
+            .unwrap();
+        let words = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(words.lines().count(), 1, "{words}");
+        (output.status.code().unwrap(), words)
+    };
+    let (code, words) = run(&["demo", "--listen", "0.0.0.0:8080"]);
+    assert_eq!(code, 2);
+    assert!(words.contains("loopback only"), "{words}");
+    let (code, words) = run(&["--config", "claimbridge.toml", "demo"]);
+    assert_eq!(code, 2);
+    assert!(words.contains("--config"), "{words}");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let (code, words) = run(&["demo", "--listen", &format!("127.0.0.1:{port}")]);
+    assert_eq!(code, 3);
+    assert!(words.contains(&format!("port {port} is taken")), "{words}");
+}
