@@ -35,16 +35,6 @@ impl Form {
         value.clone_into(&mut input.2);
     }
 
-    /// Fills the input of this name.
-    pub fn set(&mut self, name: &str, value: &str) {
-        let input = self
-            .inputs
-            .iter_mut()
-            .find(|(known, ..)| known == name)
-            .unwrap_or_else(|| panic!("no input {name}"));
-        value.clone_into(&mut input.2);
-    }
-
     pub fn asks_for(&self, autocomplete: &str) -> bool {
         self.inputs
             .iter()
