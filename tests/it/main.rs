@@ -22,4 +22,8 @@ mod saml_requests;
 #[cfg(test)]
 mod saml_responses;
 #[cfg(test)]
+mod sign_in;
+#[cfg(test)]
 mod storage;
+#[cfg(test)]
+mod support;

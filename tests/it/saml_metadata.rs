@@ -63,7 +63,11 @@ fn attack_39_no_other_party_has_entras_name_or_hosts() {
             Err(MetadataError::Microsoft(_))
         ));
         // Not as a second address either.
-        let second = acs("0", "https://sp.example.com/acs") + &acs("1", &cloud.reply_url);
+        let second = [
+            acs("0", "https://sp.example.com/acs"),
+            acs("1", &cloud.reply_url),
+        ]
+        .concat();
         assert!(matches!(
             register(&metadata("https://sp.example.com", &second)),
             Err(MetadataError::Microsoft(_))
@@ -94,7 +98,11 @@ fn attack_39_no_other_party_has_entras_name_or_hosts() {
 fn a_service_provider_is_registered_with_what_it_says() {
     let text = metadata(
         "https://sp.example.com",
-        &(acs("3", "https://sp.example.com/a") + &acs("4", "http://127.0.0.1:8081/b")),
+        &[
+            acs("3", "https://sp.example.com/a"),
+            acs("4", "http://127.0.0.1:8081/b"),
+        ]
+        .concat(),
     );
     let party = register(&text).unwrap();
     assert_eq!(party.entity_id.as_str(), "https://sp.example.com");
@@ -184,7 +192,11 @@ fn what_is_no_metadata_of_one_service_provider_is_refused() {
             Err(MetadataError::Index)
         ));
     }
-    let twice = acs("0", "https://sp.example.com/a") + &acs("0", "https://sp.example.com/b");
+    let twice = [
+        acs("0", "https://sp.example.com/a"),
+        acs("0", "https://sp.example.com/b"),
+    ]
+    .concat();
     assert!(matches!(
         register(&metadata("https://sp.example.com", &twice)),
         Err(MetadataError::Index)

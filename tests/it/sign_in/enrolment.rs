@@ -12,13 +12,18 @@ async fn attack_37_a_password_alone_never_shows_an_enrolment_page() {
     world.add_user("agent1@contoso.com").await;
     let mut browser = world.browser();
     browser.start(&entra::request(world.now())).await;
-    let page = browser.submit_password("agent1@contoso.com", PASSWORD).await;
+    let page = browser
+        .submit_password("agent1@contoso.com", PASSWORD)
+        .await;
     assert!(page.asks_for_pass(), "{}", page.text());
     assert!(!page.body.contains("otpauth"), "no secret is shown");
     let page = browser.submit_pass("wrong-pass-123").await;
     assert!(!page.body.contains("otpauth") && page.answer().is_none());
     let attempt = browser.at.split('/').nth(2).unwrap().parse().unwrap();
-    let view = world.app().new_method(&attempt, &browser.app_cookies()).await;
+    let view = world
+        .app()
+        .new_method(&attempt, &browser.app_cookies())
+        .await;
     assert!(view.is_err());
 }
 
@@ -30,10 +35,19 @@ async fn enrolment_by_a_pass_ends_in_a_normal_sign_in_with_both_factors() {
     let request = entra::request(world.now());
     let mut browser = world.browser();
     browser.start(&request).await;
-    browser.submit_password("agent1@contoso.com", PASSWORD).await;
+    browser
+        .submit_password("agent1@contoso.com", PASSWORD)
+        .await;
     let page = browser.submit_pass(&pass).await;
     let secret = page.totp_secret();
-    let code = |at| claimbridge::factor::totp::code_at(&secret, claimbridge::directory::TotpParameters::default(), at).unwrap();
+    let code = |at| {
+        claimbridge::factor::totp::code_at(
+            &secret,
+            claimbridge::directory::TotpParameters::default(),
+            at,
+        )
+        .unwrap()
+    };
     let confirming = code(world.now());
     let page = browser.confirm(&confirming).await;
     assert!(page.answer().is_none(), "the confirming code is no sign-in");
@@ -41,13 +55,27 @@ async fn enrolment_by_a_pass_ends_in_a_normal_sign_in_with_both_factors() {
     // On to where the person was going: both factors, and the confirming code is spent.
     let attempt = browser.at.split('/').nth(2).unwrap().to_owned();
     let page = browser.get(&format!("/sign-in/{attempt}")).await;
-    assert!(page.asks_for_password(), "both factors follow: {}", page.text());
-    browser.submit_password("agent1@contoso.com", PASSWORD).await;
+    assert!(
+        page.asks_for_password(),
+        "both factors follow: {}",
+        page.text()
+    );
+    browser
+        .submit_password("agent1@contoso.com", PASSWORD)
+        .await;
     let page = browser.submit_code(&confirming).await;
-    assert!(page.answer().is_none() && page.asks_for_code(), "{}", page.text());
+    assert!(
+        page.answer().is_none() && page.asks_for_code(),
+        "{}",
+        page.text()
+    );
     world.advance(30);
     let page = browser.submit_code(&code(world.now())).await;
-    assert!(page.answer().is_none() && page.text().contains("tester"), "notices first: {}", page.text());
+    assert!(
+        page.answer().is_none() && page.text().contains("tester"),
+        "notices first: {}",
+        page.text()
+    );
     let answer = browser.submit(&[]).await.expect_answer();
     assert_eq!(answer.in_response_to(), Some(request.id));
 }
@@ -67,7 +95,10 @@ async fn attack_6_a_pass_is_used_once_and_for_its_person() {
             browser.submit_pass(&pass).await.body.contains("otpauth")
         }
     };
-    assert!(!open("two@contoso.com", pass.clone()).await, "somebody else's");
+    assert!(
+        !open("two@contoso.com", pass.clone()).await,
+        "somebody else's"
+    );
     assert!(open("one@contoso.com", pass.clone()).await, "the own");
     assert!(!open("one@contoso.com", pass).await, "used");
 }
@@ -84,16 +115,33 @@ async fn attack_5_a_pass_begins_and_ends_to_the_second() {
         starts_at: Some(start),
         ..PassOptions::default()
     };
-    let pass = world.app().issue_pass(&upn, options, "tester").await.unwrap();
+    let pass = world
+        .app()
+        .issue_pass(&upn, options, "tester")
+        .await
+        .unwrap();
     let end = start.plus(Duration::from_mins(10));
     let second = Duration::from_secs(1);
-    for (at, opens) in [(start.minus(second), false), (start, true), (end.minus(second), true), (end, false), (end.plus(second), false)] {
+    for (at, opens) in [
+        (start.minus(second), false),
+        (start, true),
+        (end.minus(second), true),
+        (end, false),
+        (end.plus(second), false),
+    ] {
         world.clock.set(at);
         let mut browser = world.browser();
         browser.start(&entra::request(world.now())).await;
-        browser.submit_password("agent1@contoso.com", PASSWORD).await;
+        browser
+            .submit_password("agent1@contoso.com", PASSWORD)
+            .await;
         let page = browser.submit_pass(pass.value.expose()).await;
-        assert_eq!(page.body.contains("otpauth"), opens, "{at}: {}", page.text());
+        assert_eq!(
+            page.body.contains("otpauth"),
+            opens,
+            "{at}: {}",
+            page.text()
+        );
     }
 }
 
@@ -104,14 +152,33 @@ async fn attack_5_an_opened_enrolment_ends_after_ten_minutes() {
     let pass = world.issue_pass("agent1@contoso.com").await;
     let mut browser = world.browser();
     browser.start(&entra::request(world.now())).await;
-    browser.submit_password("agent1@contoso.com", PASSWORD).await;
+    browser
+        .submit_password("agent1@contoso.com", PASSWORD)
+        .await;
     let secret = browser.submit_pass(&pass).await.totp_secret();
     world.advance(600);
-    let code = claimbridge::factor::totp::code_at(&secret, claimbridge::directory::TotpParameters::default(), world.now()).unwrap();
+    let code = claimbridge::factor::totp::code_at(
+        &secret,
+        claimbridge::directory::TotpParameters::default(),
+        world.now(),
+    )
+    .unwrap();
     let page = browser.confirm(&code).await;
     let mut tx = world.app().store().read().await.unwrap();
-    let user = tx.user_by_upn(&"agent1@contoso.com".parse().unwrap()).await.unwrap().unwrap();
-    assert!(tx.totp_of(&user.id).await.unwrap().iter().all(|totp| totp.confirmed_at.is_none()), "{}", page.text());
+    let user = tx
+        .user_by_upn(&"agent1@contoso.com".parse().unwrap())
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(
+        tx.totp_of(&user.id)
+            .await
+            .unwrap()
+            .iter()
+            .all(|totp| totp.confirmed_at.is_none()),
+        "{}",
+        page.text()
+    );
 }
 
 #[tokio::test]
@@ -121,7 +188,9 @@ async fn attack_36_an_enrolment_page_belongs_to_its_browser() {
     let pass = world.issue_pass("agent1@contoso.com").await;
     let mut browser = world.browser();
     browser.start(&entra::request(world.now())).await;
-    browser.submit_password("agent1@contoso.com", PASSWORD).await;
+    browser
+        .submit_password("agent1@contoso.com", PASSWORD)
+        .await;
     browser.submit_pass(&pass).await;
     let mut thief = world.browser();
     let page = thief.get(&browser.at).await;
@@ -141,16 +210,41 @@ async fn a_person_without_a_password_chooses_one_with_the_pass() {
     let pass = world.issue_pass("agent1@contoso.com").await;
     let mut browser = world.browser();
     let page = browser.start(&entra::request(world.now())).await;
-    let link = page.body.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).find(|href| href.contains("pass"));
-    let link = link.unwrap_or_else(|| panic!("the first page offers the pass: {}", page.body)).to_owned();
+    let link = page
+        .body
+        .split("href=\"")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap())
+        .find(|href| href.contains("pass"));
+    let link = link
+        .unwrap_or_else(|| panic!("the first page offers the pass: {}", page.body))
+        .to_owned();
     let page = browser.get(&link).await;
     assert!(page.asks_for_pass(), "{}", page.text());
-    let page = browser.submit(&[("username", "agent1@contoso.com"), ("pass", &pass)]).await;
-    assert!(!page.body.contains("otpauth"), "first a password: {}", page.text());
-    let page = browser.submit(&[("new-password", "correct horse battery")]).await;
+    let page = browser
+        .submit(&[("username", "agent1@contoso.com"), ("pass", &pass)])
+        .await;
+    assert!(
+        !page.body.contains("otpauth"),
+        "first a password: {}",
+        page.text()
+    );
+    let page = browser
+        .submit(&[("new-password", "correct horse battery")])
+        .await;
     let secret = page.totp_secret();
-    let code = claimbridge::factor::totp::code_at(&secret, claimbridge::directory::TotpParameters::default(), world.now()).unwrap();
+    let code = claimbridge::factor::totp::code_at(
+        &secret,
+        claimbridge::directory::TotpParameters::default(),
+        world.now(),
+    )
+    .unwrap();
     browser.confirm(&code).await;
     let attempt = browser.at.split('/').nth(2).unwrap().to_owned();
-    assert!(browser.get(&format!("/sign-in/{attempt}")).await.asks_for_password());
+    assert!(
+        browser
+            .get(&format!("/sign-in/{attempt}"))
+            .await
+            .asks_for_password()
+    );
 }

@@ -9,7 +9,12 @@ async fn a_wrong_password_and_an_unknown_name_get_the_same_page() {
     let world = World::new().await;
     let person = world.ready("agent1@contoso.com").await;
     let mut pages = Vec::new();
-    for name in [person.upn(), "nobody@contoso.com", "nobody@elsewhere.example", "not a name"] {
+    for name in [
+        person.upn(),
+        "nobody@contoso.com",
+        "nobody@elsewhere.example",
+        "not a name",
+    ] {
         let mut browser = world.browser();
         browser.start(&entra::request(world.now())).await;
         let page = browser.submit_password(name, "a wrong password").await;
@@ -25,7 +30,13 @@ async fn a_wrong_password_and_an_unknown_name_get_the_same_page() {
 async fn attack_25_every_spelling_of_a_name_is_one_counter() {
     let world = World::new().await;
     let person = world.ready("agent1@contoso.com").await;
-    let spellings = ["agent1@contoso.com", "AGENT1@contoso.com", " agent1@Contoso.com ", "ａgent1@contoso.com", "Agent1@CONTOSO.COM"];
+    let spellings = [
+        "agent1@contoso.com",
+        "AGENT1@contoso.com",
+        " agent1@Contoso.com ",
+        "ａgent1@contoso.com",
+        "Agent1@CONTOSO.COM",
+    ];
     for spelling in spellings {
         let mut browser = world.browser();
         browser.start(&entra::request(world.now())).await;
@@ -34,10 +45,18 @@ async fn attack_25_every_spelling_of_a_name_is_one_counter() {
     let mut browser = world.browser();
     browser.start(&entra::request(world.now())).await;
     let page = browser.submit_password(person.upn(), PASSWORD).await;
-    assert!(!page.asks_for_code(), "five wrong guesses make the sixth wait, however the name is spelt");
+    assert!(
+        !page.asks_for_code(),
+        "five wrong guesses make the sixth wait, however the name is spelt"
+    );
     assert!(page.text().contains("30 seconds"), "{}", page.text());
     world.advance(31);
-    assert!(browser.submit_password(person.upn(), PASSWORD).await.asks_for_code());
+    assert!(
+        browser
+            .submit_password(person.upn(), PASSWORD)
+            .await
+            .asks_for_code()
+    );
 }
 
 #[tokio::test]
@@ -46,12 +65,21 @@ async fn attack_3_a_code_counts_once_also_in_another_session() {
     let person = world.ready("agent1@contoso.com").await;
     let code = person.code(world.now());
     let mut browser = world.browser();
-    browser.sign_in(&entra::request(world.now()), person.upn(), &code).await.expect_answer();
+    browser
+        .sign_in(&entra::request(world.now()), person.upn(), &code)
+        .await
+        .expect_answer();
     let mut other = world.browser();
-    let page = other.sign_in(&entra::request(world.now()), person.upn(), &code).await;
+    let page = other
+        .sign_in(&entra::request(world.now()), person.upn(), &code)
+        .await;
     assert!(page.answer().is_none());
     assert!(page.asks_for_code());
-    assert!(page.text().to_lowercase().contains("used"), "{}", page.text());
+    assert!(
+        page.text().to_lowercase().contains("used"),
+        "{}",
+        page.text()
+    );
     world.advance(30);
     let page = other.submit_code(&person.code(world.now())).await;
     page.expect_answer();
@@ -64,8 +92,15 @@ async fn attack_3_an_earlier_code_does_not_count_after_a_later_one() {
     world.advance(30);
     let earlier = person.code(world.now().minus(std::time::Duration::from_secs(30)));
     let later = person.code(world.now());
-    world.browser().sign_in(&entra::request(world.now()), person.upn(), &later).await.expect_answer();
-    let page = world.browser().sign_in(&entra::request(world.now()), person.upn(), &earlier).await;
+    world
+        .browser()
+        .sign_in(&entra::request(world.now()), person.upn(), &later)
+        .await
+        .expect_answer();
+    let page = world
+        .browser()
+        .sign_in(&entra::request(world.now()), person.upn(), &earlier)
+        .await;
     assert!(page.answer().is_none(), "{}", page.text());
 }
 
@@ -78,7 +113,12 @@ async fn attack_3_twenty_submissions_of_one_right_code_succeed_once() {
     for _ in 0..20 {
         let mut browser = world.browser();
         browser.start(&entra::request(world.now())).await;
-        assert!(browser.submit_password(person.upn(), PASSWORD).await.asks_for_code());
+        assert!(
+            browser
+                .submit_password(person.upn(), PASSWORD)
+                .await
+                .asks_for_code()
+        );
         ready.push(browser);
     }
     let tries = ready.into_iter().map(|mut browser| {
@@ -101,11 +141,20 @@ async fn attack_2_fifty_sessions_that_guess_share_one_counter() {
         let mut browser = world.browser();
         browser.source = format!("198.51.100.{number}");
         browser.start(&entra::request(world.now())).await;
-        assert!(browser.submit_password(person.upn(), PASSWORD).await.asks_for_code());
+        assert!(
+            browser
+                .submit_password(person.upn(), PASSWORD)
+                .await
+                .asks_for_code()
+        );
         ready.push(browser);
     }
     let right = person.code(world.now());
-    let wrong = if right == "000000" { "111111" } else { "000000" };
+    let wrong = if right == "000000" {
+        "111111"
+    } else {
+        "000000"
+    };
     let tries: Vec<_> = ready
         .into_iter()
         .map(|mut browser| tokio::spawn(async move { browser.submit_code(wrong).await.text() }))
@@ -119,7 +168,12 @@ async fn attack_2_fifty_sessions_that_guess_share_one_counter() {
     let mut world = world;
     world.start_node().await;
     let mut tx = world.nodes[1].app.store().read().await.unwrap();
-    assert_eq!(tx.failures(&format!("second-factor:{}", person.user.id)).await.unwrap(), 5);
+    assert_eq!(
+        tx.failures(&format!("second-factor:{}", person.user.id))
+            .await
+            .unwrap(),
+        5
+    );
 }
 
 #[tokio::test]
@@ -127,16 +181,26 @@ async fn a_stranger_cannot_lock_out_a_browser_that_is_known() {
     let world = World::new().await;
     let person = world.ready("agent1@contoso.com").await;
     let mut own = world.browser();
-    own.sign_in(&entra::request(world.now()), person.upn(), &person.code(world.now())).await.expect_answer();
+    own.sign_in(
+        &entra::request(world.now()),
+        person.upn(),
+        &person.code(world.now()),
+    )
+    .await
+    .expect_answer();
     for number in 0..8 {
         let mut stranger = world.browser();
         stranger.source = format!("198.51.100.{number}");
         stranger.start(&entra::request(world.now())).await;
-        stranger.submit_password(person.upn(), "a wrong password").await;
+        stranger
+            .submit_password(person.upn(), "a wrong password")
+            .await;
     }
     world.advance(30);
     let again = entra::request(world.now()).with(r#"ForceAuthn="true""#);
-    own.sign_in(&again, person.upn(), &person.code(world.now())).await.expect_answer();
+    own.sign_in(&again, person.upn(), &person.code(world.now()))
+        .await
+        .expect_answer();
 }
 
 #[tokio::test]
@@ -151,7 +215,13 @@ async fn a_hundred_wrong_codes_in_a_row_switch_the_password_off() {
         browser.start(&entra::request(world.now())).await;
         browser.submit_password(person.upn(), PASSWORD).await;
         let right = person.code(world.now());
-        browser.submit_code(if right == "000000" { "111111" } else { "000000" }).await;
+        browser
+            .submit_code(if right == "000000" {
+                "111111"
+            } else {
+                "000000"
+            })
+            .await;
         world.advance(31 * 60);
     }
     let mut last = world.browser();
@@ -163,11 +233,22 @@ async fn a_hundred_wrong_codes_in_a_row_switch_the_password_off() {
     // An administrator's new password opens the way again.
     let app = world.app();
     let upn = person.upn().parse().unwrap();
-    app.set_password(&upn, claimbridge::base::secret::Secret::new("another password".to_owned()), "tester").await.unwrap();
+    app.set_password(
+        &upn,
+        claimbridge::base::secret::Secret::new("another password".to_owned()),
+        "tester",
+    )
+    .await
+    .unwrap();
     world.advance(31 * 60);
     let mut after = world.browser();
     after.start(&entra::request(world.now())).await;
-    assert!(after.submit_password(person.upn(), "another password").await.asks_for_code());
+    assert!(
+        after
+            .submit_password(person.upn(), "another password")
+            .await
+            .asks_for_code()
+    );
     drop(browser);
 }
 
@@ -177,16 +258,38 @@ async fn a_guess_is_an_event_before_it_is_checked_and_another_after() {
     let person = world.ready("agent1@contoso.com").await;
     let mut browser = world.browser();
     browser.start(&entra::request(world.now())).await;
-    browser.submit_password(person.upn(), "a wrong password").await;
+    browser
+        .submit_password(person.upn(), "a wrong password")
+        .await;
     browser.submit_password(person.upn(), PASSWORD).await;
     let mut tx = world.app().store().read().await.unwrap();
-    let kinds: Vec<String> =
-        tx.events_of(&person.user.id, 4).await.unwrap().iter().map(|event| event.kind().to_owned()).collect();
+    let kinds: Vec<String> = tx
+        .events_of(&person.user.id, 4)
+        .await
+        .unwrap()
+        .iter()
+        .map(|event| event.kind().to_owned())
+        .collect();
     let mut newest_first = kinds;
     newest_first.reverse();
     assert!(
-        newest_first == ["password-tried", "password-refused", "password-tried", "password-verified"]
-            || { newest_first.reverse(); newest_first == ["password-tried", "password-refused", "password-tried", "password-verified"] },
+        newest_first
+            == [
+                "password-tried",
+                "password-refused",
+                "password-tried",
+                "password-verified"
+            ]
+            || {
+                newest_first.reverse();
+                newest_first
+                    == [
+                        "password-tried",
+                        "password-refused",
+                        "password-tried",
+                        "password-verified",
+                    ]
+            },
         "{newest_first:?}"
     );
 }
@@ -199,11 +302,22 @@ async fn a_code_before_the_password_is_refused() {
     browser.start(&entra::request(world.now())).await;
     let attempt = browser.at.trim_start_matches("/sign-in/").parse().unwrap();
     let cookies = browser.app_cookies();
-    let result = world.app().submit_code(&attempt, &cookies, &person.code(world.now())).await;
-    assert_eq!(result.unwrap_err().category(), claimbridge::app::Category::Denied);
+    let result = world
+        .app()
+        .submit_code(&attempt, &cookies, &person.code(world.now()))
+        .await;
+    assert_eq!(
+        result.unwrap_err().category(),
+        claimbridge::app::Category::Denied
+    );
     let right = world
         .app()
-        .submit_password(&attempt, &cookies, person.upn(), claimbridge::base::secret::Secret::new(PASSWORD.to_owned()))
+        .submit_password(
+            &attempt,
+            &cookies,
+            person.upn(),
+            claimbridge::base::secret::Secret::new(PASSWORD.to_owned()),
+        )
         .await;
     assert_eq!(right.unwrap(), Guess::Right);
 }

@@ -7,6 +7,7 @@ mod binding;
 mod enrolment;
 mod guesses;
 mod journey;
+mod nodes;
 mod requests;
 mod rows;
 mod sessions;

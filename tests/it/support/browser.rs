@@ -47,10 +47,6 @@ pub struct Input {
 }
 
 impl Browser {
-    pub fn new(router: Router) -> Self {
-        Self::over(vec![router])
-    }
-
     pub fn over(nodes: Vec<Router>) -> Self {
         Self {
             nodes,
@@ -69,7 +65,7 @@ impl Browser {
             claimbridge::base::browser::CookieToken::parse(value)
         };
         claimbridge::app::sign_in::Browser {
-            binding: token("binding"),
+            binding: self.at.split('/').nth(2).and_then(token),
             session: token("session"),
             known: token("known"),
             source: self.source.clone(),
@@ -81,15 +77,24 @@ impl Browser {
     }
 
     pub async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Page {
-        let body: String = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let body: String = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(fields)
+            .finish();
         self.send("POST", path, Some(body)).await
     }
 
     /// One request, without following.
     pub async fn request(&mut self, method: &str, path: &str, body: Option<String>) -> Page {
-        let mut request = Request::builder().method(method).uri(path).header(header::HOST, "idp.example.com");
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::HOST, "idp.example.com");
         if !self.cookies.is_empty() {
-            let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let cookies: Vec<String> = self
+                .cookies
+                .iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
             request = request.header(header::COOKIE, cookies.join("; "));
         }
         if body.is_some() {
@@ -117,7 +122,11 @@ impl Browser {
             }
         }
         let body = String::from_utf8_lossy(&body.collect().await.unwrap().to_bytes()).into_owned();
-        Page { status: parts.status, headers: parts.headers, body }
+        Page {
+            status: parts.status,
+            headers: parts.headers,
+            body,
+        }
     }
 
     /// One request, following redirects within the site.
@@ -137,7 +146,11 @@ impl Browser {
     /// Arrives from Entra with a request (by POST, as Entra sends it).
     pub async fn start(&mut self, request: &super::entra::AuthnRequest) -> Page {
         let (saml, relay) = (request.base64(), request.relay_state.clone());
-        self.post("/saml2/sso", &[("SAMLRequest", &saml), ("RelayState", &relay)]).await
+        self.post(
+            "/saml2/sso",
+            &[("SAMLRequest", &saml), ("RelayState", &relay)],
+        )
+        .await
     }
 
     /// Loads the page where it is once more.
@@ -152,7 +165,11 @@ impl Browser {
         let form = page
             .forms()
             .into_iter()
-            .find(|form| values.iter().all(|(token, _)| form.inputs.iter().any(|input| input.is(token))))
+            .find(|form| {
+                values
+                    .iter()
+                    .all(|(token, _)| form.inputs.iter().any(|input| input.is(token)))
+            })
             .unwrap_or_else(|| panic!("no form for {values:?} on\n{}", page.text()));
         self.send_form(&form, values).await
     }
@@ -163,20 +180,32 @@ impl Browser {
             .iter()
             .filter(|input| !input.name.is_empty())
             .map(|input| {
-                let value = values.iter().find(|(token, _)| input.is(token)).map_or(input.value.as_str(), |(_, value)| value);
+                let value = values
+                    .iter()
+                    .find(|(token, _)| input.is(token))
+                    .map_or(input.value.as_str(), |(_, value)| value);
                 (input.name.as_str(), value)
             })
             .collect();
-        let action = if form.action.is_empty() { self.at.clone() } else { form.action.clone() };
+        let action = if form.action.is_empty() {
+            self.at.clone()
+        } else {
+            form.action.clone()
+        };
         self.post(&action, &fields).await
     }
 
     pub async fn submit_password(&mut self, upn: &str, password: &str) -> Page {
         let has_name = self.page.as_ref().is_some_and(|page| {
-            page.forms().iter().any(|form| form.inputs.iter().any(|input| input.is("username") && input.kind != "hidden"))
+            page.forms().iter().any(|form| {
+                form.inputs
+                    .iter()
+                    .any(|input| input.is("username") && input.kind != "hidden")
+            })
         });
         if has_name {
-            self.submit(&[("username", upn), ("current-password", password)]).await
+            self.submit(&[("username", upn), ("current-password", password)])
+                .await
         } else {
             self.submit(&[("current-password", password)]).await
         }
@@ -195,7 +224,12 @@ impl Browser {
     }
 
     /// The whole way to an answer.
-    pub async fn sign_in(&mut self, request: &super::entra::AuthnRequest, upn: &str, code: &str) -> Page {
+    pub async fn sign_in(
+        &mut self,
+        request: &super::entra::AuthnRequest,
+        upn: &str,
+        code: &str,
+    ) -> Page {
         self.start(request).await;
         self.submit_password(upn, super::PASSWORD).await;
         self.submit_code(code).await
@@ -212,7 +246,9 @@ impl Input {
 impl Page {
     pub fn redirect(&self) -> Option<String> {
         let location = self.headers.get(header::LOCATION)?;
-        self.status.is_redirection().then(|| location.to_str().unwrap().to_owned())
+        self.status
+            .is_redirection()
+            .then(|| location.to_str().unwrap().to_owned())
     }
 
     pub fn forms(&self) -> Vec<Form> {
@@ -233,13 +269,18 @@ impl Page {
                     }
                 })
                 .collect();
-            forms.push(Form { action: attribute(opening, "action"), inputs });
+            forms.push(Form {
+                action: attribute(opening, "action"),
+                inputs,
+            });
         }
         forms
     }
 
     fn has_input(&self, token: &str) -> bool {
-        self.forms().iter().any(|form| form.inputs.iter().any(|input| input.is(token)))
+        self.forms()
+            .iter()
+            .any(|form| form.inputs.iter().any(|input| input.is(token)))
     }
 
     pub fn asks_for_password(&self) -> bool {
@@ -256,26 +297,41 @@ impl Page {
 
     /// The secret on an enrolment page, decoded.
     pub fn totp_secret(&self) -> Vec<u8> {
-        let (_, rest) = self.body.split_once("secret=").unwrap_or_else(|| panic!("no secret on\n{}", self.text()));
-        let base32: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
-        data_encoding::BASE32_NOPAD.decode(base32.as_bytes()).unwrap()
+        let (_, rest) = self
+            .body
+            .split_once("secret=")
+            .unwrap_or_else(|| panic!("no secret on\n{}", self.text()));
+        let base32: String = rest
+            .chars()
+            .take_while(char::is_ascii_alphanumeric)
+            .collect();
+        data_encoding::BASE32_NOPAD
+            .decode(base32.as_bytes())
+            .unwrap()
     }
 
     /// The answer that this page would post to the relying party.
     pub fn answer(&self) -> Option<super::entra::Answer> {
-        let form = self.forms().into_iter().find(|form| form.inputs.iter().any(|input| input.name == "SAMLResponse"))?;
-        let value = |name: &str| form.inputs.iter().find(|input| input.name == name).map(|input| input.value.clone());
-        Some(super::entra::Answer::new(form.action.clone(), &value("SAMLResponse")?, value("RelayState")))
+        let form = self
+            .forms()
+            .into_iter()
+            .find(|form| form.inputs.iter().any(|input| input.name == "SAMLResponse"))?;
+        let value = |name: &str| {
+            form.inputs
+                .iter()
+                .find(|input| input.name == name)
+                .map(|input| input.value.clone())
+        };
+        Some(super::entra::Answer::new(
+            form.action.clone(),
+            &value("SAMLResponse")?,
+            value("RelayState"),
+        ))
     }
 
     pub fn expect_answer(&self) -> super::entra::Answer {
-        self.answer().unwrap_or_else(|| panic!("no answer, but {} and\n{}", self.status, self.text()))
-    }
-
-    pub fn support_code(&self) -> Option<&str> {
-        let (_, rest) = self.body.split_once("CB-")?;
-        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '-')?;
-        Some(&rest[..end])
+        self.answer()
+            .unwrap_or_else(|| panic!("no answer, but {} and\n{}", self.status, self.text()))
     }
 
     /// What a person would read.
@@ -285,7 +341,10 @@ impl Page {
         for c in self.body.chars() {
             match c {
                 '<' => inside = true,
-                '>' => { inside = false; text.push(' ') }
+                '>' => {
+                    inside = false;
+                    text.push(' ')
+                }
                 c if !inside => text.push(c),
                 _ => {}
             }
@@ -309,7 +368,9 @@ fn unescape(text: &str) -> String {
     while let Some((before, after)) = rest.split_once('&') {
         out.push_str(before);
         let (entity, after) = after.split_once(';').unwrap_or((after, ""));
-        let number = entity.strip_prefix("#x").map(|hex| u32::from_str_radix(hex, 16))
+        let number = entity
+            .strip_prefix("#x")
+            .map(|hex| u32::from_str_radix(hex, 16))
             .or_else(|| entity.strip_prefix('#').map(str::parse));
         match (entity, number) {
             (_, Some(Ok(number))) => out.push(char::from_u32(number).unwrap()),

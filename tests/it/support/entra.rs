@@ -52,7 +52,8 @@ impl AuthnRequest {
     /// `/saml2/sso?SAMLRequest=…`, by redirect.
     pub fn redirect(&self) -> String {
         use std::io::Write as _;
-        let mut deflate = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
+        let mut deflate =
+            flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
         deflate.write_all(self.xml().as_bytes()).unwrap();
         let query = url::form_urlencoded::Serializer::new(String::new())
             .append_pair("SAMLRequest", &BASE64.encode(deflate.finish().unwrap()))
@@ -73,18 +74,26 @@ pub struct Answer {
 impl Answer {
     pub fn new(action: String, base64: &str, relay_state: Option<String>) -> Self {
         let xml = String::from_utf8(BASE64.decode(base64).unwrap()).unwrap();
-        Self { action, xml, relay_state }
+        Self {
+            action,
+            xml,
+            relay_state,
+        }
     }
 
     fn text_of(&self, name: &str) -> Option<String> {
         let document = roxmltree::Document::parse(&self.xml).unwrap();
-        let node = document.descendants().find(|node| node.tag_name().name() == name)?;
+        let node = document
+            .descendants()
+            .find(|node| node.tag_name().name() == name)?;
         node.text().map(str::to_owned)
     }
 
     fn attribute_of(&self, name: &str, attribute: &str) -> Option<String> {
         let document = roxmltree::Document::parse(&self.xml).unwrap();
-        let node = document.descendants().find(|node| node.tag_name().name() == name)?;
+        let node = document
+            .descendants()
+            .find(|node| node.tag_name().name() == name)?;
         node.attribute(attribute).map(str::to_owned)
     }
 
@@ -120,7 +129,9 @@ impl Answer {
             .filter(|node| node.tag_name().name() == "StatusCode")
             .filter_map(|node| node.attribute("Value"))
             .collect();
-        codes.last().map(|code| code.rsplit(':').next().unwrap_or_default().to_owned())
+        codes
+            .last()
+            .map(|code| code.rsplit(':').next().unwrap_or_default().to_owned())
     }
 
     pub fn is_assertion(&self) -> bool {

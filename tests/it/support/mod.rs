@@ -6,18 +6,15 @@ pub mod browser;
 /// Messages as Entra sends and reads them.
 pub mod entra;
 
-use std::{
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use axum::Router;
 use claimbridge::{
-    app::{App, Parts, Settings, users::{NewUser, PassOptions}},
+    app::{App, Parts, Settings, passes::PassOptions, users::NewUser},
     audit::Actor,
     base::{
         clock::{ManualClock, Timestamp},
-        random::{Random, SystemRandom},
+        random::SystemRandom,
         secret::Secret,
     },
     directory::{TotpParameters, User},
@@ -28,7 +25,6 @@ use claimbridge::{
     signin::lockout::Delays,
     storage::Store,
 };
-use rand_core::{RngCore as _, SeedableRng as _};
 
 pub use browser::Browser;
 
@@ -37,21 +33,6 @@ pub const START: Timestamp = Timestamp::from_millis(1_795_168_800_000);
 
 pub const PUBLIC_URL: &str = "https://idp.example.com";
 pub const PASSWORD: &str = "correct horse battery";
-
-/// The same bytes in every run.
-pub struct Seeded(rand_chacha::ChaCha20Rng);
-
-impl Seeded {
-    pub fn new(seed: u64) -> Self {
-        Self(rand_chacha::ChaCha20Rng::seed_from_u64(seed))
-    }
-}
-
-impl Random for Seeded {
-    fn fill(&mut self, bytes: &mut [u8]) {
-        self.0.fill_bytes(bytes);
-    }
-}
 
 /// One node, or several over one database.
 pub struct World {
@@ -107,7 +88,12 @@ impl World {
         for domain in ["contoso.com", "fabrikam.com"] {
             let app = world.app();
             claimbridge::app::domains::add(
-                app.store(), app.settings(), domain.parse().unwrap(), None, Actor::System, START,
+                app.store(),
+                app.settings(),
+                domain.parse().unwrap(),
+                None,
+                Actor::System,
+                START,
             )
             .await
             .unwrap();
@@ -117,7 +103,10 @@ impl World {
 
     /// Starts one more node over the same database: a restart, or a second machine.
     pub async fn start_node(&mut self) {
-        let store = Store::connect(&self.database_url).await.unwrap().with_clock(self.clock.clone());
+        let store = Store::connect(&self.database_url)
+            .await
+            .unwrap()
+            .with_clock(self.clock.clone());
         store.migrate().await.unwrap();
         let parts = Parts {
             store,
@@ -127,7 +116,10 @@ impl World {
             settings: settings(),
         };
         let app = Arc::new(App::start(parts).await.unwrap());
-        let router = claimbridge::web::router(Arc::new(claimbridge::web::Web::new(Arc::clone(&app), Vec::new())));
+        let router = claimbridge::web::router(Arc::new(claimbridge::web::Web::new(
+            Arc::clone(&app),
+            Vec::new(),
+        )));
         self.nodes.push(Node { app, router });
     }
 
@@ -135,12 +127,12 @@ impl World {
         &self.nodes[0].app
     }
 
-    pub fn sealing(&self) -> Sealing {
-        Sealing::new(&self.master)
+    pub fn browser(&self) -> Browser {
+        self.browser_on(0)
     }
 
-    pub fn browser(&self) -> Browser {
-        Browser::new(self.nodes[0].router.clone())
+    pub fn browser_on(&self, node: usize) -> Browser {
+        Browser::over(vec![self.nodes[node].router.clone()])
     }
 
     /// A browser that talks to another node with every request.
@@ -159,7 +151,11 @@ impl World {
     }
 
     pub async fn issue_pass(&self, upn: &str) -> String {
-        let pass = self.app().issue_pass(&upn.parse().unwrap(), PassOptions::default(), "tester").await.unwrap();
+        let pass = self
+            .app()
+            .issue_pass(&upn.parse().unwrap(), PassOptions::default(), "tester")
+            .await
+            .unwrap();
         pass.value.expose().clone()
     }
 
@@ -190,7 +186,9 @@ impl World {
     pub async fn ready(&self, upn: &str) -> Person {
         let person = self.enrolled(upn).await;
         let mut browser = self.browser();
-        let page = browser.sign_in(&entra::request(self.now()), upn, &person.code(self.now())).await;
+        let page = browser
+            .sign_in(&entra::request(self.now()), upn, &person.code(self.now()))
+            .await;
         assert!(page.answer().is_none(), "enrolment leaves notices");
         browser.submit(&[]).await.expect_answer();
         self.advance(30);
@@ -217,7 +215,10 @@ pub struct Sql(sqlx::AnyPool);
 
 impl Sql {
     pub async fn run(&self, statement: &str) {
-        let done = sqlx::raw_sql(sqlx::AssertSqlSafe(statement.to_owned())).execute(&self.0).await.unwrap();
+        let done = sqlx::raw_sql(sqlx::AssertSqlSafe(statement.to_owned()))
+            .execute(&self.0)
+            .await
+            .unwrap();
         assert!(done.rows_affected() > 0, "{statement}");
     }
 }
