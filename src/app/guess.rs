@@ -138,8 +138,10 @@ impl App {
 
     /// A right answer: the person's counter starts anew, the source gets its try back.
     pub(super) async fn give_back(&self, tx: &mut Tx<'_>, buckets: &Buckets) -> Result<(), Error> {
-        tx.give_back_try(&buckets.person).await?;
+        // In the order of `pay`: two transactions that take two rows in two orders wait
+        // for each other until PostgreSQL refuses one.
         tx.refund_try(&buckets.source).await?;
+        tx.give_back_try(&buckets.person).await?;
         Ok(())
     }
 

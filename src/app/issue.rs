@@ -152,7 +152,12 @@ impl App {
             .resumed_session()
             .cloned()
             .ok_or_else(|| Error::internal("a resumed sign-in without a session"))?;
-        tx.touch_session(&id, now).await?;
+        if !tx.touch_session(&id, now).await? {
+            return Err(Error::denied(
+                &SupportCode::NOT_SIGNED_IN,
+                "the session was ended meanwhile",
+            ));
+        }
         if !tx.set_attempt_user(&attempt.id, &user.id).await? {
             return Err(Error::denied(
                 &SupportCode::PERSON_CHANGED,

@@ -164,20 +164,25 @@ impl Tx<'_> {
         .await
     }
 
-    /// Ends a person's attempts: open ones expire now, and kept answers are not repeated.
+    /// Ends a person's attempts: open ones are over, and kept answers are not repeated.
     /// How many were open.
+    ///
+    /// They end as of 1970, not as of now: an answer that is being made at this moment read
+    /// its clock, perhaps another node's, before us, and its update must fail all the same.
     pub async fn end_attempts_of(
         &mut self,
         user: &UserId,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
+        self.lock_user(user).await?;
         self.run(
-            sql("UPDATE attempts SET sealed_answer = NULL WHERE user_id = $1 AND sealed_answer IS NOT NULL")
-                .bind(user.as_str()),
+            sql("UPDATE attempts SET sealed_answer = NULL
+                 WHERE user_id = $1 AND sealed_answer IS NOT NULL")
+            .bind(user.as_str()),
         )
         .await?;
         self.run(
-            sql("UPDATE attempts SET expires_at = $2
+            sql("UPDATE attempts SET expires_at = 0
                  WHERE user_id = $1 AND answered_at IS NULL AND expires_at > $2")
             .bind(user.as_str())
             .bind(now.as_millis()),

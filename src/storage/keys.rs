@@ -136,11 +136,15 @@ impl Tx<'_> {
             "UPDATE access_passes SET revoked_at = $1 WHERE revoked_at IS NULL",
             "UPDATE sessions SET revoked_at = $1 WHERE revoked_at IS NULL",
             "UPDATE enrolments SET finished_at = $1 WHERE finished_at IS NULL",
-            "UPDATE attempts SET sealed_answer = NULL, expires_at = CASE WHEN expires_at > $1 THEN $1 ELSE expires_at END",
         ] {
             rows += self.run(sql(statement).bind(at)).await?;
         }
-        rows += self.run(sql("DELETE FROM evidence")).await?;
+        for statement in [
+            "UPDATE attempts SET sealed_answer = NULL, expires_at = 0",
+            "DELETE FROM evidence",
+        ] {
+            rows += self.run(sql(statement)).await?;
+        }
         Ok(rows)
     }
 }

@@ -150,8 +150,12 @@ impl ReadTx<'_> {
 
 impl Tx<'_> {
     /// Stores a session. Only `signin::complete` can make one.
+    ///
+    /// Holds the person's row, as whatever ends sessions does: an operator who ends all of
+    /// them at this moment waits for this one and ends it too.
     pub async fn insert_session(&mut self, session: &SealedSession) -> Result<(), StoreError> {
         let row = session.row();
+        self.lock_user(&row.user).await?;
         self.run(
             sql("INSERT INTO sessions (id, token, user_id, proofs, created_at, last_used_at, revoked_at, tag)
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
@@ -168,15 +172,17 @@ impl Tx<'_> {
         .map(drop)
     }
 
-    /// The session was used. Never earlier than it was; an ended one stays as it is.
+    /// The session is used, and held until the transaction is over; `false` if it has
+    /// ended, also if that was a moment ago: then it answers nothing any more.
     pub async fn touch_session(
         &mut self,
         id: &SessionId,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
         self.run_once(
-            sql("UPDATE sessions SET last_used_at = $2
-                 WHERE id = $1 AND revoked_at IS NULL AND last_used_at <= $2")
+            sql("UPDATE sessions SET
+                   last_used_at = CASE WHEN last_used_at < $2 THEN $2 ELSE last_used_at END
+                 WHERE id = $1 AND revoked_at IS NULL")
             .bind(id.as_str())
             .bind(at.as_millis()),
         )
@@ -189,6 +195,13 @@ impl Tx<'_> {
         id: &SessionId,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
+        // The person first, then the session: everyone locks them in this order.
+        self.run(
+            sql("UPDATE users SET created_at = created_at
+                 WHERE id = (SELECT user_id FROM sessions WHERE id = $1)")
+            .bind(id.as_str()),
+        )
+        .await?;
         self.run_once(
             sql("UPDATE sessions SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL")
                 .bind(id.as_str())
@@ -203,6 +216,7 @@ impl Tx<'_> {
         user: &UserId,
         at: Timestamp,
     ) -> Result<u64, StoreError> {
+        self.lock_user(user).await?;
         self.run(
             sql("UPDATE sessions SET revoked_at = $2 WHERE user_id = $1 AND revoked_at IS NULL")
                 .bind(user.as_str())

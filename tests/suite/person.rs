@@ -165,8 +165,8 @@ impl Person {
         records
     }
 
-    /// Signs in through `store` and begins a session, which is stored.
-    pub async fn session(&self, store: &Store, now: Timestamp) -> SealedSession {
+    /// Signs in through `store`; the session that follows is not stored.
+    pub async fn sealed_session(&self, store: &Store, now: Timestamp) -> SealedSession {
         let attempt = stored_attempt(store, Some(&self.user), "203.0.113.7").await;
         let records = self.prove(store, &attempt, now).await;
         let live = [self.password.id.clone(), self.totp.id.clone()];
@@ -176,13 +176,18 @@ impl Person {
         };
         let signed_in =
             complete::complete(&attempt, &records, holder, &self.sealing, now, LIFETIME).unwrap();
-        let session = complete::seal_session(
+        complete::seal_session(
             &signed_in,
             SessionId::random(&mut SystemRandom),
             browser(),
             &self.sealing,
             now,
-        );
+        )
+    }
+
+    /// Signs in through `store` and begins a session, which is stored.
+    pub async fn session(&self, store: &Store, now: Timestamp) -> SealedSession {
+        let session = self.sealed_session(store, now).await;
         let mut tx = store.begin().await.unwrap();
         tx.insert_session(&session).await.unwrap();
         tx.commit().await.unwrap();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use claimbridge::{
-    base::clock::Timestamp,
+    base::{clock::Timestamp, ids::UserId, random::SystemRandom},
     signin::lockout::Delays,
     storage::{Reserve, Store},
 };
@@ -185,6 +185,33 @@ pub async fn tries_come_back(database: Database) {
         tx.reserve_try("c", Delays::PERSON, NOW).await.unwrap(),
         Reserve::Granted { failures: 1 }
     );
+}
+
+pub async fn waits_are_lifted_by_person(database: Database) {
+    let store = database.node().await;
+    let (one, two) = (
+        UserId::random(&mut SystemRandom),
+        UserId::random(&mut SystemRandom),
+    );
+    let theirs = [
+        format!("password:{one}"),
+        format!("password:{one}:0123456789abcdef"),
+        format!("pass:{one}"),
+    ];
+    let others = [format!("password:{two}"), "source:203.0.113.7".to_owned()];
+    for bucket in theirs.iter().chain(&others) {
+        reserve(&store, bucket, Delays::PERSON, NOW).await;
+    }
+    let mut tx = store.begin().await.unwrap();
+    let row = format!("in-a-row:{one}");
+    tx.count_failure(&row, NOW).await.unwrap();
+    assert_eq!(tx.lift_waits_of(&one).await.unwrap(), 3);
+    for bucket in &theirs {
+        assert_eq!(tx.failures(bucket).await.unwrap(), 0, "{bucket}");
+    }
+    for bucket in others.iter().chain([&row]) {
+        assert_eq!(tx.failures(bucket).await.unwrap(), 1, "{bucket}");
+    }
 }
 
 pub async fn failures_in_a_row_are_kept(database: Database) {
