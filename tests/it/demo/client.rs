@@ -35,6 +35,16 @@ impl Form {
         value.clone_into(&mut input.2);
     }
 
+    /// Fills the input of this name.
+    pub fn set(&mut self, name: &str, value: &str) {
+        let input = self
+            .inputs
+            .iter_mut()
+            .find(|(known, ..)| known == name)
+            .unwrap_or_else(|| panic!("no input {name}"));
+        value.clone_into(&mut input.2);
+    }
+
     pub fn asks_for(&self, autocomplete: &str) -> bool {
         self.inputs
             .iter()
@@ -145,23 +155,24 @@ impl Client {
                 (authority, path.to_owned())
             });
         let host = authority.rsplit_once(':').unwrap().0.to_owned();
-        let cookies = self.jar.get(&host).map(|jar| {
-            jar.iter()
+        let cookies = self.jar.get(&host).map_or_else(String::new, |jar| {
+            let pairs: Vec<_> = jar
+                .iter()
                 .map(|(name, value)| format!("{name}={value}"))
-                .collect::<Vec<_>>()
-                .join("; ")
+                .collect();
+            format!("Cookie: {}\r\n", pairs.join("; "))
         });
-        let mut request =
-            format!("{method} /{path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n");
-        if let Some(cookies) = cookies {
-            request += &format!("Cookie: {cookies}\r\n");
-        }
-        if method == "POST" {
-            request += &format!(
+        let about_body = if method == "POST" {
+            format!(
                 "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n",
                 body.len()
-            );
-        }
+            )
+        } else {
+            String::new()
+        };
+        let request = format!(
+            "{method} /{path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n{cookies}{about_body}"
+        );
         let mut socket = TcpStream::connect(authority).unwrap();
         socket
             .write_all(format!("{request}\r\n{body}").as_bytes())
