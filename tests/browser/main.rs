@@ -1,6 +1,18 @@
-//! Run by `tests/run.sh`, which gives it what it needs. Not part of plain `cargo test`.
+//! A person in a real browser: Chromium, the real binary, the demo. Run by `tests/run.sh`.
+//!
+//! Each test starts its own `claimbridge demo` and its own chromedriver on free ports
+//! and ends both; nothing sleeps: what must appear is waited for. Pictures of every
+//! step are in `target/screenshots/`.
 
-#[test]
-fn is_written() {
-    panic!("the browser tests are not written yet");
-}
+#[cfg(test)]
+mod demo;
+#[cfg(test)]
+mod enrolment;
+#[cfg(test)]
+mod journey;
+#[cfg(test)]
+mod refusals;
+#[cfg(test)]
+mod ways;
+#[cfg(test)]
+mod window;

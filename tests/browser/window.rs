@@ -1,0 +1,169 @@
+//! One browser window, and what a person does in it.
+
+use std::{path::Path, time::Duration};
+
+use thirtyfour::prelude::*;
+use tokio::sync::Mutex;
+
+use super::demo::{Demo, chromedriver};
+
+/// Two browsers at once are enough for the machine of a test.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+
+/// How long something may take to appear.
+const PATIENCE: Duration = Duration::from_secs(20);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+
+/// Runs `test` with a fresh demo and the address of a chromedriver.
+pub async fn with_demo<F: Future<Output = WebDriverResult<()>>>(
+    test: impl FnOnce(Demo, Browsers) -> F,
+) {
+    let _turn = ONE_AT_A_TIME.lock().await;
+    let (_process, address) = chromedriver();
+    test(Demo::start(), Browsers { address }).await.unwrap();
+}
+
+/// Opens browsers, each with a profile of its own.
+pub struct Browsers {
+    address: String,
+}
+
+/// Whether pages may run scripts.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Scripts {
+    On,
+    Off,
+}
+
+impl Browsers {
+    /// Opens a browser for `steps`, and closes it also when they fail.
+    pub async fn open<F: Future<Output = WebDriverResult<()>>>(
+        &self,
+        scripts: Scripts,
+        steps: impl FnOnce(Window) -> F,
+    ) {
+        let mut wanted = DesiredCapabilities::chrome();
+        let profile = tempfile::tempdir().unwrap();
+        let folder = format!("--user-data-dir={}", profile.path().display());
+        for flag in [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--window-size=1000,1100",
+            &folder,
+        ] {
+            wanted.add_arg(flag).unwrap();
+        }
+        if scripts == Scripts::Off {
+            let prefs =
+                serde_json::json!({"profile.managed_default_content_settings.javascript": 2});
+            wanted.add_experimental_option("prefs", prefs).unwrap();
+        }
+        let driver = WebDriver::new(&self.address, wanted).await.unwrap();
+        driver
+            .run_and_quit(|driver| steps(Window(driver)))
+            .await
+            .unwrap();
+    }
+}
+
+/// A window.
+#[derive(Clone)]
+pub struct Window(pub WebDriver);
+
+impl Window {
+    pub async fn goto(&self, address: &str) -> WebDriverResult<()> {
+        self.0.goto(address).await
+    }
+
+    async fn find(&self, by: By, what: &str) -> WebDriverResult<WebElement> {
+        let found = self
+            .0
+            .query(by)
+            .wait(PATIENCE, BETWEEN_LOOKS)
+            .first_opt()
+            .await?;
+        let Some(found) = found else {
+            let text = self.text().await?;
+            let at = self.0.current_url().await?;
+            panic!("{what} is not on {at}:\n{text}");
+        };
+        Ok(found)
+    }
+
+    /// Waits for the heading that contains `words`.
+    pub async fn sees(&self, words: &str) -> WebDriverResult<()> {
+        let path = format!("//h1[contains(normalize-space(.), \"{words}\")]");
+        self.find(By::XPath(path), words).await.map(drop)
+    }
+
+    /// Waits for the alert that contains `words`.
+    pub async fn is_told(&self, words: &str) -> WebDriverResult<()> {
+        let path = format!("//*[@role='alert'][contains(normalize-space(.), \"{words}\")]");
+        self.find(By::XPath(path), words).await.map(drop)
+    }
+
+    /// Types into the input with that autocomplete token, or that name.
+    pub async fn types(&self, field: &str, value: &str) -> WebDriverResult<()> {
+        let css = format!(
+            "input[autocomplete~='{field}']:not([type='hidden']), input[name='{field}']:not([type='hidden'])"
+        );
+        let input = self.find(By::Css(css), field).await?;
+        input.clear().await?;
+        input.send_keys(value).await
+    }
+
+    /// Presses the button or link that contains `words`.
+    pub async fn presses(&self, words: &str) -> WebDriverResult<()> {
+        let path = format!(
+            "//*[self::button or self::a or self::summary][contains(normalize-space(.), \"{words}\")]"
+        );
+        self.find(By::XPath(path), words).await?.click().await
+    }
+
+    /// The page as text.
+    pub async fn text(&self) -> WebDriverResult<String> {
+        self.0.find(By::Tag("body")).await?.text().await
+    }
+
+    /// The texts of all elements that `css` finds.
+    pub async fn texts(&self, css: &str) -> WebDriverResult<Vec<String>> {
+        let mut texts = Vec::new();
+        for element in self.0.find_all(By::Css(css)).await? {
+            texts.push(element.text().await?);
+        }
+        Ok(texts)
+    }
+
+    /// Takes a picture for people to look at.
+    pub async fn picture(&self, name: &str) -> WebDriverResult<()> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/screenshots");
+        std::fs::create_dir_all(&folder).unwrap();
+        self.0.screenshot(&folder.join(format!("{name}.png"))).await
+    }
+
+    /// From the practice tenant to the identity provider's first page.
+    pub async fn comes_from_entra(&self, demo: &Demo) -> WebDriverResult<()> {
+        self.goto(&demo.practice).await?;
+        self.presses("Sign in to Partner Center").await?;
+        self.sees("Sign in").await
+    }
+
+    /// Types name and password.
+    pub async fn gives_password(&self, name: &str, password: &str) -> WebDriverResult<()> {
+        self.types("username", name).await?;
+        self.types("current-password", password).await?;
+        self.presses("Next").await
+    }
+
+    /// Types a code.
+    pub async fn gives_code(&self, code: &str) -> WebDriverResult<()> {
+        self.types("one-time-code", code).await?;
+        self.presses("Sign in").await
+    }
+}
