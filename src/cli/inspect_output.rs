@@ -2,8 +2,10 @@
 
 use std::io::{self, Write};
 
+use serde_json::Value;
+
 use crate::inspect::{
-    Basis, Consumer, Context, Kind, Outcome, Report, Severity, Verdict, rules::Rule,
+    Basis, Consumer, Context, Kind, Outcome, Report, Severity, Verdict, rules::Rule, shown,
 };
 
 pub(super) fn report_as_json(report: &Report, out: &mut dyn Write) -> io::Result<()> {
@@ -40,7 +42,7 @@ pub(super) fn report_in_words(
         context.skew.as_secs()
     )?;
     if report.findings.is_empty() {
-        return writeln!(out, "No rule is broken.");
+        writeln!(out, "No rule is broken.")?;
     }
     for finding in &report.findings {
         writeln!(out)?;
@@ -58,7 +60,53 @@ pub(super) fn report_in_words(
         }
         writeln!(out, "  from: {}", finding.reference)?;
     }
+    let mut lines = Vec::new();
+    leaves("", &report.decoded, &mut lines);
+    if !lines.is_empty() {
+        writeln!(out, "\nThe message says:")?;
+    }
+    for (name, value) in lines {
+        writeln!(out, "  {name}: {value}")?;
+    }
     Ok(())
+}
+
+/// The values of a decoded message with their paths; what is absent is left out.
+fn leaves(path: &str, value: &Value, lines: &mut Vec<(String, String)>) {
+    let below = |name: &str| {
+        if path.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{path}.{name}")
+        }
+    };
+    match value {
+        Value::Null => {}
+        Value::Object(members) => {
+            for (name, member) in members {
+                leaves(&below(&shown(name, 80)), member, lines);
+            }
+        }
+        Value::Array(items) if items.iter().any(|item| item.is_object() || item.is_array()) => {
+            for (at, item) in items.iter().enumerate() {
+                leaves(&below(&(at + 1).to_string()), item, lines);
+            }
+        }
+        Value::Array(items) => {
+            let items: Vec<_> = items.iter().map(plain).collect();
+            if !items.is_empty() {
+                lines.push((path.to_owned(), items.join(", ")));
+            }
+        }
+        leaf => lines.push((path.to_owned(), plain(leaf))),
+    }
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => shown(text, 200),
+        other => shown(&other.to_string(), 200),
+    }
 }
 
 fn sentence(verdict: &Verdict) -> String {

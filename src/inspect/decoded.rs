@@ -163,5 +163,20 @@ pub(super) fn of_request(request: XmlElement<'_>) -> Value {
             .collect::<Vec<_>>(),
         "comparison": values(&contexts, "Comparison"),
         "signatures": signatures,
+        "would_answer": would_answer(request),
     })
+}
+
+/// What this identity provider answers: it has no sign-in with less than two factors.
+fn would_answer(request: XmlElement<'_>) -> &'static str {
+    let asks = |name: &str| matches!(request.attribute(name), Some("true" | "1"));
+    if asks("IsPassive") && asks("ForceAuthn") {
+        "NoPassive: it may not ask, and must ask."
+    } else if asks("IsPassive") {
+        "multipleauthn from a session that is fresh enough, otherwise NoPassive."
+    } else if asks("ForceAuthn") {
+        "multipleauthn, after both factors were proved again."
+    } else {
+        "multipleauthn, after two factors or from a session that is fresh enough."
+    }
 }

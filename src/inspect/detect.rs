@@ -32,6 +32,8 @@ const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIEN
 /// What was recognised, with the wrappings off.
 pub(super) struct Detected<'a> {
     pub(super) encoding: Vec<Encoding>,
+    /// What came beside the message in a form or address: RelayState and SigAlg.
+    pub(super) beside: Vec<(&'static str, String)>,
     pub(super) content: Content<'a>,
 }
 
@@ -52,24 +54,38 @@ pub(super) enum Content<'a> {
 /// Takes off the wrappings.
 pub(super) fn detect(bytes: &[u8]) -> Detected<'_> {
     let mut encoding = Vec::new();
+    let mut beside = Vec::new();
     let mut now = Cow::Borrowed(bytes);
     for _ in 0..=MAX_WRAPPINGS {
-        match step(now) {
-            Step::Done(content) => return Detected { encoding, content },
+        let content = match step(now, &mut beside) {
+            Step::Done(content) => content,
+            Step::TooMuch(taken_off, content) => {
+                encoding.push(taken_off);
+                content
+            }
             Step::Unwrapped(taken_off, inner) => {
                 encoding.push(taken_off);
                 now = inner;
+                continue;
             }
-        }
+        };
+        return Detected {
+            encoding,
+            beside,
+            content,
+        };
     }
     Detected {
         encoding,
+        beside,
         content: Content::Unknown("The input is wrapped too many times."),
     }
 }
 
 enum Step<'a> {
     Done(Content<'a>),
+    /// The wrapping came off and what is in it is over a limit.
+    TooMuch(Encoding, Content<'a>),
     Unwrapped(Encoding, Cow<'a, [u8]>),
 }
 
@@ -77,7 +93,7 @@ fn unknown(why: &'static str) -> Step<'static> {
     Step::Done(Content::Unknown(why))
 }
 
-fn step(bytes: Cow<'_, [u8]>) -> Step<'_> {
+fn step<'a>(bytes: Cow<'a, [u8]>, beside: &mut Vec<(&'static str, String)>) -> Step<'a> {
     if bytes.len() > MAX_BYTES {
         return Step::Done(Content::Excess {
             kind: kind_of_beginning(&bytes),
@@ -106,13 +122,13 @@ fn step(bytes: Cow<'_, [u8]>) -> Step<'_> {
         return Step::Done(Content::Jwt(token.to_owned()));
     }
     if let Some(query) = query_of_url(trimmed) {
-        return match message_parameter(query) {
+        return match message_parameter(query, beside) {
             Ok(value) => Step::Unwrapped(Encoding::RedirectUrl, Cow::Owned(value)),
             Err(why) => unknown(why),
         };
     }
     if is_form(trimmed) {
-        return match message_parameter(trimmed) {
+        return match message_parameter(trimmed, beside) {
             Ok(value) => Step::Unwrapped(Encoding::Form, Cow::Owned(value)),
             Err(why) => unknown(why),
         };
@@ -189,6 +205,8 @@ fn query_of_url(text: &str) -> Option<&str> {
 }
 
 const PARAMETERS: [&str; 4] = ["SAMLResponse", "SAMLRequest", "access_token", "id_token"];
+/// Parameters that a reader of the message wants to see too.
+const BESIDE: [&str; 2] = ["RelayState", "SigAlg"];
 
 fn is_form(text: &str) -> bool {
     text.split('&').any(|pair| {
@@ -198,12 +216,20 @@ fn is_form(text: &str) -> bool {
 }
 
 /// The value of the one parameter that carries a message.
-fn message_parameter(query: &str) -> Result<Vec<u8>, &'static str> {
+fn message_parameter(
+    query: &str,
+    beside: &mut Vec<(&'static str, String)>,
+) -> Result<Vec<u8>, &'static str> {
     let mut found = None;
     for pair in query.split(['&', '#']) {
         let Some((name, value)) = pair.split_once('=') else {
             continue;
         };
+        if let Some(known) = BESIDE.iter().find(|known| **known == name) {
+            let value = value.replace('+', " ");
+            let decoded = percent_encoding::percent_decode_str(&value).decode_utf8_lossy();
+            beside.push((known, decoded.into_owned()));
+        }
         if !PARAMETERS.contains(&name) {
             continue;
         }
@@ -255,13 +281,17 @@ fn inflate(bytes: &[u8]) -> Step<'static> {
         return unknown("The input is no XML, JSON, token, or one of these encoded.");
     }
     if inflated.len() > allowed {
-        return Step::Done(Content::Excess {
-            kind: kind_of_beginning(&inflated),
-            what: format!(
-                "{} bytes inflate to more than {allowed} (at most {MAX_RATIO} times as many, and {MAX_BYTES} in all).",
-                bytes.len()
-            ),
-        });
+        let what = format!(
+            "{} bytes inflate to more than {allowed} (at most {MAX_RATIO} times as many, and {MAX_BYTES} in all).",
+            bytes.len()
+        );
+        return Step::TooMuch(
+            Encoding::Deflate,
+            Content::Excess {
+                kind: kind_of_beginning(&inflated),
+                what,
+            },
+        );
     }
     if read.is_err() {
         return unknown("The DEFLATE data ends too early or is damaged.");
@@ -396,7 +426,10 @@ mod tests {
         let wrapped = base64::engine::general_purpose::STANDARD.encode(bomb);
         assert_eq!(
             unwrapped(wrapped.as_bytes()),
-            (vec![Encoding::Base64], "excess Saml2Response".to_owned())
+            (
+                vec![Encoding::Base64, Encoding::Deflate],
+                "excess Saml2Response".to_owned()
+            )
         );
     }
 

@@ -34,9 +34,11 @@ use serde_json::Value;
 pub use context::{Consumer, Context, GivenRequest, UncheckedSignature};
 pub use jwks::Jwks;
 pub use report::{Basis, Encoding, Finding, Input, Kind, Outcome, Report, Severity, Verdict};
+pub use rule::shown;
 
 use reading::{ReadContent, Refusal};
 use rule::{Check, Rule, Ruling};
+
 use saml_case::{SamlCase, SignatureState};
 use token_case::{TokenCase, TokenSignature};
 use xml_case::XmlCase;
@@ -123,6 +125,11 @@ fn judge(bytes: &[u8], context: &Context, detail: Detail) -> Report {
             conclude(&mut report, kind, context, Case::Token(&case), None);
         }
         ReadContent::Xml(xml) => judge_xml(&mut report, &xml, context, detail),
+    }
+    if let Value::Object(decoded) = &mut report.decoded {
+        for (name, value) in read.beside {
+            decoded.insert(name.to_owned(), value.into());
+        }
     }
     report
 }

@@ -23,6 +23,8 @@ use super::{
 /// What came of reading.
 pub(super) struct Read<'a> {
     pub(super) encoding: Vec<Encoding>,
+    /// What came beside the message: RelayState and SigAlg.
+    pub(super) beside: Vec<(&'static str, String)>,
     pub(super) content: ReadContent<'a>,
 }
 
@@ -69,6 +71,7 @@ pub(super) fn read<'a>(bytes: &'a [u8], context: &'a Context) -> Read<'a> {
     };
     Read {
         encoding: detected.encoding,
+        beside: detected.beside,
         content: inner,
     }
 }

@@ -119,7 +119,7 @@ pub(super) fn quoted(text: &str) -> String {
 
 /// At most `limit` characters of `text`, with what would steer a terminal or
 /// show as nothing made visible: evidence repeats what a stranger wrote.
-pub(super) fn shown(text: &str, limit: usize) -> String {
+pub fn shown(text: &str, limit: usize) -> String {
     let mut shown = String::new();
     for c in text.chars().take(limit) {
         if c.is_control() || is_format_character(c) {

@@ -170,7 +170,7 @@ fn host_is_within(issuer: &str, domain: &DomainName) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{domain_in_path, host_is_within, immutable_id_problem};
+    use super::{DomainName, domain_in_path, host_is_within, immutable_id_problem};
 
     #[test]
     fn the_domain_that_an_issuer_names() {
@@ -188,7 +188,7 @@ mod tests {
             ("urn:contoso.com", None),
         ] {
             let found = domain_in_path(issuer);
-            assert_eq!(found.as_ref().map(|name| name.as_str()), domain, "{issuer}");
+            assert_eq!(found.as_ref().map(DomainName::as_str), domain, "{issuer}");
         }
         let contoso = "contoso.com".parse().unwrap();
         assert!(host_is_within("http://sts.contoso.com/adfs", &contoso));

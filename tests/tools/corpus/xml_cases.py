@@ -101,7 +101,7 @@ def limits(book, keys):
     case("xml-002-elements", "rejected", ["CB-XML-002"], extensions("<x:a/>" * 2000))
     bomb = response(keys.active, extensions=extensions(" " * 4_000_000)).encode()
     book.add("xml-002-deflate-bomb", base64.b64encode(deflate(bomb)).decode(), "rejected", ["CB-XML-002"],
-             encoding=["base64"])
+             encoding=["base64", "deflate"])
 
 
 def texts(book, keys, good):
