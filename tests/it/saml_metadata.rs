@@ -73,6 +73,16 @@ fn attack_39_no_other_party_has_entras_name_or_hosts() {
             Err(MetadataError::Microsoft(_))
         ));
     }
+    for name in [
+        "https://login.microsoftonline.com/extSTS.srf",
+        "https://login.partner.microsoftonline.cn/extSTS.srf",
+        "https://sts.windows.net/df845f1a-7b35-40a2-ba78-6481de91f8ae/",
+    ] {
+        assert!(matches!(
+            register(&metadata(name, &acs("0", "https://sp.example.com/acs"))),
+            Err(MetadataError::MicrosoftName(_))
+        ));
+    }
     for address in [
         "https://LOGIN.microsoftonline.com/login.srf",
         "https://login.microsoftonline.com./login.srf",

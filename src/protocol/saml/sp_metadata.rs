@@ -57,6 +57,11 @@ pub enum MetadataError {
         "the reply address {0:?} is Microsoft's; Entra is registered by `[entra] cloud`, not from metadata"
     )]
     Microsoft(String),
+    /// An entity id under Microsoft's hosts: an audience that Entra may take for its own.
+    #[error(
+        "the entity id {0:?} is Microsoft's; Entra is registered by `[entra] cloud`, not from metadata"
+    )]
+    MicrosoftName(String),
     /// An index that is no number up to 65535, or stands twice.
     #[error("the AssertionConsumerService indexes are not different numbers")]
     Index,
@@ -120,6 +125,14 @@ impl SpMetadata {
         present: &[EntityId],
     ) -> Result<RelyingParty, MetadataError> {
         require_free_name(&self.entity_id, present)?;
+        // Entra also goes by addresses (`…/extSTS.srf`, facts §0): none of them is an audience here.
+        let is_microsofts_name = Url::parse(&self.entity_id)
+            .ok()
+            .and_then(|url| url.host_str().map(is_microsofts))
+            .unwrap_or(false);
+        if is_microsofts_name {
+            return Err(MetadataError::MicrosoftName(self.entity_id));
+        }
         for reply in &self.reply_urls {
             require_reply_url(&reply.url)?;
         }
