@@ -21,6 +21,8 @@ pub mod enrol;
 pub mod error;
 /// Paying for guesses.
 mod guess;
+/// What happened in one attempt.
+pub mod history;
 /// Answering the relying party.
 pub mod issue;
 /// Signing keys and the master key.
@@ -51,7 +53,7 @@ use std::{
 
 use tokio::sync::Semaphore;
 
-pub use error::{Category, Error};
+pub use error::{Category, Error, SupportCode};
 pub use settings::Settings;
 
 use crate::{

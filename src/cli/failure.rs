@@ -3,7 +3,10 @@
 
 use std::{fmt, io};
 
-use crate::config::Problems;
+use crate::{
+    app::{self, Category},
+    config::Problems,
+};
 
 /// A command's failure.
 #[derive(Debug)]
@@ -46,6 +49,20 @@ impl fmt::Display for Failure {
 impl From<Problems> for Failure {
     fn from(problems: Problems) -> Self {
         Self::usage(problems)
+    }
+}
+
+impl From<app::Error> for Failure {
+    fn from(error: app::Error) -> Self {
+        let text = super::chain(&error);
+        match error.category() {
+            Category::Denied | Category::NotFound | Category::Conflict => Self::no(text),
+            Category::Invalid => Self::usage(text),
+            Category::Unavailable | Category::Internal => Self::service(format!(
+                "{text}; `claimbridge explain {}` says more",
+                error.code().code
+            )),
+        }
     }
 }
 

@@ -6,12 +6,23 @@
 
 mod check;
 mod demo;
+mod domain;
+mod explain;
 mod failure;
 mod init;
 /// `inspect`: the token inspector.
 pub mod inspect;
 mod inspect_output;
+mod keys;
+mod migrate;
+mod open;
+mod operator;
+mod relying_party;
+mod serve;
 mod start;
+mod user;
+mod user_import;
+mod user_list;
 
 use std::{
     io::{self, Write},
@@ -48,6 +59,17 @@ enum Command {
     Demo(demo::DemoArgs),
     Init(init::InitArgs),
     Check(check::CheckArgs),
+    Migrate(migrate::MigrateArgs),
+    Serve(serve::ServeArgs),
+    #[command(subcommand)]
+    User(Box<user::UserCommand>),
+    #[command(subcommand)]
+    Domain(domain::DomainCommand),
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
+    #[command(subcommand)]
+    RelyingParty(relying_party::RelyingPartyCommand),
+    Explain(explain::ExplainArgs),
     Inspect(Box<inspect::InspectArgs>),
 }
 
@@ -79,6 +101,29 @@ fn run(cli: Cli, out: &mut dyn Write) -> Result<ExitCode, Failure> {
         Command::Check(args) => {
             check::run(&args, config_path(named).as_deref(), environment(), out)?;
         }
+        Command::Migrate(args) => {
+            wait_for(migrate::run(&args, config_path(named).as_deref(), out))?;
+        }
+        Command::Serve(args) => {
+            let path = config_path(named);
+            in_runtime(serve::run(&args, path.as_deref(), out))?;
+        }
+        Command::User(command) => {
+            wait_for(user::run(*command, config_path(named).as_deref(), out))?;
+        }
+        Command::Domain(command) => {
+            wait_for(domain::run(command, config_path(named).as_deref(), out))?;
+        }
+        Command::Keys(command) => {
+            wait_for(keys::run(command, config_path(named).as_deref(), out))?;
+        }
+        Command::RelyingParty(command) => {
+            let path = config_path(named);
+            wait_for(relying_party::run(command, path.as_deref(), out))?;
+        }
+        Command::Explain(args) => {
+            wait_for(explain::run(&args, config_path(named).as_deref(), out))?;
+        }
         Command::Inspect(args) => {
             let now = SystemClock.now();
             return Ok(inspect::run(*args, now, out, &mut io::stderr()));
@@ -94,6 +139,27 @@ fn in_runtime<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Fa
         .build()
         .map_err(|error| Failure::service(format!("no threads could be started: {error}")))?
         .block_on(work)
+}
+
+/// Runs a command that talks to the database; it needs no second thread.
+fn wait_for(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::service(format!("the async runtime did not start: {error}")))?
+        .block_on(command)
+}
+
+/// An error with its causes, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }
 
 /// The named file, else the first of the usual places that has one; none is fine

@@ -7,6 +7,7 @@
 //!
 //! Read next: [`Config::load`]; the commented file that `init` writes is in `template`.
 
+mod duration;
 mod entra;
 mod problem;
 mod reader;
@@ -22,9 +23,10 @@ use std::{
 
 use url::{Host, Url};
 
+pub use duration::parse_duration;
 pub use entra::Entra;
 pub use problem::{Problem, Problems};
-pub use reader::CONFIG_VARIABLE;
+pub use reader::{CONFIG_VARIABLE, secret_file};
 
 use crate::{
     base::{address_range::AddressRange, clock::Timestamp, secret::Secret, text::DomainName},
@@ -74,8 +76,8 @@ pub struct Tls {
 pub struct DomainSetting {
     /// The domain.
     pub name: DomainName,
-    /// Its `issuerUri`.
-    pub issuer: String,
+    /// Its `issuerUri`, if the operator names one.
+    pub issuer: Option<String>,
 }
 
 /// Times and limits.
@@ -93,6 +95,8 @@ pub struct Policy {
     pub person_delays: Delays,
     /// How wrong guesses from one address make wait, over all people.
     pub source_delays: Delays,
+    /// How many sign-ins one source address may have open.
+    pub open_attempts_per_source: u32,
     /// How long a temporary access pass is good, unless `user pass` says otherwise.
     pub pass_lifetime: Duration,
     /// How many characters a temporary access pass has.
@@ -107,7 +111,7 @@ pub struct Branding {
     /// The organisation's name.
     pub name: String,
     /// Whom to ask: "the service desk, extension 1234".
-    pub support_contact: String,
+    pub support_contact: Option<String>,
 }
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -147,9 +151,7 @@ fn read(reader: &mut Reader) -> Option<Config> {
         name: reader
             .text("branding.name")
             .unwrap_or_else(|| "claimbridge".to_owned()),
-        support_contact: reader
-            .text("branding.support_contact")
-            .unwrap_or_else(|| "your service desk".to_owned()),
+        support_contact: reader.text("branding.support_contact"),
     };
     Some(Config {
         public_url: public_url?,
@@ -331,7 +333,7 @@ fn read_domains(reader: &mut Reader, public_url: Option<&Url>) -> Vec<DomainSett
             Ok(domain) => {
                 settings.push(DomainSetting {
                     name: domain.name.clone(),
-                    issuer: domain.issuer_uri.clone(),
+                    issuer,
                 });
                 present.push(domain);
             }
@@ -366,6 +368,11 @@ fn read_policy(reader: &mut Reader) -> Policy {
             .unwrap_or(1),
         person_delays: read_delays(reader, "person", Delays::PERSON, 1..=20),
         source_delays: read_delays(reader, "source", Delays::SOURCE, 5..=100_000),
+        open_attempts_per_source: reader.number(
+            "policy.open_attempts_per_source",
+            200,
+            10..=100_000,
+        ),
         pass_lifetime: reader.duration("policy.pass_lifetime", HOUR, 10 * MINUTE..=30 * DAY),
         pass_length: reader.number("policy.pass_length", 16, 12..=48),
         trusted_proxies: reader.list("policy.trusted_proxies"),

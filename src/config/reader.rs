@@ -16,7 +16,10 @@ use std::{
 
 use toml::Value;
 
-use super::problem::{Problem, Problems};
+use super::{
+    duration::{parse_duration, show_duration},
+    problem::{Problem, Problems},
+};
 use crate::base::secret::Secret;
 
 const PREFIX: &str = "CLAIMBRIDGE_";
@@ -332,18 +335,14 @@ impl Reader {
         if let Some(text) = inline {
             return Some(Secret::new(text));
         }
-        if let Some(path) = self.path(&twin)
-            && is_open_to_others(&path)
-        {
-            let path = path.display();
-            self.object(
-                &twin,
-                &format!("others can read {path}; run `chmod 600 {path}`"),
-            );
-            return None;
+        let path = self.path(&twin)?;
+        match secret_file(&path) {
+            Ok(secret) => Some(secret),
+            Err(text) => {
+                self.object(&twin, &text);
+                None
+            }
         }
-        self.file(&twin)
-            .map(|text| Secret::new(text.trim().to_owned()))
     }
 
     /// All problems, with those of unknown keys.
@@ -391,6 +390,19 @@ impl Reader {
     }
 }
 
+/// The secret in the file at `path`, white space around it off; a file that others
+/// can read is refused. The error is a sentence with its remedy.
+pub fn secret_file(path: &Path) -> Result<Secret<String>, String> {
+    let shown = path.display();
+    if is_open_to_others(path) {
+        return Err(format!("others can read {shown}; run `chmod 600 {shown}`"));
+    }
+    let text = fs::read_to_string(path).map(Secret::new).map_err(|error| {
+        format!("{shown} cannot be read ({error}); correct the path, or let this user read it")
+    })?;
+    Ok(Secret::new(text.expose().trim().to_owned()))
+}
+
 /// `domain.0.name` is written `[[domain]] name`.
 fn shown(key: &str) -> String {
     match key.split('.').collect::<Vec<_>>().as_slice() {
@@ -417,28 +429,4 @@ fn is_open_to_others(path: &Path) -> bool {
         let _ = path;
         false
     }
-}
-
-fn parse_duration(text: &str) -> Option<Duration> {
-    let text = text.trim();
-    let unit = text.chars().last()?;
-    let number: u64 = text.strip_suffix(unit)?.trim().parse().ok()?;
-    let seconds = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3600,
-        'd' => 86400,
-        _ => return None,
-    };
-    number.checked_mul(seconds).map(Duration::from_secs)
-}
-
-fn show_duration(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    for (unit, size) in [('d', 86400), ('h', 3600), ('m', 60)] {
-        if seconds >= size && seconds.is_multiple_of(size) {
-            return format!("{}{unit}", seconds / size);
-        }
-    }
-    format!("{seconds}s")
 }

@@ -66,6 +66,8 @@ master_key_file = "master.key"
 # source_free_tries = 60
 # source_first_delay = "15s"
 # source_longest_delay = "5m"
+# Sign-ins that one source address may have open:
+# open_attempts_per_source = 200
 # Temporary access passes:
 # pass_lifetime = "1h"
 # pass_length = 16
@@ -74,7 +76,8 @@ master_key_file = "master.key"
 
 [branding]
 # name = "claimbridge"
-# support_contact = "your service desk"
+# Whom people ask, on every page:
+# support_contact = "the service desk, extension …"
 
 [listen_ops]
 # /healthz and /readyz on an address of their own:

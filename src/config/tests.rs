@@ -195,14 +195,8 @@ fn the_environment_wins_over_the_file() {
     assert_eq!(config.policy.pass_length, 24);
     assert_ne!(config.master_key.to_hex().as_str(), KEY);
     assert_eq!(config.policy.trusted_proxies.len(), 2);
-    let issuers: Vec<&str> = config.domains.iter().map(|d| d.issuer.as_str()).collect();
-    assert_eq!(
-        issuers,
-        [
-            "https://idp.contoso.com/contoso.com",
-            "https://idp.contoso.com/fabrikam.com"
-        ]
-    );
+    let names: Vec<&str> = config.domains.iter().map(|d| d.name.as_str()).collect();
+    assert_eq!(names, ["contoso.com", "fabrikam.com"]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The one integration binary; `cargo test` needs nothing but Rust for it.
 //!
-//! Each module is one subject. `#[cfg(test)]` on the `mod` lines tells clippy
-//! that `unwrap` is a test's way to fail here.
+//! Each module is one subject. `cfg(test)` on the `mod` lines tells clippy that
+//! `unwrap` is a test's way to fail here.
 
 #[cfg(test)]
 mod architecture;

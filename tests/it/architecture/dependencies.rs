@@ -54,7 +54,7 @@ const RULES: &[(&str, &str)] = &[
     ("practice", "base inspect relying_party::cloud"),
     (
         "cli",
-        "base app config directory inspect keys practice relying_party web",
+        "base app audit config directory inspect keys practice protocol::saml relying_party web",
     ),
 ];
 

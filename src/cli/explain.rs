@@ -1,0 +1,84 @@
+//! `explain`: what a support code or a rule means, for the operator; with an attempt's
+//! id, what happened in it.
+
+use std::{io::Write, path::Path};
+
+use clap::Args;
+
+use super::{Failure, open};
+use crate::{
+    app::{
+        SupportCode,
+        history::{self, AttemptHistory},
+    },
+    base::{clock::Timestamp, ids::AttemptId},
+    inspect::rules,
+};
+
+/// Say what a support code (CB-SIGNIN-003), a rule (CB-SAML-003) or an attempt (att_…) is about.
+#[derive(Args, Debug)]
+pub struct ExplainArgs {
+    /// The code, the rule, or the attempt's id.
+    subject: String,
+}
+
+/// Explains it.
+pub async fn run(
+    args: &ExplainArgs,
+    path: Option<&Path>,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    if let Ok(attempt) = args.subject.parse::<AttemptId>() {
+        return tell_attempt(&attempt, path, out).await;
+    }
+    let wanted = args.subject.trim().to_uppercase();
+    if let Some(code) = SupportCode::ALL.iter().find(|entry| entry.code == wanted) {
+        writeln!(out, "{}\n", code.code)?;
+        writeln!(out, "The person reads: {}", code.person)?;
+        writeln!(out, "For you: {}", code.operator)?;
+        return Ok(());
+    }
+    if let Some(rule) = rules::by_id(&wanted) {
+        writeln!(out, "{} — {}\n", rule.id, rule.title)?;
+        writeln!(out, "What to do: {}", rule.fix)?;
+        if !rule.aadsts.is_empty() {
+            let codes: Vec<String> = rule.aadsts.iter().map(|c| format!("AADSTS{c}")).collect();
+            writeln!(out, "Entra would say: {}", codes.join(", "))?;
+        }
+        writeln!(out, "From: {}", rule.reference)?;
+        return Ok(());
+    }
+    let all = SupportCode::ALL.iter().map(|entry| entry.code);
+    let nearest = all
+        .chain(rules::all().map(|rule| rule.id))
+        .max_by(|a, b| strsim::jaro(a, &wanted).total_cmp(&strsim::jaro(b, &wanted)))
+        .unwrap_or_default();
+    Err(Failure::no(format!(
+        "there is no code {}; did you mean {nearest}?",
+        args.subject
+    )))
+}
+
+async fn tell_attempt(
+    id: &AttemptId,
+    path: Option<&Path>,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let config = open::config(path)?;
+    let store = open::store(&config).await?;
+    let AttemptHistory { events, receipt } = history::of_attempt(&store, id).await?;
+    for event in &events {
+        writeln!(out, "{}\t{}\t{}", event.at, event.kind(), event.event)?;
+    }
+    if let Some(receipt) = receipt {
+        writeln!(
+            out,
+            "{}\tanswered {} under {} with assertion {}",
+            Timestamp::from_millis(receipt.issued_at_millis),
+            receipt.relying_party,
+            receipt.issuer,
+            receipt.assertion_id
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,101 @@
+//! `serve`: runs the identity provider until it is asked to stop.
+
+use std::{
+    io::{self, IsTerminal as _, Write},
+    net::SocketAddr,
+    path::Path,
+    sync::Arc,
+};
+
+use clap::Args;
+use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
+
+use super::{
+    Failure, open,
+    start::{self, Started},
+};
+use crate::{app::opening::Migrations, base::clock::SystemClock, web};
+
+/// Run the identity provider.
+#[derive(Args, Debug)]
+pub struct ServeArgs {
+    /// Apply pending migrations first; without it they are a reason not to start.
+    #[arg(long)]
+    migrate: bool,
+}
+
+/// Serves until Ctrl-C or SIGTERM; requests that have begun are finished.
+pub async fn run(
+    args: &ServeArgs,
+    path: Option<&Path>,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let config = open::config(path)?;
+    log();
+    let tls = match &config.tls {
+        None => None,
+        Some(files) => Some(
+            web::serve::tls(&files.certificate_file, &files.private_key_file).map_err(|error| {
+                Failure::usage(format!(
+                    "tls: {}; give a PEM certificate chain and the key that belongs to it",
+                    super::chain(&error)
+                ))
+            })?,
+        ),
+    };
+    let listener = listen("listen", config.listen).await?;
+    let ops = match config.listen_ops {
+        None => None,
+        Some(address) => Some(listen("listen_ops.address", address).await?),
+    };
+    let migrations = if args.migrate {
+        Migrations::Apply
+    } else {
+        Migrations::MustBeApplied
+    };
+    let Started { router, .. } = start::start(&config, migrations, Arc::new(SystemClock)).await?;
+    writeln!(
+        out,
+        "{} is served on {}.",
+        config.public_url.as_str().trim_end_matches('/'),
+        config.listen
+    )?;
+    out.flush()?;
+    let ops_router = router.clone();
+    let ops = async {
+        match ops {
+            // The host check leaves nothing but the health endpoints under this address.
+            Some(listener) => {
+                web::serve::serve(listener, None, ops_router, start::stop_signal()).await;
+            }
+            None => start::stop_signal().await,
+        }
+    };
+    let people = web::serve::serve(listener, tls, router, start::stop_signal());
+    tokio::join!(people, ops);
+    Ok(())
+}
+
+async fn listen(key: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        Failure::service(format!(
+            "{address} cannot be listened on ({error}); stop what uses it, or change {key}"
+        ))
+    })
+}
+
+/// Text on a terminal, JSON lines elsewhere; `RUST_LOG` says how much.
+fn log() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr);
+    let set = if io::stderr().is_terminal() {
+        log.try_init()
+    } else {
+        log.json().try_init()
+    };
+    // Set already: someone embeds us, and their choice stands.
+    drop(set);
+}

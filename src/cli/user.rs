@@ -1,0 +1,367 @@
+//! `user`: people.
+//!
+//! What makes someone able to become a person — a pass, a password, an ImmutableID —
+//! ends that person's sessions and is an event that names the operator; `app::users`
+//! sees to that.
+
+use std::{
+    io::{BufRead as _, IsTerminal as _, Write},
+    path::Path,
+    time::Duration,
+};
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::{Failure, open, operator, user_import, user_list};
+use crate::{
+    app::{
+        App,
+        passes::PassOptions,
+        users::{NewUser, Replace},
+    },
+    base::{clock::Timestamp, secret::Secret, text::Upn},
+    config::{Config, parse_duration},
+    directory::{ImmutableId, PassReuse},
+};
+
+/// People: add, show, list, import, passes, passwords.
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    Add(AddArgs),
+    /// Show a person with methods and the last MFA.
+    Show(OneArgs),
+    List(user_list::ListArgs),
+    Import(user_import::ImportArgs),
+    /// Write people as CSV, as `import` reads it; without any secret.
+    Export,
+    /// Nobody signs in as this person any more.
+    Disable(NameArgs),
+    /// The person may sign in again.
+    Enable(NameArgs),
+    /// Lift the waiting time after wrong guesses.
+    Unlock(NameArgs),
+    SetImmutableId(ImmutableIdArgs),
+    SetPassword(PasswordArgs),
+    Pass(PassArgs),
+    Sessions(SessionsArgs),
+    /// Take away methods, password, passes and sessions; the person begins anew with a pass.
+    Reset(NameArgs),
+}
+
+/// Add a person.
+#[derive(Args, Debug)]
+pub struct AddArgs {
+    /// The user principal name, as in Entra.
+    upn: Upn,
+    /// What pages call the person.
+    #[arg(long)]
+    name: String,
+    /// Entra's ImmutableID of the person; without it a new one is made.
+    #[arg(long, value_name = "VALUE")]
+    immutable_id: Option<ImmutableId>,
+    /// Read a first password from standard input (one line).
+    #[arg(long)]
+    password_stdin: bool,
+    /// Print the person as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// One person, perhaps as JSON.
+#[derive(Args, Debug)]
+pub struct OneArgs {
+    /// The user principal name.
+    upn: Upn,
+    /// Print as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// One person.
+#[derive(Args, Debug)]
+pub struct NameArgs {
+    /// The user principal name.
+    upn: Upn,
+}
+
+/// Set the value by which Entra knows the person.
+#[derive(Args, Debug)]
+pub struct ImmutableIdArgs {
+    /// The user principal name.
+    upn: Upn,
+    /// The value, verbatim as Entra has it.
+    value: ImmutableId,
+    /// Replace one that is set. Entra knows the person by it: change it there too.
+    #[arg(long)]
+    replace: bool,
+}
+
+/// Set a password.
+#[derive(Args, Debug)]
+pub struct PasswordArgs {
+    /// The user principal name.
+    upn: Upn,
+    /// Read it from standard input (one line) instead of asking.
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+/// Issue a temporary access pass. It opens enrolment, is shown once, and ends an earlier one.
+#[derive(Args, Debug)]
+pub struct PassArgs {
+    /// The user principal name.
+    upn: Upn,
+    /// How long it is good, such as 1h or 3d (10 minutes to 30 days).
+    #[arg(long, value_name = "TIME", value_parser = lifetime)]
+    lifetime: Option<Duration>,
+    /// From when, such as 2026-11-20T10:00:00Z.
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    starts_at: Option<Timestamp>,
+    /// It may be used until it ends, not only once.
+    #[arg(long)]
+    reusable: bool,
+    /// Print {"pass", "starts_at", "expires_at"}.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Show a person's browser sessions, or end them.
+#[derive(Args, Debug)]
+pub struct SessionsArgs {
+    /// The user principal name.
+    upn: Upn,
+    /// End them all.
+    #[arg(long)]
+    end: bool,
+    /// Print as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+pub async fn run(
+    command: UserCommand,
+    path: Option<&Path>,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let config = open::config(path)?;
+    let app = open::app(&config).await?;
+    let operator = operator::name();
+    match command {
+        UserCommand::Add(args) => add(args, &app, &operator, out).await,
+        UserCommand::Show(args) => {
+            let view = app.view_user(&args.upn).await?;
+            user_list::show(&view, args.json, out)
+        }
+        UserCommand::List(args) => user_list::list(&args, &app, out).await,
+        UserCommand::Import(args) => {
+            user_import::run(&args, &app, pass_options(&config), &operator, out).await
+        }
+        UserCommand::Export => user_list::export(&app, out).await,
+        UserCommand::Disable(args) => {
+            app.disable_user(&args.upn, &operator).await?;
+            said(out, &format!("{} is disabled; sessions ended.", args.upn))
+        }
+        UserCommand::Enable(args) => {
+            app.enable_user(&args.upn, &operator).await?;
+            said(out, &format!("{} may sign in again.", args.upn))
+        }
+        UserCommand::Unlock(args) => {
+            app.unlock_user(&args.upn, &operator).await?;
+            said(out, &format!("{} may try again now.", args.upn))
+        }
+        UserCommand::SetImmutableId(args) => {
+            let replace = if args.replace {
+                Replace::Yes
+            } else {
+                Replace::No
+            };
+            app.set_immutable_id(&args.upn, &args.value, replace, &operator)
+                .await?;
+            said(
+                out,
+                &format!("{} has the ImmutableID {}.", args.upn, args.value),
+            )
+        }
+        UserCommand::SetPassword(args) => {
+            let password = read_password(args.password_stdin)?;
+            app.set_password(&args.upn, password, &operator).await?;
+            said(
+                out,
+                &format!("The password of {} is set; sessions ended.", args.upn),
+            )
+        }
+        UserCommand::Pass(args) => pass(&args, &app, &config, &operator, out).await,
+        UserCommand::Sessions(args) => sessions(&args, &app, &operator, out).await,
+        UserCommand::Reset(args) => {
+            app.reset_user(&args.upn, &operator).await?;
+            said(
+                out,
+                &format!(
+                    "{0} has no method and no password any more; issue a pass with `claimbridge user pass {0}`.",
+                    args.upn
+                ),
+            )
+        }
+    }
+}
+
+fn said(out: &mut dyn Write, text: &str) -> Result<(), Failure> {
+    writeln!(out, "{text}")?;
+    Ok(())
+}
+
+async fn add(args: AddArgs, app: &App, operator: &str, out: &mut dyn Write) -> Result<(), Failure> {
+    let password = if args.password_stdin {
+        Some(read_password(true)?)
+    } else {
+        None
+    };
+    let new = NewUser {
+        upn: args.upn,
+        display_name: args.name,
+        immutable_id: args.immutable_id,
+        password,
+    };
+    let user = app.add_user(new, operator).await?;
+    if args.json {
+        return said(out, &user_list::user_json(&user).to_string());
+    }
+    let immutable_id = user.immutable_id.as_ref().map_or("", ImmutableId::as_str);
+    said(
+        out,
+        &format!("Added {} with the ImmutableID {immutable_id}.", user.upn),
+    )
+}
+
+/// What `user pass` and `import --passes` give unless asked otherwise.
+fn pass_options(config: &Config) -> PassOptions {
+    PassOptions {
+        lifetime: config.policy.pass_lifetime,
+        length: config.policy.pass_length as usize,
+        ..PassOptions::default()
+    }
+}
+
+async fn pass(
+    args: &PassArgs,
+    app: &App,
+    config: &Config,
+    operator: &str,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let usual = pass_options(config);
+    let options = PassOptions {
+        lifetime: args.lifetime.unwrap_or(usual.lifetime),
+        starts_at: args.starts_at,
+        reuse: if args.reusable {
+            PassReuse::UntilExpiry
+        } else {
+            PassReuse::Once
+        },
+        ..usual
+    };
+    let pass = app.issue_pass(&args.upn, options, operator).await?;
+    if args.json {
+        let value = json!({
+            "pass": pass.value.expose(),
+            "starts_at": pass.starts_at.to_rfc3339(),
+            "expires_at": pass.expires_at.to_rfc3339(),
+        });
+        return said(out, &value.to_string());
+    }
+    said(
+        out,
+        &format!(
+            "{}\nGood until {}. It is not shown again. Hand it over in person or by a way that only {} reads.",
+            pass.value.expose(),
+            pass.expires_at,
+            args.upn
+        ),
+    )
+}
+
+async fn sessions(
+    args: &SessionsArgs,
+    app: &App,
+    operator: &str,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    if args.end {
+        let ended = app.end_sessions(&args.upn, operator).await?;
+        return said(
+            out,
+            &if args.json {
+                json!({"ended": ended}).to_string()
+            } else {
+                format!("Ended {ended}.")
+            },
+        );
+    }
+    let rows = app.sessions_of(&args.upn).await?;
+    if args.json {
+        let list: Vec<Value> = rows
+            .iter()
+            .map(|row| {
+                json!({
+                    "id": row.id, "created_at": row.created_at.to_rfc3339(),
+                    "last_used_at": row.last_used_at.to_rfc3339(),
+                    "ended_at": row.revoked_at.map(Timestamp::to_rfc3339),
+                })
+            })
+            .collect();
+        return said(out, &Value::Array(list).to_string());
+    }
+    for row in &rows {
+        let state = row
+            .revoked_at
+            .map_or_else(|| "live".to_owned(), |at| format!("ended {at}"));
+        writeln!(
+            out,
+            "{}\tsince {}\tlast used {}\t{state}",
+            row.id, row.created_at, row.last_used_at
+        )?;
+    }
+    Ok(())
+}
+
+/// One line of standard input, or asked twice on a terminal.
+fn read_password(from_stdin: bool) -> Result<Secret<String>, Failure> {
+    let unread = |error| Failure::usage(format!("the password could not be read: {error}"));
+    if from_stdin {
+        let mut line = String::new();
+        std::io::stdin()
+            .lock()
+            .read_line(&mut line)
+            .map_err(unread)?;
+        let password = line.trim_end_matches(['\r', '\n']).to_owned();
+        if password.is_empty() {
+            return Err(Failure::usage(
+                "standard input has no password; write it as one line",
+            ));
+        }
+        return Ok(Secret::new(password));
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::usage(
+            "there is no terminal to ask for the password; say --password-stdin",
+        ));
+    }
+    let first = Secret::new(rpassword::prompt_password("New password: ").map_err(unread)?);
+    let again = Secret::new(rpassword::prompt_password("Again: ").map_err(unread)?);
+    if subtle::ConstantTimeEq::ct_eq(first.expose().as_bytes(), again.expose().as_bytes()).into() {
+        Ok(first)
+    } else {
+        Err(Failure::usage("the two are not the same; try again"))
+    }
+}
+
+fn lifetime(text: &str) -> Result<Duration, String> {
+    parse_duration(text).ok_or_else(|| "write a length of time such as 90m, 8h or 3d".to_owned())
+}
+
+fn instant(text: &str) -> Result<Timestamp, String> {
+    Timestamp::parse_rfc3339(text)
+        .ok_or_else(|| "write an instant such as 2026-11-20T10:00:00Z".to_owned())
+}
