@@ -6,6 +6,9 @@
 
 use std::time::Duration;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::{Value, json};
+
 use crate::base::text::{DomainName, Upn};
 
 /// `preferredAuthenticationProtocol` of a domain (facts §4.1).
@@ -132,6 +135,20 @@ impl Break {
 }
 
 impl FederatedDomain {
+    /// The registration as Graph would show it (facts §4.1).
+    pub fn to_graph(&self) -> Value {
+        let certificate = |at: usize| self.certificates.get(at).map(|der| STANDARD.encode(der));
+        json!({
+            "@odata.type": "#microsoft.graph.internalDomainFederation",
+            "issuerUri": self.issuer_uri,
+            "passiveSignInUri": self.sign_in_url,
+            "preferredAuthenticationProtocol": self.preferred_protocol.as_graph(),
+            "federatedIdpMfaBehavior": "enforceMfaByFederatedIdp",
+            "signingCertificate": certificate(0),
+            "nextSigningCertificate": certificate(1),
+        })
+    }
+
     /// This registration as `broken` leaves it. `throw_away` is the certificate (DER)
     /// of the key that only the practice tenant knows.
     #[must_use]

@@ -318,6 +318,7 @@ impl Practice {
             person: judgement.person,
             authn_instant: judgement.authn_instant,
             checks: judgement.checks,
+            registered: domain.clone(),
             broken,
             origin,
             judged_at: now,

@@ -11,7 +11,7 @@ use crate::{base::clock::Timestamp, inspect::Report};
 
 use super::{
     checks::{Check, CheckOutcome},
-    federation::{Break, PracticeUser},
+    federation::{Break, FederatedDomain, PracticeUser},
     partner_center::{MfaCompliance, PartnerCenterAnswer},
     token::Amr,
 };
@@ -71,6 +71,8 @@ pub struct Outcome {
     pub access_token_claims: Option<Value>,
     /// What Partner Center answers.
     pub partner_center: PartnerCenterAnswer,
+    /// What was registered while it was judged.
+    pub registered: FederatedDomain,
     /// The button that was pressed.
     pub broken: Option<Break>,
     /// Whose bytes these are.
@@ -128,6 +130,7 @@ impl Outcome {
             "checks": checks,
             "person": self.person.as_ref().map(|person| person.upn.as_str()),
             "authn_instant": self.authn_instant.map(Timestamp::to_rfc3339),
+            "registered": self.registered.to_graph(),
             "break": self.broken.map(Break::as_str),
             "altered": self.origin == Origin::AlteredCopy,
             "access_token": self.access_token,

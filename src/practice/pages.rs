@@ -43,6 +43,7 @@ pub(super) struct ResultPage<'a> {
     pub(super) request: Option<String>,
     pub(super) message: String,
     pub(super) claims: Option<String>,
+    pub(super) registered: String,
 }
 
 impl<'a> ResultPage<'a> {
@@ -51,6 +52,7 @@ impl<'a> ResultPage<'a> {
             request: outcome.request.as_deref().map(pretty_xml),
             message: pretty_xml(&outcome.message),
             claims: outcome.access_token_claims.as_ref().map(pretty_json),
+            registered: pretty_json(&outcome.registered.to_graph()),
             outcome,
         }
     }

@@ -184,6 +184,20 @@ fn from_the_practice_tenant_through_both_factors_to_accepted_and_each_break_by_i
         forced.body
     );
 
+    // None of the practice tenant's addresses exists on the identity provider.
+    for path in [
+        "/start",
+        "/login.srf",
+        "/last.json",
+        "/break",
+        "/totp",
+        "/keys",
+        "/arrive",
+    ] {
+        let page = client.once("GET", &format!("{}{path}", demo.url("idp")), "");
+        assert_eq!(page.status, 404, "{path}");
+    }
+
     // Without a session, a passive request is answered with an error and no page.
     let mut stranger = Client::default();
     let passive = demo.begin(&mut stranger, "/start?is_passive=1");

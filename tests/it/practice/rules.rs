@@ -3,10 +3,11 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use axum::http::StatusCode;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::{
     signer::REGISTERED,
-    world::{Browser, failed, world},
+    world::{Browser, ISSUER, failed, world},
 };
 
 /// Button, the inspector's rule, the tenant's check, Entra's error.
@@ -48,6 +49,17 @@ async fn each_button_judges_the_last_response_again_by_its_rule() {
         assert_eq!(last["aadsts"], aadsts, "{name}");
         assert_eq!(last["accepted"], false, "{name}");
         assert_eq!(last["partner_center"]["status"], 401, "{name}");
+        let registered = &last["registered"];
+        assert_eq!(
+            registered["issuerUri"] == ISSUER,
+            name != "wrong-issuer",
+            "{name}"
+        );
+        assert_eq!(
+            registered["signingCertificate"] == STANDARD.encode(&REGISTERED.certificate),
+            name == "wrong-issuer" || name == "expired",
+            "{name}"
+        );
         let page = browser.get(&world, "/result").await;
         assert_eq!(rules_on(&page.body), BTreeSet::from([rule]), "{name}");
         assert_eq!(
