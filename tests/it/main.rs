@@ -27,3 +27,5 @@ mod sign_in;
 mod storage;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod web;

@@ -26,7 +26,7 @@ use claimbridge::{
     storage::Store,
 };
 
-pub use browser::Browser;
+pub use browser::{Browser, Form, Page};
 
 /// When every test begins: the start of a 30-second step.
 pub const START: Timestamp = Timestamp::from_millis(1_795_168_800_000);
