@@ -15,12 +15,12 @@ enum Proved {
     Both,
 }
 
-fn person(live_methods: usize) -> Option<Person> {
-    Some(Person {
+fn person(live_methods: usize) -> Person {
+    Person {
         status: PersonStatus::Active,
         live_methods,
         unseen_notices: 0,
-    })
+    }
 }
 
 struct Case {
@@ -78,7 +78,7 @@ fn password_then_code_then_answer() {
     assert_eq!(
         step(&Case {
             proved: Proved::Password,
-            person: person(1),
+            person: Some(person(1)),
             ..FRESH
         }),
         NextStep::AskTotp
@@ -86,7 +86,7 @@ fn password_then_code_then_answer() {
     assert_eq!(
         step(&Case {
             proved: Proved::Both,
-            person: person(1),
+            person: Some(person(1)),
             ..FRESH
         }),
         NextStep::Issue(AnswerFrom::Proofs)
@@ -94,14 +94,14 @@ fn password_then_code_then_answer() {
     assert_eq!(
         step(&Case {
             proved: Proved::Totp,
-            person: person(1),
+            person: Some(person(1)),
             ..FRESH
         }),
         NextStep::AskPassword
     );
     assert_eq!(
         step(&Case {
-            person: person(1),
+            person: Some(person(1)),
             ..FRESH
         }),
         NextStep::AskPassword
@@ -113,14 +113,14 @@ fn attack_37_a_password_without_a_method_asks_for_a_pass_and_never_enrols() {
     assert_eq!(
         step(&Case {
             proved: Proved::Password,
-            person: person(0),
+            person: Some(person(0)),
             ..FRESH
         }),
         NextStep::AskPass
     );
     assert_eq!(
         step(&Case {
-            person: person(0),
+            person: Some(person(0)),
             ..FRESH
         }),
         NextStep::AskPassword
@@ -132,14 +132,14 @@ fn a_pass_opens_enrolment_and_enrolment_is_no_answer() {
     for proved in [Proved::Nothing, Proved::Password, Proved::Both] {
         let needs_password = Case {
             proved,
-            person: person(0),
+            person: Some(person(0)),
             enrolment: Enrolment::NeedsPassword,
             ..FRESH
         };
         assert_eq!(step(&needs_password), NextStep::ChoosePassword);
         let needs_method = Case {
             proved,
-            person: person(1),
+            person: Some(person(1)),
             enrolment: Enrolment::NeedsMethod,
             ..FRESH
         };
@@ -156,7 +156,7 @@ fn a_fresh_session_answers_only_who_has_not_begun() {
     assert_eq!(step(&with_session), NextStep::Issue(AnswerFrom::Session));
     let begun = Case {
         proved: Proved::Password,
-        person: person(1),
+        person: Some(person(1)),
         session: SessionAnswer::FreshEnough,
         ..FRESH
     };

@@ -1,5 +1,7 @@
 //! What a session may answer, and for how long (attack 21).
 
+use claimbridge::app::passes::PassOptions;
+
 use crate::support::{PASSWORD, World, entra};
 
 #[tokio::test]
@@ -198,7 +200,7 @@ async fn what_makes_someone_able_to_become_a_person_ends_the_sessions() {
         let app = world.app();
         match what {
             "pass" => drop(
-                app.issue_pass(&upn, Default::default(), "tester")
+                app.issue_pass(&upn, PassOptions::default(), "tester")
                     .await
                     .unwrap(),
             ),

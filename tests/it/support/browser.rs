@@ -343,7 +343,7 @@ impl Page {
                 '<' => inside = true,
                 '>' => {
                     inside = false;
-                    text.push(' ')
+                    text.push(' ');
                 }
                 c if !inside => text.push(c),
                 _ => {}
