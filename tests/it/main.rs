@@ -10,6 +10,8 @@ mod demo;
 #[cfg(test)]
 mod inspect;
 #[cfg(test)]
+mod operators;
+#[cfg(test)]
 mod practice;
 #[cfg(test)]
 mod saml_kit;

@@ -159,6 +159,13 @@ impl Browser {
         self.get(&at).await
     }
 
+    /// Goes back to the attempt's own page.
+    pub async fn reload_attempt(&mut self) -> Page {
+        let path: Vec<&str> = self.at.split('/').take(3).collect();
+        let path = path.join("/");
+        self.get(&path).await
+    }
+
     /// Fills and sends the form of the current page that has an input with that token.
     pub async fn submit(&mut self, values: &[(&str, &str)]) -> Page {
         let page = self.page.clone().expect("a page");

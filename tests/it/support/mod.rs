@@ -127,6 +127,10 @@ impl World {
         &self.nodes[0].app
     }
 
+    pub fn sealing(&self) -> Sealing {
+        Sealing::new(&self.master)
+    }
+
     pub fn browser(&self) -> Browser {
         self.browser_on(0)
     }
