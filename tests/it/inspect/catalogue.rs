@@ -108,3 +108,24 @@ const ALSO_NOT: [(&str, &str); 18] = [
     ("CB-JWT-004", "pc-008-not-verified"),
     ("CB-SAML-006", "good-next-certificate"),
 ];
+
+#[test]
+fn no_private_key_is_committed() {
+    let folders = [
+        super::corpus::folder(),
+        super::corpus::folder().join("messages"),
+    ];
+    let files = folders
+        .iter()
+        .flat_map(|folder| std::fs::read_dir(folder).unwrap())
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.is_file());
+    let mut read = 0;
+    for file in files {
+        let text = String::from_utf8_lossy(&std::fs::read(&file).unwrap()).into_owned();
+        assert!(!text.contains("PRIVATE KEY"), "{}", file.display());
+        assert!(!text.contains("\"d\":"), "{}", file.display());
+        read += 1;
+    }
+    assert!(read > 200);
+}

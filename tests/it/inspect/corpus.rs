@@ -191,7 +191,11 @@ fn difference(entry: &Entry) -> Option<String> {
     compare(
         "exit code",
         report.exit_code().to_string(),
-        u8::from(!entry.verdicts.values().all(fine)).to_string(),
+        match entry.kind.as_str() {
+            "unknown" => 2,
+            _ => u8::from(!entry.verdicts.values().all(fine)),
+        }
+        .to_string(),
     );
     for verdict in &report.verdicts {
         let known = verdict.outcome != Outcome::Accepted || verdict.mfa == Some(true);

@@ -120,6 +120,8 @@ def signatures(book, keys, case):
     book.add("saml-005-no-value", good[:good.index("<ds:SignatureValue>")] + "<ds:SignatureValue></ds:SignatureValue>"
              + good[good.index("<ds:KeyInfo>"):], "rejected", ["CB-SAML-005"])
     book.add("saml-005-certificate-damaged", good.replace(mine, start + "AAAA"), "rejected", ["CB-SAML-005"])
+    signature = good[good.index("<ds:Signature "):good.index("</ds:Signature>") + len("</ds:Signature>")]
+    book.add("saml-005-two-signatures", good.replace(signature, signature * 2), "rejected", ["CB-SAML-005"])
     both = response(keys.active, on="both")
     book.add("saml-005-response-edited", both.replace('Version="2.0" IssueInstant="2026-11-20T09:59:30Z" Destination',
              'Version="2.0" IssueInstant="2026-11-20T09:59:31Z" Destination'), "rejected", ["CB-SAML-005"])

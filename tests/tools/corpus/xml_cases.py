@@ -54,6 +54,8 @@ def encodings(book, good):
     for name, file in [("authn-request", request), ("authn-request-signed", request.replace("unsigned", "signed"))]:
         book.add(name, None, "not-applicable", kind="saml2-authn-request", file=file,
                  verdicts={"entra-saml2": "not-applicable"})
+    for name in ("sp-metadata-global-2021.xml", "external-mfa-claims-parameter.json"):
+        book.add(f"unknown-{name}", None, "", kind="unknown", file=f"../../entra/{name}", verdicts={})
     asked = (
         '<samlp:AuthnRequest xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol" ID="_r" Version="2.0" '
         'IssueInstant="2026-11-20T09:59:00Z"><saml:Issuer xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion">'
