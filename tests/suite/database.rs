@@ -1,10 +1,13 @@
 //! A fresh database, and hands that write into it without the store.
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use claimbridge::storage::Store;
 use sqlx::{AnyPool, AssertSqlSafe, Row as _};
-use tokio::{sync::Barrier, task::JoinSet};
+use tokio::{
+    sync::Barrier,
+    task::{JoinHandle, JoinSet},
+};
 
 /// A database of one test.
 pub struct Database {
@@ -80,4 +83,11 @@ where
 /// How many of `answers` are `wanted`.
 pub fn count<T: PartialEq>(answers: &[T], wanted: &T) -> usize {
     answers.iter().filter(|answer| *answer == wanted).count()
+}
+
+/// Asserts that `task` waits for a transaction that is open here. (If nothing held it up,
+/// it would be done long before this ends.)
+pub async fn assert_waits<T>(task: &mut JoinHandle<T>) {
+    let early = tokio::time::timeout(Duration::from_millis(500), task).await;
+    assert!(early.is_err(), "it did not wait");
 }

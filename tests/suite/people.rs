@@ -272,6 +272,25 @@ pub async fn a_reader_keeps_its_view(database: Database) {
     assert_eq!(after.disabled_at, Some(NOW));
 }
 
+/// SQLite with a plain BEGIN lets one of these through and refuses the others.
+pub async fn many_who_read_and_then_write_all_succeed(database: Database) {
+    let id = stored_user(&database.node().await, "a@contoso.com")
+        .await
+        .id;
+    let changed = race(&database, 20, |store, _| {
+        let id = id.clone();
+        async move {
+            let mut tx = store.begin().await.unwrap();
+            assert!(tx.user(&id).await.unwrap().is_some());
+            let changed = tx.set_user_disabled(&id, Some(NOW)).await.unwrap();
+            tx.commit().await.unwrap();
+            changed
+        }
+    })
+    .await;
+    assert_eq!(count(&changed, &true), 20);
+}
+
 pub async fn a_locked_database_is_unavailable(database: Database) {
     let (one, two) = (database.node().await, database.node().await);
     let person = stored_user(&one, "a@contoso.com").await;

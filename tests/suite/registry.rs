@@ -14,7 +14,7 @@ use claimbridge::{
 };
 
 use super::{
-    database::{Database, count, race},
+    database::{Database, assert_waits, count, race},
     person::{NOW, Person, pass, stored_attempt},
 };
 
@@ -125,6 +125,27 @@ pub async fn attack_28_a_hundred_first_keys(database: Database) {
             .len(),
         1
     );
+}
+
+/// The same, with the first insert not committed when the second comes.
+pub async fn attack_28_a_first_key_waits_for_another(database: Database) {
+    let (one, two) = (database.node().await, database.node().await);
+    let mut first = one.begin().await.unwrap();
+    assert!(
+        first
+            .insert_first_key(&key(KeyPurpose::Assertion))
+            .await
+            .unwrap()
+    );
+    let mut second = tokio::spawn(async move {
+        let mut tx = two.begin().await.unwrap();
+        let inserted = tx.insert_first_key(&key(KeyPurpose::Assertion)).await;
+        tx.commit().await.unwrap();
+        inserted.unwrap()
+    });
+    assert_waits(&mut second).await;
+    first.commit().await.unwrap();
+    assert!(!second.await.unwrap());
 }
 
 pub async fn keys_read_back_and_are_sealed_anew(database: Database) {
