@@ -31,3 +31,16 @@ mod storage;
 mod support;
 #[cfg(test)]
 mod web;
+
+/// Each test has a SQLite file of its own.
+#[cfg(test)]
+#[expect(clippy::unused_async, reason = "where it is PostgreSQL, it waits")]
+async fn fresh_database() -> support::FreshDatabase {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}", folder.path().join("test.db").display());
+    support::FreshDatabase {
+        url,
+        folder: Some(folder),
+        nodes: 1,
+    }
+}

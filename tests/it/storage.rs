@@ -6,9 +6,8 @@ mod suite;
 use suite::database::Database;
 
 async fn fresh() -> Database {
-    let folder = tempfile::tempdir().unwrap();
-    let url = format!("sqlite://{}", folder.path().join("test.db").display());
-    Database::migrated(url, Some(folder)).await
+    let fresh = crate::fresh_database().await;
+    Database::migrated(fresh.url, fresh.folder).await
 }
 
 suite::storage_suite!(super::fresh);

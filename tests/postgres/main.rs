@@ -1,31 +1,46 @@
-//! The storage suite on PostgreSQL: a fresh schema each.
+//! What `tests/it` runs on SQLite, on PostgreSQL: the storage suite, and sign-ins over HTTP
+//! with two nodes, where a browser talks to the other node with every request.
 //!
 //! Run by `tests/run.sh`, which starts a server and sets `CLAIMBRIDGE_TEST_POSTGRES`.
 
 #[cfg(test)]
+#[path = "../it/sign_in/mod.rs"]
+mod sign_in;
+#[cfg(test)]
 #[path = "../suite/mod.rs"]
 mod suite;
+#[cfg(test)]
+#[path = "../it/support/mod.rs"]
+mod support;
+
+/// Each test has a schema of its own.
+#[cfg(test)]
+async fn fresh_database() -> support::FreshDatabase {
+    use claimbridge::base::random::{SystemRandom, random_token};
+
+    let server = std::env::var("CLAIMBRIDGE_TEST_POSTGRES")
+        .expect("set CLAIMBRIDGE_TEST_POSTGRES to a database (postgres://…), as tests/run.sh does");
+    sqlx::any::install_default_drivers();
+    let pool = sqlx::AnyPool::connect(&server).await.unwrap();
+    let schema = format!("t_{}", random_token(&mut SystemRandom));
+    let create = sqlx::AssertSqlSafe(format!("CREATE SCHEMA {schema}"));
+    sqlx::raw_sql(create).execute(&pool).await.unwrap();
+    pool.close().await;
+    let separator = if server.contains('?') { '&' } else { '?' };
+    support::FreshDatabase {
+        url: format!("{server}{separator}options=-c%20search_path%3D{schema}"),
+        folder: None,
+        nodes: 2,
+    }
+}
 
 #[cfg(test)]
-mod postgres {
-    use claimbridge::base::random::{SystemRandom, random_token};
-    use sqlx::{AnyPool, AssertSqlSafe};
-
+mod storage {
     use super::suite::{self, database::Database};
 
     async fn fresh() -> Database {
-        let server = std::env::var("CLAIMBRIDGE_TEST_POSTGRES").expect(
-            "set CLAIMBRIDGE_TEST_POSTGRES to a database (postgres://…), as tests/run.sh does",
-        );
-        sqlx::any::install_default_drivers();
-        let pool = AnyPool::connect(&server).await.unwrap();
-        let schema = format!("t_{}", random_token(&mut SystemRandom));
-        let create = AssertSqlSafe(format!("CREATE SCHEMA {schema}"));
-        sqlx::raw_sql(create).execute(&pool).await.unwrap();
-        pool.close().await;
-        let separator = if server.contains('?') { '&' } else { '?' };
-        let url = format!("{server}{separator}options=-c%20search_path%3D{schema}");
-        Database::migrated(url, None).await
+        let fresh = super::fresh_database().await;
+        Database::migrated(fresh.url, fresh.folder).await
     }
 
     suite::storage_suite!(super::fresh);

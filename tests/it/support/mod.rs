@@ -43,6 +43,14 @@ pub struct World {
     _directory: Option<tempfile::TempDir>,
 }
 
+/// A database that nobody has used, and how many nodes shall share it.
+pub struct FreshDatabase {
+    pub url: String,
+    /// Kept as long as it is used.
+    pub folder: Option<tempfile::TempDir>,
+    pub nodes: usize,
+}
+
 pub struct Node {
     pub app: Arc<App>,
     pub router: Router,
@@ -66,11 +74,11 @@ pub fn settings() -> Settings {
 }
 
 impl World {
-    /// One node on a fresh SQLite file, with contoso.com and fabrikam.com.
+    /// On a fresh database of this binary, with contoso.com and fabrikam.com: one node on
+    /// a SQLite file, or two on PostgreSQL.
     pub async fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}", directory.path().join("test.db").display());
-        Self::on(url, Some(directory), 1).await
+        let fresh = crate::fresh_database().await;
+        Self::on(fresh.url, fresh.folder, fresh.nodes).await
     }
 
     /// `nodes` nodes on the database at `url`.
@@ -131,8 +139,9 @@ impl World {
         Sealing::new(&self.master)
     }
 
+    /// A browser that talks to another node with every request, if there are several.
     pub fn browser(&self) -> Browser {
-        self.browser_on(0)
+        self.wandering_browser()
     }
 
     pub fn browser_on(&self, node: usize) -> Browser {
