@@ -116,10 +116,10 @@ deny_tool() {
 
 deny() {
   local snapshot=../shared/advisory-db offline=()
+  rm -rf target/advisory-db
   if [ -d "$snapshot" ]; then
     # cargo-deny wants a repository under the name that it gives its default source.
     local copy=target/advisory-db/advisory-db-3157b0e258782691
-    rm -rf target/advisory-db
     mkdir -p "$copy"
     cp -r "$snapshot/." "$copy/"
     chmod -R u+w "$copy"
