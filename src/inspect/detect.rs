@@ -114,7 +114,7 @@ fn step<'a>(bytes: Cow<'a, [u8]>, beside: &mut Vec<(&'static str, String)>) -> S
     match trimmed.as_bytes().first() {
         None => return unknown("The input is empty."),
         Some(b'<') => return Step::Done(Content::Xml(without_margin(bytes))),
-        Some(b'{') => return Step::Done(Content::Json(bytes)),
+        Some(b'{') => return Step::Done(Content::Json(without_margin(bytes))),
         _ => {}
     }
     let token = bearer(trimmed);
@@ -146,7 +146,7 @@ fn step<'a>(bytes: Cow<'a, [u8]>, beside: &mut Vec<(&'static str, String)>) -> S
     inflate(&bytes)
 }
 
-/// Bytes that begin with `<`: white space around a document is no part of it.
+/// White space and a byte order mark around a document are no part of it.
 fn without_margin(bytes: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
     match bytes {
         Cow::Borrowed(bytes) => Cow::Borrowed(trim_margin(bytes)),
@@ -172,7 +172,8 @@ fn bearer(text: &str) -> &str {
             rest = rest[prefix.len()..].trim_start();
         }
     }
-    rest
+    // As it is copied out of JSON.
+    rest.trim_matches('"')
 }
 
 fn is_base64url(text: &str) -> bool {
@@ -407,6 +408,7 @@ mod tests {
             token.to_owned(),
             format!("Bearer {token}"),
             format!("Authorization: Bearer {token}\n"),
+            format!("\"{token}\""),
         ] {
             assert_eq!(unwrapped(input.as_bytes()), (vec![], token.to_owned()));
         }
@@ -445,6 +447,14 @@ mod tests {
                     .starts_with("unknown: The form has more")
             );
         }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_claims() {
+        assert_eq!(
+            unwrapped("\u{feff}{\"iss\":1}\r\n".as_bytes()),
+            (vec![], "{\"iss\":1}".to_owned())
+        );
     }
 
     #[test]
