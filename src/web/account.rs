@@ -30,6 +30,7 @@ pub async fn account(State(web): State<Arc<Web>>, visit: Visit) -> Response {
     let (Some(view), Some(csrf)) = (view, visit.session_form(&web)) else {
         return Redirect::to("/").into_response();
     };
+    let entra = &web.app.settings().entra;
     let AccountView {
         user,
         session,
@@ -55,7 +56,11 @@ pub async fn account(State(web): State<Arc<Web>>, visit: Visit) -> Response {
             .into_iter()
             .map(|receipt| SignInLine {
                 at: Moment(Timestamp::from_millis(receipt.issued_at_millis)),
-                to: receipt.relying_party,
+                to: if receipt.relying_party == entra.entity_id.as_str() {
+                    entra.display_name.clone()
+                } else {
+                    receipt.relying_party
+                },
                 with: kinds(&receipt.proofs),
             })
             .collect(),

@@ -25,6 +25,30 @@ pub enum Cookie<'a> {
     KnownBrowser,
 }
 
+/// How many attempts a browser may have cookies of before the others are dropped.
+const ATTEMPTS_AT_ONCE: usize = 12;
+
+/// Takes the other attempts' cookies away once there are too many: a site that begins
+/// sign-ins in somebody's browser must not fill the request headers until a proxy refuses them.
+pub fn drop_surplus(headers: &HeaderMap, keep: &AttemptId, scheme: Scheme) -> Vec<HeaderValue> {
+    let others: Vec<AttemptId> = headers
+        .get_all(header::COOKIE)
+        .into_iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|line| line.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .filter_map(|(name, _)| name.rsplit_once('-')?.1.parse().ok())
+        .filter(|id| id != keep)
+        .collect();
+    if others.len() < ATTEMPTS_AT_ONCE {
+        return Vec::new();
+    }
+    others
+        .iter()
+        .map(|id| Cookie::Attempt(id).clear(scheme))
+        .collect()
+}
+
 impl Cookie<'_> {
     fn name(self, scheme: Scheme) -> String {
         let prefix = match scheme {
@@ -131,6 +155,38 @@ mod tests {
             )
         );
         assert!(line(&Cookie::Session.clear(Scheme::Http)).ends_with("Max-Age=0"));
+    }
+
+    #[test]
+    fn too_many_attempts_are_dropped_but_for_the_present_one() {
+        let ids: Vec<AttemptId> = (0..=ATTEMPTS_AT_ONCE)
+            .map(|_| AttemptId::random(&mut SystemRandom))
+            .collect();
+        let token = CookieToken::random(&mut SystemRandom);
+        let headers = |ids: &[AttemptId]| {
+            let pairs = ids.iter().map(|id| {
+                let name = Cookie::Attempt(id).name(Scheme::Https);
+                format!("{name}={}", token.expose())
+            });
+            let session = Cookie::Session.name(Scheme::Https);
+            let line = format!(
+                "{}; {session}={}",
+                pairs.collect::<Vec<_>>().join("; "),
+                token.expose()
+            );
+            let mut headers = HeaderMap::new();
+            headers.insert(header::COOKIE, line.parse().unwrap());
+            headers
+        };
+        let few = headers(&ids[1..]);
+        assert!(drop_surplus(&few, &ids[1], Scheme::Https).is_empty());
+        let dropped = drop_surplus(&headers(&ids), &ids[0], Scheme::Https);
+        assert_eq!(dropped.len(), ATTEMPTS_AT_ONCE);
+        for cookie in &dropped {
+            assert!(line(cookie).contains("Max-Age=0"));
+            assert!(!line(cookie).contains(ids[0].as_str()));
+            assert!(!line(cookie).contains("session"));
+        }
     }
 
     #[test]

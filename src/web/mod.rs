@@ -82,6 +82,17 @@ pub fn router(web: Arc<Web>) -> Router {
     wrap(router, web)
 }
 
+/// Only the health endpoints, for an address of their own (`[listen_ops]`).
+pub fn health_router(web: Arc<Web>) -> Router {
+    let mut router = Router::new();
+    for route in access::routes() {
+        if access::is_health(route.path) {
+            router = router.route(route.path, route.handler);
+        }
+    }
+    wrap(router, web)
+}
+
 fn wrap(router: Router<Arc<Web>>, web: Arc<Web>) -> Router {
     let for_panics = Arc::clone(&web);
     let panics = CatchPanicLayer::custom(move |panic: Box<dyn Any + Send>| {

@@ -8,13 +8,13 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     extract::State,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
 };
 use serde::Deserialize;
 
 use super::{
-    Web, answer, enrol,
+    Web, answer, cookies, enrol,
     forms::{CsrfForm, Pressed},
     pages::{
         Moment,
@@ -100,8 +100,16 @@ pub struct PassForm {
 }
 
 /// The attempt's page, or the answer if nothing is left to ask.
-pub async fn page(State(web): State<Arc<Web>>, visit: AttemptVisit) -> Response {
-    show(&web, &visit, Said::Nothing).await
+pub async fn page(
+    State(web): State<Arc<Web>>,
+    visit: AttemptVisit,
+    headers: HeaderMap,
+) -> Response {
+    let mut response = show(&web, &visit, Said::Nothing).await;
+    for cookie in cookies::drop_surplus(&headers, &visit.id, web.site.scheme) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    response
 }
 
 /// A form's address that was opened by hand or by reload: to the attempt's page.
@@ -159,8 +167,9 @@ pub async fn code(
 pub async fn pass_page(State(web): State<Arc<Web>>, visit: AttemptVisit) -> Response {
     let hint = match web.app.proceed(&visit.id, &visit.browser).await {
         Ok(Next::Ask(ask)) if ask.step == NextStep::AskPassword => ask.login_hint,
-        // Further on already, or done: the page of the attempt knows where.
-        Ok(_) => return on(&visit),
+        // Further on already: the page of the attempt knows where.
+        Ok(Next::Ask(_)) => return on(&visit),
+        Ok(Next::Answer(sent)) => return answer::send(&web, *sent),
         Err(error) => return web.fail(&error),
     };
     let username = Username::Asked(hint.unwrap_or_default());

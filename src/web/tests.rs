@@ -133,6 +133,24 @@ async fn another_host_name_is_421_except_for_health() {
 }
 
 #[tokio::test]
+async fn the_health_router_answers_nothing_else() {
+    let (web, _folder) = web("https://idp.contoso.com").await;
+    let router = super::health_router(web);
+    for (path, status) in [
+        ("/healthz", 200),
+        ("/readyz", 200),
+        ("/", 404),
+        ("/saml2/sso", 404),
+    ] {
+        assert_eq!(
+            ask(&router, "GET", path, HOST).await.status(),
+            status,
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn another_method_is_a_page_that_says_so() {
     let (web, _folder) = web("https://idp.contoso.com").await;
     let router = router(web);

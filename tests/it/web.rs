@@ -213,10 +213,9 @@ async fn signing_out_ends_the_session_and_everywhere_ends_all() {
     assert_eq!(home.get("/account").await.status, StatusCode::OK);
 
     home.get("/account").await;
-    let everywhere = home.page.clone().unwrap().forms().into_iter();
-    let form = everywhere
-        .filter(|form| form.action == "/sign-out/everywhere")
-        .next_back()
+    let mut forms = home.page.clone().unwrap().forms().into_iter();
+    let form = forms
+        .find(|form| form.action == "/sign-out/everywhere")
         .unwrap();
     home.send_form(&form, &[]).await;
     for browser in [&mut home, &mut third] {
