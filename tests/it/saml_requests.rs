@@ -451,6 +451,52 @@ fn attack_13_every_fault_of_a_signature_is_an_error() {
         let error = refused(&changed, &sp);
         assert!(!matches!(error, RequestError::Answerable(_)), "{changed}");
     }
+    // Our own check says it first, so that the library never sees such a signature.
+    let fault = |old: &str, new: &str| match refused(&good.replacen(old, new, 1), &sp) {
+        RequestError::Signature(error) => error,
+        error => panic!("{error}"),
+    };
+    assert_eq!(fault(reference, ""), SignatureError::References(0));
+    assert_eq!(
+        fault(reference, &format!("{reference}{reference}")),
+        SignatureError::References(2)
+    );
+    for uri in [
+        "",
+        "#_r2",
+        "#xpointer(/)",
+        "cid:x",
+        "Cargo.toml",
+        "http://127.0.0.1:1/",
+    ] {
+        assert_eq!(
+            fault("URI=\"#_r1\"", &format!("URI=\"{uri}\"")),
+            SignatureError::Elsewhere(uri.to_owned())
+        );
+    }
+    for (old, new) in [
+        (enveloped, String::new()),
+        (enveloped, format!("{enveloped}{xpath}")),
+        (c14n, String::new()),
+        (c14n, c14n.replace("c14n#", "c14n#WithComments")),
+        (c14n, format!("{c14n}{c14n}")),
+    ] {
+        assert_eq!(fault(old, &new), SignatureError::Transforms);
+    }
+    for (old, new) in [
+        (value, value.replace("</", " !</")),
+        (digest, digest.replace("</", " !</")),
+        (value, "<ds:SignatureValue/>".to_owned()),
+        (digest, "<ds:DigestValue/>".to_owned()),
+        ("</ds:Signature>", "<ds:Object/></ds:Signature>".to_owned()),
+        ("</ds:Signature>", "<ds:KeyInfo/></ds:Signature>".to_owned()),
+        (signed_info, format!("{signed_info}{signed_info}")),
+    ] {
+        assert!(
+            matches!(fault(old, &new), SignatureError::Shape(_)),
+            "{new}"
+        );
+    }
     // Two signatures in one element.
     let whole = part("<ds:Signature ", "</ds:Signature>");
     assert!(matches!(
