@@ -243,3 +243,96 @@ async fn metadata_names_the_issuer_of_the_domain_and_is_not_signed() {
     let unknown = stranger.get("/saml2/metadata?domain=evil.example").await;
     assert_eq!(unknown.status, StatusCode::NOT_FOUND);
 }
+
+#[tokio::test]
+async fn a_person_with_a_pass_and_no_password_chooses_one_first() {
+    let world = World::new().await;
+    let upn = "agent7@contoso.com";
+    let new = claimbridge::app::users::NewUser {
+        upn: upn.parse().unwrap(),
+        display_name: "Agent Seven".to_owned(),
+        immutable_id: None,
+        password: None,
+    };
+    world.app().add_user(new, "tester").await.unwrap();
+    let pass = world.issue_pass(upn).await;
+    let mut browser = world.browser();
+    let page = browser.start(&entra::request(world.now())).await;
+    assert!(page.body.contains("/pass\""), "the way is shown");
+    let way = format!("{}/pass", browser.at);
+    browser.get(&way).await;
+    let page = browser.submit(&[("username", upn), ("pass", &pass)]).await;
+    assert!(page.text().contains("Choose a password"), "{}", page.text());
+
+    let choose = async |browser: &mut Browser, first: &str, again: &str| {
+        let form = browser.page.clone().unwrap().forms().remove(0);
+        let value = |name: &str| {
+            let input = form.inputs.iter().find(|input| input.name == name).unwrap();
+            input.value.clone()
+        };
+        let csrf = value("csrf");
+        let fields = [
+            ("csrf", csrf.as_str()),
+            ("password", first),
+            ("again", again),
+        ];
+        browser.post(&form.action, &fields).await
+    };
+    let page = choose(&mut browser, "long enough one", "long enough two").await;
+    assert_eq!(page.status, StatusCode::FORBIDDEN);
+    assert!(page.text().contains("not the same"), "{}", page.text());
+    let page = choose(&mut browser, "short", "short").await;
+    assert!(
+        page.text().contains("Choose another one"),
+        "{}",
+        page.text()
+    );
+    let password = "four random words here";
+    let page = choose(&mut browser, password, password).await;
+    assert!(
+        page.text().contains("Add a code generator"),
+        "{}",
+        page.text()
+    );
+    let person = Person {
+        user: world.app().find_user(&upn.parse().unwrap()).await.unwrap(),
+        secret: page.totp_secret(),
+    };
+    let page = browser.confirm(&person.code(world.now())).await;
+    assert!(
+        page.text().contains("code generator is added"),
+        "{}",
+        page.text()
+    );
+    world.advance(30);
+    let next = browser.at.trim_end_matches("/added").to_owned();
+    browser.get(&next).await;
+    browser.submit_password(upn, password).await;
+    browser.submit_code(&person.code(world.now())).await;
+    browser.submit(&[]).await.expect_answer();
+}
+
+#[tokio::test]
+async fn a_wait_is_a_429_that_names_the_time_and_a_wrong_guess_a_403() {
+    let world = World::new().await;
+    let person = world.ready("agent1@contoso.com").await;
+    let mut stranger = world.browser();
+    stranger.start(&entra::request(world.now())).await;
+    for _ in 0..5 {
+        let page = stranger.submit_password(person.upn(), "a guess").await;
+        assert_eq!(page.status, StatusCode::FORBIDDEN);
+        assert!(page.body.contains("aria-invalid"));
+    }
+    let page = stranger
+        .submit_password(person.upn(), crate::support::PASSWORD)
+        .await;
+    assert_eq!(page.status, StatusCode::TOO_MANY_REQUESTS);
+    let seconds = page.headers[header::RETRY_AFTER].to_str().unwrap();
+    assert_eq!(seconds, "31");
+    assert!(page.text().contains("Wait 30 seconds"), "{}", page.text());
+    world.advance(31);
+    let page = stranger
+        .submit_password(person.upn(), crate::support::PASSWORD)
+        .await;
+    assert!(page.asks_for_code(), "{}", page.text());
+}

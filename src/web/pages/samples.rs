@@ -493,6 +493,9 @@ fn no_template_switches_escaping_off() {
 #[test]
 fn write_the_samples_to_look_at() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/pages");
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
     std::fs::create_dir_all(folder.join("assets")).unwrap();
     for (file, content) in crate::web::assets::files() {
         std::fs::write(folder.join("assets").join(file), content).unwrap();
