@@ -8,7 +8,7 @@ use crate::{
     base::ids::{AttemptId, CredentialId, UserId},
     claims,
     directory::{TotpCredential, User},
-    factor::evidence::Evidence,
+    factor::evidence::{self, Evidence},
     session::SessionRow,
     signin::{
         attempt::{Attempt, Standing},
@@ -81,9 +81,9 @@ impl App {
         attempt: Attempt,
     ) -> Result<Scene, Error> {
         let records = tx.evidence_of(&attempt.id).await?;
-        let evidence = match complete::open_evidence(
-            &attempt,
+        let evidence = match evidence::open_all(
             &records,
+            attempt.binding(),
             &self.sealing,
             self.now(),
             self.settings.attempt_lifetime,

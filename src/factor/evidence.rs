@@ -148,6 +148,21 @@ pub fn open(
     })
 }
 
+/// Opens all records of an attempt; one that does not open is an error for all, because
+/// whoever put it there was not us.
+pub fn open_all(
+    records: &[EvidenceRecord],
+    binding: Binding<'_>,
+    sealing: &Sealing,
+    now: Timestamp,
+    max_age: Duration,
+) -> Result<Vec<Evidence>, EvidenceError> {
+    records
+        .iter()
+        .map(|record| open(record, binding, sealing, now, max_age))
+        .collect()
+}
+
 /// How far the clocks of two nodes may differ.
 pub const CLOCK_SKEW: Duration = Duration::from_mins(1);
 

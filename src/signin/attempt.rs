@@ -7,10 +7,13 @@
 use std::time::Duration;
 
 use super::request::SignInRequest;
-use crate::base::{
-    browser::TokenHash,
-    clock::Timestamp,
-    ids::{AttemptId, UserId},
+use crate::{
+    base::{
+        browser::TokenHash,
+        clock::Timestamp,
+        ids::{AttemptId, UserId},
+    },
+    factor::evidence::Binding,
 };
 
 /// How long a person may take.
@@ -52,6 +55,14 @@ pub enum Standing {
 }
 
 impl Attempt {
+    /// What ties evidence to this attempt and its browser.
+    pub fn binding(&self) -> Binding<'_> {
+        Binding {
+            attempt: &self.id,
+            browser: &self.browser,
+        }
+    }
+
     /// How the browser with this cookie (hashed) stands to the attempt now.
     pub fn standing(&self, browser: Option<&TokenHash>, now: Timestamp) -> Standing {
         if browser != Some(&self.browser) {

@@ -17,7 +17,7 @@ use crate::{
     directory::User,
     factor::{
         FactorClass, FactorKind,
-        evidence::{self, Binding, Evidence, EvidenceRecord},
+        evidence::{self, EvidenceRecord},
     },
     keys::sealing::{Sealing, TagLabel},
     session::{SessionPolicy, SessionProof, SessionRow},
@@ -93,26 +93,6 @@ pub enum NotSignedIn {
     OneClass,
 }
 
-/// Opens the records of `attempt`. Records that are stale or not of this attempt and
-/// browser are an error: whoever put them there was not us.
-pub fn open_evidence(
-    attempt: &Attempt,
-    records: &[EvidenceRecord],
-    sealing: &Sealing,
-    now: Timestamp,
-    max_age: Duration,
-) -> Result<Vec<Evidence>, NotSignedIn> {
-    let binding = Binding {
-        attempt: &attempt.id,
-        browser: &attempt.browser,
-    };
-    records
-        .iter()
-        .map(|record| evidence::open(record, binding, sealing, now, max_age))
-        .collect::<Result<_, _>>()
-        .map_err(|_| NotSignedIn::Seal)
-}
-
 /// From the proofs of one attempt.
 pub fn complete(
     attempt: &Attempt,
@@ -122,7 +102,8 @@ pub fn complete(
     now: Timestamp,
     max_age: Duration,
 ) -> Result<SignedIn, NotSignedIn> {
-    let evidence = open_evidence(attempt, records, sealing, now, max_age)?;
+    let evidence = evidence::open_all(records, attempt.binding(), sealing, now, max_age)
+        .map_err(|_| NotSignedIn::Seal)?;
     if evidence.iter().any(|proof| *proof.user() != holder.user.id)
         || attempt.user.as_ref() != Some(&holder.user.id)
     {

@@ -7,10 +7,8 @@ use claimbridge::{
         ids::{AttemptId, CredentialId, PassId},
         random::SystemRandom,
     },
-    signin::{
-        attempt::{Attempt, LIFETIME},
-        complete::{self, NotSignedIn},
-    },
+    factor::evidence::{self, EvidenceError},
+    signin::attempt::{Attempt, LIFETIME},
     storage::{EnrolmentRow, InsertAttempt},
 };
 
@@ -234,7 +232,7 @@ pub async fn attack_38_evidence_that_was_copied_is_refused(database: Database) {
             .await
             .unwrap();
         assert_eq!(records.len(), 2);
-        complete::open_evidence(attempt, &records, &person.sealing, NOW, LIFETIME)
+        evidence::open_all(&records, attempt.binding(), &person.sealing, NOW, LIFETIME)
             .map(|opened| opened.len())
     };
     assert_eq!(open(&attempt).await, Ok(2));
@@ -245,7 +243,7 @@ pub async fn attack_38_evidence_that_was_copied_is_refused(database: Database) {
             target.id
         ))
         .await;
-    assert_eq!(open(&target).await, Err(NotSignedIn::Seal));
+    assert_eq!(open(&target).await, Err(EvidenceError::Broken));
     assert_eq!(open(&attempt).await, Ok(2));
     // The attempt itself handed to another browser.
     database
@@ -263,7 +261,7 @@ pub async fn attack_38_evidence_that_was_copied_is_refused(database: Database) {
         .await
         .unwrap()
         .unwrap();
-    assert_eq!(open(&moved).await, Err(NotSignedIn::Seal));
+    assert_eq!(open(&moved).await, Err(EvidenceError::Broken));
     database
         .by_hand(&format!(
             "UPDATE attempts SET browser = '{}' WHERE id = '{}'",
@@ -288,7 +286,7 @@ pub async fn attack_38_evidence_that_was_copied_is_refused(database: Database) {
                 attempt.id
             ))
             .await;
-        assert_eq!(open(&attempt).await, Err(NotSignedIn::Seal), "{change}");
+        assert_eq!(open(&attempt).await, Err(EvidenceError::Broken), "{change}");
         database
             .by_hand(&format!(
                 "DELETE FROM evidence WHERE attempt = '{}'; INSERT INTO evidence SELECT * FROM kept; DROP TABLE kept",

@@ -1,7 +1,6 @@
 use super::*;
 use crate::signin::{
     attempt::tests::{NOW, request},
-    complete::open_evidence,
     request::SignInRequest,
     someone::{Someone, sealing},
 };
@@ -54,9 +53,9 @@ fn step(case: &Case) -> NextStep {
         Proved::Totp => vec![totp],
         Proved::Both => vec![password, totp],
     };
-    let evidence = open_evidence(
-        &attempt,
+    let evidence = crate::factor::evidence::open_all(
         &records,
+        attempt.binding(),
         &someone.sealing,
         NOW,
         crate::signin::attempt::LIFETIME,

@@ -23,12 +23,6 @@ pub const SEALED: &[(&str, &str)] = &[
     ("VerifiedAuthnRequest", "src/protocol/saml/authn_request.rs"),
 ];
 
-/// Functions elsewhere that may hand one on, each with the reason. Keep it short.
-const HANDED_ON: &[(&str, &str)] = &[
-    // Maps `evidence::open`, which checks each, over an attempt's records.
-    ("src/signin/complete.rs", "open_evidence"),
-];
-
 /// Traits that would make a second one, or one from nothing.
 const REFUSED_TRAITS: [&str; 6] = [
     "Clone",
@@ -244,10 +238,7 @@ impl Doors<'_> {
                 }
             }
         }
-        let handed_on = HANDED_ON
-            .iter()
-            .any(|(file, function)| *file == self.file.path && signature.ident == function);
-        for name in self.foreign().into_iter().filter(|_| !handed_on) {
+        for name in self.foreign() {
             if mentions_by_value(returned, &name) {
                 let what = format!("`{}` returns {name} outside its file", signature.ident);
                 self.object(&what, signature.span().start().line);
