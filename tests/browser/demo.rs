@@ -17,8 +17,12 @@ pub struct Process(Child);
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // An error means that it has ended already.
-        let _ = self.0.kill();
+        // Asked to stop, it takes its folder or its browsers along.
+        let asked = Command::new("kill").arg(self.0.id().to_string()).status();
+        if !asked.is_ok_and(|status| status.success()) {
+            // An error means that it has ended already.
+            let _ = self.0.kill();
+        }
         let _ = self.0.wait();
     }
 }

@@ -118,12 +118,18 @@ impl Window {
         input.send_keys(value).await
     }
 
-    /// Presses the button or link that contains `words`.
+    /// Presses the button or link that contains `words`, and waits until another page
+    /// is there: the next one may look just like this one.
     pub async fn presses(&self, words: &str) -> WebDriverResult<()> {
-        let path = format!(
-            "//*[self::button or self::a or self::summary][contains(normalize-space(.), \"{words}\")]"
-        );
-        self.find(By::XPath(path), words).await?.click().await
+        let path =
+            format!("//*[self::button or self::a][contains(normalize-space(.), \"{words}\")]");
+        let button = self.find(By::XPath(path), words).await?;
+        let page = self.0.find(By::Tag("html")).await?;
+        button.click().await?;
+        page.wait_until()
+            .wait(PATIENCE, BETWEEN_LOOKS)
+            .stale()
+            .await
     }
 
     /// The page as text.
