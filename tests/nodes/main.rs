@@ -1,6 +1,159 @@
-//! Run by `tests/run.sh`, which gives it what it needs. Not part of plain `cargo test`.
+//! Two server processes that share one PostgreSQL, and one that is killed.
+//!
+//! Run by `tests/run.sh`, which starts a server and sets `CLAIMBRIDGE_TEST_POSTGRES`.
 
-#[test]
-fn is_written() {
-    panic!("the nodes tests are not written yet");
+#[cfg(test)]
+mod cluster;
+
+#[cfg(test)]
+mod support;
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, time::Duration};
+
+    use claimbridge::base::random::{SystemRandom, random_bytes};
+    use tokio::task::JoinSet;
+
+    use super::{
+        cluster::{Cluster, now},
+        support::{PASSWORD, browser::Page, entra},
+    };
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn an_attempt_begun_on_one_node_finishes_on_the_other() {
+        let cluster = Cluster::start().await;
+        let person = cluster.person("agent1@contoso.com").await;
+        for (first, second) in [(0, 1), (1, 0)] {
+            let mut browser = cluster.browser([first, second, second]);
+            browser.start(&entra::request(now())).await;
+            browser.submit_password(person.upn(), PASSWORD).await;
+            let page = browser
+                .submit_code(&person.code_at_step(i64::from(first == 1)))
+                .await;
+            let answer = page.expect_answer();
+            assert_eq!(answer.class_ref().as_deref(), Some(entra::MULTIPLE_AUTHN));
+        }
+        assert_eq!(cluster.check_books().await, 2);
+    }
+
+    /// Attack 3 with real processes: twenty browsers, twenty attempts, one code.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn attack_3_one_code_submitted_twenty_times_at_once_succeeds_once() {
+        let cluster = Cluster::start().await;
+        let person = cluster.person("agent1@contoso.com").await;
+        let mut browsers = Vec::new();
+        for number in 0..20 {
+            let mut browser = cluster.browser([number % 2]);
+            browser.start(&entra::request(now())).await;
+            let page = browser.submit_password(person.upn(), PASSWORD).await;
+            assert!(page.asks_for_code(), "{}", page.text());
+            browsers.push(browser);
+        }
+        let code = person.code_at_step(0);
+        let mut tasks = JoinSet::new();
+        for mut browser in browsers {
+            let code = code.clone();
+            tasks.spawn(async move { browser.submit_code(&code).await });
+        }
+        let pages = tasks.join_all().await;
+        let answers = pages.iter().filter_map(Page::answer).count();
+        assert_eq!(answers, 1);
+        assert!(pages.iter().all(|page| page.status != 500));
+        assert_eq!(cluster.check_books().await, 1);
+    }
+
+    /// Attack 28: the same form of one attempt, twenty times, to both nodes.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn attack_28_one_attempt_submitted_twenty_times_at_once_has_one_answer() {
+        let cluster = Cluster::start().await;
+        let person = cluster.person("agent1@contoso.com").await;
+        let mut browser = cluster.browser([0]);
+        browser.start(&entra::request(now())).await;
+        browser.submit_password(person.upn(), PASSWORD).await;
+        let code = person.code_at_step(0);
+        let mut tasks = JoinSet::new();
+        for number in 0..20 {
+            let mut tab = cluster.browser([number % 2]);
+            tab.cookies.clone_from(&browser.cookies);
+            tab.page.clone_from(&browser.page);
+            tab.at.clone_from(&browser.at);
+            let code = code.clone();
+            tasks.spawn(async move { tab.submit_code(&code).await });
+        }
+        let pages = tasks.join_all().await;
+        let answers: BTreeSet<String> = pages
+            .iter()
+            .filter_map(Page::answer)
+            .map(|answer| answer.xml)
+            .collect();
+        assert_eq!(answers.len(), 1, "one answer, repeated byte for byte");
+        assert_eq!(cluster.check_books().await, 1);
+    }
+
+    /// `kill -9` at random moments: whoever got an answer finds it in the ledger with all its
+    /// events, nobody has two, and the person can go on with the node that is left.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn a_killed_node_loses_no_event_and_mints_no_second_token() {
+        let mut cluster = Cluster::start().await;
+        let mut answered = 0;
+        for round in 0..6 {
+            let mut people = Vec::new();
+            for number in 0..6 {
+                people.push(
+                    cluster
+                        .person(&format!("agent{round}x{number}@contoso.com"))
+                        .await,
+                );
+            }
+            let mut tasks = JoinSet::new();
+            for (number, person) in people.into_iter().enumerate() {
+                // All begin on the node that will be killed.
+                let mut browser = cluster.browser([1, 1, 1]);
+                let survivor = cluster.browser([0]);
+                tasks.spawn(async move {
+                    let request = entra::request(now());
+                    let code = person.code_at_step(0);
+                    let page = browser.sign_in_as_far(&request, person.upn(), &code).await;
+                    let first = page.as_ref().and_then(Page::answer);
+                    // The answer may be lost on its way: the same browser asks the other node.
+                    let mut again = survivor;
+                    again.cookies.clone_from(&browser.cookies);
+                    let mut page = again.start(&request).await;
+                    if page.status == 403 {
+                        // The node died before it told the browser its cookie: the request is
+                        // nobody's, and the person begins anew at Entra.
+                        page = again.start(&entra::request(now())).await;
+                    }
+                    let page = if page.answer().is_some() {
+                        page
+                    } else {
+                        let code = person.code_at_step(1);
+                        again
+                            .sign_in_as_far(&request, person.upn(), &code)
+                            .await
+                            .unwrap_or(page)
+                    };
+                    (number, first, page.answer(), page.text())
+                });
+            }
+            let moment = u64::from(u16::from_be_bytes(random_bytes(&mut SystemRandom)) % 600);
+            eprintln!("round {round}: killed after {moment} ms");
+            tokio::time::sleep(Duration::from_millis(moment)).await;
+            cluster.kill(1);
+            for (number, first, second, text) in tasks.join_all().await {
+                let second =
+                    second.unwrap_or_else(|| panic!("person {number} cannot go on: {text}"));
+                if let Some(first) = first {
+                    // Within a minute the same attempt gives the same bytes.
+                    assert_eq!(first.xml, second.xml);
+                    cluster.require_receipt(&first.xml).await;
+                }
+                cluster.require_receipt(&second.xml).await;
+                answered += 1;
+            }
+            assert_eq!(cluster.check_books().await, answered);
+            cluster.restart(1).await;
+        }
+    }
 }

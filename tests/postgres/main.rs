@@ -1,8 +1,11 @@
-//! What `tests/it` runs on SQLite, on PostgreSQL: the storage suite, and sign-ins over HTTP
+//! What `tests/it` runs on SQLite, on PostgreSQL: the storage suite, and everything over HTTP
 //! with two nodes, where a browser talks to the other node with every request.
 //!
 //! Run by `tests/run.sh`, which starts a server and sets `CLAIMBRIDGE_TEST_POSTGRES`.
 
+#[cfg(test)]
+#[path = "../it/operators.rs"]
+mod operators;
 #[cfg(test)]
 #[path = "../it/sign_in/mod.rs"]
 mod sign_in;
@@ -12,6 +15,9 @@ mod suite;
 #[cfg(test)]
 #[path = "../it/support/mod.rs"]
 mod support;
+#[cfg(test)]
+#[path = "../it/web.rs"]
+mod web;
 
 /// Each test has a schema of its own.
 #[cfg(test)]
