@@ -64,21 +64,22 @@ impl Tx<'_> {
         let granted = self
             .one(
                 // $2 now, $3 the wait after one failure, $4 free, $5 base, $6 cap. After n failures
-                // in all: none below `free`, else base · 2^min(n − free, 20), at most cap.
+                // in all: none below `free`, else base · 2^min(n − free, 20), at most cap. "None" is
+                // 0 and not $2: another node's clock, or a request that read it earlier, would wait.
                 sql(
                     "INSERT INTO throttle (bucket, counts, failures, wait_until, touched_at)
-                     VALUES ($1, 'tries', 1, $2 + $3, $2)
+                     VALUES ($1, 'tries', 1, CASE WHEN $3 = 0 THEN 0 ELSE $2 + $3 END, $2)
                      ON CONFLICT (bucket) DO UPDATE SET
                        failures = CASE WHEN throttle.failures < 4294967295
                          THEN throttle.failures + 1 ELSE throttle.failures END,
                        touched_at = $2,
-                       wait_until = $2 + CASE
+                       wait_until = CASE
                          WHEN throttle.failures + 1 < $4 THEN 0
                          WHEN throttle.failures + 1 - $4 >= 20 THEN
-                           CASE WHEN $5 << 20 < $6 THEN $5 << 20 ELSE $6 END
+                           $2 + CASE WHEN $5 << 20 < $6 THEN $5 << 20 ELSE $6 END
                          WHEN $5 << CAST(throttle.failures + 1 - $4 AS INTEGER) < $6 THEN
-                           $5 << CAST(throttle.failures + 1 - $4 AS INTEGER)
-                         ELSE $6 END
+                           $2 + ($5 << CAST(throttle.failures + 1 - $4 AS INTEGER))
+                         ELSE $2 + $6 END
                      WHERE throttle.wait_until <= $2
                      RETURNING bucket, failures",
                 )

@@ -37,6 +37,7 @@ use sqlx::{AnyPool, AssertSqlSafe, Row as _};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
+    sync::watch,
 };
 
 use crate::support::{
@@ -60,6 +61,8 @@ pub struct Cluster {
     sql: AnyPool,
     addresses: [SocketAddr; 2],
     processes: [Option<Child>; 2],
+    /// How many requests each was sent.
+    sent: [watch::Sender<usize>; 2],
     _folder: tempfile::TempDir,
 }
 
@@ -110,6 +113,7 @@ impl Cluster {
             store,
             addresses: [free_address(), free_address()],
             processes: [None, None],
+            sent: [watch::Sender::new(0), watch::Sender::new(0)],
             _folder: folder,
         };
         // At once, as after a power cut: one of them makes the key.
@@ -151,9 +155,22 @@ impl Cluster {
         );
     }
 
+    /// Ends when a node was sent so many requests more than now.
+    pub fn requests(&self, node: usize, more: usize) -> impl Future<Output = ()> + use<> {
+        let mut sent = self.sent[node].subscribe();
+        let wanted = *sent.borrow() + more;
+        async move {
+            sent.wait_for(|sent| *sent >= wanted).await.unwrap();
+        }
+    }
+
     /// A browser whose requests reach these nodes, in turn.
     pub fn browser<const N: usize>(&self, nodes: [usize; N]) -> Browser {
-        Browser::over(nodes.map(|node| passing_on(self.addresses[node])).to_vec())
+        Browser::over(
+            nodes
+                .map(|node| passing_on(self.addresses[node], self.sent[node].clone()))
+                .to_vec(),
+        )
     }
 
     /// A person with a password and a desktop program, who has nothing to be told.
@@ -216,7 +233,7 @@ impl Cluster {
             .await
             .unwrap();
         tx.commit().await.unwrap();
-        Person { user }
+        Person { user, parameters }
     }
 
     /// The receipt of these bytes, and every event of the attempt that they answered.
@@ -306,6 +323,7 @@ impl Cluster {
 /// Someone who can sign in.
 pub struct Person {
     user: User,
+    parameters: TotpParameters,
 }
 
 impl Person {
@@ -316,7 +334,7 @@ impl Person {
     /// The code of the present step (0) or of the next one (1), which the skew allows.
     pub fn code_at_step(&self, later: i64) -> String {
         let at = now().plus(Duration::from_secs(30 * u64::try_from(later).unwrap()));
-        totp::code_at(SECRET, TotpParameters::default(), at).unwrap()
+        totp::code_at(SECRET, self.parameters, at).unwrap()
     }
 }
 
@@ -360,9 +378,9 @@ fn ready(mut process: Child) -> Child {
 }
 
 /// Hands every request to a process, as a reverse proxy would; 502 where it does not answer.
-fn passing_on(to: SocketAddr) -> Router {
-    Router::new().fallback(move |request: Request<Body>| async move {
-        match exchange(to, request).await {
+fn passing_on(to: SocketAddr, sent: watch::Sender<usize>) -> Router {
+    Router::new().fallback(async move |request: Request<Body>| {
+        match exchange(to, request, &sent).await {
             Some(response) => response,
             None => Response::builder()
                 .status(StatusCode::BAD_GATEWAY)
@@ -372,7 +390,11 @@ fn passing_on(to: SocketAddr) -> Router {
     })
 }
 
-async fn exchange(to: SocketAddr, request: Request<Body>) -> Option<Response<Body>> {
+async fn exchange(
+    to: SocketAddr,
+    request: Request<Body>,
+    sent: &watch::Sender<usize>,
+) -> Option<Response<Body>> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     let mut head = format!(
@@ -380,12 +402,13 @@ async fn exchange(to: SocketAddr, request: Request<Body>) -> Option<Response<Bod
         parts.method, parts.uri
     );
     for (name, value) in &parts.headers {
-        head += &format!("{name}: {}\r\n", value.to_str().unwrap());
+        head.extend([name.as_str(), ": ", value.to_str().unwrap(), "\r\n"]);
     }
-    head += &format!("content-length: {}\r\n\r\n", body.len());
+    head.extend(["content-length: ", &body.len().to_string(), "\r\n\r\n"]);
     let mut stream = TcpStream::connect(to).await.ok()?;
     stream.write_all(head.as_bytes()).await.ok()?;
     stream.write_all(&body).await.ok()?;
+    sent.send_modify(|sent| *sent += 1);
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.ok()?;
     let end = answer.windows(4).position(|four| four == b"\r\n\r\n")?;

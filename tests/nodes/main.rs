@@ -91,13 +91,15 @@ mod tests {
         assert_eq!(cluster.check_books().await, 1);
     }
 
+    const ROUNDS: usize = 12;
+
     /// `kill -9` at random moments: whoever got an answer finds it in the ledger with all its
     /// events, nobody has two, and the person can go on with the node that is left.
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn a_killed_node_loses_no_event_and_mints_no_second_token() {
         let mut cluster = Cluster::start().await;
         let mut answered = 0;
-        for round in 0..6 {
+        for round in 0..ROUNDS {
             let mut people = Vec::new();
             for number in 0..6 {
                 people.push(
@@ -106,6 +108,11 @@ mod tests {
                         .await,
                 );
             }
+            // Six requests each: the rounds go through all of them, and then a bit further.
+            let [jitter, high, low] = random_bytes(&mut SystemRandom);
+            let request = round * 36 / ROUNDS + usize::from(jitter % 4);
+            let micros = u64::from(u16::from_be_bytes([high, low]) / 2);
+            let reached = cluster.requests(1, request);
             let mut tasks = JoinSet::new();
             for (number, person) in people.into_iter().enumerate() {
                 // All begin on the node that will be killed.
@@ -137,11 +144,15 @@ mod tests {
                     (number, first, page.answer(), page.text())
                 });
             }
-            let moment = u64::from(u16::from_be_bytes(random_bytes(&mut SystemRandom)) % 600);
-            eprintln!("round {round}: killed after {moment} ms");
-            tokio::time::sleep(Duration::from_millis(moment)).await;
+            reached.await;
+            // Waits for nothing: that the moment is any is what is tried.
+            tokio::time::sleep(Duration::from_micros(micros)).await;
+            eprintln!("round {round}: killed {micros} µs into request {request}");
             cluster.kill(1);
-            for (number, first, second, text) in tasks.join_all().await {
+            let outcomes = tasks.join_all().await;
+            let before = outcomes.iter().filter(|outcome| outcome.1.is_some());
+            eprintln!("{} of 6 had their answer by then", before.count());
+            for (number, first, second, text) in outcomes {
                 let second =
                     second.unwrap_or_else(|| panic!("person {number} cannot go on: {text}"));
                 if let Some(first) = first {

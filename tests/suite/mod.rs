@@ -53,7 +53,8 @@ macro_rules! storage_suite {
                 attack_28_an_ended_session_stays_ended
                 a_session_that_begins_meanwhile_ends_too a_session_is_used_forwards
                 parties_are_remembered browsers_are_known_by_person notices_wait_until_seen;
-            throttle: the_database_waits_as_lockout_says attack_2_fifty_sessions_share_one_counter
+            throttle: the_database_waits_as_lockout_says who_read_the_clock_earlier_need_not_wait
+                attack_2_fifty_sessions_share_one_counter
                 attack_4_a_rollback_is_no_free_guess tries_come_back waits_are_lifted_by_person failures_in_a_row_are_kept;
             events: an_event_reads_back numbers_have_no_gap_after_rollbacks_and_races
                 a_rollback_leaves_no_event refusals_are_counted_not_stored

@@ -84,6 +84,16 @@ pub async fn the_database_waits_as_lockout_says(database: Database) {
     }
 }
 
+/// Two nodes' clocks differ a little, and a request may wait after it read its clock.
+pub async fn who_read_the_clock_earlier_need_not_wait(database: Database) {
+    let store = database.node().await;
+    for failures in 1..5 {
+        let now = NOW.minus(MILLI * failures);
+        let granted = reserve(&store, "b", Delays::PERSON, now).await;
+        assert_eq!(granted, Reserve::Granted { failures });
+    }
+}
+
 pub async fn attack_2_fifty_sessions_share_one_counter(database: Database) {
     let reserved = race(&database, 50, |store, _| async move {
         reserve(&store, "agent1 code", Delays::PERSON, NOW).await
