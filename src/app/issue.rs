@@ -281,8 +281,11 @@ impl App {
         context.request = Some(inspect::GivenRequest {
             id: attempt.request.request_id.clone(),
         });
-        inspect::pre_flight(xml.as_bytes(), &context)
-            .map_err(|report| report.broken().into_iter().map(str::to_owned).collect())
+        inspect::pre_flight(xml.as_bytes(), &context).map_err(|report| {
+            let verdict = report.verdict(inspect::Consumer::EntraSaml2);
+            let because = verdict.map_or(&[][..], |verdict| &verdict.because);
+            because.iter().map(|rule| (*rule).to_owned()).collect()
+        })
     }
 
     /// A response that Entra would refuse is not sent; the rules that it broke are written down.

@@ -5,6 +5,7 @@ use std::{
     net::SocketAddr,
     path::Path,
     sync::Arc,
+    time::Duration,
 };
 
 use clap::Args;
@@ -15,7 +16,11 @@ use super::{
     Failure, open,
     start::{self, Started},
 };
-use crate::{app::opening::Migrations, base::clock::SystemClock, web};
+use crate::{
+    app::{App, opening::Migrations},
+    base::clock::SystemClock,
+    web,
+};
 
 /// Run the identity provider.
 #[derive(Args, Debug)]
@@ -54,7 +59,11 @@ pub async fn run(
     } else {
         Migrations::MustBeApplied
     };
-    let Started { router, .. } = start::start(&config, migrations, Arc::new(SystemClock)).await?;
+    let Started {
+        app,
+        router,
+        health,
+    } = start::start(&config, migrations, Arc::new(SystemClock)).await?;
     writeln!(
         out,
         "{} is served on {}.",
@@ -62,19 +71,32 @@ pub async fn run(
         config.listen
     )?;
     out.flush()?;
-    let ops_router = router.clone();
     let ops = async {
         match ops {
-            // The host check leaves nothing but the health endpoints under this address.
             Some(listener) => {
-                web::serve::serve(listener, None, ops_router, start::stop_signal()).await;
+                web::serve::serve(listener, None, health, start::stop_signal()).await;
             }
             None => start::stop_signal().await,
         }
     };
     let people = web::serve::serve(listener, tls, router, start::stop_signal());
+    let upkeep = tokio::spawn(upkeep(app));
     tokio::join!(people, ops);
+    upkeep.abort();
     Ok(())
+}
+
+/// Every five minutes: forgets what ended. Any node may; all may at once.
+async fn upkeep(app: Arc<App>) {
+    let mut interval = tokio::time::interval(Duration::from_mins(5));
+    loop {
+        interval.tick().await;
+        match app.purge().await {
+            Ok(0) => {}
+            Ok(rows) => tracing::debug!(rows, "forgot what ended"),
+            Err(error) => tracing::warn!(%error, "what ended could not be forgotten; trying again"),
+        }
+    }
 }
 
 async fn listen(key: &str, address: SocketAddr) -> Result<TcpListener, Failure> {

@@ -19,6 +19,8 @@ pub struct Started {
     pub app: Arc<App>,
     /// Its routes.
     pub router: Router,
+    /// The health endpoints alone, for an address of their own.
+    pub health: Router,
 }
 
 /// Opens the database, makes what the first start makes, and puts the routes together.
@@ -28,9 +30,15 @@ pub async fn start(
     clock: Arc<dyn Clock>,
 ) -> Result<Started, Failure> {
     let app = Arc::new(open::start(config, migrations, clock).await?);
-    let web = Web::new(Arc::clone(&app), config.policy.trusted_proxies.clone());
-    let router = web::router(Arc::new(web));
-    Ok(Started { app, router })
+    let web = Arc::new(Web::new(
+        Arc::clone(&app),
+        config.policy.trusted_proxies.clone(),
+    ));
+    Ok(Started {
+        app,
+        router: web::router(Arc::clone(&web)),
+        health: web::health_router(web),
+    })
 }
 
 /// Ends when this process is asked to stop (Ctrl-C, SIGTERM).

@@ -78,7 +78,7 @@ pub async fn run(
     };
     let config = configuration(&addresses, folder.path(), &mut random)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let Started { app, router } =
+    let Started { app, router, .. } =
         start::start(&config, Migrations::Apply, Arc::clone(&clock)).await?;
     let people = people::add(&app, DOMAIN, &mut random)
         .await

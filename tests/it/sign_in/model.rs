@@ -163,7 +163,7 @@ fn draw(random: &mut rand_chacha::ChaCha8Rng, model: &Model) -> Act {
         17 => Act::EndSessions { who },
         18 => Act::NewPassword { who },
         _ => {
-            if random.next_u32() % 2 == 0 {
+            if random.next_u32().is_multiple_of(2) {
                 Act::Disable { who }
             } else {
                 Act::Enable { who }
