@@ -67,9 +67,6 @@ support_codes! {
     ATTEMPT_OVER = "CB-SIGNIN-004",
         "This sign-in took too long or is finished. Start again from the application.",
         "An attempt lives 15 minutes and is answered once; its answer is repeated for 60 seconds.";
-    REPLAYED_REQUEST = "CB-SIGNIN-005",
-        "This sign-in request was used before. Start again from the application.",
-        "A request id arrived a second time from another browser. Each request is answered to the browser that brought it first.";
     TOO_MANY_ATTEMPTS = "CB-SIGNIN-006",
         "Too many sign-ins were begun from your network. Wait a few minutes and try again.",
         "The number of open attempts of one source reached policy.open_attempts_per_source. Raise it if many people share the address; set policy.trusted_proxies if a reverse proxy hides theirs.";

@@ -107,12 +107,10 @@ impl App {
             .map_err(|_| Error::not_found("?domain= is no domain name"))?;
         let issuer = sole_issuer(&domains, asked.as_ref())
             .ok_or_else(|| Error::not_found("metadata needs ?domain= with a configured domain"))?;
-        let slo_url = format!("{}/saml2/slo", self.settings.public_url);
         Ok(encode_metadata(&IdpMetadata {
             issuer: &issuer,
             domain: asked.as_ref(),
             sso_url: &self.settings.sso_url(None),
-            slo_url: &slo_url,
             certificates: &[&self.assertion_key.certificate],
         }))
     }

@@ -167,8 +167,6 @@ pub enum Refused {
     MalformedRequest,
     /// A request of a party that is not registered.
     UnknownParty,
-    /// A request that was seen before, from another browser.
-    ReplayedRequest,
     /// An attempt's address without its cookie.
     OtherBrowser,
     /// A name that nobody has.
@@ -187,7 +185,6 @@ impl Refused {
         match self {
             Self::MalformedRequest => "malformed-request",
             Self::UnknownParty => "unknown-party",
-            Self::ReplayedRequest => "replayed-request",
             Self::OtherBrowser => "other-browser",
             Self::UnknownName => "unknown-name",
             Self::SourceLimit => "source-limit",

@@ -21,13 +21,12 @@ pub struct IdpMetadata<'a> {
     pub domain: Option<&'a DomainName>,
     /// Our sign-on address, without a query.
     pub sso_url: &'a str,
-    /// Our sign-out address, without a query.
-    pub slo_url: &'a str,
     /// The certificate that signs now and, while a rollover runs, the next (DER).
     pub certificates: &'a [&'a [u8]],
 }
 
-/// The metadata document.
+/// The metadata document. It offers no SingleLogoutService until SAML sign-out is answered
+/// (issue 6); `/saml2/slo` asks the person whether to sign out here.
 pub fn encode_metadata(metadata: &IdpMetadata<'_>) -> String {
     let query = metadata
         .domain
@@ -49,10 +48,8 @@ pub fn encode_metadata(metadata: &IdpMetadata<'_>) -> String {
         )
     };
     format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<md:EntityDescriptor xmlns:md=\"{METADATA_NS}\" entityID=\"{}\"><md:IDPSSODescriptor WantAuthnRequestsSigned=\"false\" protocolSupportEnumeration=\"{PROTOCOL_NS}\">{keys}{}{}<md:NameIDFormat>{PERSISTENT}</md:NameIDFormat>{}{}</md:IDPSSODescriptor></md:EntityDescriptor>\n",
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<md:EntityDescriptor xmlns:md=\"{METADATA_NS}\" entityID=\"{}\"><md:IDPSSODescriptor WantAuthnRequestsSigned=\"false\" protocolSupportEnumeration=\"{PROTOCOL_NS}\">{keys}<md:NameIDFormat>{PERSISTENT}</md:NameIDFormat>{}{}</md:IDPSSODescriptor></md:EntityDescriptor>\n",
         Escaped(metadata.issuer),
-        service("SingleLogoutService", REDIRECT_BINDING, metadata.slo_url),
-        service("SingleLogoutService", POST_BINDING, metadata.slo_url),
         service("SingleSignOnService", REDIRECT_BINDING, metadata.sso_url),
         service("SingleSignOnService", POST_BINDING, metadata.sso_url),
     )
@@ -70,7 +67,6 @@ mod tests {
             issuer: "https://idp.example.com/contoso.com?a&b",
             domain: Some(&domain),
             sso_url: "https://idp.example.com/saml2/sso",
-            slo_url: "https://idp.example.com/saml2/slo",
             certificates: &[b"now", b"next"],
         });
         let document = read(text.as_bytes(), &XmlLimits::METADATA).unwrap();
@@ -90,15 +86,10 @@ mod tests {
                 ))
             })
             .collect();
-        let (sso, slo) = (
-            "https://idp.example.com/saml2/sso?domain=contoso.com",
-            "https://idp.example.com/saml2/slo?domain=contoso.com",
-        );
+        let sso = "https://idp.example.com/saml2/sso?domain=contoso.com";
         assert_eq!(
             locations,
             [
-                ("SingleLogoutService", "HTTP-Redirect", slo),
-                ("SingleLogoutService", "HTTP-POST", slo),
                 ("SingleSignOnService", "HTTP-Redirect", sso),
                 ("SingleSignOnService", "HTTP-POST", sso),
             ]
