@@ -1,11 +1,8 @@
-//! What `tests/it` runs on SQLite, on PostgreSQL: the storage suite, and everything over HTTP
+//! What `tests/it` runs on SQLite, on PostgreSQL: the storage suite, and sign-ins over HTTP
 //! with two nodes, where a browser talks to the other node with every request.
 //!
 //! Run by `tests/run.sh`, which starts a server and sets `CLAIMBRIDGE_TEST_POSTGRES`.
 
-#[cfg(test)]
-#[path = "../it/operators.rs"]
-mod operators;
 #[cfg(test)]
 #[path = "../it/sign_in/mod.rs"]
 mod sign_in;
@@ -15,9 +12,12 @@ mod suite;
 #[cfg(test)]
 #[path = "../it/support/mod.rs"]
 mod support;
+
+/// What only the subjects that stay with SQLite use of `support`.
 #[cfg(test)]
-#[path = "../it/web.rs"]
-mod web;
+const _: fn(&support::World) -> claimbridge::keys::sealing::Sealing = support::World::sealing;
+#[cfg(test)]
+const _: Option<(support::Form, support::Page)> = None;
 
 /// Each test has a schema of its own.
 #[cfg(test)]

@@ -44,7 +44,10 @@ async fn a_database_that_another_writer_holds_is_503_and_afterwards_the_person_g
     let other = claimbridge::storage::Store::connect(&world.database_url)
         .await
         .unwrap();
-    let holding = other.begin().await.unwrap();
+    // SQLite is held by any writer, PostgreSQL by one that changes the same row.
+    let mut holding = other.begin().await.unwrap();
+    let totp = holding.totp_of(&person.user.id).await.unwrap();
+    holding.revoke_totp(&totp[0].id, world.now()).await.unwrap();
     let page = browser.submit_code(&person.code(world.now())).await;
     assert_eq!(page.status, 503, "{}", page.text());
     drop(holding);
