@@ -89,3 +89,18 @@ mod sealed {
     impl Sealed for super::password::PasswordProof {}
     impl Sealed for super::totp::TotpProof {}
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stored_names_read_back_and_classes_differ() {
+        for kind in FactorKind::ALL {
+            assert_eq!(FactorKind::parse(kind.as_str()), Some(kind));
+        }
+        assert_eq!(FactorKind::parse("Password"), None);
+        assert_eq!(FactorKind::Password.class(), FactorClass::Knowledge);
+        assert_eq!(FactorKind::Totp.class(), FactorClass::Possession);
+    }
+}

@@ -142,3 +142,64 @@ impl RelyingParty {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn party() -> RelyingParty {
+        let url = |index, url: &str, preferred| ReplyUrl {
+            index,
+            url: url.to_owned(),
+            preferred,
+        };
+        RelyingParty {
+            reply_urls: vec![
+                url(3, "https://sp.example.com/acs", false),
+                url(7, "https://sp.example.com/saml/acs?a=b", true),
+            ],
+            ..EntraCloud::global().relying_party(Vec::new())
+        }
+    }
+
+    #[test]
+    fn a_wish_is_looked_up_and_nothing_is_taken_over_from_it() {
+        let party = party();
+        let index = |url, index| party.reply_url(url, index).map(|found| found.index);
+        assert_eq!(index(None, None), Ok(7), "the preferred one");
+        assert_eq!(index(Some("https://sp.example.com/acs"), None), Ok(3));
+        assert_eq!(index(None, Some(3)), Ok(3));
+        assert_eq!(index(None, Some(0)), Err(ReplyUrlError::UnknownIndex));
+        assert_eq!(
+            index(Some("https://evil.example/"), Some(3)),
+            Err(ReplyUrlError::Unlisted)
+        );
+        let mut without = party.clone();
+        without.reply_urls[1].preferred = false;
+        assert_eq!(
+            without.reply_url(None, None).map(|found| found.index),
+            Ok(3)
+        );
+    }
+
+    proptest! {
+        /// One character more, less or other is another address.
+        #[test]
+        fn a_near_miss_is_never_accepted(which in 0_usize..2, at in 0_usize..64, edit in 0_u8..3, c in any::<char>()) {
+            let party = party();
+            let registered = &party.reply_urls[which].url;
+            let mut chars: Vec<char> = registered.chars().collect();
+            let at = at % chars.len();
+            match edit {
+                0 => chars.insert(at, c),
+                1 => chars[at] = c,
+                _ => drop(chars.remove(at)),
+            }
+            let near: String = chars.into_iter().collect();
+            let accepted = party.reply_url(Some(&near), None).is_ok();
+            prop_assert_eq!(accepted, party.reply_urls.iter().any(|known| known.url == near));
+        }
+    }
+}

@@ -322,3 +322,47 @@ async fn a_code_before_the_password_is_refused() {
         .await;
     assert_eq!(right.unwrap(), Guess::Right);
 }
+
+/// A smoke test, not a measurement: without the work that is done for nobody, the answer
+/// to an unknown name would come some fifty times sooner.
+#[tokio::test]
+async fn attack_26_a_name_that_nobody_has_takes_as_long_as_a_wrong_password() {
+    let world = World::new().await;
+    let person = world.add_user("agent1@contoso.com").await;
+    let disabled = world.add_user("agent2@contoso.com").await;
+    world
+        .app()
+        .disable_user(&disabled.upn, "tester")
+        .await
+        .unwrap();
+    let names = [
+        person.upn.as_str(),
+        "nobody@contoso.com",
+        disabled.upn.as_str(),
+    ];
+    let mut times = [const { Vec::new() }; 3];
+    for round in 0..9 {
+        for (name, times) in names.iter().zip(&mut times) {
+            let mut browser = world.browser();
+            browser.source = format!("198.51.100.{round}");
+            browser.start(&entra::request(world.now())).await;
+            #[expect(clippy::disallowed_methods, reason = "real time is what is looked at")]
+            let began = std::time::Instant::now();
+            browser.submit_password(name, "a wrong password").await;
+            times.push(began.elapsed());
+            world.advance(31 * 60);
+        }
+    }
+    let median = |times: &mut Vec<std::time::Duration>| {
+        times.sort_unstable();
+        times[times.len() / 2].as_secs_f64()
+    };
+    let [known, unknown, disabled] = times.each_mut().map(median);
+    for other in [unknown, disabled] {
+        let ratio = other / known;
+        assert!(
+            (0.4..2.5).contains(&ratio),
+            "{ratio:.2} × the time of a known name"
+        );
+    }
+}
