@@ -92,7 +92,8 @@ CREATE TABLE enrolments (
     pass TEXT NOT NULL,
     credential TEXT,
     expires_at BIGINT NOT NULL,
-    finished_at BIGINT
+    finished_at BIGINT,
+    tag TEXT NOT NULL
 );
 
 CREATE TABLE sessions (

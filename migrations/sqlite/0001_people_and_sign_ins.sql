@@ -92,7 +92,8 @@ CREATE TABLE enrolments (
     pass TEXT NOT NULL,
     credential TEXT,
     expires_at INTEGER NOT NULL,
-    finished_at INTEGER
+    finished_at INTEGER,
+    tag TEXT NOT NULL
 ) STRICT;
 
 CREATE TABLE sessions (

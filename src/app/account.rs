@@ -94,6 +94,8 @@ impl App {
                 session: session.id,
                 reason: "signed-out",
             };
+            // On a shared desk "back" must not send the last answer once more.
+            tx.forget_answers_of(&session.user).await?;
             tx.append(Actor::Person, Some(session.user), event);
             tx.commit().await?;
         }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     audit::{Actor, Event},
-    base::{browser::CookieToken, ids::AttemptId},
+    base::browser::CookieToken,
     claims,
     keys::sealing::Place,
     protocol::saml::{
@@ -153,10 +153,8 @@ impl App {
         };
         let plain =
             serde_json::to_vec(&stored).map_err(|error| Error::internal(error.to_string()))?;
-        let sealed = self.with_random(|random| {
-            self.sealing
-                .seal(&answer_place(&attempt.id), &plain, random)
-        });
+        let sealed =
+            self.with_random(|random| self.sealing.seal(&answer_place(attempt), &plain, random));
         if tx.answer_attempt(&attempt.id, &sealed, self.now()).await? {
             Ok(())
         } else {
@@ -184,7 +182,7 @@ impl App {
         let sealed = tx.answer_of(&attempt.id).await?.ok_or_else(over)?;
         let plain = self
             .sealing
-            .open(&answer_place(&attempt.id), &sealed)
+            .open(&answer_place(attempt), &sealed)
             .map_err(|error| Error::tampering("answer", attempt.user.clone(), &error))?;
         let stored: Stored =
             serde_json::from_slice(&plain).map_err(|error| Error::internal(error.to_string()))?;
@@ -208,11 +206,12 @@ pub(super) fn sent(form: PostForm) -> Answer {
     }
 }
 
-fn answer_place(attempt: &AttemptId) -> Place<'_> {
+/// An answer is kept for its attempt and its browser: put under another cookie it does not open.
+fn answer_place(attempt: &Attempt) -> Place<'_> {
     Place {
-        table: "attempt",
-        column: "answer",
-        row: attempt.as_str(),
-        owner: "",
+        table: "attempts",
+        column: "sealed_answer",
+        row: attempt.id.as_str(),
+        owner: attempt.browser.as_str(),
     }
 }

@@ -21,6 +21,7 @@ use super::{
 use crate::{
     audit::{Actor, Event},
     base::{
+        browser::TokenHash,
         clock::Timestamp,
         ids::{AttemptId, CredentialId, UserId},
         random::random_bytes,
@@ -28,6 +29,7 @@ use crate::{
     },
     directory::{PasswordCredential, TotpCredential, TotpParameters, User},
     factor::totp,
+    keys::sealing::{SealError, Sealing, TagLabel},
     signin::next_step::Enrolment,
     storage::{EnrolmentRow, ReadTx, Tx},
 };
@@ -113,15 +115,20 @@ impl App {
         }
         let expires_at = now.plus(ENROLMENT_LIFETIME).min(scene.attempt.expires_at);
         let credential = self.new_totp(&mut tx, &user.id, now).await?;
-        tx.insert_enrolment(&EnrolmentRow {
+        let mut row = EnrolmentRow {
             attempt: id.clone(),
             user: user.id.clone(),
             pass: accepted.id.clone(),
             credential: Some(credential),
             expires_at,
             finished_at: None,
-        })
-        .await?;
+            tag: String::new(),
+        };
+        let browser = &scene.attempt.browser;
+        row.tag = with_fields(&row, browser, |fields| {
+            self.sealing.tag(TagLabel::Enrolment, fields)
+        });
+        tx.insert_enrolment(&row).await?;
         self.give_back(&mut tx, &buckets).await?;
         let event = Event::PassAccepted {
             pass: accepted.id,
@@ -141,16 +148,16 @@ impl App {
         browser: &Browser,
         password: Secret<String>,
     ) -> Result<(), Error> {
+        // Hashing is dear: only for an enrolment that asks for it.
+        let mut tx = self.store.read().await?;
+        let (scene, _, _) = self.enrolling(&mut tx, id, browser).await?;
+        require_stage(&scene, Enrolment::NeedsPassword)?;
+        drop(tx);
         let phc = self.hash_password(password).await?;
         let now = self.now();
         let mut tx = self.store.begin().await?;
         let (scene, user, _) = self.enrolling(&mut tx, id, browser).await?;
-        if scene.enrolment_stage() != Enrolment::NeedsPassword {
-            return Err(Error::denied(
-                &SupportCode::ATTEMPT_OVER,
-                "a password is there already",
-            ));
-        }
+        require_stage(&scene, Enrolment::NeedsPassword)?;
         let credential = self.with_random(CredentialId::random);
         let tag = PasswordCredential::make_tag(&self.sealing, &credential, &user.id, &phc);
         let event = Event::PasswordSet {
@@ -166,6 +173,8 @@ impl App {
         })
         .await?;
         tx.give_back_try(&in_a_row(&user.id)).await?;
+        tx.add_notice(&user.id, "password-set", user.upn.as_str(), now)
+            .await?;
         tx.append(Actor::Person, Some(user.id), event);
         tx.commit().await?;
         Ok(())
@@ -210,12 +219,7 @@ impl App {
         // Pay.
         let mut tx = self.store.begin().await?;
         let (scene, user, _) = self.enrolling(&mut tx, id, browser).await?;
-        if scene.enrolment_stage() != Enrolment::NeedsMethod {
-            return Err(Error::denied(
-                &SupportCode::ATTEMPT_OVER,
-                "choose a password first",
-            ));
-        }
+        require_stage(&scene, Enrolment::NeedsMethod)?;
         let named = Named::Known(Box::new(user));
         let buckets = self
             .buckets(&mut tx, Counter::SecondFactor, &named, "", browser)
@@ -337,6 +341,40 @@ impl App {
         .await?;
         Ok(id)
     }
+}
+
+fn require_stage(scene: &Scene, stage: Enrolment) -> Result<(), Error> {
+    if scene.enrolment_stage() == stage {
+        return Ok(());
+    }
+    Err(Error::denied(
+        &SupportCode::ATTEMPT_OVER,
+        "the enrolment is at another step",
+    ))
+}
+
+/// Checks that we opened this enrolment, for this person, in this browser: a row that a
+/// writer of the database made up shows nobody's secret and sets nobody's password.
+pub(super) fn require_opened(
+    row: &EnrolmentRow,
+    browser: &TokenHash,
+    sealing: &Sealing,
+) -> Result<(), SealError> {
+    with_fields(row, browser, |fields| {
+        sealing.verify_tag(TagLabel::Enrolment, fields, &row.tag)
+    })
+}
+
+fn with_fields<T>(row: &EnrolmentRow, browser: &TokenHash, run: impl FnOnce(&[&[u8]]) -> T) -> T {
+    let credential = row.credential.as_ref().map_or("", CredentialId::as_str);
+    run(&[
+        row.attempt.as_str().as_bytes(),
+        browser.as_str().as_bytes(),
+        row.user.as_str().as_bytes(),
+        row.pass.as_str().as_bytes(),
+        credential.as_bytes(),
+        &row.expires_at.as_millis().to_be_bytes(),
+    ])
 }
 
 async fn pending(

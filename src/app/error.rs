@@ -67,6 +67,9 @@ support_codes! {
     ATTEMPT_OVER = "CB-SIGNIN-004",
         "This sign-in took too long or is finished. Start again from the application.",
         "An attempt lives 15 minutes and is answered once; its answer is repeated for 60 seconds.";
+    ANSWERED = "CB-SIGNIN-005",
+        "This sign-in is finished. Go back to the application.",
+        "A form of an attempt that was answered less than 60 seconds ago, from a second tab or the back button; the browser is led to that answer.";
     TOO_MANY_ATTEMPTS = "CB-SIGNIN-006",
         "Too many sign-ins were begun from your network. Wait a few minutes and try again.",
         "The number of open attempts of one source reached policy.open_attempts_per_source. Raise it if many people share the address; set policy.trusted_proxies if a reverse proxy hides theirs.";

@@ -207,7 +207,9 @@ impl App {
             &self.sealing,
         )
         .map_err(|error| not_released(&error, user))?;
-        let envelope = self.envelope(attempt, party);
+        // The request was checked when it came; what is registered may have changed since.
+        let reply_url = registered(party, attempt)?;
+        let envelope = self.envelope(attempt, party, reply_url);
         let signed = response::encode_response(&claims, &envelope, &self.assertion_key).map_err(
             |error| {
                 Error::internal(format!(
@@ -216,12 +218,12 @@ impl App {
                 ))
             },
         )?;
-        if let Err(rules) = self.pre_flight(&signed.xml, &claims, attempt, party) {
+        if let Err(rules) = self.pre_flight(&signed.xml, &claims, &envelope) {
             drop(tx);
             return Err(self.withhold(attempt, user, rules).await?);
         }
         let form = PostForm::new(
-            &attempt.request.reply_url,
+            reply_url,
             &signed.xml,
             attempt.request.relay_state.as_deref(),
         );
@@ -247,14 +249,19 @@ impl App {
         Ok(sent(form))
     }
 
-    fn envelope<'a>(&self, attempt: &'a Attempt, party: &RelyingParty) -> Envelope<'a> {
+    fn envelope<'a>(
+        &self,
+        attempt: &'a Attempt,
+        party: &RelyingParty,
+        reply_url: &'a str,
+    ) -> Envelope<'a> {
         let (response_id, assertion_id) =
             self.with_random(|random| (message_id(random), message_id(random)));
         Envelope {
             response_id,
             assertion_id,
             in_response_to: &attempt.request.request_id,
-            acs: &attempt.request.reply_url,
+            acs: reply_url,
             now: self.now(),
             response_signature: party.response_signature,
         }
@@ -265,21 +272,20 @@ impl App {
         &self,
         xml: &str,
         claims: &ClaimSet,
-        attempt: &Attempt,
-        party: &RelyingParty,
+        envelope: &Envelope<'_>,
     ) -> Result<(), Vec<String>> {
         let mut context = inspect::Context::at(self.now());
         context.issuer = Some(claims.issuer().to_owned());
         context.realm = Some(claims.realm().clone());
         context.cloud = Some(EntraCloud {
             name: "relying party".to_owned(),
-            entity_id: party.entity_id.0.clone(),
-            reply_url: attempt.request.reply_url.clone(),
+            entity_id: claims.audience().to_owned(),
+            reply_url: envelope.acs.to_owned(),
             metadata_url: None,
         });
         context.certificates = vec![self.assertion_key.certificate.clone()];
         context.request = Some(inspect::GivenRequest {
-            id: attempt.request.request_id.clone(),
+            id: envelope.in_response_to.to_owned(),
         });
         inspect::pre_flight(xml.as_bytes(), &context).map_err(|report| {
             let verdict = report.verdict(inspect::Consumer::EntraSaml2);
@@ -341,6 +347,14 @@ impl App {
             sha256: data_encoding::HEXLOWER.encode(sha256.as_ref()),
         }
     }
+}
+
+/// The reply address of the request, if it is registered for its party still (attack 39).
+fn registered<'a>(party: &'a RelyingParty, attempt: &Attempt) -> Result<&'a str, Error> {
+    party
+        .reply_url(Some(&attempt.request.reply_url), None)
+        .map(|found| found.url.as_str())
+        .map_err(|error| Error::denied(&SupportCode::REFUSED_PARAMETERS, error.to_string()))
 }
 
 fn not_signed_in(error: NotSignedIn, user: &User) -> Error {

@@ -66,6 +66,7 @@ use crate::{
         SigningKey,
         sealing::{Sealing, TagLabel},
     },
+    signin::attempt::REPEAT_ANSWER,
     storage::Store,
 };
 
@@ -173,6 +174,7 @@ impl App {
         let keep = Duration::from_hours(24).max(self.settings.sessions.absolute);
         let mut tx = self.store.begin().await?;
         let rows = tx.purge(self.now().minus(keep)).await?;
+        tx.forget_answers(self.now().minus(REPEAT_ANSWER)).await?;
         tx.commit().await?;
         Ok(rows)
     }

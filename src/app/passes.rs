@@ -109,7 +109,15 @@ impl App {
         );
         tx.add_notice(&user.id, "pass-issued", operator, now)
             .await?;
-        self.end_all(&mut tx, &user.id, "pass-issued").await?;
+        // Sessions end; open attempts lose their proofs but not their place, so that a person
+        // who waits for the pass can type it where they are.
+        tx.revoke_sessions_of(&user.id, now).await?;
+        tx.restart_attempts_of(&user.id).await?;
+        tx.give_back_try(&format!("pass:{}", user.id)).await?;
+        let event = Event::SessionsEnded {
+            reason: "pass-issued",
+        };
+        tx.append(Actor::System, Some(user.id), event);
         tx.commit().await?;
         Ok(IssuedPass {
             value,

@@ -232,6 +232,12 @@ impl App {
         let mut tx = self.store.begin().await?;
         let attempt = self.open_attempt(&mut tx, id, browser).await?;
         let credentials = tx.totp_of(&user.id).await?;
+        if let Some(error) = credentials
+            .iter()
+            .find_map(|totp| totp.require_tag(&self.sealing).err())
+        {
+            return Err(Error::tampering("totp", Some(user.id), &error));
+        }
         let verified = totp::verify(
             code,
             &credentials,

@@ -3,7 +3,7 @@
 //! Always true: without the browser's cookie there is no attempt to be seen (attack 36);
 //! evidence that does not open is not skipped but an alarm (attack 38).
 
-use super::{App, Error, error::SupportCode, sign_in::Browser};
+use super::{App, Error, enrol::require_opened, error::SupportCode, sign_in::Browser};
 use crate::{
     base::ids::{AttemptId, CredentialId, UserId},
     claims,
@@ -68,8 +68,8 @@ impl App {
         match self.find_attempt(tx, id, browser).await? {
             (attempt, Standing::Open) => Ok(attempt),
             _ => Err(Error::denied(
-                &SupportCode::ATTEMPT_OVER,
-                "an attempt that was answered",
+                &SupportCode::ANSWERED,
+                "an attempt that was answered a moment ago",
             )),
         }
     }
@@ -93,6 +93,11 @@ impl App {
             Err(error) => return Err(Error::tampering("evidence", attempt.user, &error)),
         };
         let enrolment = tx.open_enrolment_of(&attempt.id, self.now()).await?;
+        if let Some(row) = &enrolment
+            && let Err(error) = require_opened(row, &attempt.browser, &self.sealing)
+        {
+            return Err(Error::tampering("enrolment", attempt.user, &error));
+        }
         let mut scene = Scene {
             attempt,
             evidence,

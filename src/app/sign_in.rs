@@ -7,13 +7,14 @@
 use super::{
     App, Error,
     answer::{Answer, StatusKind},
-    error::SupportCode,
+    error::{Category, SupportCode},
     scene::Scene,
 };
 use crate::{
     audit::Refused,
     base::{
         browser::{CookieToken, TokenHash},
+        clock::Timestamp,
         ids::AttemptId,
     },
     session::SessionRow,
@@ -130,7 +131,14 @@ impl App {
 
     /// What comes next for this browser in this attempt; answers if nothing is left to ask.
     pub async fn proceed(&self, id: &AttemptId, browser: &Browser) -> Result<Next, Error> {
-        let next = self.proceed_once(id, browser).await;
+        let mut next = self.proceed_once(id, browser).await;
+        // Two looks at once: the slower one finds the attempt answered, and gets that answer.
+        if next
+            .as_ref()
+            .is_err_and(|error| error.category() == Category::Conflict)
+        {
+            next = self.proceed_once(id, browser).await;
+        }
         self.noting_tampering(next).await
     }
 
@@ -197,10 +205,13 @@ impl App {
     }
 
     /// The person has read what was done to the account.
+    ///
+    /// `up_to`: the newest notice that the page showed; what came later is shown again.
     pub async fn acknowledge_notices(
         &self,
         id: &AttemptId,
         browser: &Browser,
+        up_to: Timestamp,
     ) -> Result<(), Error> {
         let now = self.now();
         let mut tx = self.store.begin().await?;
@@ -210,7 +221,7 @@ impl App {
         if scene.asks() == NextStep::ShowNotices
             && let Some(user) = &scene.user
         {
-            tx.mark_notices_seen(&user.id, now).await?;
+            tx.mark_notices_seen(&user.id, up_to.min(now)).await?;
             tx.commit().await?;
         }
         Ok(())

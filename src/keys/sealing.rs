@@ -61,6 +61,8 @@ pub enum TagLabel {
     Identity,
     /// A form of this browser (CSRF).
     Form,
+    /// An enrolment that a pass opened, in one attempt and browser.
+    Enrolment,
     /// A temporary access pass, as stored.
     Pass,
     /// A name in a counter's key.
@@ -75,6 +77,7 @@ impl TagLabel {
             Self::Credential => "credential",
             Self::Identity => "identity",
             Self::Form => "form",
+            Self::Enrolment => "enrolment",
             Self::Pass => "pass",
             Self::Bucket => "bucket",
         }

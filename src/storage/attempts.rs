@@ -190,6 +190,43 @@ impl Tx<'_> {
         .await
     }
 
+    /// Forgets the kept answers of a person: a browser that goes back gets none again.
+    pub async fn forget_answers_of(&mut self, user: &UserId) -> Result<u64, StoreError> {
+        self.run(
+            sql("UPDATE attempts SET sealed_answer = NULL
+                 WHERE user_id = $1 AND sealed_answer IS NOT NULL")
+            .bind(user.as_str()),
+        )
+        .await
+    }
+
+    /// Forgets answers that were given before `before`.
+    pub async fn forget_answers(&mut self, before: Timestamp) -> Result<u64, StoreError> {
+        self.run(
+            sql("UPDATE attempts SET sealed_answer = NULL
+                 WHERE answered_at < $1 AND sealed_answer IS NOT NULL")
+            .bind(before.as_millis()),
+        )
+        .await
+    }
+
+    /// Takes back what was proved in a person's open attempts, so that they begin anew
+    /// where they are. How many proofs.
+    pub async fn restart_attempts_of(&mut self, user: &UserId) -> Result<u64, StoreError> {
+        self.lock_user(user).await?;
+        self.run(
+            sql("DELETE FROM enrolments WHERE user_id = $1 AND finished_at IS NULL")
+                .bind(user.as_str()),
+        )
+        .await?;
+        self.run(
+            sql("DELETE FROM evidence WHERE attempt IN
+                 (SELECT id FROM attempts WHERE user_id = $1 AND answered_at IS NULL)")
+            .bind(user.as_str()),
+        )
+        .await
+    }
+
     /// Forgets what ended before `before`: attempts with their evidence and enrolments,
     /// waits, sessions that ended or were not used since. `before` must lie further back
     /// than a session may live without use. Events, receipts, counts of refusals and

@@ -25,6 +25,8 @@ pub struct EnrolmentRow {
     pub expires_at: Timestamp,
     /// When a code confirmed the method.
     pub finished_at: Option<Timestamp>,
+    /// That we opened it, in that browser: without it a row opens nothing (`app::enrol`).
+    pub tag: String,
 }
 
 impl ReadTx<'_> {
@@ -36,7 +38,7 @@ impl ReadTx<'_> {
     ) -> Result<Option<EnrolmentRow>, StoreError> {
         let row = self
             .one(
-                sql("SELECT attempt, user_id, pass, credential, expires_at, finished_at FROM enrolments
+                sql("SELECT attempt, user_id, pass, credential, expires_at, finished_at, tag FROM enrolments
                      WHERE attempt = $1 AND finished_at IS NULL AND expires_at > $2")
                 .bind(attempt.as_str())
                 .bind(now.as_millis()),
@@ -51,6 +53,7 @@ impl ReadTx<'_> {
             credential: row.optional_parsed("credential")?,
             expires_at: row.time("expires_at")?,
             finished_at: row.optional_time("finished_at")?,
+            tag: row.text("tag")?,
         }))
     }
 }
@@ -59,34 +62,21 @@ impl Tx<'_> {
     /// Opens an enrolment. An earlier one of the attempt is replaced: each costs a pass.
     pub async fn insert_enrolment(&mut self, enrolment: &EnrolmentRow) -> Result<(), StoreError> {
         self.run(
-            sql("INSERT INTO enrolments (attempt, user_id, pass, credential, expires_at, finished_at)
-                 VALUES ($1, $2, $3, $4, $5, $6)
+            sql("INSERT INTO enrolments (attempt, user_id, pass, credential, expires_at, finished_at, tag)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7)
                  ON CONFLICT (attempt) DO UPDATE SET user_id = excluded.user_id, pass = excluded.pass,
                    credential = excluded.credential, expires_at = excluded.expires_at,
-                   finished_at = excluded.finished_at")
+                   finished_at = excluded.finished_at, tag = excluded.tag")
             .bind(enrolment.attempt.as_str())
             .bind(enrolment.user.as_str())
             .bind(enrolment.pass.as_str())
             .bind(enrolment.credential.as_ref().map(CredentialId::as_str))
             .bind(enrolment.expires_at.as_millis())
-            .bind(millis(enrolment.finished_at)),
+            .bind(millis(enrolment.finished_at))
+            .bind(enrolment.tag.as_str()),
         )
         .await
         .map(drop)
-    }
-
-    /// Which method is being set up; `false` if the enrolment is finished or none.
-    pub async fn set_enrolment_credential(
-        &mut self,
-        attempt: &AttemptId,
-        credential: &CredentialId,
-    ) -> Result<bool, StoreError> {
-        self.run_once(
-            sql("UPDATE enrolments SET credential = $2 WHERE attempt = $1 AND finished_at IS NULL")
-                .bind(attempt.as_str())
-                .bind(credential.as_str()),
-        )
-        .await
     }
 
     /// Closes an open enrolment, once.

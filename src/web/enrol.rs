@@ -69,7 +69,7 @@ pub async fn choose_password(
             let said = Said::NewPassword(format!("Choose another one: {}.", error.detail()));
             show(&web, &visit, said).await
         }
-        Err(error) => web.fail(&error),
+        Err(error) => web.fail_at(&visit, &error),
     }
 }
 
@@ -92,7 +92,7 @@ pub async fn confirm_method(
         }
         Ok(Guess::Wait(until)) => ConfirmState::Wait(web.until(until)),
         Ok(Guess::Wrong | Guess::UsedBefore | Guess::PasswordDead) => ConfirmState::Wrong,
-        Err(error) => return web.fail(&error),
+        Err(error) => return web.fail_at(&visit, &error),
     };
     show(&web, &visit, Said::Confirm(form.name, state)).await
 }

@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use super::{
     Web, answer, cookies, enrol,
-    forms::{CsrfForm, Pressed},
+    forms::CsrfForm,
     pages::{
         Moment,
         enrol::ConfirmState,
@@ -29,6 +29,7 @@ use super::{
 use crate::{
     app::{
         Error,
+        error::SupportCode,
         prove::Guess,
         sign_in::{Ask, Next, NextStep, Notice},
     },
@@ -92,6 +93,13 @@ pub struct CodeForm {
     code: String,
 }
 
+/// What of the notices was shown.
+#[derive(Deserialize)]
+pub struct SeenForm {
+    // Text: what is flattened into a form cannot be a number (serde_urlencoded).
+    up_to: String,
+}
+
 /// A temporary access pass.
 #[derive(Deserialize)]
 pub struct PassForm {
@@ -135,7 +143,7 @@ pub async fn password(
         Ok(Guess::PasswordDead) => PasswordState::Dead,
         Ok(Guess::Wait(until)) => PasswordState::Wait(web.until(until)),
         Ok(Guess::Wrong | Guess::UsedBefore) => PasswordState::Wrong,
-        Err(error) => return web.fail(&error),
+        Err(error) => return web.fail_at(&visit, &error),
     };
     show(&web, &visit, Said::Password(form.username, state)).await
 }
@@ -158,7 +166,7 @@ pub async fn code(
         Ok(Guess::UsedBefore) => TotpState::Used,
         Ok(Guess::Wait(until)) => TotpState::Wait(web.until(until)),
         Ok(Guess::Wrong | Guess::PasswordDead) => TotpState::Wrong,
-        Err(error) => return web.fail(&error),
+        Err(error) => return web.fail_at(&visit, &error),
     };
     show(&web, &visit, Said::Code(state)).await
 }
@@ -170,7 +178,7 @@ pub async fn pass_page(State(web): State<Arc<Web>>, visit: AttemptVisit) -> Resp
         // Further on already: the page of the attempt knows where.
         Ok(Next::Ask(_)) => return on(&visit),
         Ok(Next::Answer(sent)) => return answer::send(&web, *sent),
-        Err(error) => return web.fail(&error),
+        Err(error) => return web.fail_at(&visit, &error),
     };
     let username = Username::Asked(hint.unwrap_or_default());
     ask_pass(&web, &visit, username, PassState::Fresh)
@@ -193,7 +201,7 @@ pub async fn pass(
         Ok(Guess::Right) => return on(&visit),
         Ok(Guess::Wait(until)) => PassState::Wait(web.until(until)),
         Ok(Guess::Wrong | Guess::UsedBefore | Guess::PasswordDead) => PassState::Wrong,
-        Err(error) => return web.fail(&error),
+        Err(error) => return web.fail_at(&visit, &error),
     };
     show(&web, &visit, Said::Pass(form.username, state)).await
 }
@@ -202,17 +210,30 @@ pub async fn pass(
 pub async fn notices(
     State(web): State<Arc<Web>>,
     visit: AttemptVisit,
-    form: CsrfForm<Pressed>,
+    form: CsrfForm<SeenForm>,
 ) -> Response {
-    if form
-        .verify(&web.forms, visit.browser.binding.as_ref())
-        .is_err()
-    {
+    let Ok(form) = form.verify(&web.forms, visit.browser.binding.as_ref()) else {
         return web.stale_form();
-    }
-    match web.app.acknowledge_notices(&visit.id, &visit.browser).await {
+    };
+    // What is no number acknowledges nothing.
+    let up_to = Timestamp::from_millis(form.up_to.parse().unwrap_or(0));
+    let seen = web
+        .app
+        .acknowledge_notices(&visit.id, &visit.browser, up_to);
+    match seen.await {
         Ok(()) => on(&visit),
-        Err(error) => web.fail(&error),
+        Err(error) => web.fail_at(&visit, &error),
+    }
+}
+
+impl Web {
+    /// The page for an error of a step. A step of an attempt that was answered a moment
+    /// ago, in another tab perhaps, leads to that answer.
+    pub(super) fn fail_at(&self, visit: &AttemptVisit, error: &Error) -> Response {
+        if *error.code() == SupportCode::ANSWERED {
+            return on(visit);
+        }
+        self.fail(error)
     }
 }
 
@@ -299,6 +320,12 @@ async fn ask_for(
                 action: format!("{}/notices", visit.path()),
                 csrf,
                 upn,
+                up_to: ask
+                    .notices
+                    .iter()
+                    .map(|notice| notice.at.as_millis())
+                    .max()
+                    .unwrap_or(0),
                 items: ask.notices.into_iter().map(notice).collect(),
             };
             web.page(StatusCode::OK, &page)

@@ -201,6 +201,7 @@ pub async fn everything_ends(database: Database) {
         credential: None,
         expires_at: attempt.expires_at,
         finished_at: None,
+        tag: "a tag".to_owned(),
     })
     .await
     .unwrap();

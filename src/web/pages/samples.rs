@@ -179,6 +179,7 @@ fn samples(frame: &Frame, words: &Words) -> Vec<(String, String)> {
             action: format!("{ACTION}/notice"),
             csrf: csrf(),
             upn: upn.clone(),
+            up_to: 1_800_000_000_000,
             items: happened
                 .into_iter()
                 .map(|what| NoticeItem {

@@ -223,6 +223,8 @@ pub struct NoticePage<'a> {
     pub csrf: CsrfToken,
     /// Who is signed in.
     pub upn: String,
+    /// The instant of the newest, milliseconds: what the button acknowledges.
+    pub up_to: i64,
     /// What happened, oldest first.
     pub items: Vec<NoticeItem>,
 }

@@ -248,3 +248,68 @@ async fn a_person_without_a_password_chooses_one_with_the_pass() {
             .asks_for_password()
     );
 }
+
+#[tokio::test]
+async fn who_waits_for_a_pass_types_it_where_they_are() {
+    let world = World::new().await;
+    world.add_user("agent1@contoso.com").await;
+    let mut browser = world.browser();
+    browser.start(&entra::request(world.now())).await;
+    let page = browser
+        .submit_password("agent1@contoso.com", PASSWORD)
+        .await;
+    assert!(page.asks_for_pass());
+    for _ in 0..6 {
+        browser.submit_pass("wrong-pass-123").await;
+    }
+    let pass = world.issue_pass("agent1@contoso.com").await;
+    let page = browser.submit_pass(&pass).await;
+    assert!(page.body.contains("otpauth"), "{}", page.text());
+}
+
+#[tokio::test]
+async fn a_pass_takes_back_what_was_proved_in_open_attempts() {
+    let world = World::new().await;
+    let person = world.ready("agent1@contoso.com").await;
+    let mut browser = world.browser();
+    browser.start(&entra::request(world.now())).await;
+    browser.submit_password(person.upn(), PASSWORD).await;
+    world.issue_pass(person.upn()).await;
+    let page = browser.submit_code(&person.code(world.now())).await;
+    assert!(page.answer().is_none(), "{}", page.text());
+    assert!(browser.reload_attempt().await.asks_for_password());
+}
+
+#[tokio::test]
+async fn a_notice_that_came_after_the_page_is_shown_too() {
+    let world = World::new().await;
+    let person = world.ready("agent1@contoso.com").await;
+    world.issue_pass(person.upn()).await;
+    let mut browser = world.browser();
+    let page = browser
+        .sign_in(
+            &entra::request(world.now()),
+            person.upn(),
+            &person.code(world.now()),
+        )
+        .await;
+    assert!(page.text().contains("tester"));
+    world.advance(5);
+    let mut tx = world.app().store().begin().await.unwrap();
+    tx.add_notice(
+        &person.user.id,
+        "method-added",
+        "somebody else",
+        world.now(),
+    )
+    .await
+    .unwrap();
+    tx.commit().await.unwrap();
+    let page = browser.submit(&[]).await;
+    assert!(
+        page.answer().is_none() && page.text().contains("somebody else"),
+        "{}",
+        page.text()
+    );
+    browser.submit(&[]).await.expect_answer();
+}

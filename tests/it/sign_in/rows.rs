@@ -128,3 +128,105 @@ async fn attack_38_an_immutable_id_written_by_hand_releases_nothing() {
         .await;
     assert!(page.answer().is_none(), "{}", page.text());
 }
+
+#[tokio::test]
+async fn attack_38_an_enrolment_written_by_hand_shows_no_secret_and_sets_no_password() {
+    let world = World::new().await;
+    let victim = world.ready("victim@contoso.com").await;
+    let sql = world.sql().await;
+    let mut thief = world.browser();
+    thief.start(&entra::request(world.now())).await;
+    let attempt = thief.at.split('/').nth(2).unwrap().to_owned();
+    let user = &victim.user.id;
+    sql.run(&format!(
+        "UPDATE attempts SET user_id = '{user}' WHERE id = '{attempt}'"
+    ))
+    .await;
+    sql.run(&format!(
+        "INSERT INTO enrolments (attempt, user_id, pass, credential, expires_at, finished_at, tag)
+         SELECT '{attempt}', '{user}', (SELECT id FROM access_passes LIMIT 1), id, {}, NULL, 'made up'
+         FROM totp WHERE user_id = '{user}'",
+        world.now().as_millis() + 600_000
+    ))
+    .await;
+    sql.run(&format!(
+        "UPDATE totp SET confirmed_at = NULL WHERE user_id = '{user}'"
+    ))
+    .await;
+    let page = thief.get(&format!("/sign-in/{attempt}")).await;
+    assert!(!page.body.contains("otpauth"), "{}", page.text());
+    sql.run(&format!("DELETE FROM passwords WHERE user_id = '{user}'"))
+        .await;
+    let page = thief.get(&format!("/sign-in/{attempt}")).await;
+    assert!(
+        page.forms().is_empty(),
+        "no form to choose a password: {}",
+        page.text()
+    );
+    let chosen = world
+        .app()
+        .choose_password(
+            &attempt.parse().unwrap(),
+            &thief.app_cookies(),
+            claimbridge::base::secret::Secret::new("the thief's password".to_owned()),
+        )
+        .await;
+    assert!(chosen.is_err());
+    let mut tx = world.app().store().read().await.unwrap();
+    let events = tx.events_of(user, 50).await.unwrap();
+    assert!(events.iter().any(|event| event.kind() == "tampering-found"));
+}
+
+#[tokio::test]
+async fn attack_38_a_kept_answer_put_under_another_cookie_stays_closed() {
+    let world = World::new().await;
+    let person = world.ready("agent1@contoso.com").await;
+    let mut own = world.browser();
+    own.sign_in(
+        &entra::request(world.now()),
+        person.upn(),
+        &person.code(world.now()),
+    )
+    .await
+    .expect_answer();
+    let answered = own.at.split('/').nth(2).unwrap().to_owned();
+    let mut thief = world.browser();
+    thief.start(&entra::request(world.now())).await;
+    let open = thief.at.split('/').nth(2).unwrap().to_owned();
+    world
+        .sql()
+        .await
+        .run(&format!(
+            "UPDATE attempts SET browser = (SELECT browser FROM attempts WHERE id = '{open}') WHERE id = '{answered}'"
+        ))
+        .await;
+    let cookie = thief
+        .cookies
+        .iter()
+        .find(|(name, _)| name.contains(&open))
+        .unwrap();
+    let moved = (cookie.0.replace(&open, &answered), cookie.1.clone());
+    thief.cookies.insert(moved.0, moved.1);
+    let page = thief.get(&format!("/sign-in/{answered}")).await;
+    assert!(page.answer().is_none(), "{}", page.text());
+}
+
+#[tokio::test]
+async fn attack_39_an_answer_goes_only_where_its_party_is_registered_now() {
+    let world = World::new().await;
+    let person = world.ready("agent1@contoso.com").await;
+    let mut browser = world.browser();
+    browser.start(&entra::request(world.now())).await;
+    browser.submit_password(person.upn(), PASSWORD).await;
+    world
+        .sql()
+        .await
+        .run("UPDATE attempts SET request = REPLACE(request, 'https://login.microsoftonline.com/login.srf', 'https://evil.example/') WHERE answered_at IS NULL")
+        .await;
+    let page = browser.submit_code(&person.code(world.now())).await;
+    assert!(
+        page.answer().is_none() && !page.body.contains("evil.example"),
+        "{}",
+        page.text()
+    );
+}

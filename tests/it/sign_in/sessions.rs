@@ -315,3 +315,43 @@ async fn a_new_sign_in_is_a_new_session_and_the_former_cookie_is_dead() {
             .is_none()
     );
 }
+
+#[tokio::test]
+async fn after_signing_out_going_back_sends_no_answer_again() {
+    let world = World::new().await;
+    let person = world.ready("agent1@contoso.com").await;
+    let mut browser = world.browser();
+    browser
+        .sign_in(
+            &entra::request(world.now()),
+            person.upn(),
+            &person.code(world.now()),
+        )
+        .await
+        .expect_answer();
+    let answered = browser.at.split('/').take(3).collect::<Vec<_>>().join("/");
+    browser.get("/sign-out").await;
+    browser.submit(&[]).await;
+    assert!(browser.get(&answered).await.answer().is_none());
+}
+
+#[tokio::test]
+async fn a_second_tab_that_sends_its_form_after_the_answer_gets_that_answer() {
+    let world = World::new().await;
+    let person = world.ready("agent1@contoso.com").await;
+    let mut browser = world.browser();
+    browser.start(&entra::request(world.now())).await;
+    let mut tab = browser.clone();
+    let page = tab.submit_password(person.upn(), PASSWORD).await;
+    assert!(page.asks_for_code());
+    browser.cookies = tab.cookies.clone();
+    let answer = tab
+        .submit_code(&person.code(world.now()))
+        .await
+        .expect_answer();
+    let again = browser
+        .submit_password(person.upn(), PASSWORD)
+        .await
+        .expect_answer();
+    assert_eq!(again.xml, answer.xml);
+}
