@@ -123,6 +123,7 @@ impl App {
             Ok(_) => None,
             Err(PasswordRefused::NoCredential) => Some("no-password"),
             Err(PasswordRefused::Wrong) => Some("wrong"),
+            Err(PasswordRefused::TooLong) => Some("too-long"),
             Err(PasswordRefused::Dead) => Some("dead"),
             Err(PasswordRefused::Tampered) => Some("tampered"),
         };

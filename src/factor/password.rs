@@ -95,6 +95,8 @@ pub enum PasswordRefused {
     NoCredential,
     /// The password is wrong.
     Wrong,
+    /// Over [`MAX_LENGTH`]: it cannot be right, and is not hashed whole.
+    TooLong,
     /// The password was right but is dead until an administrator resets it.
     Dead,
     /// The row was altered or moved; nobody may use it.
@@ -145,7 +147,7 @@ pub fn verify(
     };
     if password.expose().len() > MAX_LENGTH {
         burn(password, cost);
-        return Err(PasswordRefused::Wrong);
+        return Err(PasswordRefused::TooLong);
     }
     let (Ok(()), Ok(stored)) = (
         credential.require_tag(sealing),
@@ -268,7 +270,7 @@ mod tests {
                 &"x".repeat(MAX_LENGTH + 1),
                 Some(&fixture.credential)
             ),
-            Err(PasswordRefused::Wrong)
+            Err(PasswordRefused::TooLong)
         );
         assert_eq!(
             check(&fixture, "correct horse", None),
@@ -346,6 +348,25 @@ mod tests {
             }
             .reaches_floor()
         );
+    }
+
+    #[test]
+    fn the_longest_password_works_and_a_longer_one_is_not_hashed_whole() {
+        let mut fixture = fixture();
+        let longest = "x".repeat(MAX_LENGTH);
+        fixture.credential.phc =
+            hash(&secret(&longest), HashCost::FLOOR, &mut SystemRandom).unwrap();
+        fixture.credential.tag = PasswordCredential::make_tag(
+            &fixture.sealing,
+            &fixture.credential.id,
+            &fixture.credential.user,
+            &fixture.credential.phc,
+        );
+        let verdict = |password: &str| check(&fixture, password, Some(&fixture.credential));
+        assert_eq!(verdict(&longest), Ok(Rehash::NotNeeded));
+        for longer in [MAX_LENGTH + 1, 100_000] {
+            assert_eq!(verdict(&"x".repeat(longer)), Err(PasswordRefused::TooLong));
+        }
     }
 
     #[test]
