@@ -12,7 +12,7 @@ use super::{
     saml::{chain, sole_issuer},
 };
 use crate::{
-    audit::{Actor, Event},
+    audit::{Actor, Event, Refused},
     base::browser::CookieToken,
     claims,
     keys::sealing::Place,
@@ -97,13 +97,19 @@ impl App {
             .await?;
         let form = self.status_form(&issuer, &party, &refusal)?;
         self.keep_answer(&mut tx, attempt, &form).await?;
-        let event = Event::AnswerRefused {
-            attempt: attempt.id.clone(),
-            relying_party: attempt.request.relying_party.clone(),
-            reason,
-        };
-        tx.append(Actor::System, attempt.user.clone(), event);
+        // An event needs a person: a stranger's browser gets this as often as it asks.
+        if person.is_some() {
+            let event = Event::AnswerRefused {
+                attempt: attempt.id.clone(),
+                relying_party: attempt.request.relying_party.clone(),
+                reason,
+            };
+            tx.append(Actor::System, attempt.user.clone(), event);
+        }
         tx.commit().await?;
+        if person.is_none() {
+            self.count_refused(Refused::NoPassive);
+        }
         Ok(sent(form))
     }
 

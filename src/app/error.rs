@@ -72,7 +72,7 @@ support_codes! {
         "A form of an attempt that was answered less than 60 seconds ago, from a second tab or the back button; the browser is led to that answer.";
     TOO_MANY_ATTEMPTS = "CB-SIGNIN-006",
         "Too many sign-ins were begun from your network. Wait a few minutes and try again.",
-        "The number of open attempts of one source reached policy.open_attempts_per_source. Raise it if many people share the address; set policy.trusted_proxies if a reverse proxy hides theirs.";
+        "The number of sign-ins that one source began and in which nobody proved anything, within policy.attempt_lifetime, reached policy.open_attempts_per_source. Raise it if many people share the address; set policy.trusted_proxies if a reverse proxy hides theirs.";
     OTHER_DOMAIN = "CB-SIGNIN-007",
         "Your account belongs to another domain than the one you came from. Start again and use the account of that domain.",
         "The request's address names a domain (?domain=) whose root is not that of the person's UPN. An issuer speaks only for its own people (AADSTS5000820).";
@@ -91,6 +91,9 @@ support_codes! {
     PERSON_CHANGED = "CB-SIGNIN-012",
         "This sign-in was begun with another account. Start again from the application.",
         "An attempt belongs to the first person who proved something in it.";
+    NOT_NAVIGATED = "CB-SIGNIN-013",
+        "Signing in works only in a window of its own. Open the application again and start from there.",
+        "Another page embedded or fetched the sign-in address (an image, a frame, a script) instead of sending the browser there; the browser says so in Sec-Fetch-Mode or Sec-Fetch-Dest.";
     FORGED_FORM = "CB-FORM-001",
         "The form was too old or came from another page. Go back, reload and try again.",
         "The anti-forgery token is missing or not of this browser.";

@@ -116,7 +116,7 @@ impl App {
             .reserve_try(&buckets.source, self.settings.source_delays, now)
             .await?;
         if let Reserve::Wait { until } = source {
-            tx.count_refused(Refused::SourceLimit, now).await?;
+            self.count_refused(Refused::SourceLimit);
             return Ok(Some(until));
         }
         match tx
@@ -130,7 +130,7 @@ impl App {
                     // they are counted, not stored; the wait itself was an event's worth.
                     tracing::info!(user = %user.id, counter = counter.as_str(), %until, "a wait is running");
                 }
-                tx.count_refused(Refused::Waiting, now).await?;
+                self.count_refused(Refused::Waiting);
                 Ok(Some(until))
             }
         }

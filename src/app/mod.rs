@@ -33,6 +33,8 @@ pub mod opening;
 pub mod passes;
 /// Checking a password or a code.
 pub mod prove;
+/// Counting what strangers cause.
+pub mod refused;
 /// Relying parties.
 pub mod relying_parties;
 /// SAML requests: who asks, and may they.
@@ -82,6 +84,7 @@ pub struct App {
     settings: Settings,
     hashing: Arc<Semaphore>,
     assertion_key: SigningKey,
+    refused: refused::Tally,
 }
 
 /// What an [`App`] is made of.
@@ -122,6 +125,7 @@ impl App {
             settings,
             hashing: Arc::new(Semaphore::new(HASHES_AT_ONCE)),
             assertion_key,
+            refused: refused::Tally::default(),
         })
     }
 

@@ -84,7 +84,8 @@ impl App {
                 tx.password_of(&user.id).await?
             }
             Named::Unknown => {
-                tx.count_refused(Refused::UnknownName, self.now()).await?;
+                tx.count_refused(Refused::UnknownName, 1, self.now())
+                    .await?;
                 None
             }
         };

@@ -40,9 +40,8 @@ impl App {
         let parsed = match parsed {
             Ok(parsed) => parsed,
             Err(error) => {
-                return Err(self
-                    .refuse(Refused::MalformedRequest, malformed(&error))
-                    .await?);
+                self.count_refused(Refused::MalformedRequest);
+                return Err(malformed(&error));
             }
         };
         let mut tx = self.store.read().await?;
@@ -53,7 +52,8 @@ impl App {
                 parsed.issuer()
             );
             let error = Error::denied(&SupportCode::UNKNOWN_PARTY, detail);
-            return Err(self.refuse(Refused::UnknownParty, error).await?);
+            self.count_refused(Refused::UnknownParty);
+            return Err(error);
         };
         let domains = tx.domains().await?;
         let domain = match domain {
@@ -61,6 +61,7 @@ impl App {
             Some(text) => {
                 let name: Option<DomainName> = text.parse().ok();
                 let Some(known) = name.as_ref().and_then(|name| domain_of(name, &domains)) else {
+                    self.count_refused(Refused::MalformedRequest);
                     let detail = format!("a request to ?domain={text:?}, which is not configured");
                     return Err(Error::new(
                         Category::Invalid,
@@ -85,15 +86,17 @@ impl App {
                 self.begin(request, browser).await.map(SamlBegun::Attempt)
             }
             Err(RequestError::Answerable(refusal)) => {
+                self.count_refused(Refused::RefusedParameters);
                 let Some(issuer) = sole_issuer(&domains, domain.as_ref()) else {
                     return Err(refused_parameters(&refusal));
                 };
                 let answer = self.status_answer(&issuer, &party, &refusal)?;
                 Ok(SamlBegun::Answer(Box::new(answer)))
             }
-            Err(error) => Err(self
-                .refuse(Refused::MalformedRequest, malformed(&error))
-                .await?),
+            Err(error) => {
+                self.count_refused(Refused::MalformedRequest);
+                Err(malformed(&error))
+            }
         }
     }
 
@@ -140,14 +143,6 @@ impl App {
             let detail = format!("{entity_id:?} was removed during a sign-in");
             Error::denied(&SupportCode::UNKNOWN_PARTY, detail)
         })
-    }
-
-    /// Counts what a stranger caused, and gives the error back.
-    async fn refuse(&self, what: Refused, error: Error) -> Result<Error, Error> {
-        let mut tx = self.store.begin().await?;
-        tx.count_refused(what, self.now()).await?;
-        tx.commit().await?;
-        Ok(error)
     }
 }
 

@@ -5,6 +5,7 @@
 
 use super::{App, Error, enrol::require_opened, error::SupportCode, sign_in::Browser};
 use crate::{
+    audit::Refused,
     base::ids::{AttemptId, CredentialId, UserId},
     claims,
     directory::{TotpCredential, User},
@@ -42,6 +43,7 @@ impl App {
         browser: &Browser,
     ) -> Result<(Attempt, Standing), Error> {
         let not_yours = || {
+            self.count_refused(Refused::OtherBrowser);
             Error::denied(
                 &SupportCode::OTHER_BROWSER,
                 "an attempt's address without its cookie",

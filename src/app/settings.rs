@@ -26,7 +26,7 @@ pub struct Settings {
     pub person_delays: Delays,
     /// Waits of everything from one address.
     pub source_delays: Delays,
-    /// Attempts that one address may have open.
+    /// Attempts that one address may have begun without anybody proving anything in them.
     pub open_attempts_per_source: u32,
     /// The cost of password hashing.
     pub hash_cost: HashCost,

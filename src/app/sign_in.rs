@@ -105,13 +105,22 @@ impl App {
             answered_at: None,
         };
         let mut tx = self.store.begin().await?;
-        let open = tx.open_attempts_from(&browser.source, now).await?;
+        // Before the limit: a request that is sent again makes nothing.
+        let known = tx
+            .attempt_of_request(&attempt.request.relying_party, &attempt.request.request_id)
+            .await?;
+        if let Some(known) = known {
+            return Ok(Begun {
+                attempt: known.id,
+                binding: None,
+            });
+        }
+        let open = tx.unproved_attempts_from(&browser.source, now).await?;
         if open >= i64::from(self.settings.open_attempts_per_source) {
-            tx.count_refused(Refused::SourceLimit, now).await?;
-            tx.commit().await?;
+            self.count_refused(Refused::SourceLimit);
             return Err(Error::denied(
                 &SupportCode::TOO_MANY_ATTEMPTS,
-                "too many open attempts of one source",
+                "too many attempts of one source in which nobody proved anything",
             ));
         }
         match tx.insert_attempt(&attempt, &browser.source).await? {

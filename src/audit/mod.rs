@@ -161,12 +161,18 @@ pub struct Entry {
 }
 
 /// What a stranger can cause; counted per hour and reason.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Refused {
     /// A message that is not what it should be.
     MalformedRequest,
     /// A request of a party that is not registered.
     UnknownParty,
+    /// A party's request that asks what is not offered.
+    RefusedParameters,
+    /// A request that another page embeds or fetches instead of going there.
+    NotNavigated,
+    /// A request that forbids to ask, from a browser in which nobody is signed in.
+    NoPassive,
     /// An attempt's address without its cookie.
     OtherBrowser,
     /// A name that nobody has.
@@ -185,6 +191,9 @@ impl Refused {
         match self {
             Self::MalformedRequest => "malformed-request",
             Self::UnknownParty => "unknown-party",
+            Self::RefusedParameters => "refused-parameters",
+            Self::NotNavigated => "not-navigated",
+            Self::NoPassive => "no-passive",
             Self::OtherBrowser => "other-browser",
             Self::UnknownName => "unknown-name",
             Self::SourceLimit => "source-limit",

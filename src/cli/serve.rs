@@ -4,6 +4,7 @@ use std::{
     io::{self, IsTerminal as _, Write},
     net::SocketAddr,
     path::Path,
+    pin::pin,
     sync::Arc,
     time::Duration,
 };
@@ -80,22 +81,37 @@ pub async fn run(
         }
     };
     let people = web::serve::serve(listener, tls, router, start::stop_signal());
-    let upkeep = tokio::spawn(upkeep(app));
-    tokio::join!(people, ops);
-    upkeep.abort();
+    // Not aborted: counts that are being written are not in memory any more.
+    let upkeep = upkeep(&app, start::stop_signal());
+    tokio::join!(people, ops, upkeep);
+    write_counts(&app).await;
     Ok(())
 }
 
-/// Every five minutes: forgets what ended. Any node may; all may at once.
-async fn upkeep(app: Arc<App>) {
-    let mut interval = tokio::time::interval(Duration::from_mins(5));
+/// Every five minutes: forgets what ended. Any node may; all may at once. Every five
+/// seconds: writes what was refused meanwhile.
+async fn upkeep(app: &App, stop: impl Future<Output = ()>) {
+    let mut stop = pin!(stop);
+    let mut forget = tokio::time::interval(Duration::from_mins(5));
+    let mut count = tokio::time::interval(Duration::from_secs(5));
     loop {
-        interval.tick().await;
-        match app.purge().await {
-            Ok(0) => {}
-            Ok(rows) => tracing::debug!(rows, "forgot what ended"),
-            Err(error) => tracing::warn!(%error, "what ended could not be forgotten; trying again"),
+        tokio::select! {
+            () = &mut stop => break,
+            _ = forget.tick() => match app.purge().await {
+                Ok(0) => {}
+                Ok(rows) => tracing::debug!(rows, "forgot what ended"),
+                Err(error) => {
+                    tracing::warn!(%error, "what ended could not be forgotten; trying again");
+                }
+            },
+            _ = count.tick() => write_counts(app).await,
         }
+    }
+}
+
+async fn write_counts(app: &App) {
+    if let Err(error) = app.flush_refused().await {
+        tracing::warn!(%error, "what was refused could not be counted; trying again");
     }
 }
 

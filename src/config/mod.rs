@@ -95,7 +95,8 @@ pub struct Policy {
     pub person_delays: Delays,
     /// How wrong guesses from one address make wait, over all people.
     pub source_delays: Delays,
-    /// How many sign-ins one source address may have open.
+    /// How many sign-ins one source address may begin, within their lifetime, before anybody
+    /// proves anything in them.
     pub open_attempts_per_source: u32,
     /// How long a temporary access pass is good, unless `user pass` says otherwise.
     pub pass_lifetime: Duration,

@@ -66,7 +66,7 @@ master_key_file = "master.key"
 # source_free_tries = 60
 # source_first_delay = "15s"
 # source_longest_delay = "5m"
-# Sign-ins that one source address may have open:
+# Sign-ins that one source address may begin and leave without a person, within attempt_lifetime:
 # open_attempts_per_source = 200
 # Temporary access passes:
 # pass_lifetime = "1h"

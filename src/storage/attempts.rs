@@ -65,8 +65,30 @@ impl ReadTx<'_> {
         }
     }
 
-    /// How many attempts of one source are open.
-    pub async fn open_attempts_from(
+    /// The attempt that a party's request began.
+    pub async fn attempt_of_request(
+        &mut self,
+        relying_party: &str,
+        request_id: &str,
+    ) -> Result<Option<Attempt>, StoreError> {
+        self.one(
+            sql(
+                "SELECT id, browser, request, user_id, created_at, expires_at, answered_at
+                 FROM attempts WHERE relying_party = $1 AND request_id = $2",
+            )
+            .bind(relying_party.to_owned())
+            .bind(request_id.to_owned()),
+        )
+        .await?
+        .as_ref()
+        .map(attempt)
+        .transpose()
+    }
+
+    /// How many attempts one source began within the time that an attempt lives, without
+    /// those that were answered for a person: what a stranger can have made, also of
+    /// requests that are answered at once (`IsPassive`).
+    pub async fn unproved_attempts_from(
         &mut self,
         source: &str,
         now: Timestamp,
@@ -74,7 +96,8 @@ impl ReadTx<'_> {
         let row = self
             .one(
                 sql("SELECT COUNT(*) AS open FROM attempts
-                     WHERE source = $1 AND expires_at > $2 AND answered_at IS NULL")
+                     WHERE source = $1 AND expires_at > $2
+                       AND (answered_at IS NULL OR user_id IS NULL)")
                 .bind(source)
                 .bind(now.as_millis()),
             )
@@ -116,18 +139,12 @@ impl Tx<'_> {
         if inserted {
             return Ok(InsertAttempt::Inserted);
         }
+        let request = &new.request;
         let known = self
-            .one(
-                sql(
-                    "SELECT id, browser, request, user_id, created_at, expires_at, answered_at
-                     FROM attempts WHERE relying_party = $1 AND request_id = $2",
-                )
-                .bind(new.request.relying_party.as_str())
-                .bind(new.request.request_id.as_str()),
-            )
+            .attempt_of_request(&request.relying_party, &request.request_id)
             .await?;
-        match &known {
-            Some(row) => Ok(InsertAttempt::Known(Box::new(attempt(row)?))),
+        match known {
+            Some(known) => Ok(InsertAttempt::Known(Box::new(known))),
             // Purged between the two statements.
             None => Err(StoreError::Unavailable(sqlx::Error::RowNotFound)),
         }

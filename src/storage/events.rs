@@ -70,6 +70,11 @@ pub struct RefusedCount {
 
 const HOUR_MILLIS: i64 = 3_600_000;
 
+/// The beginning of the hour in which `at` lies: by which refusals are counted.
+pub fn hour_of(at: Timestamp) -> Timestamp {
+    Timestamp::from_millis(at.as_millis().div_euclid(HOUR_MILLIS) * HOUR_MILLIS)
+}
+
 fn event(row: &AnyRow) -> Result<StoredEvent, StoreError> {
     let row = Reader::new(row, "events", "id");
     let name = row.optional_text("actor_name")?;
@@ -157,20 +162,21 @@ impl ReadTx<'_> {
 }
 
 impl Tx<'_> {
-    /// Counts what a stranger caused, by hour and reason: never a row each.
+    /// Counts what a stranger caused `times` times, by hour and reason: never a row each.
     pub async fn count_refused(
         &mut self,
         reason: Refused,
-        now: Timestamp,
+        times: u64,
+        at: Timestamp,
     ) -> Result<(), StoreError> {
-        let hour = now.as_millis().div_euclid(HOUR_MILLIS) * HOUR_MILLIS;
         self.run(
             sql(
-                "INSERT INTO refused (hour, reason, count) VALUES ($1, $2, 1)
-                 ON CONFLICT (hour, reason) DO UPDATE SET count = refused.count + 1",
+                "INSERT INTO refused (hour, reason, count) VALUES ($1, $2, $3)
+                 ON CONFLICT (hour, reason) DO UPDATE SET count = refused.count + $3",
             )
-            .bind(hour)
-            .bind(reason.as_str()),
+            .bind(hour_of(at).as_millis())
+            .bind(reason.as_str())
+            .bind(i64::try_from(times).unwrap_or(i64::MAX)),
         )
         .await
         .map(drop)

@@ -37,7 +37,7 @@ mod users;
 pub use attempts::InsertAttempt;
 pub use enrolments::EnrolmentRow;
 pub use error::StoreError;
-pub use events::{RefusedCount, StoredEvent};
+pub use events::{RefusedCount, StoredEvent, hour_of};
 pub use keys::StoredKey;
 pub use migrations::MigrationState;
 pub use notices::Notice;

@@ -20,7 +20,7 @@ use super::{
     pages::{CsrfToken, outcome::ErrorKind},
 };
 use crate::{
-    app::error::SupportCode,
+    app::{error::SupportCode, refused::Refused},
     base::{
         browser::CookieToken,
         random::{Random, random_bytes},
@@ -101,6 +101,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<Web>> for CsrfForm<T> {
             .get(header::ORIGIN)
             .is_some_and(|origin| !web.site.is_origin(origin));
         if foreign {
+            web.app.count_refused(Refused::ForgedForm);
             return Err(web.refuse(ErrorKind::Refused, &SupportCode::FORGED_FORM));
         }
         match Form::<Sent<T>>::from_request(request, web).await {

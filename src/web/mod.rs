@@ -46,7 +46,7 @@ use axum::{
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
-    app::{self, App, Category, error::SupportCode},
+    app::{self, App, Category, error::SupportCode, refused::Refused},
     base::address_range::AddressRange,
 };
 use forms::FormKey;
@@ -211,6 +211,7 @@ impl Web {
 
     /// The page for a form whose token does not fit this browser.
     pub fn stale_form(&self) -> Response {
+        self.app.count_refused(Refused::ForgedForm);
         self.start_again(StartAgain::StaleForm)
     }
 

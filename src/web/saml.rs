@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use axum::{
     extract::{Form, RawQuery, State, rejection::FormRejection},
-    http::{HeaderValue, header},
+    http::{HeaderMap, HeaderValue, header},
     response::{IntoResponse, Redirect, Response},
 };
 
@@ -16,11 +16,14 @@ use super::{
     Web, answer,
     cookies::Cookie,
     forms,
+    pages::outcome::ErrorKind,
     visit::{Visit, attempt_path},
 };
 use crate::{
     app::{
         Error,
+        error::SupportCode,
+        refused::Refused,
         saml::SamlBegun,
         sign_in::{Begun, Browser},
     },
@@ -34,8 +37,12 @@ const HINTS: [&str; 3] = ["login_hint", "username", "LoginHint"];
 pub async fn sso_redirect(
     State(web): State<Arc<Web>>,
     visit: Visit,
+    headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Response {
+    if !is_navigation(&headers) {
+        return embedded(&web);
+    }
     let query = query.unwrap_or_default();
     let parsed = UnverifiedAuthnRequest::parse_redirect(&query);
     begin(&web, &visit.browser, &query, parsed).await
@@ -45,9 +52,13 @@ pub async fn sso_redirect(
 pub async fn sso_post(
     State(web): State<Arc<Web>>,
     visit: Visit,
+    headers: HeaderMap,
     RawQuery(query): RawQuery,
     form: Result<Form<Vec<(String, String)>>, FormRejection>,
 ) -> Response {
+    if !is_navigation(&headers) {
+        return embedded(&web);
+    }
     let fields = match form {
         Ok(Form(fields)) => fields,
         Err(rejection) => return forms::unreadable(&web, &rejection),
@@ -57,6 +68,22 @@ pub async fn sso_post(
         .map(|(name, value)| (name.as_str(), value.as_str()));
     let parsed = UnverifiedAuthnRequest::parse_post(fields);
     begin(&web, &visit.browser, &query.unwrap_or_default(), parsed).await
+}
+
+/// Whether the browser itself goes there, as far as it says (W3C Fetch Metadata).
+///
+/// A page with two hundred images of this address would use up what its readers' office
+/// may begin. Entra sends people here by a navigation of the window, web views too; a
+/// frame could show none of our pages (`frame-ancestors 'none'`), so it begins nothing
+/// either. Programs and old browsers say nothing.
+fn is_navigation(headers: &HeaderMap) -> bool {
+    let says = |name: &str, wanted: &str| headers.get(name).is_none_or(|value| value == wanted);
+    says("sec-fetch-mode", "navigate") && says("sec-fetch-dest", "document")
+}
+
+fn embedded(web: &Web) -> Response {
+    web.app.count_refused(Refused::NotNavigated);
+    web.refuse(ErrorKind::Refused, &SupportCode::NOT_NAVIGATED)
 }
 
 async fn begin(
@@ -123,7 +150,34 @@ pub async fn metadata(State(web): State<Arc<Web>>, RawQuery(query): RawQuery) ->
 
 #[cfg(test)]
 mod tests {
-    use super::parameter;
+    use axum::http::{HeaderMap, HeaderName, HeaderValue};
+
+    use super::{is_navigation, parameter};
+
+    #[test]
+    fn only_the_window_s_own_way_is_a_navigation() {
+        let given = |pairs: &[(&'static str, &'static str)]| {
+            let headers: HeaderMap = pairs
+                .iter()
+                .map(|&(name, value)| {
+                    let name = HeaderName::from_static(name);
+                    (name, HeaderValue::from_static(value))
+                })
+                .collect();
+            is_navigation(&headers)
+        };
+        let (mode, dest) = ("sec-fetch-mode", "sec-fetch-dest");
+        assert!(given(&[]));
+        assert!(given(&[(mode, "navigate")]));
+        assert!(given(&[(mode, "navigate"), (dest, "document")]));
+        for bad in ["no-cors", "cors", "same-origin", "websocket", ""] {
+            assert!(!given(&[(mode, bad)]), "{bad}");
+        }
+        for bad in ["image", "iframe", "frame", "embed", "object", "empty"] {
+            assert!(!given(&[(mode, "navigate"), (dest, bad)]), "{bad}");
+            assert!(!given(&[(dest, bad)]), "{bad}");
+        }
+    }
 
     #[test]
     fn a_parameter_counts_only_if_it_is_there_once() {

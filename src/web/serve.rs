@@ -67,17 +67,29 @@ pub async fn serve(
     router: Router,
     stop: impl Future<Output = ()>,
 ) {
-    let slots = Arc::new(Semaphore::new(CONNECTIONS));
+    serve_at_most(CONNECTIONS, listener, tls, router, stop).await;
+}
+
+async fn serve_at_most(
+    connections_at_once: usize,
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    stop: impl Future<Output = ()>,
+) {
+    let slots = Arc::new(Semaphore::new(connections_at_once));
     let (stopping, _) = watch::channel(());
     let mut connections = JoinSet::new();
     let mut stop = pin!(stop);
     loop {
-        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
-            break;
+        // The order to stop must not wait for a slot either.
+        let next = async {
+            let slot = Arc::clone(&slots).acquire_owned().await;
+            (slot, accept(&listener).await)
         };
-        let (stream, peer) = tokio::select! {
+        let (slot, (stream, peer)) = tokio::select! {
             () = &mut stop => break,
-            accepted = accept(&listener) => accepted,
+            next = next => next,
         };
         let (tls, router, told) = (tls.clone(), router.clone(), stopping.subscribe());
         connections.spawn(async move {
@@ -206,6 +218,36 @@ mod tests {
         assert!(answer.ends_with("127.0.0.1"), "{answer}");
         server.await.unwrap();
         assert!(TcpStream::connect(address).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn the_order_to_stop_does_not_wait_for_a_free_slot() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (in_begun, in_go_on) = (Arc::clone(&begun), Arc::clone(&go_on));
+        let slow = get(move || async move {
+            in_begun.notify_one();
+            in_go_on.notified().await;
+        });
+        let (stop, stopped) = oneshot::channel::<()>();
+        let router = Router::new().route("/slow", slow);
+        let server = tokio::spawn(serve_at_most(1, listener, None, router, async {
+            let _ = stopped.await;
+        }));
+        let mut only = TcpStream::connect(address).await.unwrap();
+        only.write_all(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+            .await
+            .unwrap();
+        begun.notified().await;
+        stop.send(()).unwrap();
+        // The only slot is taken, and nobody is let in any more all the same.
+        let refused = async { while TcpStream::connect(address).await.is_ok() {} };
+        tokio::time::timeout(Duration::from_secs(5), refused)
+            .await
+            .expect("still listening");
+        go_on.notify_one();
+        server.await.unwrap();
     }
 
     #[tokio::test]

@@ -10,6 +10,8 @@ mod demo;
 #[cfg(test)]
 mod inspect;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod operators;
 #[cfg(test)]
 mod practice;

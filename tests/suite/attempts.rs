@@ -172,31 +172,43 @@ pub async fn a_person_whose_attempts_end(database: Database) {
     assert_eq!(tx.attempt(&others.id).await.unwrap(), Some(others));
 }
 
-pub async fn open_attempts_are_counted_by_source(database: Database) {
+pub async fn attempts_are_counted_by_source(database: Database) {
     let store = database.node().await;
+    let person = Person::new(&store, "a@contoso.com").await;
+    let proved = stored_attempt(&store, Some(&person.user), HERE).await;
     let answered = stored_attempt(&store, None, HERE).await;
     for source in [HERE, HERE, "2001:db8::1"] {
         stored_attempt(&store, None, source).await;
     }
     let mut tx = store.begin().await.unwrap();
-    assert_eq!(tx.open_attempts_from(HERE, NOW).await.unwrap(), 3);
-    tx.answer_attempt(&answered.id, "answer", NOW)
-        .await
-        .unwrap();
-    assert_eq!(tx.open_attempts_from(HERE, NOW).await.unwrap(), 2);
+    assert_eq!(tx.unproved_attempts_from(HERE, NOW).await.unwrap(), 4);
+    assert!(tx.answer_attempt(&proved.id, "answer", NOW).await.unwrap());
+    assert_eq!(tx.unproved_attempts_from(HERE, NOW).await.unwrap(), 3);
+    // An answer for nobody can be had as often as one asks.
+    assert!(
+        tx.answer_attempt(&answered.id, "answer", NOW)
+            .await
+            .unwrap()
+    );
+    assert_eq!(tx.unproved_attempts_from(HERE, NOW).await.unwrap(), 3);
     assert_eq!(
-        tx.open_attempts_from(HERE, NOW.plus(LIFETIME).minus(MILLI))
+        tx.unproved_attempts_from(HERE, NOW.plus(LIFETIME).minus(MILLI))
             .await
             .unwrap(),
-        2
+        3
     );
     assert_eq!(
-        tx.open_attempts_from(HERE, NOW.plus(LIFETIME))
+        tx.unproved_attempts_from(HERE, NOW.plus(LIFETIME))
             .await
             .unwrap(),
         0
     );
-    assert_eq!(tx.open_attempts_from("198.51.100.1", NOW).await.unwrap(), 0);
+    assert_eq!(
+        tx.unproved_attempts_from("198.51.100.1", NOW)
+            .await
+            .unwrap(),
+        0
+    );
 }
 
 pub async fn evidence_is_one_of_a_kind(database: Database) {

@@ -152,7 +152,7 @@ pub async fn refusals_are_counted_not_stored(database: Database) {
             Refused::MalformedRequest
         };
         let mut tx = store.begin().await.unwrap();
-        tx.count_refused(reason, NOW.plus(Duration::from_mins(1)))
+        tx.count_refused(reason, 1, NOW.plus(Duration::from_mins(1)))
             .await
             .unwrap();
         tx.commit().await.unwrap();
@@ -161,9 +161,11 @@ pub async fn refusals_are_counted_not_stored(database: Database) {
     let store = database.node().await;
     let mut tx = store.begin().await.unwrap();
     let next_hour = NOW.plus(Duration::from_hours(1));
-    tx.count_refused(Refused::OtherBrowser, next_hour)
-        .await
-        .unwrap();
+    for times in [1, 40] {
+        tx.count_refused(Refused::OtherBrowser, times, next_hour)
+            .await
+            .unwrap();
+    }
     let counts = tx.refused_counts().await.unwrap();
     let told: Vec<_> = counts
         .iter()
@@ -172,7 +174,7 @@ pub async fn refusals_are_counted_not_stored(database: Database) {
     assert_eq!(
         told,
         [
-            (next_hour, Refused::OtherBrowser.as_str(), 1),
+            (next_hour, Refused::OtherBrowser.as_str(), 41),
             (NOW, Refused::MalformedRequest.as_str(), 20),
             (NOW, Refused::UnknownName.as_str(), 10),
         ]

@@ -45,7 +45,7 @@ macro_rules! storage_suite {
                 two_passes_at_once_leave_one;
             attempts: an_attempt_reads_back attack_15_a_request_has_one_attempt an_attempt_keeps_its_person
                 attack_28_a_hundred_answers_at_once attack_5_an_answer_comes_in_time
-                a_person_whose_attempts_end open_attempts_are_counted_by_source
+                a_person_whose_attempts_end attempts_are_counted_by_source
                 evidence_is_one_of_a_kind attack_38_evidence_that_was_copied_is_refused
                 attack_6_an_enrolment_is_finished_once attack_5_an_enrolment_ends
                 what_is_old_is_forgotten;

@@ -64,7 +64,7 @@ async fn bad_requests_get_a_page_with_a_code_and_change_nothing() {
     }
     let mut tx = world.app().store().read().await.unwrap();
     assert_eq!(
-        tx.open_attempts_from("203.0.113.7", world.now())
+        tx.unproved_attempts_from("203.0.113.7", world.now())
             .await
             .unwrap(),
         1,
