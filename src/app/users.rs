@@ -14,6 +14,7 @@ use crate::{
     },
     claims::require_domain,
     directory::{AccessPass, ImmutableId, PasswordCredential, TotpCredential, User, identity_tag},
+    factor::password::require_length,
     session::SessionRow,
     storage::{InsertUser, ReadTx, SetImmutableId, Tx},
 };
@@ -75,12 +76,7 @@ impl App {
             None => None,
         };
         let now = self.now();
-        let name = new.display_name.trim().to_owned();
-        if name.is_empty() || name.chars().count() > 256 || name.chars().any(char::is_control) {
-            return Err(Error::invalid(
-                "a display name has 1 to 256 characters on one line",
-            ));
-        }
+        let name = display_name(&new.display_name)?;
         let (id, immutable_id) = self.with_random(|random| {
             (
                 UserId::random(random),
@@ -102,14 +98,8 @@ impl App {
         require_domain(&user.upn.domain(), &domains, None).map_err(Error::conflict)?;
         match tx.insert_user(&user).await? {
             InsertUser::Inserted => {}
-            InsertUser::UpnTaken => {
-                return Err(Error::conflict(format!("{} is there already", user.upn)));
-            }
-            InsertUser::ImmutableIdTaken => {
-                return Err(Error::conflict(
-                    "this ImmutableID was used for another person; an ImmutableID is never given twice",
-                ));
-            }
+            InsertUser::UpnTaken => return Err(upn_taken(&user.upn)),
+            InsertUser::ImmutableIdTaken => return Err(immutable_id_taken()),
         }
         tx.append(
             Actor::Operator(operator.to_owned()),
@@ -124,6 +114,27 @@ impl App {
         }
         tx.commit().await?;
         Ok(user)
+    }
+
+    /// Whether `add_user` would add this person now; nothing is written, nothing hashed.
+    /// The error is the one that `add_user` would give.
+    pub async fn require_addable(&self, new: &NewUser) -> Result<(), Error> {
+        if let Some(password) = &new.password {
+            require_length(password).map_err(Error::invalid)?;
+        }
+        display_name(&new.display_name)?;
+        let mut tx = self.store.read().await?;
+        let domains = tx.domains().await?;
+        require_domain(&new.upn.domain(), &domains, None).map_err(Error::conflict)?;
+        if tx.user_by_upn(&new.upn).await?.is_some() {
+            return Err(upn_taken(&new.upn));
+        }
+        if let Some(value) = &new.immutable_id
+            && tx.is_immutable_id_used(value).await?
+        {
+            return Err(immutable_id_taken());
+        }
+        Ok(())
     }
 
     /// One person.
@@ -201,8 +212,9 @@ impl App {
         Ok(())
     }
 
-    /// Lifts waits. A dead password stays dead: somebody knows it, so it must be replaced.
-    pub async fn unlock_user(&self, upn: &Upn, operator: &str) -> Result<(), Error> {
+    /// Lifts waits; what still keeps the person out can be read from the view. A dead
+    /// password stays dead: somebody knows it, so it must be replaced.
+    pub async fn unlock_user(&self, upn: &Upn, operator: &str) -> Result<UserView, Error> {
         let mut tx = self.store.begin().await?;
         let user = find(&mut tx, upn).await?;
         tx.lift_waits_of(&user.id).await?;
@@ -211,8 +223,9 @@ impl App {
             Some(user.id.clone()),
             Event::UserUnlocked,
         );
+        let view = self.view(&mut tx, user).await?;
         tx.commit().await?;
-        Ok(())
+        Ok(view)
     }
 
     /// Takes away every method, password, pass, session and known browser. The person
@@ -391,4 +404,25 @@ pub(super) async fn find(tx: &mut ReadTx<'_>, upn: &Upn) -> Result<User, Error> 
             "there is no user {upn}; `claimbridge user list` shows who there is"
         ))
     })
+}
+
+/// The name as it is kept.
+fn display_name(text: &str) -> Result<String, Error> {
+    let name = text.trim();
+    if name.is_empty() || name.chars().count() > 256 || name.chars().any(char::is_control) {
+        return Err(Error::invalid(
+            "a display name has 1 to 256 characters on one line",
+        ));
+    }
+    Ok(name.to_owned())
+}
+
+fn upn_taken(upn: &Upn) -> Error {
+    Error::conflict(format!("{upn} is there already"))
+}
+
+fn immutable_id_taken() -> Error {
+    Error::conflict(
+        "this ImmutableID was used for another person; an ImmutableID is never given twice",
+    )
 }

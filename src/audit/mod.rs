@@ -43,7 +43,7 @@ pub enum Event {
     UserDisabled,
     /// A person may sign in again.
     UserEnabled,
-    /// Waiting times and a dead password were lifted.
+    /// Waiting times were lifted. A dead password stays dead until a new one is set.
     UserUnlocked,
     /// All methods, sessions and passes of a person were taken away.
     UserReset,

@@ -31,6 +31,12 @@ pub async fn run(
     if let Ok(attempt) = args.subject.parse::<AttemptId>() {
         return tell_attempt(&attempt, path, out).await;
     }
+    if args.subject.starts_with("att_") {
+        return Err(Failure::usage(format!(
+            "{} is no attempt's id; copy it whole from the address of the page or from the log",
+            args.subject
+        )));
+    }
     let wanted = args.subject.trim().to_uppercase();
     if let Some(code) = SupportCode::ALL.iter().find(|entry| entry.code == wanted) {
         writeln!(out, "{}\n", code.code)?;

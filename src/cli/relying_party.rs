@@ -122,6 +122,11 @@ pub async fn run(
         }
         RelyingPartyCommand::Remove(args) => {
             let entity_id = EntityId(args.entity_id);
+            if entity_id == settings.entra.entity_id {
+                return Err(Failure::no(
+                    "Entra is always answered, and comes from the section [entra] of the configuration; change its cloud there",
+                ));
+            }
             relying_parties::remove(&store, &entity_id, &operator::name()).await?;
             writeln!(out, "Removed {entity_id}.")?;
         }

@@ -18,7 +18,7 @@ use crate::{
     app::{
         App,
         passes::PassOptions,
-        users::{NewUser, Replace},
+        users::{NewUser, PasswordState, Replace, UserView},
     },
     base::{clock::Timestamp, secret::Secret, text::Upn},
     config::{Config, parse_duration},
@@ -39,7 +39,7 @@ pub enum UserCommand {
     Disable(NameArgs),
     /// The person may sign in again.
     Enable(NameArgs),
-    /// Lift the waiting time after wrong guesses.
+    /// Lift the waiting time after wrong guesses; a password that died of them stays dead.
     Unlock(NameArgs),
     SetImmutableId(ImmutableIdArgs),
     SetPassword(PasswordArgs),
@@ -167,10 +167,7 @@ pub async fn run(
             app.enable_user(&args.upn, &operator).await?;
             said(out, &format!("{} may sign in again.", args.upn))
         }
-        UserCommand::Unlock(args) => {
-            app.unlock_user(&args.upn, &operator).await?;
-            said(out, &format!("{} may try again now.", args.upn))
-        }
+        UserCommand::Unlock(args) => unlocked(&app.unlock_user(&args.upn, &operator).await?, out),
         UserCommand::SetImmutableId(args) => {
             let replace = if args.replace {
                 Replace::Yes
@@ -205,6 +202,29 @@ pub async fn run(
             )
         }
     }
+}
+
+/// What `unlock` cannot lift is said, with the command that can.
+fn unlocked(view: &UserView, out: &mut dyn Write) -> Result<(), Failure> {
+    let upn = &view.user.upn;
+    let mut remains = Vec::new();
+    if view.user.disabled_at.is_some() {
+        remains.push(format!(
+            "the account is disabled: enable it with `claimbridge user enable {upn}`"
+        ));
+    }
+    if matches!(view.password, PasswordState::Dead) {
+        remains.push(format!(
+            "the password is dead, because after it too many wrong codes came in a row and whoever sent them knows it: set a new one with `claimbridge user set-password {upn}`"
+        ));
+    }
+    if remains.is_empty() {
+        return said(out, &format!("{upn} may try again now."));
+    }
+    Err(Failure::no(format!(
+        "the waiting time of {upn} is lifted, but nobody can sign in as {upn} yet: {}",
+        remains.join("; ")
+    )))
 }
 
 fn said(out: &mut dyn Write, text: &str) -> Result<(), Failure> {

@@ -1,11 +1,12 @@
 //! `user import`: people from CSV.
 //!
 //! Always true: the whole file is read and judged before the first person is added; a
-//! file with bad rows changes nothing unless `--partial`.
+//! file with bad rows changes nothing unless `--partial`. A pass that was issued is
+//! written at once, or, in JSON, on every way out: it cannot be shown a second time.
 
 use std::{
-    collections::BTreeMap,
-    fs,
+    collections::HashMap,
+    fs, hash,
     io::{self, IsTerminal as _, Write},
     path::PathBuf,
 };
@@ -15,12 +16,18 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Failure, user_list::harmless_cell};
+use super::{
+    Failure,
+    user_list::{harmless_cell, plain_cell},
+};
 use crate::{
-    app::{App, Category, passes::PassOptions, users::NewUser},
+    app::{
+        self, App, Category,
+        passes::{IssuedPass, PassOptions},
+        users::NewUser,
+    },
     base::{secret::Secret, text::Upn},
     directory::ImmutableId,
-    relying_party::domain::domain_of,
 };
 
 /// Add people from CSV: columns upn, name, and if wanted immutable_id, password.
@@ -39,8 +46,17 @@ pub struct ImportArgs {
     json: bool,
 }
 
+/// What the first line may name; the last two are `user export`'s and say nothing here.
+const COLUMNS: [&str; 6] = [
+    "upn",
+    "name",
+    "immutable_id",
+    "password",
+    "disabled_at",
+    "created_at",
+];
+
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Row {
     upn: String,
     name: String,
@@ -48,16 +64,21 @@ struct Row {
     immutable_id: Option<String>,
     #[serde(default)]
     password: Option<Secret<String>>,
-    /// Columns of `user export` that say nothing here.
-    #[serde(default, rename = "disabled_at")]
-    _disabled_at: Option<String>,
-    #[serde(default, rename = "created_at")]
-    _created_at: Option<String>,
 }
 
 struct Failed {
     line: u64,
     reason: String,
+}
+
+/// What became of the file, and where passes are written.
+struct Import<'a> {
+    args: &'a ImportArgs,
+    out: &'a mut dyn Write,
+    imported: u64,
+    failed: Vec<Failed>,
+    /// For JSON, which is one value at the end.
+    passes: Vec<Value>,
 }
 
 /// Runs the command.
@@ -69,80 +90,135 @@ pub async fn run(
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
     let bytes = read(args)?;
-    let (people, mut failed) = judge(&bytes, app).await?;
-    let mut imported = 0;
-    let mut passes = Vec::new();
-    if failed.is_empty() || args.partial {
+    let (people, failed) = judge(&bytes, app).await?;
+    let mut import = Import {
+        args,
+        out,
+        imported: 0,
+        failed,
+        passes: Vec::new(),
+    };
+    let stopped = if import.failed.is_empty() || args.partial {
+        import.add(people, app, pass_options, operator).await.err()
+    } else {
+        None
+    };
+    import.report(stopped)
+}
+
+impl Import<'_> {
+    /// Adds the people. An error is one of the database or of the output: those who were
+    /// added stay, and it says where it stopped.
+    async fn add(
+        &mut self,
+        people: Vec<(u64, NewUser)>,
+        app: &App,
+        pass_options: PassOptions,
+        operator: &str,
+    ) -> Result<(), Failure> {
         let bar = progress(people.len());
+        if self.args.passes && !self.args.json {
+            writeln!(self.out, "upn,pass,expires_at")?;
+        }
         for (line, new) in people {
             let upn = new.upn.clone();
             match app.add_user(new, operator).await {
-                Ok(_) => imported += 1,
-                Err(error) if error.category() == Category::Conflict => {
-                    failed.push(Failed {
-                        line,
-                        reason: error.to_string(),
-                    });
-                    if args.partial {
+                Ok(_) => self.imported += 1,
+                // Somebody else was quicker, since the file was judged.
+                Err(error) if is_the_rows(&error) => {
+                    let reason = error.to_string();
+                    self.failed.push(Failed { line, reason });
+                    if self.args.partial {
                         continue;
                     }
                     break;
                 }
                 Err(error) => return Err(error.into()),
             }
-            if args.passes {
-                passes.push((
-                    upn.clone(),
-                    app.issue_pass(&upn, pass_options, operator).await?,
-                ));
+            if self.args.passes {
+                let without = |error: Failure| {
+                    Failure::service(format!(
+                        "{upn} was added, but has no pass that anybody saw; issue one with `claimbridge user pass {upn}`: {error}"
+                    ))
+                };
+                let pass = app.issue_pass(&upn, pass_options, operator).await;
+                let pass = pass.map_err(|error| without(error.into()))?;
+                self.hand_out(&upn, &pass)
+                    .map_err(|error| without(error.into()))?;
             }
             bar.inc(1);
         }
         bar.finish_and_clear();
+        Ok(())
     }
-    if args.json {
-        let failed: Vec<Value> = failed
-            .iter()
-            .map(|row| json!({"line": row.line, "reason": row.reason}))
-            .collect();
-        let passes: Vec<Value> = passes
-            .iter()
-            .map(|(upn, pass)| {
-                json!({
-                    "upn": upn, "pass": pass.value.expose(),
-                    "expires_at": pass.expires_at.to_rfc3339(),
-                })
-            })
-            .collect();
-        let value = json!({"imported": imported, "failed": failed, "passes": passes});
-        writeln!(out, "{value}")?;
-    } else if args.passes {
-        writeln!(out, "upn,pass,expires_at")?;
-        for (upn, pass) in &passes {
-            let upn = harmless_cell(upn.as_str());
-            writeln!(out, "{upn},{},{}", pass.value.expose(), pass.expires_at)?;
+
+    fn hand_out(&mut self, upn: &Upn, pass: &IssuedPass) -> io::Result<()> {
+        if self.args.json {
+            self.passes.push(json!({
+                "upn": upn, "pass": pass.value.expose(),
+                "expires_at": pass.expires_at.to_rfc3339(),
+            }));
+            return Ok(());
         }
-    } else if failed.is_empty() {
-        writeln!(out, "Added {imported}.")?;
+        let cell = harmless_cell(upn.as_str());
+        writeln!(
+            self.out,
+            "{cell},{},{}",
+            pass.value.expose(),
+            pass.expires_at
+        )?;
+        self.out.flush()
     }
-    if failed.is_empty() {
-        return Ok(());
+
+    /// Says what became of it, also where it `stopped` midway.
+    fn report(self, stopped: Option<Failure>) -> Result<(), Failure> {
+        let Self {
+            args,
+            out,
+            imported,
+            failed,
+            passes,
+        } = self;
+        if args.json {
+            let failed: Vec<Value> = failed
+                .iter()
+                .map(|row| json!({"line": row.line, "reason": row.reason}))
+                .collect();
+            let value = json!({"imported": imported, "failed": failed, "passes": passes});
+            writeln!(out, "{value}")?;
+        } else if !args.passes && failed.is_empty() && stopped.is_none() {
+            writeln!(out, "Added {imported}.")?;
+        }
+        if let Some(why) = stopped {
+            return Err(Failure::service(format!(
+                "stopped after {imported} were added; when the cause is gone, import the file again with --partial, which leaves out those who are there: {why}"
+            )));
+        }
+        if failed.is_empty() {
+            return Ok(());
+        }
+        let lines: Vec<String> = failed
+            .iter()
+            .map(|row| format!("line {}: {}", row.line, row.reason))
+            .collect();
+        let rows = match failed.len() {
+            1 => "1 row is bad".to_owned(),
+            many => format!("{many} rows are bad"),
+        };
+        let what = if args.partial {
+            format!("{imported} were added, {rows}")
+        } else if imported > 0 {
+            format!("stopped after {imported} were added; correct the row and import the rest")
+        } else {
+            format!("nobody was added because {rows}; correct the file, or say --partial")
+        };
+        Err(Failure::no(format!("{what}\n{}", lines.join("\n"))))
     }
-    let lines: Vec<String> = failed
-        .iter()
-        .map(|row| format!("line {}: {}", row.line, row.reason))
-        .collect();
-    let what = if args.partial {
-        format!("{imported} were added, {} rows are bad", failed.len())
-    } else if imported > 0 {
-        format!("stopped after {imported} were added; correct the row and import the rest")
-    } else {
-        format!(
-            "nobody was added because {} rows are bad; correct them, or say --partial",
-            failed.len()
-        )
-    };
-    Err(Failure::no(format!("{what}\n{}", lines.join("\n"))))
+}
+
+/// Whether it is the row that is wrong, not the service.
+fn is_the_rows(error: &app::Error) -> bool {
+    !matches!(error.category(), Category::Unavailable | Category::Internal)
 }
 
 fn read(args: &ImportArgs) -> Result<Vec<u8>, Failure> {
@@ -162,20 +238,12 @@ fn read(args: &ImportArgs) -> Result<Vec<u8>, Failure> {
 
 /// The good rows and the bad ones, each with its line.
 async fn judge(bytes: &[u8], app: &App) -> Result<(Vec<(u64, NewUser)>, Vec<Failed>), Failure> {
-    let domains = crate::app::domains::list(app.store()).await?;
     let (mut people, mut failed) = (Vec::new(), Vec::new());
-    let mut seen = BTreeMap::new();
+    let (mut upns, mut immutable_ids) = (HashMap::new(), HashMap::new());
     let mut csv = csv::ReaderBuilder::new()
         .trim(csv::Trim::Headers)
         .from_reader(bytes);
-    let headers = csv
-        .headers()
-        .map_err(|error| {
-            Failure::usage(format!(
-                "the file is no CSV ({error}); save it as UTF-8 CSV"
-            ))
-        })?
-        .clone();
+    let headers = headers(&mut csv)?;
     for record in csv.records() {
         let record = match record {
             Ok(record) => record,
@@ -191,43 +259,87 @@ async fn judge(bytes: &[u8], app: &App) -> Result<(Vec<(u64, NewUser)>, Vec<Fail
             .deserialize::<Row>(Some(&headers))
             .map_err(|error| error.to_string())
             .and_then(new_user);
-        let judged = match row {
-            Ok(new) => {
-                let first = seen.insert(new.upn.clone(), line);
-                let domain = new.upn.domain();
-                if let Some(first) = first {
-                    Err(format!("{} stands in line {first} too", new.upn))
-                } else if domain_of(&domain, &domains).is_none() {
-                    Err(format!(
-                        "the domain {domain} is not there; add it with `claimbridge domain add {domain}`"
-                    ))
-                } else if app.find_user(&new.upn).await.is_ok() {
-                    Err(format!("{} is there already", new.upn))
-                } else {
-                    Ok(new)
-                }
+        let new = match row {
+            Ok(new) => new,
+            Err(reason) => {
+                failed.push(Failed { line, reason });
+                continue;
             }
-            Err(reason) => Err(reason),
         };
-        match judged {
-            Ok(new) => people.push((line, new)),
-            Err(reason) => failed.push(Failed { line, reason }),
-        }
+        let twice = require_first(&mut upns, Some(&new.upn), line).and(require_first(
+            &mut immutable_ids,
+            new.immutable_id.as_ref(),
+            line,
+        ));
+        let reason = match (twice, app.require_addable(&new).await) {
+            (Err(reason), _) => reason,
+            (_, Err(error)) if is_the_rows(&error) => error.to_string(),
+            (_, Err(error)) => return Err(error.into()),
+            (Ok(()), Ok(())) => {
+                people.push((line, new));
+                continue;
+            }
+        };
+        failed.push(Failed { line, reason });
     }
     Ok((people, failed))
 }
 
+/// The first line of the file. A column that nobody knows is not one bad row each time.
+fn headers(csv: &mut csv::Reader<&[u8]>) -> Result<csv::StringRecord, Failure> {
+    let headers = csv
+        .headers()
+        .map_err(|error| {
+            Failure::usage(format!(
+                "the file is no CSV ({error}); save it as UTF-8 CSV"
+            ))
+        })?
+        .clone();
+    let unknown = headers.iter().find(|name| !COLUMNS.contains(name));
+    let missing = ["upn", "name"]
+        .into_iter()
+        .find(|name| !headers.iter().any(|header| header == *name));
+    match (missing, unknown) {
+        (Some(name), _) => Err(Failure::usage(format!(
+            "the file has no column {name}; its first line names the columns: upn, name, and if wanted immutable_id, password"
+        ))),
+        (None, Some(name)) => Err(Failure::usage(format!(
+            "there is no column {name:?}; take it out, or call it one of {}",
+            COLUMNS.join(", ")
+        ))),
+        (None, None) => Ok(headers),
+    }
+}
+
+/// What must be only once in the file is there for the first time.
+fn require_first<T: Clone + Eq + hash::Hash + ToString>(
+    seen: &mut HashMap<T, u64>,
+    value: Option<&T>,
+    line: u64,
+) -> Result<(), String> {
+    let Some(value) = value else { return Ok(()) };
+    if let Some(first) = seen.get(value) {
+        return Err(format!("{} stands in line {first} too", value.to_string()));
+    }
+    seen.insert(value.clone(), line);
+    Ok(())
+}
+
 fn new_user(row: Row) -> Result<NewUser, String> {
-    let given = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
-    let upn: Upn = row.upn.parse().map_err(|error| format!("upn: {error}"))?;
-    let immutable_id = given(row.immutable_id)
-        .map(|text| text.parse::<ImmutableId>())
+    let upn: Upn = plain_cell(&row.upn)
+        .parse()
+        .map_err(|error| format!("upn: {error}"))?;
+    let immutable_id = row
+        .immutable_id
+        .as_deref()
+        .map(|text| plain_cell(text.trim()))
+        .filter(|text| !text.is_empty())
+        .map(str::parse::<ImmutableId>)
         .transpose()
         .map_err(|error| format!("immutable_id: {error}"))?;
     Ok(NewUser {
         upn,
-        // What `user export` put before a name that begins like a formula.
-        display_name: row.name.strip_prefix('\'').unwrap_or(&row.name).to_owned(),
+        display_name: plain_cell(&row.name).to_owned(),
         immutable_id,
         password: row.password.filter(|text| !text.expose().is_empty()),
     })

@@ -115,10 +115,11 @@ pub async fn export(app: &App, out: &mut dyn Write) -> Result<(), Failure> {
         .map_err(unwritten)?;
     each(app, |view| {
         let user = &view.user;
+        let immutable_id = user.immutable_id.as_ref().map_or("", ImmutableId::as_str);
         csv.write_record([
-            user.upn.as_str(),
+            &harmless_cell(user.upn.as_str()),
             &harmless_cell(&user.display_name),
-            user.immutable_id.as_ref().map_or("", ImmutableId::as_str),
+            &harmless_cell(immutable_id),
             &user
                 .disabled_at
                 .map(Timestamp::to_rfc3339)
@@ -132,13 +133,23 @@ pub async fn export(app: &App, out: &mut dyn Write) -> Result<(), Failure> {
     Ok(())
 }
 
+/// How a cell begins that a spreadsheet would run; and the sign that keeps it from that.
+const FORMULA: [char; 7] = ['=', '+', '-', '@', '\t', '\r', '\''];
+
 /// Attack 32: a spreadsheet would run a cell that begins like a formula.
 pub fn harmless_cell(text: &str) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\'']) {
+    if text.starts_with(FORMULA) {
         format!("'{text}")
     } else {
         text.to_owned()
     }
+}
+
+/// Takes back what [`harmless_cell`] added, and nothing else: ’t Hooft keeps the apostrophe.
+pub fn plain_cell(text: &str) -> &str {
+    text.strip_prefix('\'')
+        .filter(|rest| rest.starts_with(FORMULA))
+        .unwrap_or(text)
 }
 
 /// A person, as JSON.
@@ -203,5 +214,16 @@ mod tests {
             assert!(harmless_cell(text).starts_with('\''), "{text}");
         }
         assert_eq!(harmless_cell("Agent One"), "Agent One");
+    }
+
+    #[test]
+    fn import_takes_back_what_export_added_and_nothing_else() {
+        for text in [
+            "'t Hooft", "''x", "'=1", "=1+1", "+x", "-x", "@x", "O'Neil", "'",
+        ] {
+            assert_eq!(plain_cell(&harmless_cell(text)), text);
+        }
+        assert_eq!(plain_cell("'t Hooft"), "'t Hooft", "written by hand");
+        assert_eq!(plain_cell("'=1"), "=1");
     }
 }

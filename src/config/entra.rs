@@ -4,7 +4,8 @@ use url::Url;
 
 use super::reader::Reader;
 use crate::relying_party::{
-    EntraCloud, RequestSignature, ResponseSignature, Sha1, name_rule::comparable,
+    EntraCloud, RequestSignature, ResponseSignature, Sha1,
+    name_rule::{comparable, is_microsofts_name},
 };
 
 /// How Entra is answered.
@@ -99,26 +100,28 @@ fn read_cloud(reader: &mut Reader) -> EntraCloud {
 }
 
 /// Attack 39: an assertion for a Microsoft audience, posted to another host, is
-/// one that the other host can play to Microsoft. So it goes to that cloud's host only.
+/// one that the other host can play to Microsoft. So it goes to that cloud's host only,
+/// and where the name is Microsoft's but no preset's, to the host of one of the presets.
 fn require_own_host(cloud: &EntraCloud) -> Result<(), String> {
     let reply = Url::parse(&cloud.reply_url)
         .map_err(|_| "this is no absolute address; write https://…/login.srf".to_owned())?;
-    let audience_host = Url::parse(cloud.entity_id.trim()).ok().and_then(|url| {
-        url.host_str()
-            .map(|host| host.trim_end_matches('.').to_owned())
-    });
-    for preset in EntraCloud::presets() {
-        let Ok(own) = Url::parse(&preset.reply_url) else {
-            continue;
-        };
-        let is_its_audience = comparable(&cloud.entity_id) == comparable(&preset.entity_id)
-            || audience_host.as_deref() == own.host_str();
-        if is_its_audience && reply.origin() != own.origin() {
+    if is_microsofts_name(&cloud.entity_id) {
+        let presets = EntraCloud::presets();
+        let own = presets.iter().find(|preset| names(cloud, preset));
+        let allowed = own.map_or(presets.as_slice(), std::slice::from_ref);
+        let goes_home = allowed
+            .iter()
+            .filter_map(|preset| Url::parse(&preset.reply_url).ok())
+            .any(|home| home.origin() == reply.origin());
+        if !goes_home {
+            let names: Vec<String> = allowed
+                .iter()
+                .map(|preset| format!("\"{}\" ({})", preset.name, preset.reply_url))
+                .collect();
             return Err(format!(
-                "answers for {} may go only to https://{}; correct the address, or use cloud = \"{}\"",
-                preset.entity_id,
-                own.host_str().unwrap_or_default(),
-                preset.name
+                "answers for {} may go only to Microsoft's own address; correct it, or use cloud = {}",
+                cloud.entity_id.trim(),
+                names.join(" or ")
             ));
         }
     }
@@ -127,4 +130,15 @@ fn require_own_host(cloud: &EntraCloud) -> Result<(), String> {
     } else {
         Err("answers go over https only (http only to this machine); write https://…".to_owned())
     }
+}
+
+/// Whether a custom cloud goes by the name, or by the host, of that preset.
+fn names(cloud: &EntraCloud, preset: &EntraCloud) -> bool {
+    let host = |address: &str| {
+        let url = Url::parse(address).ok()?;
+        Some(url.host_str()?.trim_end_matches('.').to_owned())
+    };
+    let name = comparable(&cloud.entity_id);
+    name == comparable(&preset.entity_id)
+        || (host(&name).is_some() && host(&name) == host(&preset.reply_url))
 }

@@ -266,6 +266,27 @@ fn attack_39_answers_for_a_microsoft_audience_go_to_that_clouds_host_only() {
             "https://evil.example",
             false,
         ),
+        // Entra's other names, each on a host of no preset.
+        (
+            "https://sts.windows.net/0b5c1d2e/",
+            "https://evil.example",
+            false,
+        ),
+        (
+            "https://autologon.microsoftonline.com/",
+            "http://127.0.0.1:8081/acs",
+            false,
+        ),
+        (
+            "urn:federation:microsoftonline.de",
+            "https://evil.example",
+            false,
+        ),
+        (
+            "https://sts.windows.net/0b5c1d2e/",
+            "https://login.microsoftonline.us/login.srf",
+            true,
+        ),
         (
             "https://practice.example",
             "https://practice.example/acs",

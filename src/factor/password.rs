@@ -112,19 +112,25 @@ pub enum Rehash {
     Needed,
 }
 
+/// Whether a password may be set as a new one.
+pub fn require_length(password: &Secret<String>) -> Result<(), PasswordError> {
+    let text = password.expose();
+    if text.chars().count() < 8 || text.len() > MAX_LENGTH {
+        return Err(PasswordError::Length);
+    }
+    Ok(())
+}
+
 /// Hashes a new password. The result is a PHC string.
 pub fn hash(
     password: &Secret<String>,
     cost: HashCost,
     random: &mut dyn Random,
 ) -> Result<String, PasswordError> {
-    let text = password.expose();
-    if text.chars().count() < 8 || text.len() > MAX_LENGTH {
-        return Err(PasswordError::Length);
-    }
+    require_length(password)?;
     let salt = random_bytes::<16>(random);
     cost.argon2()?
-        .hash_password_with_salt(text.as_bytes(), &salt)
+        .hash_password_with_salt(password.expose().as_bytes(), &salt)
         .map(|hash| hash.to_string())
         .map_err(|_| PasswordError::Cost)
 }

@@ -1,6 +1,8 @@
 //! Which entity ids nobody else may register (attack 39: a service provider
 //! that calls itself Entra would harvest assertions that Entra accepts).
 
+use url::Url;
+
 use super::{EntityId, EntraCloud};
 use crate::base::text::fold;
 
@@ -26,6 +28,44 @@ pub fn comparable(entity_id: &str) -> String {
         .filter(|c| !c.is_whitespace())
         .collect();
     folded.trim_end_matches('/').to_owned()
+}
+
+/// Whether an entity id is one that Entra, in any cloud, may take for its own audience:
+/// nearly a preset's name, another federation name of Microsoft's, or an address on a host
+/// of Microsoft's (Entra also goes by addresses such as `…/extSTS.srf`, facts §0).
+pub fn is_microsofts_name(entity_id: &str) -> bool {
+    let name = comparable(entity_id);
+    let is_preset = EntraCloud::presets()
+        .iter()
+        .any(|cloud| comparable(&cloud.entity_id) == name);
+    is_preset
+        || (name.starts_with("urn:federation:") && name.contains("microsoft"))
+        || Url::parse(&name).is_ok_and(|url| url.host_str().is_some_and(is_microsofts_host))
+}
+
+/// Whether a host takes assertions for Entra: those of the presets, and all at and below
+/// the domains that Microsoft signs people in on.
+pub fn is_microsofts_host(host: &str) -> bool {
+    const DOMAINS: [&str; 9] = [
+        "microsoftonline.com",
+        "microsoftonline-p.com",
+        "microsoftonline.us",
+        "microsoftonline.cn",
+        "microsoftonline-p.cn",
+        "microsoft.com",
+        "windows.net",
+        "live.com",
+        "chinacloudapi.cn",
+    ];
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    let preset = EntraCloud::presets().iter().any(|cloud| {
+        Url::parse(&cloud.reply_url).is_ok_and(|url| url.host_str() == Some(host.as_str()))
+    });
+    preset
+        || DOMAINS.iter().any(|domain| {
+            host.strip_suffix(domain)
+                .is_some_and(|front| front.is_empty() || front.ends_with('.'))
+        })
 }
 
 /// Whether `name` may be registered beside `present`.
@@ -70,6 +110,24 @@ mod tests {
                     "{near}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn attack_39_microsofts_names_are_known_by_name_and_by_host() {
+        for (name, known) in [
+            ("urn:federation:MicrosoftOnline", true),
+            ("urn:federation:microsoftonline.de", true),
+            ("https://login.microsoftonline.com/extSTS.srf", true),
+            ("https://STS.windows.net/0b5c1d2e/", true),
+            (" https://login.microsoftonline.us./x", true),
+            ("https://sub.login.partner.microsoftonline.cn", true),
+            ("https://microsoftonline.com.evil.example", false),
+            ("https://notmicrosoft.com", false),
+            ("urn:federation:contoso", false),
+            ("https://sp.example.com/microsoft", false),
+        ] {
+            assert_eq!(is_microsofts_name(name), known, "{name}");
         }
     }
 

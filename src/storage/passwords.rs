@@ -108,15 +108,6 @@ impl Tx<'_> {
         .await
     }
 
-    /// A dead password opens again (`user unlock`); whether it was dead.
-    pub async fn revive_password(&mut self, user: &UserId) -> Result<bool, StoreError> {
-        self.run_once(
-            sql("UPDATE passwords SET dead_at = NULL WHERE user_id = $1 AND dead_at IS NOT NULL")
-                .bind(user.as_str()),
-        )
-        .await
-    }
-
     /// Takes the password away (`user reset`); whether there was one.
     pub async fn remove_password(&mut self, user: &UserId) -> Result<bool, StoreError> {
         self.run_once(sql("DELETE FROM passwords WHERE user_id = $1").bind(user.as_str()))

@@ -107,6 +107,14 @@ impl ReadTx<'_> {
         .map(user)
         .collect()
     }
+
+    /// Whether anybody has, or once had, that ImmutableID.
+    pub async fn is_immutable_id_used(&mut self, value: &ImmutableId) -> Result<bool, StoreError> {
+        let row = self
+            .one(sql("SELECT value FROM immutable_ids WHERE value = $1").bind(value.as_str()))
+            .await?;
+        Ok(row.is_some())
+    }
 }
 
 impl Tx<'_> {

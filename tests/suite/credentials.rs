@@ -80,9 +80,6 @@ pub async fn a_password_is_replaced_and_rehashed(database: Database) {
         tx.password_of(user).await.unwrap().unwrap().dead_at,
         Some(NOW)
     );
-    assert!(tx.revive_password(user).await.unwrap());
-    assert!(!tx.revive_password(user).await.unwrap());
-    assert!(tx.kill_password(user, NOW).await.unwrap());
 
     let new = PasswordCredential {
         id: CredentialId::random(&mut SystemRandom),

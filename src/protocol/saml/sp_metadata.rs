@@ -19,9 +19,9 @@ use crate::{
     keys::certificate::{Certificate, CertificateError},
     protocol::xml::{self, ReadError, XmlElement, XmlError, XmlLimits, signature::DSIG},
     relying_party::{
-        EntityId, EntraCloud, RelyingParty, RelyingPartyKind, ReplyUrl, RequestSignature,
-        ResponseSignature, Sha1,
-        name_rule::{NameTaken, require_free_name},
+        EntityId, RelyingParty, RelyingPartyKind, ReplyUrl, RequestSignature, ResponseSignature,
+        Sha1,
+        name_rule::{NameTaken, is_microsofts_host, is_microsofts_name, require_free_name},
     },
 };
 
@@ -125,12 +125,7 @@ impl SpMetadata {
         present: &[EntityId],
     ) -> Result<RelyingParty, MetadataError> {
         require_free_name(&self.entity_id, present)?;
-        // Entra also goes by addresses (`…/extSTS.srf`, facts §0): none of them is an audience here.
-        let is_microsofts_name = Url::parse(&self.entity_id)
-            .ok()
-            .and_then(|url| url.host_str().map(is_microsofts))
-            .unwrap_or(false);
-        if is_microsofts_name {
+        if is_microsofts_name(&self.entity_id) {
             return Err(MetadataError::MicrosoftName(self.entity_id));
         }
         for reply in &self.reply_urls {
@@ -176,35 +171,10 @@ pub fn require_reply_url(address: &str) -> Result<(), MetadataError> {
         "http" if is_loopback => {}
         _ => return Err(refused()),
     }
-    if url.host_str().is_some_and(is_microsofts) {
+    if url.host_str().is_some_and(is_microsofts_host) {
         return Err(MetadataError::Microsoft(address.to_owned()));
     }
     Ok(())
-}
-
-/// Hosts that take assertions for Entra: those of the presets, and all below the
-/// domains that Microsoft signs people in on.
-fn is_microsofts(host: &str) -> bool {
-    const DOMAINS: [&str; 9] = [
-        "microsoftonline.com",
-        "microsoftonline-p.com",
-        "microsoftonline.us",
-        "microsoftonline.cn",
-        "microsoftonline-p.cn",
-        "microsoft.com",
-        "windows.net",
-        "live.com",
-        "chinacloudapi.cn",
-    ];
-    let host = host.trim_end_matches('.').to_ascii_lowercase();
-    let preset = EntraCloud::presets().iter().any(|cloud| {
-        Url::parse(&cloud.reply_url).is_ok_and(|url| url.host_str() == Some(host.as_str()))
-    });
-    preset
-        || DOMAINS.iter().any(|domain| {
-            host.strip_suffix(domain)
-                .is_some_and(|front| front.is_empty() || front.ends_with('.'))
-        })
 }
 
 fn reply_urls(role: XmlElement<'_>) -> Result<Vec<ReplyUrl>, MetadataError> {

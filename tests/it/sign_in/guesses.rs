@@ -1,8 +1,8 @@
 //! Wrong passwords and wrong codes.
 
-use claimbridge::app::prove::Guess;
+use claimbridge::app::{prove::Guess, users::PasswordState};
 
-use crate::support::{PASSWORD, World, entra};
+use crate::support::{Browser, PASSWORD, World, entra};
 
 #[tokio::test]
 async fn a_wrong_password_and_an_unknown_name_get_the_same_page() {
@@ -207,13 +207,14 @@ async fn a_stranger_cannot_lock_out_a_browser_that_is_known() {
 async fn a_hundred_wrong_codes_in_a_row_switch_the_password_off() {
     let world = World::new().await;
     let person = world.ready("agent1@contoso.com").await;
-    let mut browser = world.browser();
-    for round in 0..101 {
-        // Another source and a waited-out delay each time: a patient thief who knows the password.
-        browser = world.browser();
+    // Another source and a waited-out delay each time: a patient thief who knows the
+    // password. It must not die too early either, or a stranger's slips would do it.
+    for round in 1..=101 {
+        let mut browser = world.browser();
         browser.source = format!("198.51.100.{}", round % 200);
         browser.start(&entra::request(world.now())).await;
-        browser.submit_password(person.upn(), PASSWORD).await;
+        let page = browser.submit_password(person.upn(), PASSWORD).await;
+        assert!(page.asks_for_code(), "round {round}: {}", page.text());
         let right = person.code(world.now());
         browser
             .submit_code(if right == "000000" {
@@ -230,6 +231,11 @@ async fn a_hundred_wrong_codes_in_a_row_switch_the_password_off() {
     assert!(!page.asks_for_code(), "{}", page.text());
     let wrong = last.submit_password(person.upn(), "a wrong password").await;
     assert!(!wrong.asks_for_code());
+    // `user unlock` lifts waits only, and says that the password is dead.
+    let unlocked = world.app().unlock_user(&person.user.upn, "tester").await;
+    assert_eq!(unlocked.unwrap().password, PasswordState::Dead);
+    let page = last.submit_password(person.upn(), PASSWORD).await;
+    assert!(!page.asks_for_code(), "{}", page.text());
     // An administrator's new password opens the way again.
     let app = world.app();
     let upn = person.upn().parse().unwrap();
@@ -249,7 +255,6 @@ async fn a_hundred_wrong_codes_in_a_row_switch_the_password_off() {
             .await
             .asks_for_code()
     );
-    drop(browser);
 }
 
 #[tokio::test]
@@ -263,36 +268,67 @@ async fn a_guess_is_an_event_before_it_is_checked_and_another_after() {
         .submit_password(person.upn(), "a wrong password")
         .await;
     browser.submit_password(person.upn(), PASSWORD).await;
-    let mut tx = world.app().store().read().await.unwrap();
-    let kinds: Vec<String> = tx
-        .events_of(&person.user.id, 4)
-        .await
-        .unwrap()
-        .iter()
-        .map(|event| event.kind().to_owned())
-        .collect();
-    let mut newest_first = kinds;
-    newest_first.reverse();
-    assert!(
-        newest_first
-            == [
-                "password-tried",
-                "password-refused",
-                "password-tried",
-                "password-verified"
-            ]
-            || {
-                newest_first.reverse();
-                newest_first
-                    == [
-                        "password-tried",
-                        "password-refused",
-                        "password-tried",
-                        "password-verified",
-                    ]
-            },
-        "{newest_first:?}"
+    assert_eq!(
+        kinds(&world, &browser).await,
+        [
+            "password-tried",
+            "password-refused",
+            "password-tried",
+            "password-verified"
+        ]
     );
+}
+
+/// What was written down about the browser's attempt, in the order in which it happened:
+/// with one node that is the order of the sequence numbers.
+async fn kinds(world: &World, browser: &Browser) -> Vec<String> {
+    let attempt = browser.at.split('/').nth(2).unwrap().parse().unwrap();
+    let mut tx = world.nodes[0].app.store().read().await.unwrap();
+    let events = tx.events_of_attempt(&attempt).await.unwrap();
+    assert!(events.is_sorted_by_key(|event| event.sequence));
+    events.iter().map(|event| event.kind().to_owned()).collect()
+}
+
+/// The guess is written in a transaction of its own: what comes after it may fail, and it
+/// is still there, charged, and without a result.
+#[tokio::test]
+async fn a_guess_whose_result_cannot_be_written_is_still_an_event_and_charged() {
+    let world = World::new().await;
+    let person = world.ready("agent1@contoso.com").await;
+    let failures = async |kind: &str| {
+        let mut tx = world.app().store().read().await.unwrap();
+        let bucket = format!("{kind}:{}", person.user.id);
+        tx.failures(&bucket).await.unwrap()
+    };
+    let sql = world.sql().await;
+    sql.run("DELETE FROM evidence").await;
+    let mut coder = world.browser_on(0);
+    coder.start(&entra::request(world.now())).await;
+    let page = coder.submit_password(person.upn(), PASSWORD).await;
+    assert!(page.asks_for_code());
+    let mut beginner = world.browser_on(0);
+    beginner.start(&entra::request(world.now())).await;
+
+    // One proof an attempt may have: the code's does not fit beside the password's.
+    sql.define("CREATE UNIQUE INDEX one_proof ON evidence (attempt)")
+        .await;
+    let page = coder.submit_code(&person.code(world.now())).await;
+    assert!(page.status.is_server_error(), "{}", page.text());
+    assert!(page.answer().is_none());
+    assert_eq!(
+        kinds(&world, &coder).await,
+        ["password-tried", "password-verified", "code-tried"]
+    );
+    assert_eq!(failures("second-factor").await, 1);
+
+    // And now none at all.
+    sql.define("ALTER TABLE evidence RENAME TO nowhere").await;
+    let path = beginner.at.clone();
+    let page = beginner.submit_password(person.upn(), PASSWORD).await;
+    assert!(page.status.is_server_error(), "{}", page.text());
+    beginner.at = path;
+    assert_eq!(kinds(&world, &beginner).await, ["password-tried"]);
+    assert_eq!(failures("password").await, 1);
 }
 
 #[tokio::test]

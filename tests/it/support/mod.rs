@@ -234,6 +234,14 @@ impl Sql {
             .unwrap();
         assert!(done.rows_affected() > 0, "{statement}");
     }
+
+    /// A change of the schema: an index, a trigger, a name.
+    pub async fn define(&self, statement: &str) {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement.to_owned()))
+            .execute(&self.0)
+            .await
+            .unwrap();
+    }
 }
 
 /// Someone who can sign in.
