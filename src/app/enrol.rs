@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::{
     App, Error,
     error::SupportCode,
-    guess::{Counter, Named, in_a_row},
+    guess::{Counter, Named, TypedName, in_a_row},
     passes::pass_tag,
     prove::Guess,
     scene::Scene,
@@ -63,11 +63,12 @@ impl App {
     ) -> Result<Guess, Error> {
         let now = self.now();
         // Pay.
+        let name = TypedName::read(name);
         let mut tx = self.store.begin().await?;
         let attempt = self.open_attempt(&mut tx, id, browser).await?;
         let named = self.named(&mut tx, &attempt, name).await?;
         let buckets = self
-            .buckets(&mut tx, Counter::Pass, &named, name, browser)
+            .buckets(&mut tx, Counter::Pass, &named, browser)
             .await?;
         if let Some(until) = self.pay(&mut tx, Counter::Pass, &buckets, &named).await? {
             tx.commit().await?;
@@ -77,6 +78,7 @@ impl App {
 
         // Check and consume, in one conditional update.
         let Named::Known(user) = named else {
+            self.note_unknown_name().await?;
             return Ok(Guess::Wrong);
         };
         let mut tx = self.store.begin().await?;
@@ -222,7 +224,7 @@ impl App {
         require_stage(&scene, Enrolment::NeedsMethod)?;
         let named = Named::Known(Box::new(user));
         let buckets = self
-            .buckets(&mut tx, Counter::SecondFactor, &named, "", browser)
+            .buckets(&mut tx, Counter::SecondFactor, &named, browser)
             .await?;
         if let Some(until) = self
             .pay(&mut tx, Counter::SecondFactor, &buckets, &named)

@@ -2,8 +2,9 @@
 //!
 //! Always true: a person has one counter whatever the spelling (attack 25) and however
 //! many sessions and nodes (attack 2); a browser in which the person completed a sign-in
-//! has one of its own, so that a stranger cannot lock anyone out; the second factor's
-//! failures in a row are counted over all of them.
+//! has one of its own and none else, so that a stranger cannot lock anyone out, from afar
+//! or from the same office; the second factor's failures in a row are counted over all of
+//! them. A name is folded once, before any transaction, and a long one not at all.
 
 use super::{App, Error, sign_in::Browser};
 use crate::{
@@ -40,15 +41,49 @@ impl Counter {
 /// The counters of one guess.
 pub(super) struct Buckets {
     person: String,
-    source: String,
+    /// `None` in a browser that is known: it answers for itself alone.
+    source: Option<String>,
 }
 
-/// The name as it was typed, and who that is.
+/// No name is longer, in bytes: a UPN has at most 113, and folding takes time.
+const LONGEST_NAME: usize = 256;
+
+/// A name as it was typed. Made before the transaction begins, because others wait for
+/// its end.
+#[derive(Debug, Eq, PartialEq)]
+pub(super) enum TypedName {
+    /// None: the page showed whose attempt it is.
+    Nothing,
+    /// Some name.
+    Text {
+        /// Every spelling of it is this one; empty if it is too long to be anyone's.
+        folded: String,
+        /// If it can be one.
+        upn: Option<Upn>,
+    },
+}
+
+impl TypedName {
+    pub(super) fn read(name: &str) -> Self {
+        if name.len() > LONGEST_NAME {
+            let folded = String::new();
+            return Self::Text { folded, upn: None };
+        }
+        let folded = fold(name);
+        if folded.is_empty() {
+            return Self::Nothing;
+        }
+        let upn = name.parse().ok();
+        Self::Text { folded, upn }
+    }
+}
+
+/// Who is meant by what was typed.
 pub(super) enum Named {
     /// Somebody.
     Known(Box<User>),
-    /// Nobody: goes through the same motions.
-    Unknown,
+    /// Nobody: the folded name goes through the same motions.
+    Unknown(String),
 }
 
 impl App {
@@ -57,31 +92,43 @@ impl App {
         &self,
         tx: &mut ReadTx<'_>,
         attempt: &Attempt,
-        name: &str,
+        name: TypedName,
     ) -> Result<Named, Error> {
-        let user = match (&attempt.user, name.parse::<Upn>()) {
-            (Some(id), _) if fold(name).is_empty() => tx.user(id).await?,
-            (_, Ok(upn)) => tx.user_by_upn(&upn).await?,
-            (_, Err(_)) => None,
+        let (user, folded) = match (name, &attempt.user) {
+            (TypedName::Nothing, Some(id)) => (tx.user(id).await?, String::new()),
+            (TypedName::Nothing, None) => (None, String::new()),
+            (TypedName::Text { folded, upn: None }, _) => (None, folded),
+            (
+                TypedName::Text {
+                    folded,
+                    upn: Some(upn),
+                },
+                _,
+            ) => (tx.user_by_upn(&upn).await?, folded),
         };
-        Ok(user.map_or(Named::Unknown, |user| Named::Known(Box::new(user))))
+        Ok(match user {
+            Some(user) => Named::Known(Box::new(user)),
+            None => Named::Unknown(folded),
+        })
     }
 
     /// The counters that a guess is charged to. A browser in which this person has completed
-    /// a sign-in before has a counter of its own, so that a stranger cannot lock anyone out.
+    /// a sign-in before has a counter of its own, so that a stranger cannot lock anyone out,
+    /// and is not charged to its address: who sits in the same office is a stranger too.
     pub(super) async fn buckets(
         &self,
         tx: &mut ReadTx<'_>,
         counter: Counter,
         named: &Named,
-        name: &str,
         browser: &Browser,
     ) -> Result<Buckets, Error> {
         let kind = counter.as_str();
+        let mut source = Some(format!("source:{}", browser.source));
         let person = match named {
             Named::Known(user) => match &browser.known {
                 Some(token) if tx.is_known_browser(&token.hash(), &user.id).await? => {
                     let browser = token.hash();
+                    source = None;
                     format!(
                         "{kind}:{}:{}",
                         user.id,
@@ -92,18 +139,16 @@ impl App {
             },
             // Names that nobody has share a bounded number of counters: what strangers can
             // cause must not fill the table, and must still answer like a name that exists.
-            Named::Unknown => {
-                let tag = self.sealing.tag(TagLabel::Bucket, &[fold(name).as_bytes()]);
+            Named::Unknown(folded) => {
+                let tag = self.sealing.tag(TagLabel::Bucket, &[folded.as_bytes()]);
                 format!("{kind}:?{}", tag.get(..4).unwrap_or_default())
             }
         };
-        Ok(Buckets {
-            person,
-            source: format!("source:{}", browser.source),
-        })
+        Ok(Buckets { person, source })
     }
 
-    /// Charges a guess. `Some(until)` means it may not be checked.
+    /// Charges a guess. `Some(until)` means it may not be checked. A guess that makes the
+    /// next ones wait is an event of that person; those that are refused are only counted.
     pub(super) async fn pay(
         &self,
         tx: &mut Tx<'_>,
@@ -112,24 +157,27 @@ impl App {
         named: &Named,
     ) -> Result<Option<Timestamp>, Error> {
         let now = self.now();
-        let source = tx
-            .reserve_try(&buckets.source, self.settings.source_delays, now)
-            .await?;
-        if let Reserve::Wait { until } = source {
-            self.count_refused(Refused::SourceLimit);
-            return Ok(Some(until));
+        if let Some(source) = &buckets.source {
+            let delays = self.settings.source_delays;
+            if let Reserve::Wait { until } = tx.reserve_try(source, delays, now).await? {
+                self.count_refused(Refused::SourceLimit);
+                return Ok(Some(until));
+            }
         }
-        match tx
-            .reserve_try(&buckets.person, self.settings.person_delays, now)
-            .await?
-        {
-            Reserve::Granted { .. } => Ok(None),
-            Reserve::Wait { until } => {
-                if let Named::Known(user) = named {
-                    // Refused tries of a running wait are free for whoever makes them, so
-                    // they are counted, not stored; the wait itself was an event's worth.
-                    tracing::info!(user = %user.id, counter = counter.as_str(), %until, "a wait is running");
+        let delays = self.settings.person_delays;
+        match tx.reserve_try(&buckets.person, delays, now).await? {
+            Reserve::Granted { failures } => {
+                let wait = delays.wait_after(failures);
+                if let (Named::Known(user), false) = (named, wait.is_zero()) {
+                    let begun = Event::Waiting {
+                        counter: counter.as_str(),
+                        until: now.plus(wait).to_string(),
+                    };
+                    tx.append(Actor::System, Some(user.id.clone()), begun);
                 }
+                Ok(None)
+            }
+            Reserve::Wait { until } => {
                 self.count_refused(Refused::Waiting);
                 Ok(Some(until))
             }
@@ -140,9 +188,20 @@ impl App {
     pub(super) async fn give_back(&self, tx: &mut Tx<'_>, buckets: &Buckets) -> Result<(), Error> {
         // In the order of `pay`: two transactions that take two rows in two orders wait
         // for each other until PostgreSQL refuses one.
-        tx.refund_try(&buckets.source).await?;
+        if let Some(source) = &buckets.source {
+            tx.refund_try(source).await?;
+        }
         tx.give_back_try(&buckets.person).await?;
         Ok(())
+    }
+
+    /// Writes what a wrong guess of nobody's name comes to, in a transaction of its own, as
+    /// that of a name that exists has one: the same work, and the same time (attack 26).
+    pub(super) async fn note_unknown_name(&self) -> Result<(), Error> {
+        let mut tx = self.store.begin().await?;
+        tx.count_refused(Refused::UnknownName, 1, self.now())
+            .await?;
+        Ok(tx.commit().await?)
     }
 
     /// Counts a second-factor try in a row; at the limit the password dies and everything
@@ -170,4 +229,27 @@ impl App {
 /// The counter of second-factor failures in a row, over all browsers.
 pub(super) fn in_a_row(user: &UserId) -> String {
     format!("in-a-row:{user}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_name_is_not_even_folded() {
+        let read = |name: &str| match TypedName::read(name) {
+            TypedName::Nothing => panic!("{name:?} is something"),
+            TypedName::Text { folded, upn } => (folded, upn.map(|upn| upn.to_string())),
+        };
+        let padded = |spaces| format!("Agent1@contoso.com{}", " ".repeat(spaces));
+        let agent = "agent1@contoso.com".to_owned();
+        assert_eq!(read(&padded(256 - 18)), (agent.clone(), Some(agent)));
+        assert_eq!(read(&padded(257 - 18)), (String::new(), None));
+        // One character that folds to eighteen.
+        assert_eq!(read(&"\u{fdfa}".repeat(86)), (String::new(), None));
+        assert_eq!(read(&" ".repeat(257)), (String::new(), None));
+        for nothing in ["", " ", "\u{a0}\t"] {
+            assert_eq!(TypedName::read(nothing), TypedName::Nothing);
+        }
+    }
 }

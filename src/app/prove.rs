@@ -7,12 +7,12 @@
 use super::{
     App, Error,
     error::SupportCode,
-    guess::{Counter, Named, in_a_row},
+    guess::{Counter, Named, TypedName, in_a_row},
     scene::Scene,
     sign_in::Browser,
 };
 use crate::{
-    audit::{Actor, Event, Refused},
+    audit::{Actor, Event},
     base::{clock::Timestamp, ids::AttemptId, secret::Secret},
     directory::{PasswordCredential, User},
     factor::{
@@ -59,11 +59,12 @@ impl App {
         password: Secret<String>,
     ) -> Result<Guess, Error> {
         // Pay.
+        let name = TypedName::read(name);
         let mut tx = self.store.begin().await?;
         let attempt = self.open_attempt(&mut tx, id, browser).await?;
         let named = self.named(&mut tx, &attempt, name).await?;
         let buckets = self
-            .buckets(&mut tx, Counter::Password, &named, name, browser)
+            .buckets(&mut tx, Counter::Password, &named, browser)
             .await?;
         if let Some(until) = self
             .pay(&mut tx, Counter::Password, &buckets, &named)
@@ -83,11 +84,7 @@ impl App {
                 );
                 tx.password_of(&user.id).await?
             }
-            Named::Unknown => {
-                tx.count_refused(Refused::UnknownName, 1, self.now())
-                    .await?;
-                None
-            }
+            Named::Unknown(_) => None,
         };
         tx.commit().await?;
 
@@ -115,6 +112,7 @@ impl App {
 
         // Write down.
         let Named::Known(user) = named else {
+            self.note_unknown_name().await?;
             return Ok(Guess::Wrong);
         };
         let mut tx = self.store.begin().await?;
@@ -208,7 +206,7 @@ impl App {
         let user = require_password_proof(&scene)?.clone();
         let named = Named::Known(Box::new(user.clone()));
         let buckets = self
-            .buckets(&mut tx, Counter::SecondFactor, &named, "", browser)
+            .buckets(&mut tx, Counter::SecondFactor, &named, browser)
             .await?;
         if let Some(until) = self
             .pay(&mut tx, Counter::SecondFactor, &buckets, &named)

@@ -75,7 +75,8 @@ pub enum Event {
         attempt: AttemptId,
         reason: &'static str,
     },
-    /// A try was refused because a wait is running.
+    /// This try began a wait, which a right answer ends. Tries that the wait refuses are
+    /// counted, not stored.
     Waiting {
         counter: &'static str,
         until: String,

@@ -403,6 +403,7 @@ fn read_delays(
             default.cap,
             MINUTE..=DAY,
         ),
+        forgiven: default.forgiven,
     };
     if delays.base > delays.cap {
         let text = format!("it is longer than policy.{whose}_longest_delay; make it shorter");

@@ -62,7 +62,8 @@ master_key_file = "master.key"
 # person_free_tries = 5
 # person_first_delay = "30s"
 # person_longest_delay = "30m"
-# One source address, over all people:
+# One source address, over all people (one wrong try is forgiven each minute; browsers in which
+# the person signed in before are not counted to their address):
 # source_free_tries = 60
 # source_first_delay = "15s"
 # source_longest_delay = "5m"

@@ -52,7 +52,8 @@ impl ReadTx<'_> {
 
 impl Tx<'_> {
     /// Pays for a try, or says how long to wait: one conditional upsert that raises the
-    /// counter and sets the wait that follows it ([`Delays::wait_after`]). Commit before
+    /// counter ([`Delays::after_failure`]) and sets the wait that follows it
+    /// ([`Delays::wait_after`]). `touched_at` is [`Count::since`](crate::signin::lockout::Count). Commit before
     /// checking the guess (attacks 2 and 4).
     pub async fn reserve_try(
         &mut self,
@@ -63,23 +64,39 @@ impl Tx<'_> {
         let at = now.as_millis();
         let granted = self
             .one(
-                // $2 now, $3 the wait after one failure, $4 free, $5 base, $6 cap. After n failures
-                // in all: none below `free`, else base · 2^min(n − free, 20), at most cap. "None" is
-                // 0 and not $2: another node's clock, or a request that read it earlier, would wait.
+                // $2 now, $3 the wait after one failure, $4 free, $5 base, $6 cap, $7 the time after
+                // which one is forgiven (0: never). `times` are forgiven, `kept` remain, n is one
+                // more. The wait after n failures: none below `free`, else base · 2^min(n − free, 20),
+                // at most cap. "None" is 0 and not $2: another node's clock, or a request that read
+                // it earlier, would wait.
                 sql(
                     "INSERT INTO throttle (bucket, counts, failures, wait_until, touched_at)
                      VALUES ($1, 'tries', 1, CASE WHEN $3 = 0 THEN 0 ELSE $2 + $3 END, $2)
                      ON CONFLICT (bucket) DO UPDATE SET
-                       failures = CASE WHEN throttle.failures < 4294967295
-                         THEN throttle.failures + 1 ELSE throttle.failures END,
-                       touched_at = $2,
-                       wait_until = CASE
-                         WHEN throttle.failures + 1 < $4 THEN 0
-                         WHEN throttle.failures + 1 - $4 >= 20 THEN
-                           $2 + CASE WHEN $5 << 20 < $6 THEN $5 << 20 ELSE $6 END
-                         WHEN $5 << CAST(throttle.failures + 1 - $4 AS INTEGER) < $6 THEN
-                           $2 + ($5 << CAST(throttle.failures + 1 - $4 AS INTEGER))
-                         ELSE $2 + $6 END
+                       (failures, touched_at, wait_until) = (
+                         SELECT n, since, CASE
+                           WHEN n < $4 THEN 0
+                           WHEN n - $4 >= 20 THEN
+                             $2 + CASE WHEN $5 << 20 < $6 THEN $5 << 20 ELSE $6 END
+                           WHEN $5 << CAST(n - $4 AS INTEGER) < $6 THEN
+                             $2 + ($5 << CAST(n - $4 AS INTEGER))
+                           ELSE $2 + $6 END
+                         FROM (
+                           SELECT
+                             CASE WHEN kept < 4294967295 THEN kept + 1 ELSE kept END AS n,
+                             CASE WHEN kept = 0 OR $7 = 0 THEN $2
+                               ELSE throttle.touched_at + times * $7 END AS since
+                           FROM (
+                             SELECT times,
+                               CASE WHEN throttle.failures > times
+                                 THEN throttle.failures - times ELSE 0 END AS kept
+                             FROM (
+                               SELECT CASE WHEN $7 > 0 AND $2 > throttle.touched_at
+                                 THEN ($2 - throttle.touched_at) / $7 ELSE 0 END AS times
+                             ) AS passed
+                           ) AS remaining
+                         ) AS next
+                       )
                      WHERE throttle.wait_until <= $2
                      RETURNING bucket, failures",
                 )
@@ -88,7 +105,8 @@ impl Tx<'_> {
                 .bind(bounded(delays.wait_after(1)))
                 .bind(i64::from(delays.free))
                 .bind(bounded(delays.base))
-                .bind(bounded(delays.cap)),
+                .bind(bounded(delays.cap))
+                .bind(delays.forgiven.map_or(0, |every| bounded(every).max(1))),
             )
             .await?;
         if let Some(row) = &granted {

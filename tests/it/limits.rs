@@ -6,7 +6,11 @@ use axum::{
     body::Body,
     http::{Request, StatusCode, header},
 };
-use claimbridge::audit::Refused;
+use claimbridge::{
+    app::{prove::Guess, refused::Refused},
+    base::secret::Secret,
+    signin::lockout::Delays,
+};
 
 use crate::support::{PASSWORD, World, entra};
 
@@ -202,4 +206,155 @@ async fn a_page_full_of_images_uses_up_nobody_s_sign_ins() {
     assert_eq!(writes(&world), before);
     let answer = go("navigate", "document").await;
     assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn a_wrong_guess_is_as_much_work_for_a_name_that_nobody_has() {
+    let world = World::new().await;
+    let person = world.add_user("agent1@contoso.com").await;
+    let disabled = world.add_user("agent2@contoso.com").await;
+    let app = world.app();
+    app.disable_user(&disabled.upn, "tester").await.unwrap();
+    let mut browser = world.browser();
+    browser.start(&entra::request(world.now())).await;
+    let attempt = browser.at.trim_start_matches("/sign-in/").parse().unwrap();
+    let cookies = browser.app_cookies();
+    let long = format!("{}{}", person.upn, " ".repeat(300));
+    let names = [
+        person.upn.as_str(),
+        disabled.upn.as_str(),
+        "nobody@contoso.com",
+        "no name",
+        // It is not even folded: also with the right password it is nobody's.
+        &long,
+    ];
+    for name in names {
+        let right_only_if_long = if name == long { PASSWORD } else { "wrong" };
+        let before = writes(&world);
+        let password = Secret::new(right_only_if_long.to_owned());
+        let guess = app
+            .submit_password(&attempt, &cookies, name, password)
+            .await;
+        assert_eq!(guess.unwrap(), Guess::Wrong, "{name}");
+        assert_eq!(writes(&world), before + 2, "a password of {name}");
+        let before = writes(&world);
+        let pass = Secret::new("a wrong pass".to_owned());
+        let guess = app.submit_pass(&attempt, &cookies, name, &pass).await;
+        assert_eq!(guess.unwrap(), Guess::Wrong, "{name}");
+        assert_eq!(writes(&world), before + 2, "a pass of {name}");
+    }
+    assert_eq!(counted(&world).await, [count(Refused::UnknownName, 6)]);
+}
+
+#[tokio::test]
+async fn the_beginning_of_a_wait_is_an_event_and_what_it_refuses_is_not() {
+    let world = World::new().await;
+    let person = world.add_user("agent1@contoso.com").await;
+    let waits = async || {
+        let mut tx = world.app().store().read().await.unwrap();
+        let events = tx.events_of(&person.id, 100).await.unwrap();
+        let mut waits: Vec<_> = events
+            .iter()
+            .filter(|event| event.kind() == "waiting")
+            .map(|event| event.event.to_string())
+            .collect();
+        waits.reverse();
+        waits
+    };
+    let mut browser = world.browser();
+    browser.start(&entra::request(world.now())).await;
+    let upn = person.upn.as_str();
+    for _ in 0..4 {
+        browser.submit_password(upn, "a wrong password").await;
+    }
+    assert_eq!(waits().await.len(), 0);
+    for _ in 0..4 {
+        browser.submit_password(upn, "a wrong password").await;
+    }
+    let begun = waits().await;
+    assert_eq!(begun.len(), 1, "{begun:?}");
+    assert!(begun[0].contains("password"), "{begun:?}");
+    let until = world.now().plus(Delays::PERSON.base).to_string();
+    assert!(begun[0].contains(&until), "{begun:?} {until}");
+    world.advance(30);
+    for _ in 0..2 {
+        browser.submit_password(upn, "a wrong password").await;
+    }
+    assert_eq!(waits().await.len(), 2);
+    world.app().flush_refused().await.unwrap();
+    assert_eq!(counted(&world).await, [count(Refused::Waiting, 4)]);
+}
+
+#[tokio::test]
+async fn an_office_is_not_locked_out_by_one_of_its_own() {
+    let world = World::new().await;
+    let person = world.ready("agent1@contoso.com").await;
+    let mut own = world.browser();
+    own.sign_in(
+        &entra::request(world.now()),
+        person.upn(),
+        &person.code(world.now()),
+    )
+    .await
+    .expect_answer();
+    world.advance(30);
+    let mut stranger = world.browser();
+    assert_eq!(stranger.source, own.source);
+    stranger.start(&entra::request(world.now())).await;
+    let guess = async |browser: &mut crate::support::Browser, number: u32| {
+        let name = format!("nobody{number}@contoso.com");
+        browser.submit_password(&name, "a guess").await.status
+    };
+    for number in 0..100 {
+        guess(&mut stranger, number).await;
+    }
+    assert_eq!(
+        guess(&mut stranger, 100).await,
+        StatusCode::TOO_MANY_REQUESTS
+    );
+    // A browser in which this person signed in before is let in all the same,
+    let again = entra::request(world.now()).with(r#"ForceAuthn="true""#);
+    own.sign_in(&again, person.upn(), &person.code(world.now()))
+        .await
+        .expect_answer();
+    // but not for anybody else,
+    own.start(&entra::request(world.now()).with(r#"ForceAuthn="true""#))
+        .await;
+    assert_eq!(guess(&mut own, 101).await, StatusCode::TOO_MANY_REQUESTS);
+    // and its right answer gave nobody else a try back.
+    assert_eq!(
+        guess(&mut stranger, 102).await,
+        StatusCode::TOO_MANY_REQUESTS
+    );
+    // An hour later what was wrong is forgiven.
+    world.advance(3600);
+    stranger.start(&entra::request(world.now())).await;
+    for number in 103..106 {
+        assert_eq!(guess(&mut stranger, number).await, StatusCode::FORBIDDEN);
+    }
+}
+
+#[tokio::test]
+async fn a_known_browser_has_a_limit_of_its_own() {
+    let world = World::new().await;
+    let person = world.ready("agent1@contoso.com").await;
+    let mut own = world.browser();
+    own.sign_in(
+        &entra::request(world.now()),
+        person.upn(),
+        &person.code(world.now()),
+    )
+    .await
+    .expect_answer();
+    own.start(&entra::request(world.now()).with(r#"ForceAuthn="true""#))
+        .await;
+    for _ in 0..5 {
+        let page = own.submit_password(person.upn(), "a guess").await;
+        assert_eq!(page.status, StatusCode::FORBIDDEN);
+    }
+    let page = own.submit_password(person.upn(), PASSWORD).await;
+    assert_eq!(page.status, StatusCode::TOO_MANY_REQUESTS);
+    let mut tx = world.app().store().read().await.unwrap();
+    let source = format!("source:{}", own.source);
+    assert_eq!(tx.failures(&source).await.unwrap(), 0);
 }

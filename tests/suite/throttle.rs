@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use claimbridge::{
     base::{clock::Timestamp, ids::UserId, random::SystemRandom},
-    signin::lockout::Delays,
+    signin::lockout::{Count, Delays},
     storage::{Reserve, Store},
 };
 use proptest::{
@@ -24,8 +24,8 @@ async fn reserve(store: &Store, bucket: &str, delays: Delays, now: Timestamp) ->
     reserved
 }
 
-/// The waiting time is computed twice, in Rust and in SQL: they must agree for any
-/// delays and any count.
+/// Count and waiting time are computed twice, in Rust and in SQL: they must agree for any
+/// delays, any count, and any time that passed.
 pub async fn the_database_waits_as_lockout_says(database: Database) {
     let store = database.node().await;
     let failures = proptest::prop_oneof![0_u32..40, proptest::prelude::any::<u32>()];
@@ -33,54 +33,62 @@ pub async fn the_database_waits_as_lockout_says(database: Database) {
         0_u32..30,
         1_u64..100_000_000,
         1_u64..10_000_000_000,
+        proptest::option::of(proptest::prop_oneof![1_u64..200_000, 1_u64..100_000_000]),
         failures,
+        proptest::prop_oneof![-200_000_i64..2_000_000, 0_i64..100_000_000_000],
+        proptest::collection::vec(0_u64..400_000, 6),
     )
-        .prop_map(|(free, base, cap, failures)| {
+        .prop_map(|(free, base, cap, forgiven, failures, age, gaps)| {
             let delays = Delays {
                 free,
                 base: Duration::from_millis(base),
                 cap: Duration::from_millis(cap),
+                forgiven: forgiven.map(Duration::from_millis),
             };
-            (delays, failures)
+            (delays, failures, age, gaps)
         });
     let mut runner = TestRunner::deterministic();
     let mut cases = vec![
-        (Delays::PERSON, 0),
-        (Delays::PERSON, u32::MAX),
-        (Delays::SOURCE, 59),
+        (Delays::PERSON, 0, 0, vec![0; 8]),
+        (Delays::PERSON, u32::MAX, 0, vec![0]),
+        (Delays::SOURCE, 59, 0, vec![0, 60_000, 59_999, 1]),
+        (Delays::SOURCE, u32::MAX, 1, vec![0]),
+        (Delays::SOURCE, 10, 599_999, vec![1, 30_000, 30_000]),
+        (Delays::SOURCE, 10, 600_000, vec![0]),
+        (Delays::SOURCE, 10, -3_600_000, vec![0, 60_000]),
     ];
-    cases.extend((0..60).map(|_| delays.new_tree(&mut runner).unwrap().current()));
-    cases.extend((0..40).map(|failures| (Delays::PERSON, failures)));
-    for (number, (delays, failures)) in cases.into_iter().enumerate() {
+    cases.extend((0..80).map(|_| delays.new_tree(&mut runner).unwrap().current()));
+    cases.extend((0..40).map(|failures| (Delays::PERSON, failures, 0, vec![0])));
+    for (number, (delays, failures, age, gaps)) in cases.into_iter().enumerate() {
         let bucket = format!("bucket {number}");
+        let case = format!("{delays:?} {failures} {age} {gaps:?}");
+        let mut count = None;
         if failures > 0 {
-            let row =
-                format!("INSERT INTO throttle VALUES ('{bucket}', 'tries', {failures}, 0, 0)");
+            let since = Timestamp::from_millis(NOW.as_millis() - age);
+            let row = format!(
+                "INSERT INTO throttle VALUES ('{bucket}', 'tries', {failures}, 0, {})",
+                since.as_millis()
+            );
             database.by_hand(&row).await;
+            count = Some(Count { failures, since });
         }
-        let after = failures.saturating_add(1);
-        let granted = reserve(&store, &bucket, delays, NOW).await;
-        assert_eq!(
-            granted,
-            Reserve::Granted { failures: after },
-            "{delays:?} {failures}"
-        );
-        let until = NOW.plus(delays.wait_after(after));
-        if until > NOW {
-            for now in [NOW, until.minus(MILLI)] {
-                let waiting = reserve(&store, &bucket, delays, now).await;
-                assert_eq!(waiting, Reserve::Wait { until }, "{delays:?} {failures}");
+        let mut now = NOW;
+        for gap in gaps {
+            now = now.plus(Duration::from_millis(gap));
+            let after = delays.after_failure(count, now);
+            let failures = after.failures;
+            let granted = reserve(&store, &bucket, delays, now).await;
+            assert_eq!(granted, Reserve::Granted { failures }, "{case}");
+            let until = now.plus(delays.wait_after(failures));
+            if until > now {
+                for now in [now, until.minus(MILLI)] {
+                    let waiting = reserve(&store, &bucket, delays, now).await;
+                    assert_eq!(waiting, Reserve::Wait { until }, "{case}");
+                }
             }
+            // At its end the wait is over, and refused tries cost nothing.
+            (now, count) = (until, Some(after));
         }
-        // At its end the wait is over, and refused tries cost nothing.
-        let next = reserve(&store, &bucket, delays, until).await;
-        assert_eq!(
-            next,
-            Reserve::Granted {
-                failures: after.saturating_add(1)
-            },
-            "{delays:?} {failures}"
-        );
     }
 }
 
