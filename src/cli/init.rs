@@ -13,7 +13,11 @@ use clap::Args;
 use url::Url;
 
 use super::Failure;
-use crate::{base::random::Random, config::template, keys::sealing::MasterKey};
+use crate::{
+    base::random::Random,
+    config::{Config, template},
+    keys::sealing::MasterKey,
+};
 
 /// Write a commented claimbridge.toml and a master key.
 #[derive(Args, Debug)]
@@ -30,6 +34,8 @@ pub fn run(
     random: &mut dyn Random,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
+    let key = MasterKey::random(random);
+    require_good(&args.public_url, &key)?;
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder.to_owned(),
         _ => PathBuf::from("."),
@@ -44,7 +50,6 @@ pub fn run(
     if path.exists() {
         return Err(exists(path));
     }
-    let key = MasterKey::random(random);
     write_new(&key_path, &format!("{}\n", key.to_hex().as_str()))?;
     if let Err(failure) = write_new(path, &template::commented(&args.public_url)) {
         // The key was made a moment ago and nothing is sealed under it yet.
@@ -60,6 +65,18 @@ pub fn run(
         out,
         "Wrote {key}. Back it up now, apart from the database: without it everything sealed is lost."
     )?;
+    Ok(())
+}
+
+/// What is written must be a configuration that `check` finds good.
+fn require_good(public_url: &Url, key: &MasterKey) -> Result<(), Failure> {
+    let values = [
+        ("CLAIMBRIDGE_PUBLIC_URL", public_url.as_str()),
+        ("CLAIMBRIDGE_DATABASE_URL", "sqlite://claimbridge.db"),
+        ("CLAIMBRIDGE_MASTER_KEY", key.to_hex().as_str()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    Config::load(None, values.into_iter())?;
     Ok(())
 }
 
@@ -95,7 +112,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
-    use crate::{base::random::SystemRandom, config::Config};
+    use crate::base::random::SystemRandom;
 
     fn init(path: &Path) -> Result<String, Failure> {
         let args = InitArgs {

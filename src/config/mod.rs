@@ -126,6 +126,7 @@ impl Config {
         environment: impl Iterator<Item = (String, String)>,
     ) -> Result<Self, Problems> {
         let mut reader = Reader::new(path, environment);
+        reader.require_file()?;
         let config = read(&mut reader);
         reader.finish()?;
         config.ok_or_else(|| {

@@ -62,6 +62,14 @@ impl Reader {
         reader
     }
 
+    /// Whether the file could be read at all; if not, what it lacks says nothing.
+    pub fn require_file(&mut self) -> Result<(), Problems> {
+        if self.problems.iter().any(|problem| problem.key.is_empty()) {
+            return Err(Problems(std::mem::take(&mut self.problems)));
+        }
+        Ok(())
+    }
+
     fn read_file(&mut self, path: &Path) {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,

@@ -97,7 +97,16 @@ fn check_and_wrong_usage() {
     assert_eq!((said.exit, said.json()["good"].clone()), (1, json!(false)));
     cli.refused(2, &["user", "list"]);
     cli.refused(2, &["frobnicate"]);
-    cli.refused(2, &["--config", "nowhere.toml", "user", "list"]);
+    let lost = cli.refused(2, &["--config", "nowhere.toml", "user", "list"]);
+    assert_eq!(lost.lines().count(), 1, "{lost}");
+    for url in [
+        "http://idp.contoso.com",
+        "https://idp.contoso.com/here",
+        "nowhere",
+    ] {
+        cli.refused(2, &["init", "--public-url", url]);
+        assert!(!cli.path("claimbridge.toml").exists() && !cli.path("master.key").exists());
+    }
     assert!(cli.done(&["--help"]).contains("relying-party"));
 }
 
