@@ -249,6 +249,12 @@ fn what_people_type_between_groups_is_ignored_and_the_rest_is_no_code() {
     let code = code_at(SHA1_SECRET, TotpParameters::default(), now).unwrap();
     let spaced = format!(" {} {} ", &code[..3], &code[3..]);
     assert!(matching_step(&spaced, &fixture.credential, 1, &fixture.sealing, now).is_some());
+    // Up to 64 characters in all; longer input is not even looked at.
+    for (spaces, is_looked_at) in [(58, true), (59, false), (1000, false)] {
+        let padded = format!("{code}{}", " ".repeat(spaces));
+        let found = matching_step(&padded, &fixture.credential, 1, &fixture.sealing, now);
+        assert_eq!(found.is_some(), is_looked_at, "{spaces}");
+    }
     for bad in [
         "",
         "12345",
