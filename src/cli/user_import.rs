@@ -46,7 +46,8 @@ pub struct ImportArgs {
     json: bool,
 }
 
-/// What the first line may name; the last two are `user export`'s and say nothing here.
+/// What the first line may name. Who has a `disabled_at` is added disabled; `created_at`
+/// is `user export`'s and says nothing here.
 const COLUMNS: [&str; 6] = [
     "upn",
     "name",
@@ -64,6 +65,22 @@ struct Row {
     immutable_id: Option<String>,
     #[serde(default)]
     password: Option<Secret<String>>,
+    #[serde(default)]
+    disabled_at: Option<String>,
+}
+
+/// A row that is good.
+struct Good {
+    line: u64,
+    new: NewUser,
+    account: Account,
+}
+
+/// Whether the person may sign in.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Account {
+    Active,
+    Disabled,
 }
 
 struct Failed {
@@ -111,7 +128,7 @@ impl Import<'_> {
     /// added stay, and it says where it stopped.
     async fn add(
         &mut self,
-        people: Vec<(u64, NewUser)>,
+        people: Vec<Good>,
         app: &App,
         pass_options: PassOptions,
         operator: &str,
@@ -120,7 +137,7 @@ impl Import<'_> {
         if self.args.passes && !self.args.json {
             writeln!(self.out, "upn,pass,expires_at")?;
         }
-        for (line, new) in people {
+        for Good { line, new, account } in people {
             let upn = new.upn.clone();
             match app.add_user(new, operator).await {
                 Ok(_) => self.imported += 1,
@@ -135,7 +152,9 @@ impl Import<'_> {
                 }
                 Err(error) => return Err(error.into()),
             }
-            if self.args.passes {
+            if account == Account::Disabled {
+                app.disable_user(&upn, operator).await?;
+            } else if self.args.passes {
                 let without = |error: Failure| {
                     Failure::service(format!(
                         "{upn} was added, but has no pass that anybody saw; issue one with `claimbridge user pass {upn}`: {error}"
@@ -237,7 +256,7 @@ fn read(args: &ImportArgs) -> Result<Vec<u8>, Failure> {
 }
 
 /// The good rows and the bad ones, each with its line.
-async fn judge(bytes: &[u8], app: &App) -> Result<(Vec<(u64, NewUser)>, Vec<Failed>), Failure> {
+async fn judge(bytes: &[u8], app: &App) -> Result<(Vec<Good>, Vec<Failed>), Failure> {
     let (mut people, mut failed) = (Vec::new(), Vec::new());
     let (mut upns, mut immutable_ids) = (HashMap::new(), HashMap::new());
     let mut csv = csv::ReaderBuilder::new()
@@ -259,8 +278,8 @@ async fn judge(bytes: &[u8], app: &App) -> Result<(Vec<(u64, NewUser)>, Vec<Fail
             .deserialize::<Row>(Some(&headers))
             .map_err(|error| error.to_string())
             .and_then(new_user);
-        let new = match row {
-            Ok(new) => new,
+        let (new, account) = match row {
+            Ok(good) => good,
             Err(reason) => {
                 failed.push(Failed { line, reason });
                 continue;
@@ -276,7 +295,7 @@ async fn judge(bytes: &[u8], app: &App) -> Result<(Vec<(u64, NewUser)>, Vec<Fail
             (_, Err(error)) if is_the_rows(&error) => error.to_string(),
             (_, Err(error)) => return Err(error.into()),
             (Ok(()), Ok(())) => {
-                people.push((line, new));
+                people.push(Good { line, new, account });
                 continue;
             }
         };
@@ -325,7 +344,7 @@ fn require_first<T: Clone + Eq + hash::Hash + ToString>(
     Ok(())
 }
 
-fn new_user(row: Row) -> Result<NewUser, String> {
+fn new_user(row: Row) -> Result<(NewUser, Account), String> {
     let upn: Upn = plain_cell(&row.upn)
         .parse()
         .map_err(|error| format!("upn: {error}"))?;
@@ -337,12 +356,17 @@ fn new_user(row: Row) -> Result<NewUser, String> {
         .map(str::parse::<ImmutableId>)
         .transpose()
         .map_err(|error| format!("immutable_id: {error}"))?;
-    Ok(NewUser {
+    let account = match row.disabled_at.as_deref().map(str::trim) {
+        None | Some("") => Account::Active,
+        Some(_) => Account::Disabled,
+    };
+    let new = NewUser {
         upn,
         display_name: plain_cell(&row.name).to_owned(),
         immutable_id,
         password: row.password.filter(|text| !text.expose().is_empty()),
-    })
+    };
+    Ok((new, account))
 }
 
 /// A bar on a terminal, nothing in a pipe.

@@ -220,3 +220,23 @@ fn what_is_exported_can_be_imported_and_is_the_same() {
         "'t Hooft"
     );
 }
+
+#[test]
+fn who_was_disabled_is_disabled_after_an_export_and_an_import() {
+    let from = Cli::new();
+    from.done(&["user", "add", "in@contoso.com", "--name", "In"]);
+    from.done(&["user", "add", "out@contoso.com", "--name", "Out"]);
+    from.done(&["user", "disable", "out@contoso.com"]);
+    let exported = from.run(&["user", "export"]);
+    let to = Cli::new();
+    let said = import(&to, &exported.out, &["--passes"]);
+    assert_eq!(said.exit, 0, "{said:?}");
+    assert!(said.out.contains("in@contoso.com,") && !said.out.contains("out@contoso.com,"));
+    let states = to.json(&["user", "list"]);
+    let disabled = |upn: &str| {
+        let mut people = states.as_array().unwrap().iter();
+        let person = people.find(|user| user["upn"] == upn).unwrap();
+        !person["disabled_at"].is_null()
+    };
+    assert!(disabled("out@contoso.com") && !disabled("in@contoso.com"));
+}
