@@ -13,11 +13,10 @@
 use super::{attempt::Attempt, request::Interaction};
 use crate::{
     base::clock::Timestamp,
-    factor::{FactorClass, FactorKind, evidence::Evidence},
+    factor::{FactorClass, evidence::Evidence},
 };
 
 /// What is known when the next step is chosen.
-#[derive(Debug)]
 pub struct Situation<'a> {
     /// The attempt, open.
     pub attempt: &'a Attempt,
@@ -31,14 +30,6 @@ pub struct Situation<'a> {
     pub enrolment: Enrolment,
     /// Now.
     pub now: Timestamp,
-}
-
-impl std::fmt::Debug for Evidence {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Evidence")
-            .field("kind", &self.kind())
-            .finish_non_exhaustive()
-    }
 }
 
 /// What matters here about the person.
@@ -161,15 +152,6 @@ pub fn next_step(situation: &Situation<'_>) -> NextStep {
         return NextStep::ShowNotices;
     }
     NextStep::Issue(AnswerFrom::Proofs)
-}
-
-/// The factor that a step verifies; `None` for steps that verify none.
-pub fn factor_of(step: NextStep) -> Option<FactorKind> {
-    match step {
-        NextStep::AskPassword => Some(FactorKind::Password),
-        NextStep::AskTotp => Some(FactorKind::Totp),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

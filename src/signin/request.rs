@@ -69,3 +69,22 @@ impl SignInRequest {
         self.domain.as_deref().and_then(|name| name.parse().ok())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signin::attempt::tests::{NOW, request};
+
+    #[test]
+    fn a_stored_request_reads_back_with_its_domain_and_instant() {
+        let request = SignInRequest {
+            domain: Some("contoso.com".to_owned()),
+            ..request()
+        };
+        let stored = serde_json::to_string(&request).unwrap();
+        let again: SignInRequest = serde_json::from_str(&stored).unwrap();
+        assert_eq!(again, request);
+        assert_eq!(again.domain_name(), "contoso.com".parse().ok());
+        assert_eq!(again.received_at(), NOW);
+    }
+}
