@@ -119,7 +119,7 @@ mod tests {
                 let mut browser = cluster.browser([1, 1, 1]);
                 let survivor = cluster.browser([0]);
                 tasks.spawn(async move {
-                    let request = entra::request(now());
+                    let mut request = entra::request(now());
                     let code = person.code_at_step(0);
                     let page = browser.sign_in_as_far(&request, person.upn(), &code).await;
                     let first = page.as_ref().and_then(Page::answer);
@@ -130,7 +130,8 @@ mod tests {
                     if page.status == 403 {
                         // The node died before it told the browser its cookie: the request is
                         // nobody's, and the person begins anew at Entra.
-                        page = again.start(&entra::request(now())).await;
+                        request = entra::request(now());
+                        page = again.start(&request).await;
                     }
                     let page = if page.answer().is_some() {
                         page
