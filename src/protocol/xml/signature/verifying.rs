@@ -1,0 +1,255 @@
+//! Whether the enveloped signature of an element holds.
+//!
+//! Always true: only keys that were handed in are trusted, never one that the
+//! message brings (attack 13). A signature counts only if it is a child of the
+//! element, has exactly one reference and that to this element, exactly the
+//! transforms enveloped-signature and exclusive canonicalisation, and RSA with a
+//! listed hash: so what was verified is what is read (attack 10). Every doubt is
+//! an `Err`. No file, address or environment is read: a signature with any other
+//! reference never reaches the library.
+
+use bergshamra::{
+    DsigContext, Key, KeyData, KeyUsage, KeysManager, VerifyResult,
+    c14n::{C14nMode, canonicalize_doc},
+    dsig::verify::{verify_all_document, verify_document},
+    xml::nodeset::NodeSet,
+};
+
+use super::{
+    super::{XmlDocument, XmlElement},
+    DSIG, ENVELOPED, EXC_C14N, SignatureError, base64_text, digest_hash, is_plain_id, rsa_hash,
+    signature_of,
+};
+use crate::keys::certificate::{Certificate, CertificateError, RsaHash};
+
+/// A message with more signatures than this is refused.
+const MAX_SIGNATURES: usize = 4;
+
+/// Whether SHA-1 is taken.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Sha1 {
+    /// Refused.
+    Refused,
+    /// Taken: for a party whose operator allowed it, and to show what a signature is worth.
+    Allowed,
+}
+
+/// An element whose signature was verified. Only [`verify`] makes one.
+#[derive(Clone, Copy, Debug)]
+pub struct SignedElement<'d> {
+    element: XmlElement<'d>,
+    signature: XmlElement<'d>,
+}
+
+impl<'d> SignedElement<'d> {
+    /// The element that the signature covers.
+    pub fn element(&self) -> XmlElement<'d> {
+        self.element
+    }
+
+    /// The covered bytes: exclusive canonical form of the element without the
+    /// signature and without comments.
+    pub fn canonical(&self, document: &XmlDocument<'_>) -> Result<Vec<u8>, SignatureError> {
+        canonical(document, self.element, Some(self.signature))
+    }
+}
+
+/// The exclusive canonical form of `element`, without comments, and without
+/// `left_out` (a signature inside it).
+pub fn canonical(
+    document: &XmlDocument<'_>,
+    element: XmlElement<'_>,
+    left_out: Option<XmlElement<'_>>,
+) -> Result<Vec<u8>, SignatureError> {
+    let tree = document.tree();
+    let mut nodes = NodeSet::tree_without_comments(element.id(), tree);
+    if let Some(left_out) = left_out {
+        for node in tree.descendants(left_out.id()) {
+            nodes.remove_id(node);
+        }
+        nodes.remove_id(left_out.id());
+    }
+    canonicalize_doc::<&str>(tree, C14nMode::Exclusive, Some(&nodes), &[])
+        .map_err(|_| SignatureError::Shape("it has no canonical form"))
+}
+
+/// Verifies the enveloped signature of `element` with the keys of `certificates`
+/// (any of them may have signed; the message's own certificates are not looked at).
+pub fn verify<'d>(
+    document: &'d XmlDocument<'_>,
+    element: XmlElement<'d>,
+    certificates: &[Certificate],
+    sha1: Sha1,
+) -> Result<SignedElement<'d>, SignatureError> {
+    let signature = signature_of(element)?
+        .ok_or_else(|| SignatureError::Missing(element.local_name().to_owned()))?;
+    require_shape(element, signature, sha1)?;
+    if certificates.is_empty() {
+        return Err(SignatureError::NoKey);
+    }
+    let mut keys = KeysManager::new();
+    for certificate in certificates {
+        certificate.require_strong_rsa()?;
+        let key = KeyData::from_spki_der(kryptering::KeyAlgorithm::Rsa, &certificate.public_key)
+            .map_err(|_| CertificateError::Form)?;
+        keys.add_key(Key::new(key, KeyUsage::Verify));
+    }
+    // `new`: trusted keys only, references only to ancestors, each digest checked.
+    let context = DsigContext::new(keys);
+
+    let all: Vec<XmlElement<'_>> = document
+        .elements()
+        .filter(|element| element.is(DSIG, "Signature"))
+        .collect();
+    if all.len() > MAX_SIGNATURES {
+        return Err(SignatureError::TooMany);
+    }
+    let place = all
+        .iter()
+        .position(|other| *other == signature)
+        .ok_or(SignatureError::Shape("it is not in the document"))?;
+    let result = if place == 0 {
+        verify_document(&context, document.tree()).map_err(|_| SignatureError::DoesNotVerify)?
+    } else {
+        // The library goes through all signatures: none may make it read elsewhere.
+        for other in &all {
+            let parent = other.parent().ok_or(SignatureError::Foreign)?;
+            require_shape(parent, *other, Sha1::Allowed).map_err(|_| SignatureError::Foreign)?;
+        }
+        let mut results = verify_all_document(&context, document.tree())
+            .map_err(|_| SignatureError::DoesNotVerify)?;
+        if place >= results.len() {
+            return Err(SignatureError::DoesNotVerify);
+        }
+        results.swap_remove(place)
+    };
+    match &result {
+        VerifyResult::Valid {
+            signature_node,
+            references,
+            ..
+        } if *signature_node == signature.id()
+            && result.all_reference_digests_verified()
+            && references.len() == 1
+            && references[0].resolved_node == Some(element.id()) =>
+        {
+            Ok(SignedElement { element, signature })
+        }
+        _ => Err(SignatureError::DoesNotVerify),
+    }
+}
+
+/// Exactly the shape that is accepted; see the head of this file.
+fn require_shape(
+    element: XmlElement<'_>,
+    signature: XmlElement<'_>,
+    sha1: Sha1,
+) -> Result<(), SignatureError> {
+    const SHAPE: fn(&'static str) -> SignatureError = SignatureError::Shape;
+    let mut parts = signature.children();
+    let info = parts
+        .next()
+        .filter(|part| part.is(DSIG, "SignedInfo"))
+        .ok_or(SHAPE("SignedInfo does not come first"))?;
+    let value = parts
+        .next()
+        .filter(|part| part.is(DSIG, "SignatureValue"))
+        .ok_or(SHAPE("SignatureValue does not come second"))?;
+    if parts.next().is_some_and(|part| !part.is(DSIG, "KeyInfo")) || parts.next().is_some() {
+        return Err(SHAPE("something else than KeyInfo follows SignatureValue"));
+    }
+    require_base64(value)?;
+
+    let references = info.children_named(DSIG, "Reference").count();
+    if references != 1 {
+        return Err(SignatureError::References(references));
+    }
+    let mut parts = info.children();
+    let (Some(c14n), Some(method), Some(reference), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Err(SHAPE("SignedInfo has other children"));
+    };
+    let in_order = c14n.is(DSIG, "CanonicalizationMethod")
+        && method.is(DSIG, "SignatureMethod")
+        && reference.is(DSIG, "Reference");
+    if !in_order || c14n.children().next().is_some() || method.children().next().is_some() {
+        return Err(SHAPE("SignedInfo has other children"));
+    }
+    if c14n.attribute("Algorithm") != Some(EXC_C14N) {
+        return Err(SignatureError::Transforms);
+    }
+    require_hash(method.attribute("Algorithm"), rsa_hash, sha1)?;
+
+    let wanted = ["ID", "AssertionID"]
+        .iter()
+        .find_map(|name| element.attribute(name))
+        .filter(|id| is_plain_id(id))
+        .ok_or(SHAPE("the signed element has no ID"))?;
+    let uri = reference.attribute("URI").unwrap_or("");
+    if uri.strip_prefix('#') != Some(wanted) {
+        return Err(SignatureError::Elsewhere(uri.to_owned()));
+    }
+
+    let mut parts = reference.children();
+    let (Some(transforms), Some(digest_method), Some(digest), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Err(SHAPE("Reference has other children"));
+    };
+    if !transforms.is(DSIG, "Transforms")
+        || !digest_method.is(DSIG, "DigestMethod")
+        || !digest.is(DSIG, "DigestValue")
+        || digest_method.children().next().is_some()
+    {
+        return Err(SHAPE("Reference has other children"));
+    }
+    require_base64(digest)?;
+    require_hash(digest_method.attribute("Algorithm"), digest_hash, sha1)?;
+    require_transforms(transforms)
+}
+
+fn require_transforms(transforms: XmlElement<'_>) -> Result<(), SignatureError> {
+    let mut steps = transforms.children();
+    let (Some(enveloped), Some(c14n), None) = (steps.next(), steps.next(), steps.next()) else {
+        return Err(SignatureError::Transforms);
+    };
+    let named = |step: XmlElement<'_>, algorithm| {
+        step.is(DSIG, "Transform") && step.attribute("Algorithm") == Some(algorithm)
+    };
+    // OpenSAML adds a list of prefixes to the canonicalisation; nothing else may stand there.
+    let only_prefixes = c14n.children().all(|child| {
+        child.is(EXC_C14N, "InclusiveNamespaces") && child.children().next().is_none()
+    });
+    if named(enveloped, ENVELOPED)
+        && enveloped.children().next().is_none()
+        && named(c14n, EXC_C14N)
+        && only_prefixes
+        && c14n.children().count() <= 1
+    {
+        Ok(())
+    } else {
+        Err(SignatureError::Transforms)
+    }
+}
+
+fn require_hash(
+    uri: Option<&str>,
+    table: fn(&str) -> Option<RsaHash>,
+    sha1: Sha1,
+) -> Result<RsaHash, SignatureError> {
+    let uri = uri.unwrap_or("");
+    match table(uri) {
+        None => Err(SignatureError::Algorithm(uri.to_owned())),
+        Some(RsaHash::Sha1) if sha1 == Sha1::Refused => Err(SignatureError::Sha1),
+        Some(hash) => Ok(hash),
+    }
+}
+
+fn require_base64(element: XmlElement<'_>) -> Result<(), SignatureError> {
+    element.text()?;
+    match base64_text(element) {
+        Some(bytes) if !bytes.is_empty() => Ok(()),
+        _ => Err(SignatureError::Shape("a value is not base64")),
+    }
+}
