@@ -10,6 +10,8 @@ pub mod evidence;
 pub mod password;
 /// Time-based one-time codes (RFC 6238).
 pub mod totp;
+/// Security keys and passkeys (WebAuthn).
+pub mod webauthn;
 
 use crate::base::{
     clock::Timestamp,
