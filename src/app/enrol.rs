@@ -406,3 +406,74 @@ fn method_name(name: &str) -> Result<String, Error> {
     }
     Ok(name.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        base::{
+            browser::CookieToken,
+            ids::PassId,
+            random::{Random, SystemRandom},
+        },
+        keys::sealing::MasterKey,
+    };
+
+    #[test]
+    fn attack_38_an_enrolment_altered_in_any_field_or_moved_is_closed() {
+        let random: &mut dyn Random = &mut SystemRandom;
+        let sealing = Sealing::new(&MasterKey::random(random));
+        let browser = CookieToken::random(random).hash();
+        let mut row = EnrolmentRow {
+            attempt: AttemptId::random(random),
+            user: UserId::random(random),
+            pass: PassId::random(random),
+            credential: Some(CredentialId::random(random)),
+            expires_at: Timestamp::from_millis(1_800_000_000_000),
+            finished_at: None,
+            tag: String::new(),
+        };
+        row.tag = with_fields(&row, &browser, |fields| {
+            sealing.tag(TagLabel::Enrolment, fields)
+        });
+        assert_eq!(require_opened(&row, &browser, &sealing), Ok(()));
+        let later = row.expires_at.plus(Duration::from_millis(1));
+        for altered in [
+            EnrolmentRow {
+                attempt: AttemptId::random(random),
+                ..row.clone()
+            },
+            EnrolmentRow {
+                user: UserId::random(random),
+                ..row.clone()
+            },
+            EnrolmentRow {
+                pass: PassId::random(random),
+                ..row.clone()
+            },
+            EnrolmentRow {
+                credential: Some(CredentialId::random(random)),
+                ..row.clone()
+            },
+            EnrolmentRow {
+                credential: None,
+                ..row.clone()
+            },
+            EnrolmentRow {
+                expires_at: later,
+                ..row.clone()
+            },
+        ] {
+            assert_eq!(
+                require_opened(&altered, &browser, &sealing),
+                Err(SealError::Broken),
+                "{altered:?}"
+            );
+        }
+        let other = CookieToken::random(random).hash();
+        assert_eq!(
+            require_opened(&row, &other, &sealing),
+            Err(SealError::Broken)
+        );
+    }
+}

@@ -143,7 +143,7 @@ fn without_an_immutable_id_nothing_is_released() {
 }
 
 #[test]
-fn one_class_has_no_context() {
+fn attack_21_one_class_has_no_context() {
     let (_, signed_in) = Someone::new("agent1@contoso.com", sealing()).signed_in();
     let proofs = signed_in.proofs();
     assert!(authn_context::of(proofs).is_some());

@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dead_password_opens_nothing_and_only_the_right_one_learns_that() {
+    fn attack_21_a_dead_password_opens_nothing_and_only_the_right_one_learns_that() {
         let fixture = fixture();
         let dead = PasswordCredential {
             dead_at: Some(NOW),

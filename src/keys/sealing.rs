@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sealed_opens_in_its_place_and_nowhere_else() {
+    fn attack_38_what_is_sealed_opens_in_its_place_and_nowhere_else() {
         let sealing = sealing();
         let sealed = sealing.seal(&PLACE, b"hello", &mut SystemRandom);
         assert_eq!(sealing.open(&PLACE, &sealed).unwrap().as_slice(), b"hello");
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_is_of_its_label_and_of_these_fields() {
+    fn attack_34_a_tag_is_of_its_label_and_of_these_fields() {
         let sealing = sealing();
         let tag = sealing.tag(TagLabel::Evidence, &[b"ab", b"c"]);
         assert_eq!(

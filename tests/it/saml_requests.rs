@@ -747,7 +747,7 @@ fn attack_16_a_request_counts_only_around_its_time() {
 }
 
 #[test]
-fn a_destination_is_ours_or_absent() {
+fn attack_15_a_destination_is_ours_or_absent() {
     let domain: DomainName = "contoso.com".parse().unwrap();
     let to = |destination: &str, domain: Option<&DomainName>| {
         let xml = request(&format!("Destination=\"{destination}\""), "");
@@ -850,7 +850,7 @@ fn what_cannot_be_given_is_answered_with_a_status_to_the_registered_address() {
 }
 
 #[test]
-fn what_is_no_request_ends_on_a_page() {
+fn attack_10_what_is_no_request_ends_on_a_page() {
     let sp = party(Vec::new());
     let good = request("", "");
     for (old, new) in [

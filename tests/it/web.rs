@@ -192,7 +192,7 @@ async fn a_form_of_one_browser_is_worth_nothing_in_another() {
 }
 
 #[tokio::test]
-async fn signing_out_ends_the_session_and_everywhere_ends_all() {
+async fn attack_28_signing_out_ends_the_session_and_everywhere_ends_all() {
     let world = World::new().await;
     let person = world.ready("agent1@contoso.com").await;
     let mut desk = signed_in(&world, &person).await;

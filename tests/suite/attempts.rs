@@ -80,7 +80,7 @@ pub async fn attack_15_a_request_has_one_attempt(database: Database) {
     );
 }
 
-pub async fn an_attempt_keeps_its_person(database: Database) {
+pub async fn attack_1_an_attempt_keeps_its_person(database: Database) {
     let store = database.node().await;
     let (one, two) = (
         stored_user(&store, "a@contoso.com").await,

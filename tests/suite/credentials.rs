@@ -102,7 +102,7 @@ pub async fn a_password_is_replaced_and_rehashed(database: Database) {
     assert!(tx.password_of(user).await.unwrap().is_none());
 }
 
-pub async fn a_secret_counts_once_confirmed(database: Database) {
+pub async fn attack_3_a_secret_counts_once_confirmed(database: Database) {
     let store = database.node().await;
     let person = Person::new(&store, "a@contoso.com").await;
     let user = &person.user.id;
@@ -364,7 +364,7 @@ pub async fn attack_28_a_revoked_pass_stays_revoked(database: Database) {
     );
 }
 
-pub async fn a_new_pass_replaces_the_former(database: Database) {
+pub async fn attack_5_a_new_pass_replaces_the_former(database: Database) {
     let store = database.node().await;
     let user = stored_user(&store, "a@contoso.com").await;
     store_pass(&store, &pass(&user.id, "first", PassReuse::Once)).await;

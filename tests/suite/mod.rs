@@ -38,12 +38,12 @@ macro_rules! storage_suite {
                 an_immutable_id_is_never_anothers of_many_at_once_one_gets_the_name people_come_in_pages
                 an_impossible_value_is_named a_failed_transaction_cannot_be_committed
                 a_reader_keeps_its_view many_who_read_and_then_write_all_succeed a_locked_database_is_unavailable a_closed_store_is_unavailable;
-            credentials: a_password_is_replaced_and_rehashed a_secret_counts_once_confirmed
+            credentials: a_password_is_replaced_and_rehashed attack_3_a_secret_counts_once_confirmed
                 attack_3_one_code_counts_once attack_3_twenty_submissions_at_once
                 attack_5_a_pass_has_a_beginning_and_an_end attack_28_a_hundred_redemptions_of_a_pass
-                attack_28_a_revoked_pass_stays_revoked a_new_pass_replaces_the_former
+                attack_28_a_revoked_pass_stays_revoked attack_5_a_new_pass_replaces_the_former
                 two_passes_at_once_leave_one;
-            attempts: an_attempt_reads_back attack_15_a_request_has_one_attempt an_attempt_keeps_its_person
+            attempts: an_attempt_reads_back attack_15_a_request_has_one_attempt attack_1_an_attempt_keeps_its_person
                 attack_28_a_hundred_answers_at_once attack_5_an_answer_comes_in_time
                 a_person_whose_attempts_end attempts_are_counted_by_source
                 evidence_is_one_of_a_kind attack_38_evidence_that_was_copied_is_refused

@@ -136,7 +136,7 @@ fn rfc_6238_appendix_b() {
 }
 
 #[test]
-fn the_window_is_one_step_to_each_side_and_no_more() {
+fn attack_5_the_window_is_one_step_to_each_side_and_no_more() {
     let fixture = fixture(SHA1_SECRET, TotpParameters::default());
     let noon = 1_800_000_000;
     for (steps, expected) in [(-2, false), (-1, true), (0, true), (1, true), (2, false)] {

@@ -88,7 +88,7 @@ fn attack_1_proofs_of_two_people_do_not_add_up() {
 }
 
 #[test]
-fn what_was_revoked_meanwhile_does_not_count() {
+fn attack_21_what_was_revoked_meanwhile_does_not_count() {
     let someone = someone();
     let attempt = someone.attempt();
     let records = [
@@ -200,7 +200,7 @@ fn attack_21_a_session_resumes_with_its_original_instants_until_it_is_too_old() 
 }
 
 #[test]
-fn a_session_ends_by_idleness_by_age_and_by_revocation() {
+fn attack_21_a_session_ends_by_idleness_by_age_and_by_revocation() {
     let resumed = session();
     let ever = Freshness::AtMost(Duration::from_hours(99));
     let policy = SessionPolicy::default();
@@ -293,6 +293,13 @@ fn attack_38_a_session_row_that_was_altered_or_moved_is_nothing() {
             Some(NotSignedIn::Seal)
         );
     }
+    // The row as it is, found for a cookie that is not its own.
+    let mut other = session();
+    other.token = CookieToken::random(&mut SystemRandom).hash();
+    assert_eq!(
+        resume_with(&other, &other.row, ever, NOW).err(),
+        Some(NotSignedIn::Seal)
+    );
     // Another cookie's hash put into the row, presented by that other browser.
     let mut stolen = session();
     let theirs = CookieToken::random(&mut SystemRandom).hash();
@@ -308,7 +315,7 @@ fn attack_38_a_session_row_that_was_altered_or_moved_is_nothing() {
 }
 
 #[test]
-fn a_session_answers_for_its_own_person_only() {
+fn attack_21_a_session_answers_for_its_own_person_only() {
     let resumed = session();
     let ever = Freshness::AtMost(Duration::from_hours(99));
     let bound = Resumed {
@@ -364,7 +371,7 @@ fn a_session_answers_for_its_own_person_only() {
 proptest! {
     /// Multi-factor if and only if there are two classes.
     #[test]
-    fn multi_factor_means_two_classes(kinds in prop::collection::vec(prop::sample::select(FactorKind::ALL.to_vec()), 0..6)) {
+    fn attack_21_multi_factor_means_two_classes(kinds in prop::collection::vec(prop::sample::select(FactorKind::ALL.to_vec()), 0..6)) {
         let knows = kinds.contains(&FactorKind::Password);
         let has = kinds.contains(&FactorKind::Totp);
         prop_assert_eq!(require_two_classes(kinds.into_iter()).is_ok(), knows && has);

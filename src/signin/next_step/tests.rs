@@ -72,7 +72,7 @@ fn step(case: &Case) -> NextStep {
 }
 
 #[test]
-fn password_then_code_then_answer() {
+fn attack_21_password_then_code_then_answer() {
     assert_eq!(step(&FRESH), NextStep::AskPassword);
     assert_eq!(
         step(&Case {
@@ -147,7 +147,7 @@ fn a_pass_opens_enrolment_and_enrolment_is_no_answer() {
 }
 
 #[test]
-fn a_fresh_session_answers_only_who_has_not_begun() {
+fn attack_21_a_fresh_session_answers_only_who_has_not_begun() {
     let with_session = Case {
         session: SessionAnswer::FreshEnough,
         ..FRESH

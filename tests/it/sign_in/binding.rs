@@ -99,7 +99,7 @@ async fn attack_1_two_people_in_two_browsers_cannot_swap_attempts() {
 }
 
 #[tokio::test]
-async fn an_attempt_stays_with_the_person_who_began_it() {
+async fn attack_1_an_attempt_stays_with_the_person_who_began_it() {
     let world = World::new().await;
     let one = world.ready("one@contoso.com").await;
     let two = world.ready("two@contoso.com").await;
@@ -163,6 +163,7 @@ async fn attack_15_a_request_id_is_answered_once_and_to_the_browser_that_brought
         .submit_code(&person.code(world.now()))
         .await
         .expect_answer();
+    assert_eq!(answer.in_response_to().as_ref(), Some(&request.id));
     world.advance(59);
     assert_eq!(
         own.get(&first).await.expect_answer().xml,

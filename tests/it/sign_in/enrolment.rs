@@ -28,7 +28,7 @@ async fn attack_37_a_password_alone_never_shows_an_enrolment_page() {
 }
 
 #[tokio::test]
-async fn enrolment_by_a_pass_ends_in_a_normal_sign_in_with_both_factors() {
+async fn attack_6_enrolment_by_a_pass_ends_in_a_normal_sign_in_with_both_factors() {
     let world = World::new().await;
     world.add_user("agent1@contoso.com").await;
     let pass = world.issue_pass("agent1@contoso.com").await;
@@ -312,4 +312,70 @@ async fn a_notice_that_came_after_the_page_is_shown_too() {
         page.text()
     );
     browser.submit(&[]).await.expect_answer();
+}
+
+#[tokio::test]
+async fn attack_6_what_a_pass_did_is_told_at_the_next_sign_in() {
+    let world = World::new().await;
+    let person = world.enrolled("agent1@contoso.com").await;
+    let mut tx = world.app().store().read().await.unwrap();
+    let notices = tx.unseen_notices(&person.user.id).await.unwrap();
+    drop(tx);
+    let told: Vec<&str> = notices.iter().map(|notice| notice.kind.as_str()).collect();
+    for kind in ["pass-issued", "pass-accepted", "method-added"] {
+        assert!(told.contains(&kind), "{kind}: {told:?}");
+    }
+    let request = entra::request(world.now());
+    let code = person.code(world.now());
+    let page = world.browser().sign_in(&request, person.upn(), &code).await;
+    assert!(page.answer().is_none(), "first the notices");
+}
+
+/// Twenty requests of the one enrolling browser, with the right code: one method, one event.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn attack_6_an_enrolment_that_is_confirmed_twenty_times_at_once_adds_one_method() {
+    let world = World::new().await;
+    let user = world.add_user("agent1@contoso.com").await;
+    let pass = world.issue_pass("agent1@contoso.com").await;
+    let mut browser = world.browser();
+    browser.start(&entra::request(world.now())).await;
+    browser
+        .submit_password("agent1@contoso.com", PASSWORD)
+        .await;
+    let secret = browser.submit_pass(&pass).await.totp_secret();
+    let code = crate::support::Person {
+        user: user.clone(),
+        secret,
+    }
+    .code(world.now());
+    let attempt: claimbridge::base::ids::AttemptId =
+        browser.at.split('/').nth(2).unwrap().parse().unwrap();
+    let cookies = browser.app_cookies();
+    let tries: Vec<_> = (0..20)
+        .map(|number| {
+            let app = std::sync::Arc::clone(&world.nodes[number % world.nodes.len()].app);
+            let (attempt, cookies, code) = (attempt.clone(), cookies.clone(), code.clone());
+            tokio::spawn(async move {
+                let confirmed = app.confirm_method(&attempt, &cookies, "desk", &code).await;
+                confirmed.is_ok_and(|guess| guess == claimbridge::app::prove::Guess::Right)
+            })
+        })
+        .collect();
+    let mut confirmed = 0;
+    for done in tries {
+        confirmed += usize::from(done.await.unwrap());
+    }
+    assert_eq!(confirmed, 1);
+    // And later, with a code of another step.
+    world.advance(30);
+    let again = world
+        .app()
+        .confirm_method(&attempt, &cookies, "desk", "000000")
+        .await;
+    assert!(again.is_err());
+    let mut tx = world.app().store().read().await.unwrap();
+    let events = tx.events_of(&user.id, 100).await.unwrap();
+    let added = events.iter().filter(|event| event.kind() == "method-added");
+    assert_eq!(added.count(), 1);
+    assert_eq!(tx.totp_of(&user.id).await.unwrap().len(), 1);
 }

@@ -204,7 +204,7 @@ async fn a_stranger_cannot_lock_out_a_browser_that_is_known() {
 }
 
 #[tokio::test]
-async fn a_hundred_wrong_codes_in_a_row_switch_the_password_off() {
+async fn attack_2_a_hundred_wrong_codes_in_a_row_switch_the_password_off() {
     let world = World::new().await;
     let person = world.ready("agent1@contoso.com").await;
     // Another source and a waited-out delay each time: a patient thief who knows the
@@ -292,7 +292,7 @@ async fn kinds(world: &World, browser: &Browser) -> Vec<String> {
 /// The guess is written in a transaction of its own: what comes after it may fail, and it
 /// is still there, charged, and without a result.
 #[tokio::test]
-async fn a_guess_whose_result_cannot_be_written_is_still_an_event_and_charged() {
+async fn attack_4_a_guess_whose_result_cannot_be_written_is_still_an_event_and_charged() {
     let world = World::new().await;
     let person = world.ready("agent1@contoso.com").await;
     let failures = async |kind: &str| {
@@ -332,7 +332,7 @@ async fn a_guess_whose_result_cannot_be_written_is_still_an_event_and_charged() 
 }
 
 #[tokio::test]
-async fn a_code_before_the_password_is_refused() {
+async fn attack_1_a_code_before_the_password_is_refused() {
     let world = World::new().await;
     let person = world.ready("agent1@contoso.com").await;
     let mut browser = world.browser();

@@ -4,12 +4,14 @@
 //! `tests/postgres`; attacks are named after their rows in the list of attacks.
 
 mod binding;
+mod counters;
 mod enrolment;
 mod guesses;
 mod journey;
 mod model;
 mod nodes;
 mod outage;
+mod pairings;
 mod requests;
 mod rows;
 mod sessions;

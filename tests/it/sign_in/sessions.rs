@@ -57,7 +57,7 @@ async fn attack_21_after_fifteen_minutes_entra_gets_no_answer_from_the_session()
 }
 
 #[tokio::test]
-async fn force_authn_asks_both_factors() {
+async fn attack_21_force_authn_asks_both_factors() {
     let world = World::new().await;
     let person = world.ready("agent1@contoso.com").await;
     let mut browser = world.browser();
