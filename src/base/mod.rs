@@ -3,6 +3,8 @@
 //! Depends on nothing in this crate. Time and randomness are values that are
 //! handed in, so that a test can hold both still.
 
+/// The model of an authenticator.
+pub mod aaguid;
 /// Ranges of IP addresses.
 pub mod address_range;
 /// The value that ties a sign-in to one browser.

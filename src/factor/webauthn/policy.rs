@@ -1,0 +1,396 @@
+//! Which keys count, at registration and at sign-in (attack 7: on the server, against what
+//! the authenticator signed; nothing of it is left to the browser).
+//!
+//! Entra's semantics (facts §7): attestation is asked for at registration only; which
+//! models are allowed is asked at registration *and* at sign-in, so that taking a model
+//! off the list locks its keys out. The model (AAGUID) is the key's own word unless its
+//! attestation was verified: who must be sure enforces attestation.
+//!
+//! A stale metadata file stops registrations, never sign-ins: nobody should be locked out
+//! because nobody fetched a file. What it says of compromised models counts for both.
+//!
+//! Pure: facts in, a refusal in words out. How the facts were verified is `webauthn`'s.
+
+use std::fmt;
+
+use super::metadata::{Compromise, Freshness, KeyIdentifier, Metadata};
+use crate::base::{aaguid::Aaguid, clock::Timestamp};
+
+/// Whether the authenticator must have checked its person (PIN, fingerprint, face).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum UserVerification {
+    /// A key that did not is refused.
+    Required,
+    /// A key that did not proves possession only; a password is asked too.
+    Preferred,
+}
+
+/// What attestation is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Attestation {
+    /// Not asked for.
+    NotAsked,
+    /// Asked for and kept with the key; none is needed.
+    Recorded,
+    /// Only a key whose attestation leads to a root in the metadata is registered.
+    Enforced,
+}
+
+/// Which models are allowed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Models {
+    /// All.
+    Any,
+    /// Only these.
+    Only(Vec<Aaguid>),
+    /// All but these.
+    Except(Vec<Aaguid>),
+}
+
+/// Something that some organisations allow and others do not.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Permission {
+    /// Allowed.
+    Allowed,
+    /// Refused.
+    Refused,
+}
+
+/// What a doubt does.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Reaction {
+    /// The key is refused.
+    Refuse,
+    /// It is written to the log; the key counts.
+    Warn,
+}
+
+/// A signature algorithm by its COSE number (IANA COSE Algorithms).
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct CoseAlgorithm(pub i64);
+
+impl CoseAlgorithm {
+    /// ECDSA on P-256 with SHA-256.
+    pub const ES256: Self = Self(-7);
+    /// EdDSA (Ed25519).
+    pub const EDDSA: Self = Self(-8);
+    /// ECDSA on P-384 with SHA-384.
+    pub const ES384: Self = Self(-35);
+    /// RSASSA-PKCS1-v1_5 with SHA-256 (Windows Hello on older TPMs).
+    pub const RS256: Self = Self(-257);
+
+    const NAMES: [(Self, &'static str); 4] = [
+        (Self::ES256, "ES256"),
+        (Self::EDDSA, "EdDSA"),
+        (Self::ES384, "ES384"),
+        (Self::RS256, "RS256"),
+    ];
+}
+
+impl fmt::Display for CoseAlgorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match Self::NAMES.iter().find(|(known, _)| known == self) {
+            Some((_, name)) => f.write_str(name),
+            None => write!(f, "COSE {}", self.0),
+        }
+    }
+}
+
+/// A text names no algorithm that can be verified.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the algorithms are ES256, EdDSA, ES384 and RS256")]
+pub struct CoseAlgorithmError;
+
+impl std::str::FromStr for CoseAlgorithm {
+    type Err = CoseAlgorithmError;
+
+    fn from_str(text: &str) -> Result<Self, CoseAlgorithmError> {
+        Self::NAMES
+            .into_iter()
+            .find(|(_, name)| name.eq_ignore_ascii_case(text))
+            .map(|(algorithm, _)| algorithm)
+            .ok_or(CoseAlgorithmError)
+    }
+}
+
+/// What a key must be to count.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct WebAuthnPolicy {
+    /// Whether the authenticator checks its person.
+    pub user_verification: UserVerification,
+    /// Signature algorithms, the preferred first.
+    pub algorithms: Vec<CoseAlgorithm>,
+    /// What attestation is for.
+    pub attestation: Attestation,
+    /// Which models are allowed.
+    pub models: Models,
+    /// Keys that may be copied to other devices (backup-eligible).
+    pub synced: Permission,
+    /// Keys that name no model: U2F keys, and browsers that hide it.
+    pub without_model: Permission,
+    /// What a bad status report of the model does.
+    pub compromised: Reaction,
+    /// What a metadata file does that FIDO has replaced since.
+    pub stale_metadata: Reaction,
+}
+
+impl Default for WebAuthnPolicy {
+    fn default() -> Self {
+        Self {
+            user_verification: UserVerification::Preferred,
+            algorithms: vec![
+                CoseAlgorithm::ES256,
+                CoseAlgorithm::EDDSA,
+                CoseAlgorithm::RS256,
+            ],
+            attestation: Attestation::Recorded,
+            models: Models::Any,
+            synced: Permission::Allowed,
+            without_model: Permission::Refused,
+            compromised: Reaction::Refuse,
+            stale_metadata: Reaction::Refuse,
+        }
+    }
+}
+
+/// How far the model of a key was proved at registration.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum AttestationState {
+    /// The key said nothing.
+    None,
+    /// It vouched for itself (packed self attestation).
+    SelfAttested,
+    /// A root of its model in the metadata vouches for it.
+    Verified,
+    /// Somebody vouches for it whom the metadata does not know.
+    Untrusted,
+}
+
+impl AttestationState {
+    const NAMES: [(Self, &'static str); 4] = [
+        (Self::None, "none"),
+        (Self::SelfAttested, "self"),
+        (Self::Verified, "verified"),
+        (Self::Untrusted, "untrusted"),
+    ];
+
+    /// The stored spelling.
+    pub fn as_str(self) -> &'static str {
+        Self::NAMES
+            .iter()
+            .find(|(state, _)| *state == self)
+            .map_or("none", |(_, name)| name)
+    }
+
+    /// From the stored spelling.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::NAMES
+            .into_iter()
+            .find(|(_, name)| *name == text)
+            .map(|(state, _)| state)
+    }
+}
+
+/// What is known of a key: at registration from the attested data, at sign-in from the
+/// stored row and the assertion's flags.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct KeyFacts {
+    /// Its model; none if it is the zero AAGUID.
+    pub aaguid: Option<Aaguid>,
+    /// The attestation certificate's key, if it brought one: the model of a U2F key.
+    pub attestation_key: Option<KeyIdentifier>,
+    /// How it signs.
+    pub algorithm: CoseAlgorithm,
+    /// Whether it checked its person in this ceremony (the UV flag).
+    pub user_verified: UserVerified,
+    /// Whether it may be copied to other devices (the BE flag).
+    pub backup: Backup,
+    /// How far its model was proved at registration.
+    pub attestation: AttestationState,
+}
+
+/// The UV flag of authenticator data (WebAuthn §6.1).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum UserVerified {
+    /// The authenticator checked a PIN or a biometric.
+    Yes,
+    /// Somebody touched it.
+    No,
+}
+
+/// The BE flag of authenticator data (WebAuthn Level 3 §6.1.3).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Backup {
+    /// The private key may be copied to other devices: a synced passkey.
+    Eligible,
+    /// It stays in one device.
+    DeviceBound,
+}
+
+/// Why a key does not count: one sentence for the person, with what to do.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum PolicyRefusal {
+    /// No PIN, no fingerprint.
+    #[error(
+        "The key did not ask for its PIN or your fingerprint; set a PIN on the key and try again."
+    )]
+    NotVerified,
+    /// An algorithm that is not on the list.
+    #[error("The key signs with {0}, which is not allowed here; use another key.")]
+    Algorithm(CoseAlgorithm),
+    /// A model that is not on the list, or is on the other list.
+    #[error(
+        "Keys of the model {0} are not allowed here; use a key that your organisation gives out."
+    )]
+    Model(Aaguid),
+    /// No model.
+    #[error(
+        "The key or the browser does not say which model it is, which is not allowed here; use a FIDO2 key, and if the browser asks whether it may see the make and model, allow it."
+    )]
+    NoModel,
+    /// A synced passkey.
+    #[error(
+        "This passkey is copied to other devices, which is not allowed here; use a security key."
+    )]
+    Synced,
+    /// Attestation is enforced and there was none.
+    #[error(
+        "The key does not prove its model; if the browser asks whether it may see the make and model, allow it, or use another key."
+    )]
+    NotAttested,
+    /// Attestation is enforced and nobody known vouches for it.
+    #[error("Nobody known vouches for this key; use a key that your organisation gives out.")]
+    Untrusted,
+    /// Attestation is enforced and there is no metadata.
+    #[error(
+        "Keys cannot be added now, because the list of known models is missing; ask your administrator to set mds_file."
+    )]
+    NoMetadata,
+    /// The metadata is stale.
+    #[error(
+        "Keys cannot be added now, because the list of known models is out of date; ask your administrator to renew the file that mds_file names."
+    )]
+    StaleMetadata,
+    /// The model is known to be bad.
+    #[error("The FIDO Alliance reports this model of key as {0}; use another model.")]
+    Compromised(Compromise),
+}
+
+impl PolicyRefusal {
+    /// A short name for events and logs.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::NotVerified => "user-not-verified",
+            Self::Algorithm(_) => "algorithm",
+            Self::Model(_) => "model",
+            Self::NoModel => "no-model",
+            Self::Synced => "synced",
+            Self::NotAttested => "not-attested",
+            Self::Untrusted => "attestation-untrusted",
+            Self::NoMetadata => "no-metadata",
+            Self::StaleMetadata => "stale-metadata",
+            Self::Compromised(_) => "compromised",
+        }
+    }
+}
+
+impl WebAuthnPolicy {
+    /// Whether a new key may be registered.
+    pub fn require_registration(
+        &self,
+        key: &KeyFacts,
+        metadata: Option<&Metadata>,
+        now: Timestamp,
+    ) -> Result<(), PolicyRefusal> {
+        self.require_use(key, metadata, now)?;
+        let stale = metadata.is_some_and(|known| known.freshness(now) == Freshness::Stale);
+        if stale
+            && self.stale_metadata == Reaction::Refuse
+            && self.attestation != Attestation::NotAsked
+        {
+            return Err(PolicyRefusal::StaleMetadata);
+        }
+        if self.attestation != Attestation::Enforced {
+            return Ok(());
+        }
+        if metadata.is_none() {
+            return Err(PolicyRefusal::NoMetadata);
+        }
+        match key.attestation {
+            AttestationState::Verified => Ok(()),
+            AttestationState::None => Err(PolicyRefusal::NotAttested),
+            AttestationState::SelfAttested | AttestationState::Untrusted => {
+                Err(PolicyRefusal::Untrusted)
+            }
+        }
+    }
+
+    /// Whether a registered key may be used to sign in now.
+    pub fn require_use(
+        &self,
+        key: &KeyFacts,
+        metadata: Option<&Metadata>,
+        now: Timestamp,
+    ) -> Result<(), PolicyRefusal> {
+        if self.user_verification == UserVerification::Required
+            && key.user_verified == UserVerified::No
+        {
+            return Err(PolicyRefusal::NotVerified);
+        }
+        if !self.algorithms.contains(&key.algorithm) {
+            return Err(PolicyRefusal::Algorithm(key.algorithm));
+        }
+        self.require_model(key.model())?;
+        if self.synced == Permission::Refused && key.backup == Backup::Eligible {
+            return Err(PolicyRefusal::Synced);
+        }
+        match key.compromise(metadata, now) {
+            Some(compromise) if self.compromised == Reaction::Refuse => {
+                Err(PolicyRefusal::Compromised(compromise))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn require_model(&self, model: Option<Aaguid>) -> Result<(), PolicyRefusal> {
+        let Some(model) = model else {
+            return match self.without_model {
+                Permission::Allowed => Ok(()),
+                Permission::Refused => Err(PolicyRefusal::NoModel),
+            };
+        };
+        let allowed = match &self.models {
+            Models::Any => true,
+            Models::Only(list) => list.contains(&model),
+            Models::Except(list) => !list.contains(&model),
+        };
+        if allowed {
+            Ok(())
+        } else {
+            Err(PolicyRefusal::Model(model))
+        }
+    }
+}
+
+impl KeyFacts {
+    /// Its model. The zero AAGUID names none, however it came here.
+    fn model(&self) -> Option<Aaguid> {
+        self.aaguid.filter(|aaguid| !aaguid.is_zero())
+    }
+
+    /// The worst that the metadata reports of the key's model, by AAGUID or by the key of
+    /// its attestation certificate. For the log where the policy only warns.
+    pub fn compromise(&self, metadata: Option<&Metadata>, now: Timestamp) -> Option<Compromise> {
+        let metadata = metadata?;
+        let by_model = self.model().and_then(|model| metadata.entry(&model));
+        let by_key = self
+            .attestation_key
+            .iter()
+            .flat_map(|identifier| metadata.entries_by_key(identifier));
+        by_model
+            .into_iter()
+            .chain(by_key)
+            .filter_map(|entry| entry.compromise(now))
+            .min()
+    }
+}
