@@ -62,6 +62,8 @@ ids! {
     KeyId = "key_";
     /// A running process that shares the database.
     NodeId = "nod_";
+    /// A hardware token of the inventory.
+    OathTokenId = "oat_";
     /// A temporary access pass.
     PassId = "tap_";
     /// A browser session's public name (its cookie's secret is another value).

@@ -1,4 +1,5 @@
-//! One spelling per person: how user principal names and domain names are compared.
+//! One spelling per person: how user principal names and domain names are compared;
+//! and cells that no spreadsheet runs.
 //!
 //! Always true: two spellings that a person or an attacker might use for one
 //! account (letter case, full-width letters, surrounding spaces) have one
@@ -145,9 +146,49 @@ impl fmt::Display for DomainName {
     }
 }
 
+/// How a cell begins that a spreadsheet would run; and the sign that keeps it from that.
+const FORMULA: [char; 7] = ['=', '+', '-', '@', '\t', '\r', '\''];
+
+/// Attack 32: a spreadsheet would run a cell that begins like a formula.
+#[must_use]
+pub fn harmless_cell(text: &str) -> String {
+    if text.starts_with(FORMULA) {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    }
+}
+
+/// Takes back what [`harmless_cell`] added, and nothing else: ’t Hooft keeps the apostrophe.
+#[must_use]
+pub fn plain_cell(text: &str) -> &str {
+    text.strip_prefix('\'')
+        .filter(|rest| rest.starts_with(FORMULA))
+        .unwrap_or(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn attack_32_no_cell_begins_like_a_formula() {
+        for text in ["=1+1", "+1", "-1", "@x", "\t=1", "'x"] {
+            assert!(harmless_cell(text).starts_with('\''), "{text}");
+        }
+        assert_eq!(harmless_cell("Agent One"), "Agent One");
+    }
+
+    #[test]
+    fn import_takes_back_what_export_added_and_nothing_else() {
+        for text in [
+            "'t Hooft", "''x", "'=1", "=1+1", "+x", "-x", "@x", "O'Neil", "'",
+        ] {
+            assert_eq!(plain_cell(&harmless_cell(text)), text);
+        }
+        assert_eq!(plain_cell("'t Hooft"), "'t Hooft", "written by hand");
+        assert_eq!(plain_cell("'=1"), "=1");
+    }
 
     #[test]
     fn every_spelling_is_one_person() {

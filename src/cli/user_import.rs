@@ -16,17 +16,17 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{
-    Failure,
-    user_list::{harmless_cell, plain_cell},
-};
+use super::Failure;
 use crate::{
     app::{
         self, App, Category,
         passes::{IssuedPass, PassOptions},
         users::NewUser,
     },
-    base::{secret::Secret, text::Upn},
+    base::{
+        secret::Secret,
+        text::{Upn, harmless_cell, plain_cell},
+    },
     directory::ImmutableId,
 };
 

@@ -11,7 +11,7 @@ use crate::{
         App,
         users::{PasswordState, UserView},
     },
-    base::clock::Timestamp,
+    base::{clock::Timestamp, text::harmless_cell},
     directory::{ImmutableId, User},
 };
 
@@ -133,25 +133,6 @@ pub async fn export(app: &App, out: &mut dyn Write) -> Result<(), Failure> {
     Ok(())
 }
 
-/// How a cell begins that a spreadsheet would run; and the sign that keeps it from that.
-const FORMULA: [char; 7] = ['=', '+', '-', '@', '\t', '\r', '\''];
-
-/// Attack 32: a spreadsheet would run a cell that begins like a formula.
-pub fn harmless_cell(text: &str) -> String {
-    if text.starts_with(FORMULA) {
-        format!("'{text}")
-    } else {
-        text.to_owned()
-    }
-}
-
-/// Takes back what [`harmless_cell`] added, and nothing else: ’t Hooft keeps the apostrophe.
-pub fn plain_cell(text: &str) -> &str {
-    text.strip_prefix('\'')
-        .filter(|rest| rest.starts_with(FORMULA))
-        .unwrap_or(text)
-}
-
 /// A person, as JSON.
 pub fn user_json(user: &User) -> Value {
     json!({
@@ -201,29 +182,5 @@ fn password_word(state: PasswordState) -> &'static str {
         PasswordState::None => "none",
         PasswordState::Set => "set",
         PasswordState::Dead => "dead",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn attack_32_no_cell_begins_like_a_formula() {
-        for text in ["=1+1", "+1", "-1", "@x", "\t=1", "'x"] {
-            assert!(harmless_cell(text).starts_with('\''), "{text}");
-        }
-        assert_eq!(harmless_cell("Agent One"), "Agent One");
-    }
-
-    #[test]
-    fn import_takes_back_what_export_added_and_nothing_else() {
-        for text in [
-            "'t Hooft", "''x", "'=1", "=1+1", "+x", "-x", "@x", "O'Neil", "'",
-        ] {
-            assert_eq!(plain_cell(&harmless_cell(text)), text);
-        }
-        assert_eq!(plain_cell("'t Hooft"), "'t Hooft", "written by hand");
-        assert_eq!(plain_cell("'=1"), "=1");
     }
 }

@@ -8,11 +8,16 @@
 pub mod credential;
 /// The value by which Entra knows a person.
 pub mod immutable_id;
+/// Files of hardware tokens: Entra's CSV and the vendors'.
+pub mod oath_import;
+/// The inventory of hardware tokens: rows and their tags.
+pub mod oath_token;
 
 pub use credential::{
     AccessPass, OathAlgorithm, PassReuse, PasswordCredential, TotpCredential, TotpParameters,
 };
 pub use immutable_id::ImmutableId;
+pub use oath_token::{OathToken, Serial, TokenState};
 
 use crate::{
     base::{clock::Timestamp, ids::UserId, text::Upn},
