@@ -28,6 +28,8 @@ mod saml_requests;
 #[cfg(test)]
 mod saml_responses;
 #[cfg(test)]
+mod saml_signatures;
+#[cfg(test)]
 mod sign_in;
 #[cfg(test)]
 mod storage;

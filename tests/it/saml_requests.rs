@@ -149,6 +149,7 @@ fn entras_unsigned_request_is_taken() {
     let now = Timestamp::parse_rfc3339("2024-03-12T14:00:20Z").unwrap();
     let unverified = post(UNSIGNED).unwrap();
     assert_eq!(unverified.issuer(), "urn:federation:MicrosoftOnline");
+    assert_eq!(unverified.id(), "_1e089e5c-a976-4881-af74-3b92c89e7e2c");
     let verified = unverified.verify(&entra, &at(now)).unwrap();
     assert_eq!(
         verified.request_id(),
@@ -263,6 +264,7 @@ fn a_signed_request_is_taken_and_its_values_are_those_signed() {
         &key,
     );
     let verified = verify(&xml, &sp).unwrap();
+    assert_eq!(verified.relying_party(), SP);
     assert_eq!(verified.reply_url(), "https://sp.example.com/acs?x=1&y=2");
     let asked = verified.into_sign_in_request(None);
     assert_eq!(asked.reauthentication, Reauthentication::Always);

@@ -411,3 +411,39 @@ fn reply_url<'a>(request: &AuthnRequest, party: &'a RelyingParty) -> Result<&'a 
     };
     Ok(&party.reply_url(url, index)?.url)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::PROTOCOL_NS, *};
+
+    /// What passes must be what was read before: otherwise the log and the lookup
+    /// speak of one request and the answer of another.
+    #[test]
+    fn attack_11_what_the_two_readers_read_must_agree() {
+        let canonical = |id: &str, issuer: &str| {
+            format!(
+                "<p:AuthnRequest xmlns:p=\"{PROTOCOL_NS}\" ID=\"{id}\" \
+IssueInstant=\"2026-11-20T10:00:00Z\" Version=\"2.0\">\
+<a:Issuer xmlns:a=\"{ASSERTION_NS}\">{issuer}</a:Issuer></p:AuthnRequest>"
+            )
+        };
+        let request = UnverifiedAuthnRequest {
+            message: Message {
+                xml: Vec::new(),
+                relay_state: None,
+                binding: Binding::Post,
+                signature: None,
+            },
+            issuer: "urn:sp".to_owned(),
+            id: "_r1".to_owned(),
+        };
+        let read = |id, issuer| request.read_values(canonical(id, issuer).as_bytes());
+        assert_eq!(read("_r1", "urn:sp").unwrap().id, "_r1");
+        for (id, issuer) in [("_r2", "urn:sp"), ("_r1", "urn:other")] {
+            assert!(
+                matches!(read(id, issuer), Err(RequestError::Form(_))),
+                "{id} {issuer}"
+            );
+        }
+    }
+}

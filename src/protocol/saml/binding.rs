@@ -222,7 +222,7 @@ pub fn inflate(deflated: &[u8]) -> Result<Vec<u8>, BindingError> {
     let most = MAX_MESSAGE.min(deflated.len().saturating_mul(MAX_RATIO));
     let mut inflater = Decompress::new(false);
     let mut xml = Vec::new();
-    let mut chunk = [0; 8 * 1024];
+    let mut chunk = [0; 8_192];
     loop {
         let (read, written) = (inflater.total_in(), inflater.total_out());
         let rest = usize::try_from(read)
@@ -440,13 +440,36 @@ pub(crate) mod tests {
             parse_post([("SAMLRequest", long.as_str())]),
             Err(BindingError::TooLarge)
         );
-        let state = "x".repeat(MAX_RELAY_STATE);
+        let state = "x".repeat(8_192);
         assert!(parse_post([("SAMLRequest", "PGEvPg=="), ("RelayState", &state)]).is_ok());
         let state = format!("{state}x");
         assert_eq!(
             parse_post([("SAMLRequest", "PGEvPg=="), ("RelayState", &state)]),
             Err(BindingError::RelayState)
         );
+    }
+
+    #[test]
+    fn attack_17_the_longest_message_is_taken_over_both_bindings_and_no_longer_one() {
+        // Numbers do not deflate well enough to be over the ratio.
+        let numbers: String = (0..60_000).map(|n| format!("{n} ")).collect();
+        let long = |length: usize| &numbers.as_bytes()[..length];
+        let redirect = |length| {
+            let raw = format!("SAMLRequest={}", encode(&deflate(long(length))));
+            parse_redirect(&raw).map(|message| message.xml)
+        };
+        assert_eq!(redirect(262_144).as_deref(), Ok(long(262_144)));
+        assert_eq!(redirect(262_145), Err(BindingError::TooLarge));
+        // The form's field is bounded before it is copied, line breaks with it.
+        let post = |length: usize, breaks: usize| {
+            let value = format!("{}{}", BASE64.encode(long(length)), "\n".repeat(breaks));
+            parse_post([("SAMLRequest", value.as_str())]).map(|message| message.xml)
+        };
+        assert_eq!(post(262_144, 0).as_deref(), Ok(long(262_144)));
+        assert_eq!(post(262_145, 0), Err(BindingError::TooLarge));
+        let breaks = 4_096 - 4;
+        assert_eq!(post(262_144, breaks).as_deref(), Ok(long(262_144)));
+        assert_eq!(post(262_144, breaks + 1), Err(BindingError::TooLarge));
     }
 
     #[test]

@@ -41,3 +41,30 @@ impl Status {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_name_policy_is_the_fault_of_who_asks() {
+        assert_eq!(
+            Status::InvalidNameIdPolicy.top_level(),
+            "urn:oasis:names:tc:SAML:2.0:status:Requester"
+        );
+        for ours in [
+            Status::NoPassive,
+            Status::NoAuthnContext,
+            Status::RequestDenied,
+            Status::RequestUnsupported,
+            Status::UnsupportedBinding,
+            Status::AuthnFailed,
+        ] {
+            assert_eq!(
+                ours.top_level(),
+                "urn:oasis:names:tc:SAML:2.0:status:Responder",
+                "{ours:?}"
+            );
+        }
+    }
+}

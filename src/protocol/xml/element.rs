@@ -253,6 +253,7 @@ mod tests {
         .unwrap();
         let root = document.root();
         assert!(root.is("urn:a", "a"));
+        assert_eq!(format!("{root:?}"), "<{urn:a}a>");
         assert_eq!(root.attribute("k"), Some("1"));
         assert_eq!(root.only_child("urn:b", "x").unwrap().namespace(), "urn:b");
         assert_eq!(root.optional_child("urn:c", "x"), Ok(None));

@@ -245,11 +245,19 @@ mod tests {
             ("<a>&x;</a>", Forbidden::Entity),
             ("<a b='&x;'/>", Forbidden::Entity),
             ("<a>%x;&%x;</a>", Forbidden::Entity),
+            // Nothing between two that are skipped is skipped with them.
+            ("<a><!-- -->&x;<!-- --></a>", Forbidden::Entity),
+            ("<a><![CDATA[ ]]>&x;<![CDATA[ ]]></a>", Forbidden::Entity),
+            ("<a><b></b>&x;</a>", Forbidden::Entity),
             (
                 "<?xml-stylesheet href='x'?><a/>",
                 Forbidden::ProcessingInstruction,
             ),
             ("<a><?php x?></a>", Forbidden::ProcessingInstruction),
+            (
+                "<a><?xml version='1.0'?></a>",
+                Forbidden::ProcessingInstruction,
+            ),
             ("<a/><?x?>", Forbidden::ProcessingInstruction),
             (
                 "<a><i:include xmlns:i='http://www.w3.org/2001/XInclude' href='x'/></a>",
@@ -261,8 +269,37 @@ mod tests {
             ("<a b='\r\n'/>", Forbidden::AttributeWhiteSpace),
             ("<a xmlns='b'/>", Forbidden::RelativeNamespace),
             ("<a xmlns:b='../b'/>", Forbidden::RelativeNamespace),
+            ("<a xmlns:b='b/c:d'/>", Forbidden::RelativeNamespace),
+            ("<a xmlns:b='1b:c'/>", Forbidden::RelativeNamespace),
         ] {
             assert_eq!(refuse(text), XmlError::Forbidden(what), "{text}");
+        }
+        // Only XML's own `base` moves addresses.
+        let text = "<a base='b' w:base='c' xmlns:w='urn:w'/>";
+        assert!(read(text.as_bytes(), &XmlLimits::MESSAGE).is_ok());
+    }
+
+    #[test]
+    fn attack_18_an_instruction_that_the_scan_let_pass_is_refused_in_the_tree() {
+        let document = Parser::new().parse("<a><?php x?></a>").unwrap();
+        assert_eq!(
+            require_plain(&document),
+            Err(XmlError::Forbidden(Forbidden::ProcessingInstruction))
+        );
+    }
+
+    #[test]
+    fn attack_17_a_message_has_256_kib_and_metadata_one_mib() {
+        for (limits, most) in [
+            (XmlLimits::MESSAGE, 262_144),
+            (XmlLimits::METADATA, 1_048_576),
+        ] {
+            let text = |length: usize| format!("<a>{}</a>", "x".repeat(length - 7));
+            assert!(read(text(most).as_bytes(), &limits).is_ok());
+            assert_eq!(
+                read(text(most + 1).as_bytes(), &limits).unwrap_err(),
+                XmlError::TooLarge(Excess::Bytes(most))
+            );
         }
     }
 
@@ -299,6 +336,12 @@ mod tests {
             (
                 "<a xmlns='urn:a'><b xmlns:b='urn:b'/></a>".into(),
                 "<a xmlns='urn:a'><b xmlns:b='urn:b'/><c xmlns='urn:c'/></a>".into(),
+                Excess::Namespaces(2),
+            ),
+            // White space may stand around the `=`, and a name may only begin like `xmlns`.
+            (
+                "<a xmlns = 'urn:a' xmlns:b\n= 'urn:b' xmlnsx='1' b:y = '2'/>".into(),
+                "<a xmlns = 'urn:a' xmlns:b\n= 'urn:b' xmlns:c\t= 'urn:c'/>".into(),
                 Excess::Namespaces(2),
             ),
         ] {
@@ -381,6 +424,7 @@ mod tests {
             "<a><![CDATA[x</a>",
             "<a><!-- x</a>",
             "<a b='x",
+            "<>",
         ] {
             assert!(matches!(refuse(text), XmlError::Malformed(_)), "{text}");
         }
@@ -388,6 +432,10 @@ mod tests {
             "\u{feff}<a/>",
             "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<a/>",
             "<?xml version='1.0'?><a\n\tb='>&#10;'\n>&lt;&#x41;&amp;</a><!-- after -->",
+            // What is inside a comment or CDATA is text, and each ends at its own end.
+            "<a>--><!-- &x; <?y?> --></a>",
+            "<a><!--> &x; --></a>",
+            "<a><!--]]>--><![CDATA[ &x; <?y?> ]]></a>",
         ] {
             assert!(read(good.as_bytes(), &XmlLimits::MESSAGE).is_ok(), "{good}");
         }

@@ -1,6 +1,6 @@
 //! One linear pass over the text before a tree is built.
 //!
-//! Always true: it never looks at a byte twice and keeps nothing, so that a
+//! Always true: it moves forward only and keeps nothing, so that a
 //! hostile message is refused before it costs memory or quadratic time. It is
 //! no parser: what it lets pass must still be well-formed for the real one.
 
@@ -41,7 +41,7 @@ pub(super) fn scan(text: &str, limits: &XmlLimits) -> Result<(), XmlError> {
             if depth > limits.depth {
                 return Err(XmlError::TooLarge(Excess::Depth(limits.depth)));
             }
-            let tag = start_tag(bytes, at + 1, &mut namespaces, limits)?;
+            let tag = start_tag(bytes, at, &mut namespaces, limits)?;
             if tag.is_empty_element {
                 depth -= 1;
             }
@@ -52,11 +52,12 @@ pub(super) fn scan(text: &str, limits: &XmlLimits) -> Result<(), XmlError> {
 }
 
 struct Tag {
+    /// Where its `>` stands.
     end: usize,
     is_empty_element: bool,
 }
 
-/// Walks a start tag from behind its `<` to behind its `>`.
+/// Walks a start tag from its `<` to its `>`.
 fn start_tag(
     bytes: &[u8],
     from: usize,
@@ -95,14 +96,12 @@ fn start_tag(
             }
             (None, b'>') => {
                 return Ok(Tag {
-                    end: at + 1,
+                    end: at,
                     is_empty_element: bytes[at - 1] == b'/',
                 });
             }
             // The white space between the element's name and the first attribute.
-            (None, b' ' | b'\t' | b'\r' | b'\n') if attributes == 0 && name_from == from => {
-                name_from = at;
-            }
+            (None, b' ' | b'\t' | b'\r' | b'\n') if name_from == from => name_from = at,
             _ => {}
         }
         at += 1;
