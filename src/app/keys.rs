@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use super::{Error, Settings, saml::chain};
 use crate::{
     audit::{Actor, Event},
@@ -9,7 +11,7 @@ use crate::{
     directory::{PasswordCredential, TotpCredential, identity_tag},
     keys::{
         KeyPurpose, SigningKey,
-        sealing::{Place, Sealing},
+        sealing::{Place, SealError, Sealing},
         signing::{self, RsaSize},
     },
     storage::{Store, StoredKey},
@@ -32,13 +34,27 @@ pub struct KeyView {
     pub created_at: Timestamp,
 }
 
-/// Where a private key is sealed.
-pub(super) fn key_place(id: &KeyId) -> Place<'_> {
+/// Where a private key is sealed: for its purpose, so that a writer of the database cannot
+/// make a key for tokens out of one for assertions, or the other way round (attack 34).
+fn key_place(id: &KeyId, purpose: KeyPurpose) -> Place<'_> {
     Place {
         table: "signing_key",
         column: "sealed_private_key",
         row: id.as_str(),
-        owner: "",
+        owner: purpose.as_str(),
+    }
+}
+
+/// Opens a private key in its place. Keys of before the purpose was sealed with them were
+/// for assertions, all of them; `keys rewrap` seals them anew.
+fn open_sealed(stored: &StoredKey, sealing: &Sealing) -> Result<Zeroizing<Vec<u8>>, SealError> {
+    let place = key_place(&stored.id, stored.purpose);
+    let sealed = &stored.sealed_private_key;
+    match sealing.open(&place, sealed) {
+        Err(SealError::Broken) if stored.purpose == KeyPurpose::Assertion => {
+            sealing.open(&Place { owner: "", ..place }, sealed)
+        }
+        opened => opened,
     }
 }
 
@@ -107,7 +123,7 @@ fn new_key(
     )
     .map_err(|error| Error::internal(chain(&error)))?;
     let id = KeyId::random(random);
-    let sealed_private_key = sealing.seal(&key_place(&id), new.pkcs8.expose(), random);
+    let sealed_private_key = sealing.seal(&key_place(&id, purpose), new.pkcs8.expose(), random);
     Ok(StoredKey {
         id,
         purpose,
@@ -118,8 +134,7 @@ fn new_key(
 }
 
 fn open_key(stored: &StoredKey, sealing: &Sealing) -> Result<SigningKey, Error> {
-    let pkcs8 = sealing
-        .open(&key_place(&stored.id), &stored.sealed_private_key)
+    let pkcs8 = open_sealed(stored, sealing)
         .map_err(|error| Error::internal(format!("the signing key {}: {error}", stored.id)))?;
     signing::load(
         stored.id.clone(),
@@ -205,10 +220,8 @@ pub async fn rewrap(
         done.totp += 1;
     }
     for key in tx.all_keys().await? {
-        let place = key_place(&key.id);
-        let plain = old
-            .open(&place, &key.sealed_private_key)
-            .map_err(|_| tampered("signing key", key.id.as_str()))?;
+        let place = key_place(&key.id, key.purpose);
+        let plain = open_sealed(&key, old).map_err(|_| tampered("signing key", key.id.as_str()))?;
         let sealed = new.seal(&place, &plain, random);
         tx.update_key_seal(&key.id, &sealed).await?;
         done.keys += 1;
@@ -228,4 +241,52 @@ fn tampered(what: &str, which: &str) -> Error {
     Error::conflict(format!(
         "the {what} {which} was altered outside claimbridge; nothing was changed. Reset it, then run `keys rewrap` again"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{base::random::SystemRandom, keys::sealing::MasterKey};
+
+    #[test]
+    fn attack_34_a_stored_key_opens_for_the_purpose_that_it_was_made_for_only() {
+        let random = &mut SystemRandom;
+        let sealing = Sealing::new(&MasterKey::random(random));
+        let new = signing::generate(
+            RsaSize::Bits2048,
+            "contoso",
+            Timestamp::from_millis(0),
+            CERTIFICATE_LIFETIME,
+            random,
+        )
+        .unwrap();
+        let all = [KeyPurpose::Assertion, KeyPurpose::Oidc, KeyPurpose::Audit];
+        let id = KeyId::random(random);
+        let mut stored = |owner: &str, purpose| StoredKey {
+            id: id.clone(),
+            purpose,
+            certificate: new.certificate.clone(),
+            sealed_private_key: sealing.seal(
+                &Place {
+                    owner,
+                    ..key_place(&id, purpose)
+                },
+                new.pkcs8.expose(),
+                random,
+            ),
+            created_at: Timestamp::from_millis(0),
+        };
+        for made_for in all {
+            for written in all {
+                let key = stored(made_for.as_str(), written);
+                let opened = open_key(&key, &sealing);
+                assert_eq!(opened.is_ok(), made_for == written, "{made_for} {written}");
+            }
+        }
+        // As they were sealed before: for assertions, and as nothing else.
+        for written in all {
+            let opened = open_key(&stored("", written), &sealing);
+            assert_eq!(opened.is_ok(), written == KeyPurpose::Assertion);
+        }
+    }
 }

@@ -13,7 +13,7 @@ use crate::{
         authn_request::{Arrival, Refusal, RequestError, RequestWindow, UnverifiedAuthnRequest},
         metadata::{IdpMetadata, encode_metadata},
     },
-    relying_party::{Domain, RelyingParty, domain::domain_of},
+    relying_party::{Domain, RelyingParty, domain::domain_of, name_rule::is_microsofts_name},
     storage::ReadTx,
 };
 
@@ -118,7 +118,9 @@ impl App {
         }))
     }
 
-    /// The registered party of that entity id, byte for byte.
+    /// The registered party of that entity id, byte for byte. Entra is configured and never
+    /// registered: a stored party of Microsoft's name was written by hand, and an answer
+    /// to it would be one that Entra takes (attacks 38, 39).
     pub(super) async fn find_party(
         &self,
         tx: &mut ReadTx<'_>,
@@ -126,6 +128,9 @@ impl App {
     ) -> Result<Option<RelyingParty>, Error> {
         if self.settings.entra.entity_id.as_str() == entity_id {
             return Ok(Some(self.settings.entra.clone()));
+        }
+        if is_microsofts_name(entity_id) {
+            return Ok(None);
         }
         let parties = tx.relying_parties().await?;
         Ok(parties

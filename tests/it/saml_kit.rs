@@ -13,7 +13,7 @@ use claimbridge::{
         secret::Secret,
         text::DomainName,
     },
-    claims::{self, ClaimSet},
+    claims::{self, ClaimSet, NotReleased},
     directory::{PasswordCredential, TotpCredential, TotpParameters, User, identity_tag},
     factor::{
         evidence::{self, Binding},
@@ -150,6 +150,16 @@ impl Agent {
 
     /// Password at `now` minus 20 seconds, code at `now`; what `party` may know of it.
     pub fn sign_in(&mut self, party: &RelyingParty, now: Timestamp) -> ClaimSet {
+        self.release(party, now, None).unwrap()
+    }
+
+    /// The same for a request to the address of the domain `asked`.
+    pub fn release(
+        &mut self,
+        party: &RelyingParty,
+        now: Timestamp,
+        asked: Option<&DomainName>,
+    ) -> Result<ClaimSet, NotReleased> {
         let attempt = Attempt {
             id: AttemptId::random(&mut self.random),
             browser: CookieToken::random(&mut self.random).hash(),
@@ -217,12 +227,11 @@ impl Agent {
             &signed_in,
             &self.user,
             &self.domains,
-            None::<&DomainName>,
+            asked,
             party,
             "_session".to_owned(),
             &self.sealing,
         )
-        .unwrap()
     }
 }
 

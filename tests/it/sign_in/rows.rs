@@ -230,3 +230,77 @@ async fn attack_39_an_answer_goes_only_where_its_party_is_registered_now() {
         page.text()
     );
 }
+
+/// A party's row written by hand, under a name that Entra may take for its own: with it a
+/// live session would be an assertion for Entra in somebody else's hands.
+#[tokio::test]
+async fn attack_39_a_party_of_microsofts_name_written_by_hand_gets_nothing() {
+    let world = World::new().await;
+    let person = world.ready("agent1@contoso.com").await;
+    let sql = world.sql().await;
+    for name in [
+        "urn:federation:microsoftonline.us",
+        "URN:federation:MicrosoftOnline",
+        "https://login.microsoftonline.com/extSTS.srf",
+        "https://sts.windows.net/0b5c1d2e/",
+    ] {
+        sql.run(&format!(
+            "INSERT INTO relying_parties (entity_id, display_name, kind, reply_urls, request_certificates,
+               request_signature, sha1, response_signature, session_max_age)
+             VALUES ('{name}', 'Travel', 'service-provider',
+               '[{{\"index\":0,\"url\":\"https://evil.example/acs\",\"preferred\":true}}]', '[]',
+               'optional', 'refused', 'assertion-only', 28800000)"
+        ))
+        .await;
+        let request = entra::AuthnRequest {
+            issuer: name.to_owned(),
+            ..entra::request(world.now())
+        };
+        let mut browser = world.browser();
+        let page = browser.start(&request).await;
+        assert_eq!(page.status.as_u16(), 403, "{name}: {}", page.text());
+        assert!(!page.body.contains("evil.example"), "{name}");
+        // Nor a sign-in that had begun before, when its row is turned into one for that name.
+        browser.start(&entra::request(world.now())).await;
+        let attempt = browser.at.split('/').nth(2).unwrap().to_owned();
+        browser.submit_password(person.upn(), PASSWORD).await;
+        sql.run(&format!(
+            "UPDATE attempts SET request = REPLACE(REPLACE(request, 'urn:federation:MicrosoftOnline', '{name}'),
+               'https://login.microsoftonline.com/login.srf', 'https://evil.example/acs') WHERE id = '{attempt}'"
+        ))
+        .await;
+        let page = browser.submit_code(&person.code(world.now())).await;
+        assert!(
+            page.answer().is_none() && !page.body.contains("evil.example"),
+            "{name}: {}",
+            page.text()
+        );
+        world.advance(30);
+    }
+}
+
+/// What stands beside the secret is under its tag too.
+#[tokio::test]
+async fn attack_38_a_method_whose_parameters_were_altered_proves_nothing_and_is_an_alarm() {
+    let world = World::new().await;
+    let person = world.ready("agent1@contoso.com").await;
+    let sql = world.sql().await;
+    let mut browser = world.browser();
+    browser.start(&entra::request(world.now())).await;
+    browser.submit_password(person.upn(), PASSWORD).await;
+    let parameters = claimbridge::directory::TotpParameters {
+        period: 60,
+        ..claimbridge::directory::TotpParameters::default()
+    };
+    sql.run(&format!(
+        "UPDATE totp SET period = 60 WHERE user_id = '{}'",
+        person.user.id
+    ))
+    .await;
+    let slow = claimbridge::factor::totp::code_at(&person.secret, parameters, world.now());
+    let page = browser.submit_code(&slow.unwrap()).await;
+    assert!(page.answer().is_none(), "{}", page.text());
+    let mut tx = world.app().store().read().await.unwrap();
+    let events = tx.events_of(&person.user.id, 50).await.unwrap();
+    assert!(events.iter().any(|event| event.kind() == "tampering-found"));
+}

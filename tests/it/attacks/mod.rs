@@ -1,0 +1,7 @@
+//! Rows of the list of attacks that cut across the modules: what a hostile message may
+//! cost, short keys, clocks, names.
+
+mod budget;
+mod clocks;
+mod keys;
+mod names;
