@@ -54,6 +54,7 @@ fn answers(criterion: &mut Criterion) {
     context.realm = Some(agent.domains[0].root.clone());
     context.cloud = Some(EntraCloud::global());
     context.certificates = vec![key.certificate.clone()];
+    context.known.extend(key.read_certificate()); // as `app::issue` does
     context.request = Some(GivenRequest {
         id: REQUEST.to_owned(),
     });

@@ -284,6 +284,7 @@ impl App {
             metadata_url: None,
         });
         context.certificates = vec![self.assertion_key.certificate.clone()];
+        context.known.extend(self.assertion_key.read_certificate());
         context.request = Some(inspect::GivenRequest {
             id: envelope.in_response_to.to_owned(),
         });

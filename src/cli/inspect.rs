@@ -161,6 +161,7 @@ fn context(args: InspectArgs, now: Timestamp) -> Result<Context, String> {
         realm: args.domain,
         cloud,
         certificates,
+        known: Vec::new(),
         request,
         jwks,
         skew: Duration::from_secs(args.skew),

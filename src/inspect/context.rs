@@ -3,12 +3,13 @@
 //! Always true: nothing is assumed that was not given. A field that is `None`
 //! leaves the rules that need it undecided.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
 use serde::Serialize;
 
 use crate::{
     base::{clock::Timestamp, text::DomainName},
+    keys::certificate::Certificate,
     relying_party::EntraCloud,
 };
 
@@ -108,6 +109,9 @@ pub struct Context {
     pub cloud: Option<EntraCloud>,
     /// `signingCertificate` and `nextSigningCertificate` of the domain, DER.
     pub certificates: Vec<Vec<u8>>,
+    /// Certificates that were read before, so that the caller need not pay for it at
+    /// each message. This registers none: only `certificates` says which count.
+    pub known: Vec<Arc<Certificate>>,
     /// The request that the response should answer.
     pub request: Option<GivenRequest>,
     /// The keys that tokens are verified with.
@@ -130,6 +134,7 @@ impl Context {
             realm: None,
             cloud: None,
             certificates: Vec::new(),
+            known: Vec::new(),
             request: None,
             jwks: None,
             skew: DEFAULT_SKEW,

@@ -8,6 +8,8 @@
 //! Where a list is kept (conditions, confirmations), a rule looks at every
 //! member: readers differ on which one of several counts.
 
+use std::sync::Arc;
+
 use crate::{
     keys::certificate::{Certificate, CertificateError},
     protocol::xml::{
@@ -47,7 +49,7 @@ pub(super) struct SignatureCase<'d> {
 
 pub(super) enum SignatureState {
     /// It holds with the key of this certificate.
-    Holds(Box<Certificate>),
+    Holds(Arc<Certificate>),
     /// It does not hold, or was not fit to be verified.
     Fails(SignatureError),
     /// KeyInfo has no certificate and none was given.
@@ -203,13 +205,13 @@ fn check(
     };
     let mut first_error = None;
     for der in candidates {
-        let outcome = Certificate::read(der)
+        let outcome = read(der, context)
             .map_err(SignatureError::Certificate)
             .and_then(|certificate| {
-                verify(std::slice::from_ref(&certificate)).map(|_| certificate)
+                verify(std::slice::from_ref(&*certificate)).map(|_| certificate)
             });
         match outcome {
-            Ok(certificate) => return SignatureState::Holds(Box::new(certificate)),
+            Ok(certificate) => return SignatureState::Holds(certificate),
             Err(error) => {
                 first_error.get_or_insert(error);
             }
@@ -233,5 +235,13 @@ fn check(
             Err(shape) => SignatureState::Fails(shape),
         },
         error => SignatureState::Fails(error),
+    }
+}
+
+/// The certificate, taken from those that were read before if it is one of them.
+fn read(der: &[u8], context: &Context) -> Result<Arc<Certificate>, CertificateError> {
+    match context.known.iter().find(|known| known.der == der) {
+        Some(known) => Ok(known.clone()),
+        None => Certificate::read(der).map(Arc::new),
     }
 }

@@ -176,21 +176,30 @@ const CLAIMS: [&str; 7] = [
     "http://schemas.microsoft.com/ws/2017/04/identity/claims/multifactorauthenticationinstant",
 ];
 
+/// What of a URI is left when scheme, slash at the end and white space do not count.
+fn core(text: &str) -> &str {
+    let text = text.trim();
+    let text = ["https://", "http://"]
+        .iter()
+        .find_map(|scheme| {
+            text.get(..scheme.len())
+                .filter(|front| front.eq_ignore_ascii_case(scheme))
+                .map(|_| &text[scheme.len()..])
+        })
+        .unwrap_or(text);
+    text.trim_end_matches('/')
+}
+
 /// The URI that `text` nearly is: other scheme, letter case, slash at the end or white space.
 fn meant<'k>(text: &str, known: &[&'k str]) -> Option<&'k str> {
-    let loose = |text: &str| {
-        let text = text.trim().to_ascii_lowercase();
-        let text = text.strip_prefix("https://").map_or_else(
-            || text.strip_prefix("http://").unwrap_or(&text).to_owned(),
-            ToOwned::to_owned,
-        );
-        text.trim_end_matches('/').to_owned()
-    };
     if known.contains(&text) {
         return None;
     }
-    let wanted = loose(text);
-    known.iter().copied().find(|known| loose(known) == wanted)
+    let wanted = core(text);
+    known
+        .iter()
+        .copied()
+        .find(|known| core(known).eq_ignore_ascii_case(wanted))
 }
 
 /// CB-XML-005. In SAML 2.0 the class reference alone decides about MFA, so a slip

@@ -5,12 +5,15 @@
 //! metadata nor Entra's domain federation builds trust on them (SAML metadata
 //! interoperability profile §2.6.1).
 
-use std::fmt::Write as _;
+use std::{
+    fmt::Write as _,
+    sync::{Arc, OnceLock},
+};
 
 use aws_lc_rs::{
     digest,
     signature::{
-        RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY, RSA_PKCS1_2048_8192_SHA256,
+        ParsedPublicKey, RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY, RSA_PKCS1_2048_8192_SHA256,
         RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, UnparsedPublicKey,
     },
 };
@@ -67,6 +70,48 @@ pub struct Certificate {
     pub key_identifier: Option<Vec<u8>>,
     /// The BIT STRING inside `public_key`: for RSA the PKCS#1 RSAPublicKey.
     key_bits: Vec<u8>,
+    parsed_key: ParsedKey,
+}
+
+/// The key of a certificate, parsed at its first use: that costs as much as
+/// verifying with it. It says nothing that the certificate does not, so two are equal.
+#[derive(Clone, Debug, Default)]
+struct ParsedKey(OnceLock<Option<RsaKey>>);
+
+impl PartialEq for ParsedKey {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for ParsedKey {}
+
+/// An RSA public key of 2048 to 8192 bits, parsed; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct RsaKey {
+    /// Parsed for SHA-256, which nearly all signatures have.
+    parsed: Arc<ParsedPublicKey>,
+}
+
+impl RsaKey {
+    /// The RSASSA-PKCS1-v1_5 signature `signature` over `message`, or nothing.
+    pub fn verify(
+        &self,
+        hash: RsaHash,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), SignatureDoesNotVerify> {
+        let of = |parameters| {
+            UnparsedPublicKey::new(parameters, &*self.parsed).verify(message, signature)
+        };
+        match hash {
+            RsaHash::Sha256 => self.parsed.verify_sig(message, signature),
+            RsaHash::Sha1 => of(&RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY),
+            RsaHash::Sha384 => of(&RSA_PKCS1_2048_8192_SHA384),
+            RsaHash::Sha512 => of(&RSA_PKCS1_2048_8192_SHA512),
+        }
+        .map_err(|_| SignatureDoesNotVerify)
+    }
 }
 
 impl Certificate {
@@ -98,7 +143,24 @@ impl Certificate {
             rsa_bits,
             key_identifier,
             key_bits: key.subject_public_key.data.to_vec(),
+            parsed_key: ParsedKey::default(),
         })
+    }
+
+    /// The key, to verify with, if it is RSA and long enough.
+    pub fn rsa_key(&self) -> Result<RsaKey, CertificateError> {
+        self.require_strong_rsa()?;
+        self.parsed_key
+            .0
+            .get_or_init(|| {
+                ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, &self.public_key)
+                    .ok()
+                    .map(|parsed| RsaKey {
+                        parsed: Arc::new(parsed),
+                    })
+            })
+            .clone()
+            .ok_or(CertificateError::Form)
     }
 
     /// Whether the key is RSA and long enough.
@@ -126,18 +188,9 @@ impl Certificate {
         message: &[u8],
         signature: &[u8],
     ) -> Result<(), SignatureDoesNotVerify> {
-        if self.require_strong_rsa().is_err() {
-            return Err(SignatureDoesNotVerify);
-        }
-        let parameters = match hash {
-            RsaHash::Sha1 => &RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY,
-            RsaHash::Sha256 => &RSA_PKCS1_2048_8192_SHA256,
-            RsaHash::Sha384 => &RSA_PKCS1_2048_8192_SHA384,
-            RsaHash::Sha512 => &RSA_PKCS1_2048_8192_SHA512,
-        };
-        UnparsedPublicKey::new(parameters, &self.key_bits)
-            .verify(message, signature)
-            .map_err(|_| SignatureDoesNotVerify)
+        self.rsa_key()
+            .map_err(|_| SignatureDoesNotVerify)?
+            .verify(hash, message, signature)
     }
 
     /// SHA-1 of the certificate in upper-case hex: the thumbprint that Windows and Entra show.

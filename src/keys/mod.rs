@@ -11,9 +11,13 @@ pub mod sealing;
 /// RSA keys, self-signed certificates, the cached signer.
 pub mod signing;
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use crate::base::{clock::Timestamp, ids::KeyId};
+use certificate::Certificate;
 
 /// What a key may be used for. A purpose is stored with the key and checked at each use.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, serde::Serialize)]
@@ -87,6 +91,7 @@ pub struct SigningKey {
     /// When it was made.
     pub created_at: Timestamp,
     signer: Arc<dyn Signer>,
+    read: OnceLock<Option<Arc<Certificate>>>,
 }
 
 impl SigningKey {
@@ -104,7 +109,15 @@ impl SigningKey {
             certificate,
             created_at,
             signer,
+            read: OnceLock::new(),
         }
+    }
+
+    /// The certificate, read at the first call; none if it cannot be.
+    pub fn read_certificate(&self) -> Option<Arc<Certificate>> {
+        self.read
+            .get_or_init(|| Certificate::read(&self.certificate).ok().map(Arc::new))
+            .clone()
     }
 
     /// The signer, if the key is for `purpose`.

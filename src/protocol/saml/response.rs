@@ -6,7 +6,10 @@
 //! only (attack 34). The text is written by hand because samael's writer escapes no
 //! NameID and knows one class of attribute value only.
 
-use std::{fmt::Write as _, time::Duration};
+use std::{
+    fmt::{self, Write as _},
+    time::Duration,
+};
 
 use super::{ASSERTION_NS, PERSISTENT, PROTOCOL_NS, status::Status};
 use crate::{
@@ -191,7 +194,7 @@ fn open_response(xml: &mut String, opening: &Opening<'_>) {
             opening.now,
             Escaped(opening.acs),
             Escaped(opening.in_response_to),
-            Escaped(opening.issuer),
+            EscapedText(opening.issuer),
         ),
     );
 }
@@ -203,7 +206,7 @@ fn push_assertion(xml: &mut String, claims: &ClaimSet, envelope: &Envelope<'_>, 
         format_args!(
             "<saml:Assertion xmlns:saml=\"{ASSERTION_NS}\" ID=\"{}\" Version=\"2.0\" IssueInstant=\"{now}\"><saml:Issuer>{}</saml:Issuer>",
             Escaped(&envelope.assertion_id),
-            Escaped(claims.issuer()),
+            EscapedText(claims.issuer()),
         ),
     );
     // The schema wants the signature between Issuer and Subject.
@@ -216,7 +219,7 @@ fn push_assertion(xml: &mut String, claims: &ClaimSet, envelope: &Envelope<'_>, 
         format_args!(
             "<saml:Subject><saml:NameID Format=\"{PERSISTENT}\">{}</saml:NameID>\
 <saml:SubjectConfirmation Method=\"{BEARER}\"><saml:SubjectConfirmationData InResponseTo=\"{}\" NotOnOrAfter=\"{}\" Recipient=\"{}\"/></saml:SubjectConfirmation></saml:Subject>",
-            Escaped(claims.name_id()),
+            EscapedText(claims.name_id()),
             Escaped(envelope.in_response_to),
             now.plus(CONFIRMATION_LIFETIME),
             Escaped(envelope.acs),
@@ -228,7 +231,7 @@ fn push_assertion(xml: &mut String, claims: &ClaimSet, envelope: &Envelope<'_>, 
         format_args!(
             "<saml:Conditions NotBefore=\"{not_before}\" NotOnOrAfter=\"{}\"><saml:AudienceRestriction><saml:Audience>{}</saml:Audience></saml:AudienceRestriction></saml:Conditions>",
             not_before.plus(ASSERTION_LIFETIME),
-            Escaped(claims.audience()),
+            EscapedText(claims.audience()),
         ),
     );
     push(
@@ -237,7 +240,7 @@ fn push_assertion(xml: &mut String, claims: &ClaimSet, envelope: &Envelope<'_>, 
             "<saml:AuthnStatement AuthnInstant=\"{}\" SessionIndex=\"{}\"><saml:AuthnContext><saml:AuthnContextClassRef>{}</saml:AuthnContextClassRef></saml:AuthnContext></saml:AuthnStatement>",
             claims.authn_instant(),
             Escaped(claims.session_index()),
-            Escaped(claims.class_ref()),
+            EscapedText(claims.class_ref()),
         ),
     );
     xml.push_str("<saml:AttributeStatement>");
@@ -266,41 +269,53 @@ fn push_attribute(xml: &mut String, name: &str, values: &[&str]) {
             xml,
             format_args!(
                 "<saml:AttributeValue>{}</saml:AttributeValue>",
-                Escaped(value)
+                EscapedText(value)
             ),
         );
     }
     xml.push_str("</saml:Attribute>");
 }
 
-fn push(xml: &mut String, arguments: std::fmt::Arguments<'_>) {
+fn push(xml: &mut String, arguments: fmt::Arguments<'_>) {
     // Writing to a String cannot fail.
     let _ = xml.write_fmt(arguments);
 }
 
-/// Escapes for text and attribute values alike. Line ends and tabs are written as
-/// references, so that no reader's normalisation changes a value.
+/// Escapes for attribute values (in double quotes) and text alike. Line ends and
+/// tabs are written as references, so that no reader's normalisation changes a value.
 pub(super) struct Escaped<'a>(pub(super) &'a str);
 
-impl std::fmt::Display for Escaped<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut rest = self.0;
-        while let Some(at) = rest.find(['&', '<', '>', '"', '\'', '\t', '\n', '\r']) {
-            f.write_str(&rest[..at])?;
-            f.write_str(match rest.as_bytes()[at] {
-                b'&' => "&amp;",
-                b'<' => "&lt;",
-                b'>' => "&gt;",
-                b'"' => "&quot;",
-                b'\'' => "&#x27;",
-                b'\t' => "&#x9;",
-                b'\n' => "&#xA;",
-                _ => "&#xD;",
-            })?;
-            rest = &rest[at + 1..];
-        }
-        f.write_str(rest)
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        escape(f, self.0, &['&', '<', '>', '"', '\t', '\n', '\r'])
     }
+}
+
+/// Escapes for text only, where readers change nothing but a carriage return.
+struct EscapedText<'a>(&'a str);
+
+impl fmt::Display for EscapedText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        escape(f, self.0, &['&', '<', '>', '\r'])
+    }
+}
+
+fn escape(f: &mut fmt::Formatter<'_>, value: &str, special: &[char]) -> fmt::Result {
+    let mut rest = value;
+    while let Some(at) = rest.find(special) {
+        f.write_str(&rest[..at])?;
+        f.write_str(match rest.as_bytes()[at] {
+            b'&' => "&amp;",
+            b'<' => "&lt;",
+            b'>' => "&gt;",
+            b'"' => "&quot;",
+            b'\t' => "&#x9;",
+            b'\n' => "&#xA;",
+            _ => "&#xD;",
+        })?;
+        rest = &rest[at + 1..];
+    }
+    f.write_str(rest)
 }
 
 #[cfg(test)]
@@ -319,10 +334,14 @@ mod tests {
             "é\u{1f600}",
             "",
         ] {
-            let xml = format!("<a b=\"{0}\">{0}</a>", Escaped(value));
-            let document = read(xml.as_bytes(), &XmlLimits::MESSAGE).unwrap();
-            assert_eq!(document.root().text(), Ok(value), "{xml}");
-            assert_eq!(document.root().attribute("b"), Some(value), "{xml}");
+            for xml in [
+                format!("<a b=\"{0}\">{0}</a>", Escaped(value)),
+                format!("<a b=\"{}\">{}</a>", Escaped(value), EscapedText(value)),
+            ] {
+                let document = read(xml.as_bytes(), &XmlLimits::MESSAGE).unwrap();
+                assert_eq!(document.root().text(), Ok(value), "{xml}");
+                assert_eq!(document.root().attribute("b"), Some(value), "{xml}");
+            }
         }
     }
 }

@@ -189,11 +189,14 @@ pub fn is_plain_id(id: &str) -> bool {
 }
 
 fn base64_text(element: XmlElement<'_>) -> Option<Vec<u8>> {
-    let text: String = element
-        .text()
-        .ok()?
-        .chars()
-        .filter(|c| !c.is_ascii_whitespace())
+    let text = element.text().ok()?.as_bytes();
+    if !text.iter().any(u8::is_ascii_whitespace) {
+        return BASE64.decode(text).ok();
+    }
+    let joined: Vec<u8> = text
+        .iter()
+        .copied()
+        .filter(|byte| !byte.is_ascii_whitespace())
         .collect();
-    BASE64.decode(text).ok()
+    BASE64.decode(joined).ok()
 }

@@ -9,18 +9,19 @@
 //! reference never reaches the library.
 
 use bergshamra::{
-    DsigContext, Key, KeyData, KeyUsage, KeysManager, VerifyResult,
+    DsigContext, KeysManager, VerifyResult,
     c14n::{C14nMode, canonicalize_doc},
     dsig::verify::{verify_all_document, verify_document},
     xml::nodeset::NodeSet,
 };
+use uppsala::{Document, NodeId};
 
 use super::{
     super::{XmlDocument, XmlElement},
     DSIG, ENVELOPED, EXC_C14N, SignatureError, base64_text, digest_hash, is_plain_id, rsa_hash,
     signature_of,
 };
-use crate::keys::certificate::{Certificate, CertificateError, RsaHash};
+use crate::keys::certificate::{Certificate, RsaHash, RsaKey};
 
 /// A message with more signatures than this is refused.
 const MAX_SIGNATURES: usize = 4;
@@ -61,13 +62,20 @@ pub fn canonical(
     element: XmlElement<'_>,
     left_out: Option<XmlElement<'_>>,
 ) -> Result<Vec<u8>, SignatureError> {
-    let tree = document.tree();
-    let mut nodes = NodeSet::tree_without_comments(element.id(), tree);
+    canonical_without(document.tree(), element.id(), left_out.map(XmlElement::id))
+}
+
+pub(super) fn canonical_without(
+    tree: &Document<'_>,
+    element: NodeId,
+    left_out: Option<NodeId>,
+) -> Result<Vec<u8>, SignatureError> {
+    let mut nodes = NodeSet::tree_without_comments(element, tree);
     if let Some(left_out) = left_out {
-        for node in tree.descendants(left_out.id()) {
+        for node in tree.descendants(left_out) {
             nodes.remove_id(node);
         }
-        nodes.remove_id(left_out.id());
+        nodes.remove_id(left_out);
     }
     canonicalize_doc::<&str>(tree, C14nMode::Exclusive, Some(&nodes), &[])
         .map_err(|_| SignatureError::Shape("it has no canonical form"))
@@ -83,19 +91,18 @@ pub fn verify<'d>(
 ) -> Result<SignedElement<'d>, SignatureError> {
     let signature = signature_of(element)?
         .ok_or_else(|| SignatureError::Missing(element.local_name().to_owned()))?;
-    require_shape(element, signature, sha1)?;
+    let hash = require_shape(element, signature, sha1)?;
     if certificates.is_empty() {
         return Err(SignatureError::NoKey);
     }
-    let mut keys = KeysManager::new();
-    for certificate in certificates {
-        certificate.require_strong_rsa()?;
-        let key = KeyData::from_spki_der(kryptering::KeyAlgorithm::Rsa, &certificate.public_key)
-            .map_err(|_| CertificateError::Form)?;
-        keys.add_key(Key::new(key, KeyUsage::Verify));
-    }
-    // `new`: trusted keys only, references only to ancestors, each digest checked.
-    let context = DsigContext::new(keys);
+    let keys = certificates
+        .iter()
+        .map(Certificate::rsa_key)
+        .collect::<Result<_, _>>()?;
+    // `new`: references only to ancestors, each digest checked. The library has no
+    // key of its own and takes none from KeyInfo: it asks the verifier.
+    let context = DsigContext::new(KeysManager::new())
+        .with_hsm_verifier(Box::new(XmlVerifier { hash, keys }));
 
     let all: Vec<XmlElement<'_>> = document
         .elements()
@@ -139,12 +146,36 @@ pub fn verify<'d>(
     }
 }
 
-/// Exactly the shape that is accepted; see the head of this file.
+/// The keys that were handed in, behind the seam that the library has for hardware
+/// modules: so a key that is read once serves many messages.
+struct XmlVerifier {
+    hash: RsaHash,
+    keys: Vec<RsaKey>,
+}
+
+impl kryptering::Verifier for XmlVerifier {
+    fn algorithm(&self) -> kryptering::SignatureAlgorithm {
+        kryptering::SignatureAlgorithm::RsaPkcs1v15(match self.hash {
+            RsaHash::Sha1 => kryptering::HashAlgorithm::Sha1,
+            RsaHash::Sha256 => kryptering::HashAlgorithm::Sha256,
+            RsaHash::Sha384 => kryptering::HashAlgorithm::Sha384,
+            RsaHash::Sha512 => kryptering::HashAlgorithm::Sha512,
+        })
+    }
+
+    fn verify(&self, data: &[u8], signature: &[u8]) -> kryptering::error::Result<bool> {
+        let holds = |key: &RsaKey| key.verify(self.hash, data, signature).is_ok();
+        Ok(self.keys.iter().any(holds))
+    }
+}
+
+/// Exactly the shape that is accepted; see the head of this file. Returns the hash
+/// of the signature method.
 fn require_shape(
     element: XmlElement<'_>,
     signature: XmlElement<'_>,
     sha1: Sha1,
-) -> Result<(), SignatureError> {
+) -> Result<RsaHash, SignatureError> {
     const SHAPE: fn(&'static str) -> SignatureError = SignatureError::Shape;
     let mut parts = signature.children();
     let info = parts
@@ -179,7 +210,7 @@ fn require_shape(
     if c14n.attribute("Algorithm") != Some(EXC_C14N) {
         return Err(SignatureError::Transforms);
     }
-    require_hash(method.attribute("Algorithm"), rsa_hash, sha1)?;
+    let hash = require_hash(method.attribute("Algorithm"), rsa_hash, sha1)?;
 
     let wanted = ["ID", "AssertionID"]
         .iter()
@@ -206,7 +237,8 @@ fn require_shape(
     }
     require_base64(digest)?;
     require_hash(digest_method.attribute("Algorithm"), digest_hash, sha1)?;
-    require_transforms(transforms)
+    require_transforms(transforms)?;
+    Ok(hash)
 }
 
 fn require_transforms(transforms: XmlElement<'_>) -> Result<(), SignatureError> {
