@@ -1,10 +1,19 @@
 //! What a signed-in person sees of the own account.
 
-use super::{App, Error, sign_in::Browser};
+use std::time::Duration;
+
+use super::{
+    App, Error,
+    error::SupportCode,
+    sign_in::{Begun, Browser},
+};
 use crate::{
     audit::{Actor, Event, Receipt},
+    base::random::random_token,
     directory::{TotpCredential, User},
     session::SessionRow,
+    signin::request::{Interaction, OWN_ACCOUNT, Protocol, Reauthentication, SignInRequest},
+    storage::ReadTx,
 };
 
 /// The account page.
@@ -22,12 +31,57 @@ pub struct AccountView {
     pub sessions: Vec<SessionRow>,
 }
 
+/// A live session whose proofs are at most [`FRESH`] old: what a change to methods or
+/// password needs. Made only by [`App::require_fresh`].
+pub struct FreshSession {
+    pub(super) user: User,
+    pub(super) session: SessionRow,
+}
+
+/// How old the proofs may be for a change to the own methods (facts §7: Entra's five minutes).
+pub const FRESH: Duration = Duration::from_mins(5);
+
 impl App {
-    /// The account of the browser's session; `None` if nobody is signed in here.
-    pub async fn account(&self, browser: &Browser) -> Result<Option<AccountView>, Error> {
+    /// Begins a sign-in to a page of ours. `to`: its path, never one that a client named.
+    pub async fn begin_account(
+        &self,
+        to: &'static str,
+        max_age: Option<Duration>,
+        browser: &Browser,
+    ) -> Result<Begun, Error> {
+        self.begin(self.account_request(to, max_age), browser).await
+    }
+
+    /// The request that a person makes by asking for a page of ours.
+    pub(super) fn account_request(
+        &self,
+        to: &'static str,
+        max_age: Option<Duration>,
+    ) -> SignInRequest {
+        SignInRequest {
+            protocol: Protocol::Account,
+            relying_party: OWN_ACCOUNT.to_owned(),
+            request_id: self.with_random(random_token),
+            reply_url: to.to_owned(),
+            relay_state: None,
+            domain: None,
+            reauthentication: Reauthentication::AsNeeded,
+            interaction: Interaction::Allowed,
+            max_age_seconds: max_age.map(|age| age.as_secs()),
+            login_hint: None,
+            received_at_millis: self.now().as_millis(),
+        }
+    }
+
+    /// The live session of this browser and its person, if both are as they were when it
+    /// began: nobody disabled, no method of it taken away.
+    pub(super) async fn live_session(
+        &self,
+        tx: &mut ReadTx<'_>,
+        browser: &Browser,
+    ) -> Result<Option<(User, SessionRow)>, Error> {
         let now = self.now();
-        let mut tx = self.store.read().await?;
-        let session = self.session_of(&mut tx, browser).await?;
+        let session = self.session_of(tx, browser).await?;
         let Some(session) = session.filter(|row| row.is_alive(self.settings.sessions, now)) else {
             return Ok(None);
         };
@@ -38,14 +92,40 @@ impl App {
         let Some(user) = user else {
             return Ok(None);
         };
-        let (live, _, _) = self.credentials_of(&mut tx, &user.id).await?;
-        if session
+        let (live, _, _) = self.credentials_of(tx, &user.id).await?;
+        let all_live = session
             .proofs
             .iter()
-            .any(|proof| !live.contains(&proof.credential))
-        {
+            .all(|proof| live.contains(&proof.credential));
+        Ok(all_live.then_some((user, session)))
+    }
+
+    /// The session of this browser, if its proofs are fresh; else [`SupportCode::NOT_FRESH`],
+    /// and the way is a sign-in by [`App::begin_account`].
+    pub async fn require_fresh(&self, browser: &Browser) -> Result<FreshSession, Error> {
+        let mut tx = self.store.read().await?;
+        let live = self.live_session(&mut tx, browser).await?;
+        let fresh = live.filter(|(_, session)| {
+            session
+                .oldest_proof()
+                .is_some_and(|at| self.now().since(at) <= FRESH)
+        });
+        let Some((user, session)) = fresh else {
+            return Err(Error::denied(
+                &SupportCode::NOT_FRESH,
+                "a change to the account without fresh proofs",
+            ));
+        };
+        Ok(FreshSession { user, session })
+    }
+
+    /// The account of the browser's session; `None` if nobody is signed in here.
+    pub async fn account(&self, browser: &Browser) -> Result<Option<AccountView>, Error> {
+        let now = self.now();
+        let mut tx = self.store.read().await?;
+        let Some((user, session)) = self.live_session(&mut tx, browser).await? else {
             return Ok(None);
-        }
+        };
         let methods = tx
             .totp_of(&user.id)
             .await?

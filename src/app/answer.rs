@@ -30,12 +30,8 @@ use crate::{
 /// An answer on its way through the browser.
 #[derive(Debug)]
 pub struct Answer {
-    /// The registered reply address.
-    pub action: String,
-    /// The response, base64.
-    pub saml_response: String,
-    /// As it came.
-    pub relay_state: Option<String>,
+    /// Where it goes.
+    pub to: Destination,
     /// A new session's cookie, if this sign-in made one.
     pub session: Option<CookieToken>,
     /// A new cookie for a browser in which somebody completed a sign-in.
@@ -49,12 +45,31 @@ pub(super) enum StatusKind {
     RequestDenied,
 }
 
-/// The stored form of an answer: what the same browser gets again for a minute.
-#[derive(Deserialize, Serialize)]
-struct Stored {
-    action: String,
-    saml_response: String,
-    relay_state: Option<String>,
+/// Where an answer goes. Also its stored form: what the same browser gets again for a minute.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(untagged)]
+pub enum Destination {
+    /// To a SAML party, by a form that submits itself.
+    Saml {
+        /// The registered reply address.
+        action: String,
+        /// The response, base64.
+        saml_response: String,
+        /// As it came.
+        relay_state: Option<String>,
+    },
+    /// To a page of ours: its path.
+    Here(String),
+}
+
+impl From<PostForm> for Destination {
+    fn from(form: PostForm) -> Self {
+        Self::Saml {
+            action: form.action,
+            saml_response: form.saml_response,
+            relay_state: form.relay_state,
+        }
+    }
 }
 
 impl App {
@@ -95,7 +110,7 @@ impl App {
         let party = self
             .party_of(&mut tx, &attempt.request.relying_party)
             .await?;
-        let form = self.status_form(&issuer, &party, &refusal)?;
+        let form = self.status_form(&issuer, &party, &refusal)?.into();
         self.keep_answer(&mut tx, attempt, &form).await?;
         // An event needs a person: a stranger's browser gets this as often as it asks.
         if person.is_some() {
@@ -120,7 +135,8 @@ impl App {
         party: &RelyingParty,
         refusal: &Refusal,
     ) -> Result<Answer, Error> {
-        self.status_form(issuer, party, refusal).map(sent)
+        let form = self.status_form(issuer, party, refusal)?;
+        Ok(sent(form.into()))
     }
 
     fn status_form(
@@ -150,15 +166,9 @@ impl App {
         &self,
         tx: &mut Tx<'_>,
         attempt: &Attempt,
-        form: &PostForm,
+        to: &Destination,
     ) -> Result<(), Error> {
-        let stored = Stored {
-            action: form.action.clone(),
-            saml_response: form.saml_response.clone(),
-            relay_state: form.relay_state.clone(),
-        };
-        let plain =
-            serde_json::to_vec(&stored).map_err(|error| Error::internal(error.to_string()))?;
+        let plain = serde_json::to_vec(to).map_err(|error| Error::internal(error.to_string()))?;
         let sealed =
             self.with_random(|random| self.sealing.seal(&answer_place(attempt), &plain, random));
         if tx.answer_attempt(&attempt.id, &sealed, self.now()).await? {
@@ -190,23 +200,15 @@ impl App {
             .sealing
             .open(&answer_place(attempt), &sealed)
             .map_err(|error| Error::tampering("answer", attempt.user.clone(), &error))?;
-        let stored: Stored =
+        let to =
             serde_json::from_slice(&plain).map_err(|error| Error::internal(error.to_string()))?;
-        Ok(Answer {
-            action: stored.action,
-            saml_response: stored.saml_response,
-            relay_state: stored.relay_state,
-            session: None,
-            known: None,
-        })
+        Ok(sent(to))
     }
 }
 
-pub(super) fn sent(form: PostForm) -> Answer {
+pub(super) fn sent(to: Destination) -> Answer {
     Answer {
-        action: form.action,
-        saml_response: form.saml_response,
-        relay_state: form.relay_state,
+        to,
         session: None,
         known: None,
     }

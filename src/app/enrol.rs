@@ -1,38 +1,39 @@
-//! Adding a method by a temporary access pass.
+//! Adding a method.
 //!
-//! Always true: a password alone never opens enrolment (attack 37); a pass opens it in
-//! one attempt of one browser, for ten minutes; the code that confirms the new secret
-//! makes no proof and its step is spent; afterwards all evidence of the attempt is
-//! dropped, so that a normal sign-in with both factors follows.
+//! Always true: a password alone never opens enrolment (attack 37). A pass opens it in one
+//! attempt of one browser, for ten minutes; so does a session whose proofs are minutes old.
+//! What confirms the new method makes no proof and is spent; after a pass all evidence of
+//! the attempt is dropped, so that a normal sign-in with both factors follows.
+//!
+//! The ways in are [`by_pass`] and [`from_account`]; what can be set up: [`totp`].
 
-use std::{sync::Arc, time::Duration};
+/// Opened by a temporary access pass.
+mod by_pass;
+/// Opened by a fresh session, on the account page.
+mod from_account;
+/// A code generator.
+pub mod totp;
 
-use zeroize::Zeroizing;
+use std::time::Duration;
 
 use super::{
-    App, Error,
-    error::SupportCode,
-    guess::{Counter, Named, TypedName, in_a_row},
-    passes::pass_tag,
-    prove::Guess,
-    scene::Scene,
-    sign_in::Browser,
+    App, Error, answer::Destination, error::SupportCode, guess::in_a_row, prove::Guess,
+    scene::Scene, sign_in::Browser,
 };
 use crate::{
     audit::{Actor, Event},
     base::{
         browser::TokenHash,
-        clock::Timestamp,
-        ids::{AttemptId, CredentialId, UserId},
-        random::random_bytes,
+        ids::{AttemptId, CredentialId},
         secret::Secret,
     },
-    directory::{PasswordCredential, TotpCredential, TotpParameters, User},
-    factor::totp,
+    directory::{PasswordCredential, User},
     keys::sealing::{SealError, Sealing, TagLabel},
-    signin::next_step::Enrolment,
-    storage::{EnrolmentRow, ReadTx, Tx},
+    signin::{attempt::Attempt, next_step::Enrolment},
+    storage::{EnrolmentRow, OpenedBy, ReadTx, Tx},
 };
+
+pub use crate::directory::MethodKind;
 
 /// How long an opened enrolment may take (Entra's rule for a single-use pass, facts §7).
 pub const ENROLMENT_LIFETIME: Duration = Duration::from_mins(10);
@@ -40,107 +41,98 @@ pub const ENROLMENT_LIFETIME: Duration = Duration::from_mins(10);
 /// How many live methods a person may have.
 const MAX_METHODS: usize = 10;
 
-/// What the enrolment page shows.
-pub struct NewTotp {
-    /// The secret in base32, to copy.
-    pub secret: Zeroizing<String>,
-    /// The `otpauth://` link, to click and as QR code.
-    pub url: Zeroizing<String>,
-    /// Whose it is.
-    pub upn: String,
-    /// From when it is too late.
-    pub expires_at: Timestamp,
+/// What became of the code or assertion that was to confirm a new method.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Confirm {
+    /// The method counts from now on.
+    Added(Afterwards),
+    /// It does not.
+    Refused(Guess),
+}
+
+/// Where the way leads after a method was added.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Afterwards {
+    /// To a sign-in with both factors.
+    SignIn,
+    /// Back to the account page.
+    Account,
+}
+
+/// A method that was confirmed.
+struct Confirmed {
+    credential: CredentialId,
+    kind: MethodKind,
+    name: String,
 }
 
 impl App {
-    /// Redeems a pass: opens enrolment in this attempt.
-    pub async fn submit_pass(
+    /// What this person may set up, in the order in which it is offered.
+    #[expect(
+        clippy::unused_self,
+        reason = "the policy of the person's groups comes here"
+    )]
+    pub(super) fn enrolable(&self, _user: &User) -> Vec<MethodKind> {
+        vec![MethodKind::Totp]
+    }
+
+    /// Chooses what to set up in an open enrolment; another choice begins anew.
+    pub async fn choose_method(
         &self,
         id: &AttemptId,
         browser: &Browser,
-        name: &str,
-        pass: &Secret<String>,
-    ) -> Result<Guess, Error> {
+        kind: MethodKind,
+    ) -> Result<(), Error> {
         let now = self.now();
-        // Pay.
-        let name = TypedName::read(name);
         let mut tx = self.store.begin().await?;
-        let attempt = self.open_attempt(&mut tx, id, browser).await?;
-        let named = self.named(&mut tx, &attempt, name).await?;
-        let buckets = self
-            .buckets(&mut tx, Counter::Pass, &named, browser)
+        let (scene, user, row) = self.enrolling(&mut tx, id, browser).await?;
+        if scene.enrolment_stage() == Enrolment::NeedsPassword {
+            return Err(at_another_step());
+        }
+        if !self.enrolable(&user).contains(&kind) {
+            return Err(Error::denied(
+                &SupportCode::NOT_OFFERED,
+                format!("{} may not set up a {}", user.upn, kind.as_str()),
+            ));
+        }
+        let row = self
+            .prepared(&mut tx, row, &scene.attempt.browser, &user, Some(kind))
             .await?;
-        if let Some(until) = self.pay(&mut tx, Counter::Pass, &buckets, &named).await? {
-            tx.commit().await?;
-            return Ok(Guess::Wait(until));
+        if !tx.choose_method(&row, now).await? {
+            return Err(over());
         }
         tx.commit().await?;
+        Ok(())
+    }
 
-        // Check and consume, in one conditional update.
-        let Named::Known(user) = named else {
-            self.note_unknown_name().await?;
-            return Ok(Guess::Wrong);
+    /// The row with what is set up next; `None` lets the person choose, unless there is
+    /// only one kind to choose.
+    async fn prepared(
+        &self,
+        tx: &mut Tx<'_>,
+        row: EnrolmentRow,
+        browser: &TokenHash,
+        user: &User,
+        chosen: Option<MethodKind>,
+    ) -> Result<EnrolmentRow, Error> {
+        let method = match (chosen, self.enrolable(user).as_slice()) {
+            (None, [only]) => Some(*only),
+            (chosen, _) => chosen,
         };
-        let mut tx = self.store.begin().await?;
-        let tag = pass_tag(&self.sealing, &user.id, pass.expose());
-        let accepted = match user.disabled_at {
-            Some(_) => None,
-            None => tx.consume_pass(&user.id, &tag, now).await?,
+        let credential = match method {
+            None | Some(MethodKind::OathToken) => None,
+            Some(MethodKind::Totp) => Some(self.new_totp(tx, &user.id, self.now()).await?),
+            Some(MethodKind::SecurityKey) => Some(self.with_random(CredentialId::random)),
         };
-        let Some(accepted) = accepted else {
-            tx.append(
-                Actor::Person,
-                Some(user.id),
-                Event::PassRefused {
-                    attempt: id.clone(),
-                },
-            );
-            tx.commit().await?;
-            return Ok(Guess::Wrong);
-        };
-        let attempt = self.open_attempt(&mut tx, id, browser).await?;
-        let scene = self.scene(&mut tx, attempt).await?;
-        if scene.is_of_other_than(&user.id) || !tx.set_attempt_user(id, &user.id).await? {
-            return Err(Error::denied(
-                &SupportCode::PERSON_CHANGED,
-                "an attempt of another person",
-            ));
-        }
-        if !self
-            .may_answer(&mut tx, &user, &scene.attempt.request)
-            .await?
-        {
-            return Err(Error::denied(
-                &SupportCode::OTHER_DOMAIN,
-                "a pass of another domain's person",
-            ));
-        }
-        let expires_at = now.plus(ENROLMENT_LIFETIME).min(scene.attempt.expires_at);
-        let credential = self.new_totp(&mut tx, &user.id, now).await?;
         let mut row = EnrolmentRow {
-            attempt: id.clone(),
-            user: user.id.clone(),
-            pass: accepted.id.clone(),
-            credential: Some(credential),
-            expires_at,
-            finished_at: None,
-            tag: String::new(),
+            method,
+            credential,
+            ..row
         };
-        let browser = &scene.attempt.browser;
         row.tag = with_fields(&row, browser, |fields| {
             self.sealing.tag(TagLabel::Enrolment, fields)
         });
-        tx.insert_enrolment(&row).await?;
-        self.give_back(&mut tx, &buckets).await?;
-        let event = Event::PassAccepted {
-            pass: accepted.id,
-            attempt: id.clone(),
-        };
-        tx.append(Actor::Person, Some(user.id.clone()), event);
-        tx.add_notice(&user.id, "pass-accepted", &accepted.issued_by, now)
-            .await?;
-        tx.commit().await?;
-        Ok(Guess::Right)
+        Ok(row)
     }
 
     /// Chooses a password in an enrolment of a person who has none.
@@ -182,94 +174,44 @@ impl App {
         Ok(())
     }
 
-    /// What the page of a new method shows. Reading changes nothing.
-    pub async fn new_method(&self, id: &AttemptId, browser: &Browser) -> Result<NewTotp, Error> {
-        let mut tx = self.store.read().await?;
-        let (_, user, row) = self.enrolling(&mut tx, id, browser).await?;
-        let credential = pending(&mut tx, &user.id, &row).await?;
-        let place = TotpCredential::secret_place(&credential.id, &user.id);
-        let secret = self
-            .sealing
-            .open(&place, &credential.sealed_secret)
-            .map_err(|error| Error::internal(error.to_string()))?;
-        let url = totp::otpauth_url(
-            &secret,
-            credential.parameters,
-            &self.settings.service_name,
-            user.upn.as_str(),
-        )
-        .ok_or_else(|| Error::internal("an otpauth link could not be made"))?;
-        Ok(NewTotp {
-            secret: Zeroizing::new(data_encoding::BASE32_NOPAD.encode(&secret)),
-            url: Zeroizing::new(url),
-            upn: user.upn.to_string(),
-            expires_at: row.expires_at,
-        })
-    }
-
-    /// Confirms the new method by one of its codes. The code proves nothing here; it is
-    /// consumed, and the attempt starts over with a normal sign-in.
-    pub async fn confirm_method(
+    /// Ends the enrolment with the method that was confirmed. After a pass a normal sign-in
+    /// follows; from the account page the way leads back there.
+    async fn close_enrolment(
         &self,
-        id: &AttemptId,
-        browser: &Browser,
-        name: &str,
-        code: &str,
-    ) -> Result<Guess, Error> {
+        tx: &mut Tx<'_>,
+        attempt: &Attempt,
+        row: &EnrolmentRow,
+        confirmed: Confirmed,
+    ) -> Result<Afterwards, Error> {
         let now = self.now();
-        let name = method_name(name)?;
-        // Pay.
-        let mut tx = self.store.begin().await?;
-        let (scene, user, _) = self.enrolling(&mut tx, id, browser).await?;
-        require_stage(&scene, Enrolment::NeedsMethod)?;
-        let named = Named::Known(Box::new(user));
-        let buckets = self
-            .buckets(&mut tx, Counter::SecondFactor, &named, browser)
-            .await?;
-        if let Some(until) = self
-            .pay(&mut tx, Counter::SecondFactor, &buckets, &named)
-            .await?
-        {
-            tx.commit().await?;
-            return Ok(Guess::Wait(until));
-        }
-        tx.commit().await?;
-
-        // Check and confirm.
-        let mut tx = self.store.begin().await?;
-        let (_, user, row) = self.enrolling(&mut tx, id, browser).await?;
-        let credential = pending(&mut tx, &user.id, &row).await?;
-        let skew = self.settings.totp_skew;
-        let Some(step) = totp::matching_step(code, &credential, skew, &self.sealing, now) else {
-            let event = Event::CodeRefused {
-                attempt: id.clone(),
-                reason: "confirming",
-            };
-            tx.append(Actor::Person, Some(user.id), event);
-            tx.commit().await?;
-            return Ok(Guess::Wrong);
-        };
-        if !tx.finish_enrolment(id, now).await?
-            || !tx.confirm_totp(&credential.id, &name, step, now).await?
-        {
+        if !tx.finish_enrolment(&attempt.id, now).await? {
             return Err(Error::denied(
                 &SupportCode::ATTEMPT_OVER,
                 "the enrolment was finished already",
             ));
         }
-        tx.clear_evidence(id).await?;
-        self.give_back(&mut tx, &buckets).await?;
-        tx.give_back_try(&in_a_row(&user.id)).await?;
-        let event = Event::MethodAdded {
-            credential: credential.id,
-            kind: "totp",
-            name,
+        let afterwards = match row.opened_by {
+            OpenedBy::Pass(_) => {
+                tx.clear_evidence(&attempt.id).await?;
+                Afterwards::SignIn
+            }
+            OpenedBy::Session(_) => {
+                let back = Destination::Here(attempt.request.reply_url.clone());
+                self.keep_answer(tx, attempt, &back).await?;
+                Afterwards::Account
+            }
         };
-        tx.append(Actor::Person, Some(user.id.clone()), event);
-        tx.add_notice(&user.id, "method-added", user.upn.as_str(), now)
+        tx.give_back_try(&in_a_row(&row.user)).await?;
+        let event = Event::MethodAdded {
+            credential: confirmed.credential,
+            kind: confirmed.kind.as_str(),
+            name: confirmed.name,
+        };
+        tx.append(Actor::Person, Some(row.user.clone()), event);
+        let by = tx.user(&row.user).await?.map(|user| user.upn.to_string());
+        tx.add_notice(&row.user, "method-added", &by.unwrap_or_default(), now)
             .await?;
-        tx.commit().await?;
-        Ok(Guess::Right)
+        Ok(afterwards)
     }
 
     /// The open enrolment of this attempt in this browser.
@@ -279,12 +221,6 @@ impl App {
         id: &AttemptId,
         browser: &Browser,
     ) -> Result<(Scene, User, EnrolmentRow), Error> {
-        let over = || {
-            Error::denied(
-                &SupportCode::ATTEMPT_OVER,
-                "there is no open enrolment in this attempt",
-            )
-        };
         let attempt = self.open_attempt(tx, id, browser).await?;
         let scene = self.scene(tx, attempt).await?;
         let row = scene.enrolment.clone().ok_or_else(over)?;
@@ -292,67 +228,38 @@ impl App {
             .user
             .clone()
             .filter(|user| user.id == row.user && user.disabled_at.is_none());
-        Ok((scene, user.ok_or_else(over)?, row))
-    }
-
-    /// Makes a secret that proves nothing until a code confirms it.
-    async fn new_totp(
-        &self,
-        tx: &mut Tx<'_>,
-        user: &UserId,
-        now: Timestamp,
-    ) -> Result<CredentialId, Error> {
-        let live = tx
-            .totp_of(user)
-            .await?
-            .iter()
-            .filter(|totp| totp.is_live())
-            .count();
-        if live >= MAX_METHODS {
-            return Err(Error::conflict(
-                "the person has ten methods already; take one away first",
-            ));
+        let user = user.ok_or_else(over)?;
+        if let OpenedBy::Session(session) = &row.opened_by {
+            // Signed out meanwhile, here or elsewhere: the door is shut.
+            let session = tx.session(session).await?;
+            session
+                .filter(|session| session.user == user.id)
+                .filter(|session| session.is_alive(self.settings.sessions, self.now()))
+                .ok_or_else(over)?;
         }
-        tx.drop_unconfirmed_totp(user).await?;
-        let parameters = TotpParameters::default();
-        let sealing = Arc::clone(&self.sealing);
-        let (id, sealed_secret) = self.with_random(|random| {
-            let id = CredentialId::random(random);
-            let secret = Zeroizing::new(random_bytes::<20>(random));
-            let sealed = sealing.seal(
-                &TotpCredential::secret_place(&id, user),
-                &secret[..],
-                random,
-            );
-            (id, sealed)
-        });
-        let tag = TotpCredential::make_tag(&self.sealing, &id, user, parameters, &sealed_secret);
-        tx.insert_totp(&TotpCredential {
-            id: id.clone(),
-            user: user.clone(),
-            name: String::new(),
-            parameters,
-            sealed_secret,
-            drift_steps: 0,
-            last_step: None,
-            confirmed_at: None,
-            revoked_at: None,
-            created_at: now,
-            tag,
-        })
-        .await?;
-        Ok(id)
+        Ok((scene, user, row))
     }
+}
+
+fn over() -> Error {
+    Error::denied(
+        &SupportCode::ATTEMPT_OVER,
+        "there is no open enrolment in this attempt",
+    )
+}
+
+fn at_another_step() -> Error {
+    Error::denied(
+        &SupportCode::ATTEMPT_OVER,
+        "the enrolment is at another step",
+    )
 }
 
 fn require_stage(scene: &Scene, stage: Enrolment) -> Result<(), Error> {
     if scene.enrolment_stage() == stage {
         return Ok(());
     }
-    Err(Error::denied(
-        &SupportCode::ATTEMPT_OVER,
-        "the enrolment is at another step",
-    ))
+    Err(at_another_step())
 }
 
 /// Checks that we opened this enrolment, for this person, in this browser: a row that a
@@ -369,36 +276,24 @@ pub(super) fn require_opened(
 
 fn with_fields<T>(row: &EnrolmentRow, browser: &TokenHash, run: impl FnOnce(&[&[u8]]) -> T) -> T {
     let credential = row.credential.as_ref().map_or("", CredentialId::as_str);
-    run(&[
+    let expires_at = row.expires_at.as_millis().to_be_bytes();
+    let mut fields: Vec<&[u8]> = vec![
         row.attempt.as_str().as_bytes(),
         browser.as_str().as_bytes(),
         row.user.as_str().as_bytes(),
-        row.pass.as_str().as_bytes(),
+        row.opened_by.as_str().as_bytes(),
         credential.as_bytes(),
-        &row.expires_at.as_millis().to_be_bytes(),
-    ])
-}
-
-async fn pending(
-    tx: &mut ReadTx<'_>,
-    user: &UserId,
-    row: &EnrolmentRow,
-) -> Result<TotpCredential, Error> {
-    tx.totp_of(user)
-        .await?
-        .into_iter()
-        .find(|totp| Some(&totp.id) == row.credential.as_ref() && totp.confirmed_at.is_none())
-        .ok_or_else(|| Error::denied(&SupportCode::ATTEMPT_OVER, "the new method is gone"))
+        &expires_at,
+    ];
+    // Rows of before there was a choice have no such field.
+    fields.extend(row.method.map(|method| method.as_str().as_bytes()));
+    run(&fields)
 }
 
 /// What a person calls a method: any text of 1 to 64 characters on one line.
-fn method_name(name: &str) -> Result<String, Error> {
+fn method_name(name: &str, otherwise: &str) -> Result<String, Error> {
     let name = name.trim();
-    let name = if name.is_empty() {
-        "Desktop program"
-    } else {
-        name
-    };
+    let name = if name.is_empty() { otherwise } else { name };
     if name.chars().count() > 64 || name.chars().any(char::is_control) {
         return Err(Error::invalid(
             "a name has at most 64 characters, on one line",
@@ -413,7 +308,8 @@ mod tests {
     use crate::{
         base::{
             browser::CookieToken,
-            ids::PassId,
+            clock::Timestamp,
+            ids::{PassId, UserId},
             random::{Random, SystemRandom},
         },
         keys::sealing::MasterKey,
@@ -427,7 +323,8 @@ mod tests {
         let mut row = EnrolmentRow {
             attempt: AttemptId::random(random),
             user: UserId::random(random),
-            pass: PassId::random(random),
+            opened_by: OpenedBy::Pass(PassId::random(random)),
+            method: Some(MethodKind::Totp),
             credential: Some(CredentialId::random(random)),
             expires_at: Timestamp::from_millis(1_800_000_000_000),
             finished_at: None,
@@ -448,7 +345,7 @@ mod tests {
                 ..row.clone()
             },
             EnrolmentRow {
-                pass: PassId::random(random),
+                opened_by: OpenedBy::Pass(PassId::random(random)),
                 ..row.clone()
             },
             EnrolmentRow {
@@ -457,6 +354,14 @@ mod tests {
             },
             EnrolmentRow {
                 credential: None,
+                ..row.clone()
+            },
+            EnrolmentRow {
+                method: Some(MethodKind::SecurityKey),
+                ..row.clone()
+            },
+            EnrolmentRow {
+                method: None,
                 ..row.clone()
             },
             EnrolmentRow {

@@ -85,6 +85,12 @@ support_codes! {
     NOT_SIGNED_IN = "CB-SIGNIN-010",
         "The sign-in could not be completed because something about your account changed meanwhile. Start again from the application.",
         "A credential or the account was revoked or disabled during the sign-in, or a sealed row does not belong there (then there is an event `tampering-found`).";
+    NOT_OFFERED = "CB-ACCOUNT-001",
+        "That is not offered to you. Choose another way to sign in, or ask your administrator.",
+        "The person asked to set up a kind of method that policy.allowed_methods, or a policy of one of the person's groups, does not allow.";
+    NOT_FRESH = "CB-ACCOUNT-002",
+        "To change something here you must have signed in a moment ago. Sign in once more.",
+        "Changes to methods and passwords need both factors within the last five minutes; the page leads to a sign-in and back.";
     REFUSED_PARAMETERS = "CB-SIGNIN-011",
         "The application asked for something that is not offered here. Ask your administrator.",
         "The verified request asks for a reply address that is not registered, an unsupported binding, name format or authentication context. Where the issuer was known, the party got a SAML status instead of this page.";

@@ -9,7 +9,7 @@ use aws_lc_rs::digest;
 
 use super::{
     App, Error,
-    answer::{Answer, sent},
+    answer::{Answer, Destination, sent},
     error::{Category, SupportCode},
     saml::chain,
     scene::Scene,
@@ -29,6 +29,7 @@ use crate::{
     signin::{
         attempt::Attempt,
         complete::{self, Holder, NotSignedIn, SignedIn},
+        request::Protocol,
     },
     storage::{SessionParty, Tx},
 };
@@ -37,7 +38,8 @@ use crate::{
 pub(super) struct Resumable {
     pub(super) signed_in: SignedIn,
     pub(super) user: User,
-    pub(super) party: RelyingParty,
+    /// `None`: to the own account pages.
+    pub(super) party: Option<RelyingParty>,
     pub(super) told: Option<SessionParty>,
 }
 
@@ -113,6 +115,12 @@ impl App {
             .unwrap_or_else(|| self.with_random(CookieToken::random));
         tx.put_known_browser(&known.hash(), &user.id, now).await?;
 
+        if attempt.request.protocol == Protocol::Account {
+            let mut answer = self.arrive(tx, attempt, user).await?;
+            answer.session = Some(token);
+            answer.known = Some(known);
+            return Ok(answer);
+        }
         let party = self
             .party_of(&mut tx, &attempt.request.relying_party)
             .await?;
@@ -164,6 +172,9 @@ impl App {
                 "an attempt of another person",
             ));
         }
+        let Some(party) = party else {
+            return self.arrive(tx, attempt, &user).await;
+        };
         let index = told.map_or_else(|| self.with_random(message_id), |told| told.session_index);
         let told = SessionParty {
             session_index: index,
@@ -178,6 +189,23 @@ impl App {
             told,
         };
         self.issue(tx, attempt, grant).await
+    }
+
+    /// The end of a sign-in to the own pages: nothing is claimed to anyone.
+    async fn arrive(
+        &self,
+        mut tx: Tx<'_>,
+        attempt: &Attempt,
+        user: &User,
+    ) -> Result<Answer, Error> {
+        let to = Destination::Here(attempt.request.reply_url.clone());
+        self.keep_answer(&mut tx, attempt, &to).await?;
+        let event = Event::AccountOpened {
+            attempt: attempt.id.clone(),
+        };
+        tx.append(Actor::Person, Some(user.id.clone()), event);
+        tx.commit().await?;
+        Ok(sent(to))
     }
 
     /// The common end: claims, encoding, pre-flight, receipt.
@@ -227,6 +255,7 @@ impl App {
             &signed.xml,
             attempt.request.relay_state.as_deref(),
         );
+        let form = form.into();
         self.keep_answer(&mut tx, attempt, &form).await?;
         tx.insert_receipt(&self.receipt(
             attempt,

@@ -306,7 +306,7 @@ pub(super) fn require_password_proof(scene: &Scene) -> Result<&User, Error> {
     let proved = scene
         .evidence
         .iter()
-        .any(|proof| proof.kind().class() == FactorClass::Knowledge);
+        .any(|proof| proof.kind().classes().contains(&FactorClass::Knowledge));
     match &scene.user {
         Some(user) if proved => Ok(user),
         _ => Err(Error::denied(

@@ -8,7 +8,7 @@ use crate::{
     audit::Refused,
     base::ids::{AttemptId, CredentialId, UserId},
     claims,
-    directory::{TotpCredential, User},
+    directory::{MethodKind, TotpCredential, User},
     factor::evidence::{self, Evidence},
     session::SessionRow,
     signin::{
@@ -192,7 +192,11 @@ impl Scene {
         match (&self.enrolment, self.has_password) {
             (None, _) => Enrolment::None,
             (Some(_), false) => Enrolment::NeedsPassword,
-            (Some(_), true) => Enrolment::NeedsMethod,
+            (Some(row), true) => match (row.method, &row.credential) {
+                (Some(method), _) => Enrolment::SettingUp(method),
+                (None, Some(_)) => Enrolment::SettingUp(MethodKind::Totp),
+                (None, None) => Enrolment::NeedsChoice,
+            },
         }
     }
 

@@ -17,12 +17,13 @@ use crate::{
         clock::Timestamp,
         ids::AttemptId,
     },
+    directory::MethodKind,
     session::SessionRow,
     signin::{
         attempt::{Attempt, Standing},
         complete::{self, Holder, SessionTerms},
         next_step::{AnswerFrom, Refusal, SessionAnswer, Situation, next_step},
-        request::SignInRequest,
+        request::{Protocol, SignInRequest},
         requirement,
     },
     storage::{InsertAttempt, ReadTx},
@@ -78,6 +79,8 @@ pub struct Ask {
     pub login_hint: Option<String>,
     /// What the relying party is called.
     pub party: String,
+    /// What may be set up, for [`NextStep::ChooseMethod`].
+    pub offered: Vec<MethodKind>,
     /// What was done to the account since the last sign-in, for [`NextStep::ShowNotices`].
     pub notices: Vec<Notice>,
 }
@@ -192,6 +195,12 @@ impl App {
                     .await?;
                 Ok(Next::Answer(Box::new(answer)))
             }
+            NextStep::Refuse(_) if scene.attempt.request.protocol == Protocol::Account => {
+                Err(Error::denied(
+                    &SupportCode::NOT_SIGNED_IN,
+                    "a disabled person on the way to the own account",
+                ))
+            }
             NextStep::Refuse(refusal) => {
                 let kind = match refusal {
                     Refusal::InteractionForbidden => StatusKind::NoPassive,
@@ -202,11 +211,16 @@ impl App {
             }
             _ => {
                 let party = self.party_name(&mut tx, &scene.attempt).await?;
+                let offered = match (&scene.user, step) {
+                    (Some(user), NextStep::ChooseMethod) => self.enrolable(user),
+                    _ => Vec::new(),
+                };
                 Ok(Next::Ask(Ask {
                     step,
                     upn: scene.user.as_ref().map(|user| user.upn.to_string()),
                     login_hint: scene.attempt.request.login_hint.clone(),
                     party,
+                    offered,
                     notices: scene.notices,
                 }))
             }
@@ -251,11 +265,18 @@ impl App {
             return Ok(None);
         }
         let request = &scene.attempt.request;
-        let party = self.party_of(tx, &request.relying_party).await?;
-        let told = tx.party_of_session(&row.id, &request.relying_party).await?;
+        let (party, told) = match request.protocol {
+            Protocol::Account => (None, None),
+            Protocol::Saml2 => (
+                Some(self.party_of(tx, &request.relying_party).await?),
+                tx.party_of_session(&row.id, &request.relying_party).await?,
+            ),
+        };
+        // To the own pages a session is good as long as it lives, unless more is asked.
+        let lives = self.settings.sessions.absolute;
         let freshness = requirement::freshness(
             request,
-            party.session_max_age,
+            party.as_ref().map_or(lives, |party| party.session_max_age),
             told.as_ref().and_then(|told| told.reused_at),
             row.oldest_proof(),
             self.now(),
@@ -299,6 +320,9 @@ impl App {
     }
 
     async fn party_name(&self, tx: &mut ReadTx<'_>, attempt: &Attempt) -> Result<String, Error> {
+        if attempt.request.protocol == Protocol::Account {
+            return Ok("your account".to_owned());
+        }
         Ok(self
             .party_of(tx, &attempt.request.relying_party)
             .await?

@@ -101,6 +101,8 @@ pub enum Event {
     ImmutableIdSet { value: String },
     /// It was replaced.
     ImmutableIdReplaced { from: Option<String>, to: String },
+    /// A person signed in to the own account pages.
+    AccountOpened { attempt: AttemptId },
     /// An answer was sent: see the receipt of that assertion.
     AnswerIssued {
         attempt: AttemptId,

@@ -5,7 +5,7 @@
 //! classes of proof, and from nothing else.
 
 use crate::{
-    factor::{FactorClass, FactorKind},
+    factor::{self, FactorKind},
     session::SessionProof,
 };
 
@@ -18,6 +18,9 @@ pub const PASSWORD: &str = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProte
 /// The value for a TOTP or OATH token.
 pub const TIME_SYNC_TOKEN: &str = "urn:oasis:names:tc:SAML:2.0:ac:classes:TimeSyncToken";
 
+/// The value for a WebAuthn authenticator; ours, for readers (facts §2.3).
+pub const WEBAUTHN: &str = "urn:claimbridge:webauthn";
+
 /// What the proofs amount to.
 pub(super) struct AuthnContext {
     pub(super) class_ref: &'static str,
@@ -26,10 +29,7 @@ pub(super) struct AuthnContext {
 
 /// The context of these proofs; `None` unless they are of two classes.
 pub(super) fn of(proofs: &[SessionProof]) -> Option<AuthnContext> {
-    let mut classes: Vec<FactorClass> = proofs.iter().map(|proof| proof.kind.class()).collect();
-    classes.sort_unstable();
-    classes.dedup();
-    if classes.len() < 2 {
+    if factor::classes_of(proofs.iter().map(|proof| proof.kind)).len() < 2 {
         return None;
     }
     let mut method_references = vec![MULTIPLE_AUTHN];
@@ -37,6 +37,7 @@ pub(super) fn of(proofs: &[SessionProof]) -> Option<AuthnContext> {
         let method = match proof.kind {
             FactorKind::Password => PASSWORD,
             FactorKind::Totp => TIME_SYNC_TOKEN,
+            FactorKind::WebAuthn | FactorKind::WebAuthnVerified => WEBAUTHN,
         };
         if !method_references.contains(&method) {
             method_references.push(method);

@@ -69,7 +69,8 @@ pub async fn run(
         out,
         "{} is served on {}.",
         config.public_url.as_str().trim_end_matches('/'),
-        config.listen
+        // Where port 0 was asked for, the one that was given.
+        listener.local_addr().unwrap_or(config.listen)
     )?;
     out.flush()?;
     let ops = async {

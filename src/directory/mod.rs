@@ -8,6 +8,8 @@
 pub mod credential;
 /// The value by which Entra knows a person.
 pub mod immutable_id;
+/// The kinds of second step.
+pub mod method;
 /// Files of hardware tokens: Entra's CSV and the vendors'.
 pub mod oath_import;
 /// The inventory of hardware tokens: rows and their tags.
@@ -17,6 +19,7 @@ pub use credential::{
     AccessPass, OathAlgorithm, PassReuse, PasswordCredential, TotpCredential, TotpParameters,
 };
 pub use immutable_id::ImmutableId;
+pub use method::MethodKind;
 pub use oath_token::{OathToken, Serial, TokenState};
 
 use crate::{

@@ -13,6 +13,8 @@ pub mod totp;
 /// Security keys and passkeys (WebAuthn).
 pub mod webauthn;
 
+use std::collections::BTreeSet;
+
 use crate::base::{
     clock::Timestamp,
     ids::{AttemptId, CredentialId, UserId},
@@ -26,6 +28,12 @@ pub enum FactorKind {
     Password,
     /// A time-based one-time code.
     Totp,
+    /// A WebAuthn assertion in which the authenticator saw a touch, and no more.
+    #[serde(rename = "webauthn")]
+    WebAuthn,
+    /// A WebAuthn assertion for which the authenticator verified its person (PIN or biometric).
+    #[serde(rename = "webauthn-verified")]
+    WebAuthnVerified,
 }
 
 /// What sort of thing was proved. Two different ones make a sign-in multi-factor.
@@ -41,13 +49,20 @@ pub enum FactorClass {
 
 impl FactorKind {
     /// All kinds.
-    pub const ALL: [Self; 2] = [Self::Password, Self::Totp];
+    pub const ALL: [Self; 4] = [
+        Self::Password,
+        Self::Totp,
+        Self::WebAuthn,
+        Self::WebAuthnVerified,
+    ];
 
     /// The stored spelling.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Password => "password",
             Self::Totp => "totp",
+            Self::WebAuthn => "webauthn",
+            Self::WebAuthnVerified => "webauthn-verified",
         }
     }
 
@@ -56,13 +71,24 @@ impl FactorKind {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 
-    /// What it proves.
-    pub fn class(self) -> FactorClass {
+    /// What it proves. An authenticator that verified its person proves two things: that
+    /// it is there, and that it knows who holds it. Whether by PIN or by finger it does
+    /// not say, and nothing here depends on it.
+    pub fn classes(self) -> &'static [FactorClass] {
         match self {
-            Self::Password => FactorClass::Knowledge,
-            Self::Totp => FactorClass::Possession,
+            Self::Password => &[FactorClass::Knowledge],
+            Self::Totp | Self::WebAuthn => &[FactorClass::Possession],
+            Self::WebAuthnVerified => &[FactorClass::Possession, FactorClass::Inherence],
         }
     }
+}
+
+/// The different classes that proofs of these kinds are of; multi-factor is two or more.
+pub fn classes_of(kinds: impl IntoIterator<Item = FactorKind>) -> BTreeSet<FactorClass> {
+    kinds
+        .into_iter()
+        .flat_map(|kind| kind.classes().iter().copied())
+        .collect()
 }
 
 /// What a proof says, for reading.
@@ -98,11 +124,27 @@ mod tests {
 
     #[test]
     fn stored_names_read_back_and_classes_differ() {
+        use FactorKind::{Password, Totp, WebAuthn, WebAuthnVerified};
         for kind in FactorKind::ALL {
             assert_eq!(FactorKind::parse(kind.as_str()), Some(kind));
         }
         assert_eq!(FactorKind::parse("Password"), None);
-        assert_eq!(FactorKind::Password.class(), FactorClass::Knowledge);
-        assert_eq!(FactorKind::Totp.class(), FactorClass::Possession);
+        let count = |kinds: &[FactorKind]| classes_of(kinds.iter().copied()).len();
+        for one in [
+            &[Password, Password][..],
+            &[Totp],
+            &[WebAuthn],
+            &[Totp, WebAuthn],
+        ] {
+            assert_eq!(count(one), 1, "{one:?}");
+        }
+        for two in [
+            &[Password, Totp][..],
+            &[Password, WebAuthn],
+            &[WebAuthnVerified],
+            &[WebAuthnVerified, Totp],
+        ] {
+            assert_eq!(count(two), 2, "{two:?}");
+        }
     }
 }

@@ -97,6 +97,7 @@ pub(crate) mod tests {
             domain: None,
             reauthentication: Reauthentication::AsNeeded,
             interaction: Interaction::Allowed,
+            max_age_seconds: None,
             login_hint: None,
             received_at_millis: NOW.as_millis(),
         }

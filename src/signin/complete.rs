@@ -16,7 +16,7 @@ use crate::{
     },
     directory::User,
     factor::{
-        FactorClass, FactorKind,
+        self, FactorKind,
         evidence::{self, EvidenceRecord},
     },
     keys::sealing::{Sealing, TagLabel},
@@ -204,10 +204,7 @@ fn require_live(
 
 /// Multi-factor means two classes, not two proofs.
 fn require_two_classes(kinds: impl Iterator<Item = FactorKind>) -> Result<(), NotSignedIn> {
-    let mut classes: Vec<FactorClass> = kinds.map(FactorKind::class).collect();
-    classes.sort_unstable();
-    classes.dedup();
-    if classes.len() >= 2 {
+    if factor::classes_of(kinds).len() >= 2 {
         Ok(())
     } else {
         Err(NotSignedIn::OneClass)

@@ -5,7 +5,7 @@
 //! ```text
 //!            ┌────────────► Issue(Session)      a live session is fresh enough
 //!  begin ────┤
-//!            └► AskPassword ─► AskTotp ─► ShowNotices ─► Issue(Proofs)
+//!            └► AskPassword ─► AskSecondFactor ─► ShowNotices ─► Issue(Proofs)
 //!                    │    └──► AskPass  (no method yet: a pass opens enrolment)
 //!                    └ pass ─► Enrol ─► AskPassword   (the confirming code proves nothing)
 //! ```
@@ -13,7 +13,8 @@
 use super::{attempt::Attempt, request::Interaction};
 use crate::{
     base::clock::Timestamp,
-    factor::{FactorClass, evidence::Evidence},
+    directory::MethodKind,
+    factor::{FactorClass, classes_of, evidence::Evidence},
 };
 
 /// What is known when the next step is chosen.
@@ -68,8 +69,10 @@ pub enum Enrolment {
     None,
     /// Yes; first a password must be chosen.
     NeedsPassword,
-    /// Yes; a method is being set up.
-    NeedsMethod,
+    /// Yes; the person chooses what to set up.
+    NeedsChoice,
+    /// Yes; this is being set up.
+    SettingUp(MethodKind),
 }
 
 /// What comes next.
@@ -77,14 +80,16 @@ pub enum Enrolment {
 pub enum NextStep {
     /// Ask for name and password.
     AskPassword,
-    /// Ask for a one-time code.
-    AskTotp,
+    /// Ask for something that the person has: a one-time code, a security key.
+    AskSecondFactor,
     /// The person has no method: ask for a temporary access pass.
     AskPass,
     /// A pass was accepted: choose a password.
     ChoosePassword,
-    /// A pass was accepted: set up a TOTP program.
-    EnrolTotp,
+    /// Enrolment is open: choose what to set up.
+    ChooseMethod,
+    /// Enrolment is open: set this up.
+    Enrol(MethodKind),
     /// Tell the person what others did to the account.
     ShowNotices,
     /// Answer the relying party.
@@ -131,21 +136,22 @@ pub fn next_step(situation: &Situation<'_>) -> NextStep {
     }
     match situation.enrolment {
         Enrolment::NeedsPassword => return NextStep::ChoosePassword,
-        Enrolment::NeedsMethod => return NextStep::EnrolTotp,
+        Enrolment::NeedsChoice => return NextStep::ChooseMethod,
+        Enrolment::SettingUp(kind) => return NextStep::Enrol(kind),
         Enrolment::None => {}
     }
-    let has = |class: FactorClass| situation.evidence.iter().any(|e| e.kind().class() == class);
     let Some(person) = situation.person else {
         return NextStep::AskPassword;
     };
-    if !has(FactorClass::Knowledge) {
-        return NextStep::AskPassword;
-    }
-    if !has(FactorClass::Possession) {
-        return if person.live_methods == 0 {
+    let proved = classes_of(situation.evidence.iter().map(Evidence::kind));
+    if proved.len() < 2 {
+        // A key that was only touched, or nothing: the password is what is missing.
+        return if !proved.contains(&FactorClass::Knowledge) {
+            NextStep::AskPassword
+        } else if person.live_methods == 0 {
             NextStep::AskPass
         } else {
-            NextStep::AskTotp
+            NextStep::AskSecondFactor
         };
     }
     if person.unseen_notices > 0 {

@@ -1,5 +1,7 @@
 //! What a relying party asks, whatever the protocol: who asks, how fresh, reply where.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::base::{clock::Timestamp, text::DomainName};
@@ -10,6 +12,8 @@ use crate::base::{clock::Timestamp, text::DomainName};
 pub enum Protocol {
     /// SAML 2.0 web browser SSO.
     Saml2,
+    /// Nobody asks but the person: to the own account pages. No token leaves.
+    Account,
 }
 
 /// Whether the person must prove everything anew (SAML `ForceAuthn`).
@@ -32,17 +36,21 @@ pub enum Interaction {
     Forbidden,
 }
 
+/// What stands in the place of a party's entity id when a person asks for the own account.
+/// Only the protocol says that a request is the person's own; this is its name.
+pub const OWN_ACCOUNT: &str = "account";
+
 /// A verified request in the terms of the story. Everything in it was checked against
 /// what is registered; nothing in it says who the person is.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 pub struct SignInRequest {
     /// The protocol.
     pub protocol: Protocol,
-    /// The asking party's entity id, of a registered party.
+    /// The asking party's entity id, of a registered party; [`OWN_ACCOUNT`] for the own pages.
     pub relying_party: String,
     /// The request's own id, repeated in the answer.
     pub request_id: String,
-    /// Where the answer goes: a registered address.
+    /// Where the answer goes: a registered address; a path of ours for the own pages.
     pub reply_url: String,
     /// Opaque, echoed byte for byte.
     pub relay_state: Option<String>,
@@ -52,6 +60,9 @@ pub struct SignInRequest {
     pub reauthentication: Reauthentication,
     /// Whether pages may be shown.
     pub interaction: Interaction,
+    /// How old the oldest proof may be, in seconds; what the party is registered with if `None`.
+    #[serde(default)]
+    pub max_age_seconds: Option<u64>,
     /// A name to fill in for the person; proves nothing.
     pub login_hint: Option<String>,
     /// When it arrived, milliseconds since 1970.
@@ -62,6 +73,11 @@ impl SignInRequest {
     /// When it arrived.
     pub fn received_at(&self) -> Timestamp {
         Timestamp::from_millis(self.received_at_millis)
+    }
+
+    /// How old the oldest proof may be, if the request says so.
+    pub fn max_age(&self) -> Option<Duration> {
+        self.max_age_seconds.map(Duration::from_secs)
     }
 
     /// The domain that the request is bound to, if it names one.
@@ -79,6 +95,7 @@ mod tests {
     fn a_stored_request_reads_back_with_its_domain_and_instant() {
         let request = SignInRequest {
             domain: Some("contoso.com".to_owned()),
+            max_age_seconds: Some(300),
             ..request()
         };
         let stored = serde_json::to_string(&request).unwrap();
@@ -86,5 +103,6 @@ mod tests {
         assert_eq!(again, request);
         assert_eq!(again.domain_name(), "contoso.com".parse().ok());
         assert_eq!(again.received_at(), NOW);
+        assert_eq!(again.max_age(), Some(Duration::from_mins(5)));
     }
 }

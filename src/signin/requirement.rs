@@ -19,7 +19,8 @@ pub enum Freshness {
     ThisAttempt,
 }
 
-/// What `request` demands, for a party that takes sessions of `max_age`.
+/// What `request` demands, for a party that takes sessions of `max_age` where the request
+/// itself does not say.
 ///
 /// `reused_at`: when this browser last had an answer to this party out of a reused
 /// session. Entra has no way to say "your proofs are too old" but to ask again at
@@ -40,7 +41,7 @@ pub fn freshness(
     if asked_again && old {
         return Freshness::ThisAttempt;
     }
-    Freshness::AtMost(max_age)
+    Freshness::AtMost(request.max_age().unwrap_or(max_age))
 }
 
 impl Freshness {
@@ -70,6 +71,18 @@ mod tests {
         assert_eq!(demanded, Freshness::AtMost(MAX));
         assert!(demanded.is_met_by_session(minutes_ago(15), NOW));
         assert!(!demanded.is_met_by_session(minutes_ago(15).minus(Duration::from_millis(1)), NOW));
+    }
+
+    #[test]
+    fn a_request_may_say_how_old() {
+        let minutes = |minutes: u64| SignInRequest {
+            max_age_seconds: Some(minutes * 60),
+            ..request()
+        };
+        for (asked, expected) in [(5, 5), (60, 60), (0, 0)] {
+            let demanded = freshness(&minutes(asked), MAX, None, Some(NOW), NOW);
+            assert_eq!(demanded, Freshness::AtMost(Duration::from_mins(expected)));
+        }
     }
 
     #[test]

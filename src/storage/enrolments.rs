@@ -5,25 +5,54 @@ use super::{
     row::{Reader, millis, sql},
     tx::{ReadTx, Tx},
 };
-use crate::base::{
-    clock::Timestamp,
-    ids::{AttemptId, CredentialId, PassId, UserId},
+use crate::{
+    base::{
+        clock::Timestamp,
+        ids::{AttemptId, CredentialId, PassId, SessionId, UserId},
+    },
+    directory::MethodKind,
 };
+
+/// What opened an enrolment. Never a password alone (attack 37).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum OpenedBy {
+    /// A temporary access pass.
+    Pass(PassId),
+    /// A session whose proofs were minutes old.
+    Session(SessionId),
+}
+
+impl OpenedBy {
+    /// The id of what opened it, as stored: its prefix tells which.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Pass(id) => id.as_str(),
+            Self::Session(id) => id.as_str(),
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let pass = text.parse().map(Self::Pass).ok();
+        pass.or_else(|| text.parse().map(Self::Session).ok())
+    }
+}
 
 /// An enrolment as stored.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct EnrolmentRow {
-    /// The attempt in which the pass was accepted; one enrolment an attempt.
+    /// The attempt in which it was opened; one enrolment an attempt.
     pub attempt: AttemptId,
     /// Who enrols.
     pub user: UserId,
-    /// The pass.
-    pub pass: PassId,
-    /// The method that is being set up.
+    /// What opened it.
+    pub opened_by: OpenedBy,
+    /// What is being set up, once the person chose.
+    pub method: Option<MethodKind>,
+    /// The id of the method that is being set up.
     pub credential: Option<CredentialId>,
     /// From when it is over.
     pub expires_at: Timestamp,
-    /// When a code confirmed the method.
+    /// When a code or an assertion confirmed the method.
     pub finished_at: Option<Timestamp>,
     /// That we opened it, in that browser: without it a row opens nothing (`app::enrol`).
     pub tag: String,
@@ -38,7 +67,7 @@ impl ReadTx<'_> {
     ) -> Result<Option<EnrolmentRow>, StoreError> {
         let row = self
             .one(
-                sql("SELECT attempt, user_id, pass, credential, expires_at, finished_at, tag FROM enrolments
+                sql("SELECT attempt, user_id, pass, method, credential, expires_at, finished_at, tag FROM enrolments
                      WHERE attempt = $1 AND finished_at IS NULL AND expires_at > $2")
                 .bind(attempt.as_str())
                 .bind(now.as_millis()),
@@ -49,7 +78,11 @@ impl ReadTx<'_> {
         Ok(Some(EnrolmentRow {
             attempt: row.parsed("attempt")?,
             user: row.parsed("user_id")?,
-            pass: row.parsed("pass")?,
+            opened_by: row.spelled("pass", OpenedBy::parse)?,
+            method: match row.optional_text("method")? {
+                None => None,
+                Some(_) => Some(row.spelled("method", MethodKind::parse)?),
+            },
             credential: row.optional_parsed("credential")?,
             expires_at: row.time("expires_at")?,
             finished_at: row.optional_time("finished_at")?,
@@ -62,14 +95,15 @@ impl Tx<'_> {
     /// Opens an enrolment. An earlier one of the attempt is replaced: each costs a pass.
     pub async fn insert_enrolment(&mut self, enrolment: &EnrolmentRow) -> Result<(), StoreError> {
         self.run(
-            sql("INSERT INTO enrolments (attempt, user_id, pass, credential, expires_at, finished_at, tag)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7)
+            sql("INSERT INTO enrolments (attempt, user_id, pass, method, credential, expires_at, finished_at, tag)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
                  ON CONFLICT (attempt) DO UPDATE SET user_id = excluded.user_id, pass = excluded.pass,
-                   credential = excluded.credential, expires_at = excluded.expires_at,
+                   method = excluded.method, credential = excluded.credential, expires_at = excluded.expires_at,
                    finished_at = excluded.finished_at, tag = excluded.tag")
             .bind(enrolment.attempt.as_str())
             .bind(enrolment.user.as_str())
-            .bind(enrolment.pass.as_str())
+            .bind(enrolment.opened_by.as_str())
+            .bind(enrolment.method.map(MethodKind::as_str))
             .bind(enrolment.credential.as_ref().map(CredentialId::as_str))
             .bind(enrolment.expires_at.as_millis())
             .bind(millis(enrolment.finished_at))
@@ -77,6 +111,26 @@ impl Tx<'_> {
         )
         .await
         .map(drop)
+    }
+
+    /// Says what is being set up in an open enrolment; `false` if it is over.
+    pub async fn choose_method(
+        &mut self,
+        enrolment: &EnrolmentRow,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.run_once(
+            sql(
+                "UPDATE enrolments SET method = $2, credential = $3, tag = $4
+                 WHERE attempt = $1 AND finished_at IS NULL AND expires_at > $5",
+            )
+            .bind(enrolment.attempt.as_str())
+            .bind(enrolment.method.map(MethodKind::as_str))
+            .bind(enrolment.credential.as_ref().map(CredentialId::as_str))
+            .bind(enrolment.tag.as_str())
+            .bind(now.as_millis()),
+        )
+        .await
     }
 
     /// Closes an open enrolment, once.

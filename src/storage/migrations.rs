@@ -28,7 +28,7 @@ macro_rules! migrations {
 }
 
 // Add at the end only.
-migrations!["0001_people_and_sign_ins"];
+migrations!["0001_people_and_sign_ins", "0002_chosen_method"];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations (
     name TEXT PRIMARY KEY,

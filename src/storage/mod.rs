@@ -35,7 +35,7 @@ mod tx;
 mod users;
 
 pub use attempts::InsertAttempt;
-pub use enrolments::EnrolmentRow;
+pub use enrolments::{EnrolmentRow, OpenedBy};
 pub use error::StoreError;
 pub use events::{RefusedCount, StoredEvent, hour_of};
 pub use keys::StoredKey;

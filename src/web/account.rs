@@ -1,34 +1,50 @@
 //! `/account`, `/sign-out`: what a signed-in person sees and ends.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     extract::State,
-    http::{StatusCode, header},
-    response::{IntoResponse, Redirect, Response},
+    http::{HeaderMap, StatusCode, header},
+    response::{Redirect, Response},
 };
 
 use super::{
     Web,
     cookies::Cookie,
     forms::{CsrfForm, Pressed},
+    navigation::is_navigation,
     pages::{
         Moment,
         account::{AccountPage, Method, SessionLine, SignInLine},
         outcome::{SignOutPage, SignOutScope, SignedOutPage},
     },
+    saml,
     visit::Visit,
 };
-use crate::{app::account::AccountView, base::clock::Timestamp};
+use crate::{
+    app::{
+        Error,
+        account::{AccountView, FRESH},
+        error::SupportCode,
+    },
+    base::clock::Timestamp,
+};
 
-/// The account of the person whose session this browser has.
-pub async fn account(State(web): State<Arc<Web>>, visit: Visit) -> Response {
+/// The way to the account page.
+pub(super) const ACCOUNT: &str = "/account";
+
+/// The account of the person whose session this browser has; without one, a sign-in that
+/// leads back here.
+pub async fn account(State(web): State<Arc<Web>>, visit: Visit, headers: HeaderMap) -> Response {
     let view = match web.app.account(&visit.browser).await {
         Ok(view) => view,
         Err(error) => return web.fail(&error),
     };
     let (Some(view), Some(csrf)) = (view, visit.session_form(&web)) else {
-        return Redirect::to("/").into_response();
+        if !is_navigation(&headers) {
+            return saml::embedded(&web);
+        }
+        return sign_in_first(&web, &visit, None).await;
     };
     let entra = &web.app.settings().entra;
     let AccountView {
@@ -73,6 +89,52 @@ pub async fn account(State(web): State<Arc<Web>>, visit: Visit) -> Response {
             .collect(),
     };
     web.page(StatusCode::OK, &page)
+}
+
+/// Adds a method, after fresh proofs.
+pub async fn add_method(
+    State(web): State<Arc<Web>>,
+    visit: Visit,
+    form: CsrfForm<Pressed>,
+) -> Response {
+    if form
+        .verify(&web.forms, visit.browser.session.as_ref())
+        .is_err()
+    {
+        return web.stale_form();
+    }
+    let fresh = match web.app.require_fresh(&visit.browser).await {
+        Ok(fresh) => fresh,
+        Err(error) => return not_fresh(&web, &visit, &error).await,
+    };
+    match web.app.add_method(fresh, &visit.browser).await {
+        Ok(begun) => saml::to_attempt(&web, &begun),
+        Err(error) => web.fail(&error),
+    }
+}
+
+/// A form's address that was opened by hand: to the account page.
+pub async fn back() -> Redirect {
+    Redirect::to(ACCOUNT)
+}
+
+/// Where the proofs are not fresh: a sign-in, and back to the account page.
+async fn not_fresh(web: &Web, visit: &Visit, error: &Error) -> Response {
+    if *error.code() == SupportCode::NOT_FRESH {
+        return sign_in_first(web, visit, Some(FRESH)).await;
+    }
+    web.fail(error)
+}
+
+async fn sign_in_first(web: &Web, visit: &Visit, max_age: Option<Duration>) -> Response {
+    match web
+        .app
+        .begin_account(ACCOUNT, max_age, &visit.browser)
+        .await
+    {
+        Ok(begun) => saml::to_attempt(web, &begun),
+        Err(error) => web.fail(&error),
+    }
 }
 
 /// The kinds of proof in a receipt, in words.

@@ -2,27 +2,27 @@
 
 use axum::{
     http::{StatusCode, header},
-    response::Response,
+    response::{IntoResponse as _, Redirect, Response},
 };
 
 use super::{Web, cookies::Cookie, edge, pages::outcome::AutoSubmitPage};
-use crate::app::answer::Answer;
+use crate::app::answer::{Answer, Destination};
 
-/// The auto-submit page, with the cookies of a new session if there is one. Its policy
-/// has no `form-action`, because the party redirects on to places we cannot list.
+/// The way to where the person was going, with the cookies of a new session if there is one.
 pub fn send(web: &Web, answer: Answer) -> Response {
-    let mut fields = vec![("SAMLResponse", answer.saml_response)];
-    fields.extend(answer.relay_state.map(|state| ("RelayState", state)));
-    let page = AutoSubmitPage {
-        frame: &web.frame,
-        heading: "One moment",
-        going_to: host_of(&answer.action),
-        target: answer.action,
-        fields,
+    let mut response = match answer.to {
+        Destination::Here(path) => Redirect::to(&path).into_response(),
+        Destination::Saml {
+            action,
+            saml_response,
+            relay_state,
+        } => {
+            let mut fields = vec![("SAMLResponse", saml_response)];
+            fields.extend(relay_state.map(|state| ("RelayState", state)));
+            auto_submit(web, action, fields)
+        }
     };
-    let mut response = web.page(StatusCode::OK, &page);
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_SECURITY_POLICY, edge::POLICY_FOR_LEAVING);
     let cookies = [
         (Cookie::Session, answer.session),
         (Cookie::KnownBrowser, answer.known),
@@ -32,6 +32,22 @@ pub fn send(web: &Web, answer: Answer) -> Response {
             headers.append(header::SET_COOKIE, cookie.set(&token, web.site.scheme));
         }
     }
+    response
+}
+
+/// The auto-submit page. Its policy has no `form-action`, because the party redirects on
+/// to places we cannot list.
+fn auto_submit(web: &Web, action: String, fields: Vec<(&'static str, String)>) -> Response {
+    let page = AutoSubmitPage {
+        frame: &web.frame,
+        heading: "One moment",
+        going_to: host_of(&action),
+        target: action,
+        fields,
+    };
+    let mut response = web.page(StatusCode::OK, &page);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, edge::POLICY_FOR_LEAVING);
     response
 }
 

@@ -14,14 +14,22 @@ use super::{
     Web,
     forms::CsrfForm,
     pages::{
-        enrol::{ChoosePasswordPage, ConfirmState, EnrolDonePage, TotpEnrolPage, in_fours},
+        enrol::{
+            ChooseMethodPage, ChoosePasswordPage, ConfirmState, EnrolDonePage, TotpEnrolPage,
+            in_fours,
+        },
         qr::Qr,
     },
     sign_in::{Said, on, show},
     visit::AttemptVisit,
 };
 use crate::{
-    app::{Category, Error, prove::Guess},
+    app::{
+        Category, Error,
+        enrol::{Afterwards, Confirm, MethodKind},
+        prove::Guess,
+        sign_in::Ask,
+    },
     base::secret::Secret,
 };
 
@@ -36,6 +44,12 @@ const METHOD_NAME: &str = "Desktop program";
 pub struct NewPasswordForm {
     password: Secret<String>,
     again: Secret<String>,
+}
+
+/// A kind of method.
+#[derive(Deserialize)]
+pub struct MethodForm {
+    kind: String,
 }
 
 /// A name and a first code.
@@ -73,7 +87,25 @@ pub async fn choose_password(
     }
 }
 
-/// Confirms a new method by one of its codes.
+/// Chooses what to set up.
+pub async fn choose_method(
+    State(web): State<Arc<Web>>,
+    visit: AttemptVisit,
+    form: CsrfForm<MethodForm>,
+) -> Response {
+    let Ok(form) = form.verify(&web.forms, visit.browser.binding.as_ref()) else {
+        return web.stale_form();
+    };
+    let Some(kind) = MethodKind::parse(&form.kind) else {
+        return on(&visit);
+    };
+    match web.app.choose_method(&visit.id, &visit.browser, kind).await {
+        Ok(()) => on(&visit),
+        Err(error) => web.fail_at(&visit, &error),
+    }
+}
+
+/// Confirms a new code generator by one of its codes.
 pub async fn confirm_method(
     State(web): State<Arc<Web>>,
     visit: AttemptVisit,
@@ -82,16 +114,17 @@ pub async fn confirm_method(
     let Ok(form) = form.verify(&web.forms, visit.browser.binding.as_ref()) else {
         return web.stale_form();
     };
-    let guess = web
+    let confirmed = web
         .app
-        .confirm_method(&visit.id, &visit.browser, &form.name, &form.code)
+        .confirm_totp(&visit.id, &visit.browser, &form.name, &form.code)
         .await;
-    let state = match guess {
-        Ok(Guess::Right) => {
+    let state = match confirmed {
+        Ok(Confirm::Added(Afterwards::SignIn)) => {
             return Redirect::to(&format!("{}/added", visit.path())).into_response();
         }
-        Ok(Guess::Wait(until)) => ConfirmState::Wait(web.until(until)),
-        Ok(Guess::Wrong | Guess::UsedBefore | Guess::PasswordDead) => ConfirmState::Wrong,
+        Ok(Confirm::Added(Afterwards::Account)) => return on(&visit),
+        Ok(Confirm::Refused(Guess::Wait(until))) => ConfirmState::Wait(web.until(until)),
+        Ok(Confirm::Refused(_)) => ConfirmState::Wrong,
         Err(error) => return web.fail_at(&visit, &error),
     };
     show(&web, &visit, Said::Confirm(form.name, state)).await
@@ -123,13 +156,24 @@ pub(super) fn ask_password(web: &Web, visit: &AttemptVisit, upn: String, said: &
     web.page(StatusCode::OK, &page)
 }
 
+/// The kinds of method that the person may set up.
+pub(super) fn ask_choice(web: &Web, visit: &AttemptVisit, ask: &Ask) -> Response {
+    let page = ChooseMethodPage {
+        frame: &web.frame,
+        action: format!("{}/choose", visit.path()),
+        csrf: visit.form(web),
+        offered: ask.offered.clone(),
+    };
+    web.page(StatusCode::OK, &page)
+}
+
 /// The new secret and the form that confirms it.
 pub(super) async fn ask_method(
     web: &Web,
     visit: &AttemptVisit,
     said: &Said,
 ) -> Result<Response, Error> {
-    let new = web.app.new_method(&visit.id, &visit.browser).await?;
+    let new = web.app.new_totp_of(&visit.id, &visit.browser).await?;
     let qr = Qr::draw(&new.url).map_err(|error| Error::internal(error.to_string()))?;
     let (name, state) = match said {
         Said::Confirm(name, state) => (name.as_str(), state.clone()),

@@ -21,6 +21,7 @@ mod enrol;
 pub mod forms;
 mod health;
 mod home;
+mod navigation;
 /// One struct per page; a missing field is a compile error.
 pub mod pages;
 /// The address that throttling counts.

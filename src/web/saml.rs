@@ -16,6 +16,7 @@ use super::{
     Web, answer,
     cookies::Cookie,
     forms,
+    navigation::is_navigation,
     pages::outcome::ErrorKind,
     visit::{Visit, attempt_path},
 };
@@ -70,18 +71,7 @@ pub async fn sso_post(
     begin(&web, &visit.browser, &query.unwrap_or_default(), parsed).await
 }
 
-/// Whether the browser itself goes there, as far as it says (W3C Fetch Metadata).
-///
-/// A page with two hundred images of this address would use up what its readers' office
-/// may begin. Entra sends people here by a navigation of the window, web views too; a
-/// frame could show none of our pages (`frame-ancestors 'none'`), so it begins nothing
-/// either. Programs and old browsers say nothing.
-fn is_navigation(headers: &HeaderMap) -> bool {
-    let says = |name: &str, wanted: &str| headers.get(name).is_none_or(|value| value == wanted);
-    says("sec-fetch-mode", "navigate") && says("sec-fetch-dest", "document")
-}
-
-fn embedded(web: &Web) -> Response {
+pub(super) fn embedded(web: &Web) -> Response {
     web.app.count_refused(Refused::NotNavigated);
     web.refuse(ErrorKind::Refused, &SupportCode::NOT_NAVIGATED)
 }
@@ -105,7 +95,7 @@ async fn begin(
     }
 }
 
-fn to_attempt(web: &Web, begun: &Begun) -> Response {
+pub(super) fn to_attempt(web: &Web, begun: &Begun) -> Response {
     let mut response = Redirect::to(&attempt_path(&begun.attempt)).into_response();
     if let Some(binding) = &begun.binding {
         let cookie = Cookie::Attempt(&begun.attempt).set(binding, web.site.scheme);
@@ -150,34 +140,7 @@ pub async fn metadata(State(web): State<Arc<Web>>, RawQuery(query): RawQuery) ->
 
 #[cfg(test)]
 mod tests {
-    use axum::http::{HeaderMap, HeaderName, HeaderValue};
-
-    use super::{is_navigation, parameter};
-
-    #[test]
-    fn only_the_window_s_own_way_is_a_navigation() {
-        let given = |pairs: &[(&'static str, &'static str)]| {
-            let headers: HeaderMap = pairs
-                .iter()
-                .map(|&(name, value)| {
-                    let name = HeaderName::from_static(name);
-                    (name, HeaderValue::from_static(value))
-                })
-                .collect();
-            is_navigation(&headers)
-        };
-        let (mode, dest) = ("sec-fetch-mode", "sec-fetch-dest");
-        assert!(given(&[]));
-        assert!(given(&[(mode, "navigate")]));
-        assert!(given(&[(mode, "navigate"), (dest, "document")]));
-        for bad in ["no-cors", "cors", "same-origin", "websocket", ""] {
-            assert!(!given(&[(mode, bad)]), "{bad}");
-        }
-        for bad in ["image", "iframe", "frame", "embed", "object", "empty"] {
-            assert!(!given(&[(mode, "navigate"), (dest, bad)]), "{bad}");
-            assert!(!given(&[(dest, bad)]), "{bad}");
-        }
-    }
+    use super::parameter;
 
     #[test]
     fn a_parameter_counts_only_if_it_is_there_once() {

@@ -29,6 +29,7 @@ use super::{
 use crate::{
     app::{
         Error,
+        enrol::MethodKind,
         error::SupportCode,
         prove::Guess,
         sign_in::{Ask, Next, NextStep, Notice},
@@ -292,7 +293,7 @@ async fn ask_for(
             };
             web.page(StatusCode::OK, &page)
         }
-        NextStep::AskTotp => {
+        NextStep::AskSecondFactor => {
             let state = match said {
                 Said::Code(state) => state.clone(),
                 _ => TotpState::Fresh,
@@ -331,7 +332,12 @@ async fn ask_for(
             web.page(StatusCode::OK, &page)
         }
         NextStep::ChoosePassword => enrol::ask_password(web, visit, upn, said),
-        NextStep::EnrolTotp => enrol::ask_method(web, visit, said).await?,
+        NextStep::ChooseMethod => enrol::ask_choice(web, visit, &ask),
+        NextStep::Enrol(MethodKind::Totp) => enrol::ask_method(web, visit, said).await?,
+        NextStep::Enrol(kind) => {
+            let detail = format!("a {} cannot be set up here", kind.as_str());
+            return Err(Error::internal(detail));
+        }
         NextStep::Issue(_) | NextStep::Refuse(_) => {
             return Err(Error::internal("an answer came as a question"));
         }

@@ -219,7 +219,7 @@ async fn every_address_answers_a_stranger_as_the_table_says() {
         let expected: &[u16] = match (route.who, route.path) {
             // A redirect to the attempt's page says nothing of the attempt.
             (Who::AttemptsBrowser, _) => &[303, 403],
-            (Who::SignedIn, "/account") | (Who::Anyone, "/saml2/slo") => &[303],
+            (Who::SignedIn, "/account" | "/account/add") | (Who::Anyone, "/saml2/slo") => &[303],
             (Who::SignedIn, "/sign-out") => &[200],
             (Who::SignedIn, _) => &[405],
             (Who::Anyone, "/assets/{file}") => &[404],
@@ -235,15 +235,14 @@ async fn every_address_answers_a_stranger_as_the_table_says() {
             .header(header::HOST, HOST)
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(Body::from(
-                "csrf=AAAA&username=a&password=b&again=b&code=1&pass=1&name=a&up_to=1",
+                "csrf=AAAA&username=a&password=b&again=b&code=1&pass=1&name=a&up_to=1&kind=totp",
             ))
             .unwrap();
         let got = router.clone().oneshot(sent).await.unwrap();
         let status = got.status().as_u16();
         let expected: &[u16] = match (route.who, route.path) {
-            (Who::AttemptsBrowser, _) | (Who::SignedIn, "/sign-out" | "/sign-out/everywhere") => {
-                &[403]
-            }
+            (Who::AttemptsBrowser, _)
+            | (Who::SignedIn, "/sign-out" | "/sign-out/everywhere" | "/account/add") => &[403],
             (_, "/saml2/sso") => &[400],
             (_, "/saml2/slo") => &[303],
             _ => &[405],

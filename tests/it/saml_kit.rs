@@ -172,6 +172,7 @@ impl Agent {
                 domain: None,
                 reauthentication: Reauthentication::AsNeeded,
                 interaction: Interaction::Allowed,
+                max_age_seconds: None,
                 login_hint: None,
                 received_at_millis: now.as_millis(),
             },

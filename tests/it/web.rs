@@ -36,15 +36,18 @@ async fn each_address_answers_a_signed_in_person_as_the_table_says() {
         let expected: &[u16] = match (route.who, route.path) {
             (Who::AttemptsBrowser, _) => &[303, 403],
             (Who::SignedIn, "/sign-out/everywhere") => &[405],
+
             (Who::Anyone, "/assets/{file}" | "/saml2/metadata") => &[404],
             (Who::Anyone, "/saml2/sso") => &[400],
-            (Who::Anyone, "/saml2/slo") => &[303],
+            (Who::SignedIn, "/account/add") | (Who::Anyone, "/saml2/slo") => &[303],
             (Who::SignedIn | Who::Anyone, _) => &[200],
         };
         assert!(expected.contains(&got), "GET {path}: {got}");
         // A form without the token of one of our pages does nothing, whoever sends it.
-        let sent =
-            Some("csrf=AAAA&username=a&password=b&again=b&code=1&pass=1&name=a&up_to=1".to_owned());
+        let sent = Some(
+            "csrf=AAAA&username=a&password=b&again=b&code=1&pass=1&name=a&up_to=1&kind=totp"
+                .to_owned(),
+        );
         let got = browser.request("POST", &path, sent).await.status.as_u16();
         assert!([303, 400, 403, 405].contains(&got), "POST {path}: {got}");
     }

@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead as _, BufReader},
-    net::{SocketAddr, TcpListener},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     os::unix::fs::OpenOptionsExt as _,
     path::PathBuf,
     process::{Child, Command, Stdio},
@@ -111,23 +111,30 @@ impl Cluster {
             key_file,
             sealing: Sealing::new(&key),
             store,
-            addresses: [free_address(), free_address()],
+            addresses: [NOWHERE; 2],
             processes: [None, None],
             sent: [watch::Sender::new(0), watch::Sender::new(0)],
             _folder: folder,
         };
         // At once, as after a power cut: one of them makes the key.
-        let processes = [cluster.spawn(0), cluster.spawn(1)];
-        cluster.processes = processes.map(|process| Some(ready(process)));
+        let processes = [cluster.spawn(), cluster.spawn()];
+        for (node, process) in processes.into_iter().enumerate() {
+            cluster.put(node, ready(process));
+        }
         cluster
     }
 
-    fn spawn(&self, node: usize) -> Child {
+    fn put(&mut self, node: usize, (process, address): (Child, SocketAddr)) {
+        self.processes[node] = Some(process);
+        self.addresses[node] = address;
+    }
+
+    fn spawn(&self) -> Child {
         Command::new(env!("CARGO_BIN_EXE_claimbridge"))
             .arg("serve")
             .env_clear()
             .env("CLAIMBRIDGE_PUBLIC_URL", PUBLIC_URL)
-            .env("CLAIMBRIDGE_LISTEN", self.addresses[node].to_string())
+            .env("CLAIMBRIDGE_LISTEN", NOWHERE.to_string())
             .env("CLAIMBRIDGE_DATABASE_URL", &self.url)
             .env("CLAIMBRIDGE_MASTER_KEY_FILE", &self.key_file)
             .env("RUST_LOG", "warn")
@@ -147,12 +154,9 @@ impl Cluster {
 
     pub async fn restart(&mut self, node: usize) {
         assert!(self.processes[node].is_none());
-        let process = self.spawn(node);
-        self.processes[node] = Some(
-            tokio::task::spawn_blocking(|| ready(process))
-                .await
-                .unwrap(),
-        );
+        let process = self.spawn();
+        let ready = tokio::task::spawn_blocking(|| ready(process));
+        self.put(node, ready.await.unwrap());
     }
 
     /// Ends when a node was sent so many requests more than now.
@@ -362,19 +366,18 @@ impl Browser {
     }
 }
 
-/// An address that nobody listens on.
-fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
-}
+/// Any free port: an address that was free a moment ago may be another test's by now.
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
-/// Waits for the line that says that the process listens.
-fn ready(mut process: Child) -> Child {
+/// Waits for the line that says where the process listens.
+fn ready(mut process: Child) -> (Child, SocketAddr) {
     let mut line = String::new();
     let mut out = BufReader::new(process.stdout.take().unwrap());
     out.read_line(&mut line).unwrap();
-    assert!(line.contains("is served on"), "{line:?}");
-    process
+    let (_, rest) = line
+        .split_once("is served on ")
+        .unwrap_or_else(|| panic!("the node did not start: {line:?}"));
+    (process, rest.trim().trim_end_matches('.').parse().unwrap())
 }
 
 /// Hands every request to a process, as a reverse proxy would; 502 where it does not answer.

@@ -9,7 +9,7 @@ use claimbridge::{
     },
     factor::evidence::{self, EvidenceError},
     signin::attempt::{Attempt, LIFETIME},
-    storage::{EnrolmentRow, InsertAttempt},
+    storage::{EnrolmentRow, InsertAttempt, OpenedBy},
 };
 
 use super::{
@@ -316,7 +316,8 @@ async fn enrolment(database: &Database) -> EnrolmentRow {
     let row = EnrolmentRow {
         attempt: attempt.id,
         user: user.id,
-        pass: PassId::random(&mut SystemRandom),
+        opened_by: OpenedBy::Pass(PassId::random(&mut SystemRandom)),
+        method: None,
         credential: Some(CredentialId::random(&mut SystemRandom)),
         expires_at: NOW.plus(Duration::from_mins(10)),
         finished_at: None,
@@ -367,7 +368,7 @@ pub async fn attack_5_an_enrolment_ends(database: Database) {
     }
     // Another pass opens it again.
     let again = EnrolmentRow {
-        pass: PassId::random(&mut SystemRandom),
+        opened_by: OpenedBy::Pass(PassId::random(&mut SystemRandom)),
         ..row.clone()
     };
     let mut tx = store.begin().await.unwrap();
@@ -397,7 +398,8 @@ pub async fn what_is_old_is_forgotten(database: Database) {
     tx.insert_enrolment(&EnrolmentRow {
         attempt: old.id.clone(),
         user: person.user.id.clone(),
-        pass: PassId::random(&mut SystemRandom),
+        opened_by: OpenedBy::Pass(PassId::random(&mut SystemRandom)),
+        method: None,
         credential: None,
         expires_at: NOW,
         finished_at: None,

@@ -253,6 +253,7 @@ pub fn attempt(user: Option<&User>) -> Attempt {
             domain: Some("contoso.com".to_owned()),
             reauthentication: Reauthentication::AsNeeded,
             interaction: Interaction::Allowed,
+            max_age_seconds: None,
             login_hint: None,
             received_at_millis: NOW.as_millis(),
         },

@@ -10,7 +10,7 @@ use claimbridge::{
         Domain, EntityId, EntraCloud, RelyingParty, RelyingPartyKind, ReplyUrl, RequestSignature,
         ResponseSignature, Sha1,
     },
-    storage::{EnrolmentRow, StoredKey},
+    storage::{EnrolmentRow, OpenedBy, StoredKey},
 };
 
 use super::{
@@ -197,7 +197,8 @@ pub async fn everything_ends(database: Database) {
     tx.insert_enrolment(&EnrolmentRow {
         attempt: attempt.id.clone(),
         user: person.user.id.clone(),
-        pass: pass.id,
+        opened_by: OpenedBy::Pass(pass.id),
+        method: None,
         credential: None,
         expires_at: attempt.expires_at,
         finished_at: None,

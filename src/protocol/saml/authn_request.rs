@@ -355,6 +355,7 @@ impl VerifiedAuthnRequest {
             domain: self.domain.map(|domain| domain.to_string()),
             reauthentication: self.reauthentication,
             interaction: self.interaction,
+            max_age_seconds: None,
             login_hint,
             received_at_millis: self.received_at.as_millis(),
         }

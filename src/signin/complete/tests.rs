@@ -373,7 +373,8 @@ proptest! {
     #[test]
     fn attack_21_multi_factor_means_two_classes(kinds in prop::collection::vec(prop::sample::select(FactorKind::ALL.to_vec()), 0..6)) {
         let knows = kinds.contains(&FactorKind::Password);
-        let has = kinds.contains(&FactorKind::Totp);
-        prop_assert_eq!(require_two_classes(kinds.into_iter()).is_ok(), knows && has);
+        let has = kinds.contains(&FactorKind::Totp) || kinds.contains(&FactorKind::WebAuthn);
+        let verified = kinds.contains(&FactorKind::WebAuthnVerified);
+        prop_assert_eq!(require_two_classes(kinds.into_iter()).is_ok(), verified || (knows && has));
     }
 }

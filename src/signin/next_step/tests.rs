@@ -80,7 +80,7 @@ fn attack_21_password_then_code_then_answer() {
             person: Some(person(1)),
             ..FRESH
         }),
-        NextStep::AskTotp
+        NextStep::AskSecondFactor
     );
     assert_eq!(
         step(&Case {
@@ -139,10 +139,10 @@ fn a_pass_opens_enrolment_and_enrolment_is_no_answer() {
         let needs_method = Case {
             proved,
             person: Some(person(1)),
-            enrolment: Enrolment::NeedsMethod,
+            enrolment: Enrolment::SettingUp(MethodKind::Totp),
             ..FRESH
         };
-        assert_eq!(step(&needs_method), NextStep::EnrolTotp);
+        assert_eq!(step(&needs_method), NextStep::Enrol(MethodKind::Totp));
     }
 }
 
@@ -159,13 +159,13 @@ fn attack_21_a_fresh_session_answers_only_who_has_not_begun() {
         session: SessionAnswer::FreshEnough,
         ..FRESH
     };
-    assert_eq!(step(&begun), NextStep::AskTotp);
+    assert_eq!(step(&begun), NextStep::AskSecondFactor);
     let enrolling = Case {
-        enrolment: Enrolment::NeedsMethod,
+        enrolment: Enrolment::SettingUp(MethodKind::Totp),
         session: SessionAnswer::FreshEnough,
         ..FRESH
     };
-    assert_eq!(step(&enrolling), NextStep::EnrolTotp);
+    assert_eq!(step(&enrolling), NextStep::Enrol(MethodKind::Totp));
 }
 
 #[test]
@@ -216,7 +216,7 @@ fn notices_are_shown_after_both_factors_and_before_the_answer() {
             person: noticed,
             ..FRESH
         }),
-        NextStep::AskTotp
+        NextStep::AskSecondFactor
     );
     assert_eq!(
         step(&Case {

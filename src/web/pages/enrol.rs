@@ -5,6 +5,7 @@ use std::time::Duration;
 use askama::Template;
 
 use super::{CsrfToken, Frame, qr::Qr, waiting_time};
+use crate::app::enrol::MethodKind;
 
 /// What the page has to say about the last code.
 #[derive(Clone, Debug)]
@@ -51,6 +52,20 @@ pub struct ChoosePasswordPage<'a> {
     pub min_length: usize,
     /// What was wrong with the last one.
     pub problem: Option<String>,
+}
+
+/// What the person can set up, one button each.
+#[derive(Debug, Template)]
+#[template(path = "enrol/choose.html")]
+pub struct ChooseMethodPage<'a> {
+    /// What stands around the page.
+    pub frame: &'a Frame,
+    /// Where the forms go.
+    pub action: String,
+    /// For the forms.
+    pub csrf: CsrfToken,
+    /// What is offered, in this order.
+    pub offered: Vec<MethodKind>,
 }
 
 /// The new secret in three forms, and the form that asks for a code before it counts.

@@ -5,7 +5,9 @@ use std::{collections::BTreeSet, path::Path, time::Duration};
 use super::{
     CsrfToken, Frame, Moment,
     account::{AccountPage, Method, SessionLine, SignInLine},
-    enrol::{ChoosePasswordPage, ConfirmState, EnrolDonePage, TotpEnrolPage, in_fours},
+    enrol::{
+        ChooseMethodPage, ChoosePasswordPage, ConfirmState, EnrolDonePage, TotpEnrolPage, in_fours,
+    },
     outcome::{
         AutoSubmitPage, ErrorKind, ErrorPage, HomePage, OtherBrowserPage, SignOutPage,
         SignOutScope, SignedInHere, SignedOutPage, StartAgain, StartAgainPage,
@@ -16,7 +18,7 @@ use super::{
         TotpPage, TotpState, Username,
     },
 };
-use crate::base::clock::Timestamp;
+use crate::{app::enrol::MethodKind, base::clock::Timestamp};
 
 const ACTION: &str = "/sign-in/att_aaaaaaaaaaaaaaaaaaaaaaaaaa";
 
@@ -161,6 +163,13 @@ fn samples(frame: &Frame, words: &Words) -> Vec<(String, String)> {
         add(&format!("enrol-password-{name}"), &page);
     }
     let next = ACTION.to_owned();
+    let page = ChooseMethodPage {
+        frame,
+        action: format!("{ACTION}/choose"),
+        csrf: csrf(),
+        offered: MethodKind::ALL.to_vec(),
+    };
+    add("enrol-choose", &page);
     add("enrol-done", &EnrolDonePage { frame, next });
 
     let happened = [

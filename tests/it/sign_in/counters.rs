@@ -3,7 +3,7 @@
 use std::{future::Future as _, pin::pin, task::Poll};
 
 use claimbridge::{
-    app::{App, prove::Guess, sign_in::Browser},
+    app::{App, enrol::Confirm, prove::Guess, sign_in::Browser},
     base::{ids::AttemptId, secret::Secret},
     storage::Store,
 };
@@ -82,7 +82,13 @@ impl Guesser {
             }
             Door::Code => app.submit_code(attempt, cookies, text).await,
             Door::Pass => app.submit_pass(attempt, cookies, &self.upn, &secret).await,
-            Door::Confirm => app.confirm_method(attempt, cookies, "desk", text).await,
+            Door::Confirm => {
+                let confirm = app.confirm_totp(attempt, cookies, "desk", text).await;
+                confirm.map(|confirm| match confirm {
+                    Confirm::Added(_) => Guess::Right,
+                    Confirm::Refused(guess) => guess,
+                })
+            }
         };
         guess.unwrap()
     }

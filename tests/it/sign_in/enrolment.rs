@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use claimbridge::{app::passes::PassOptions, directory::PassReuse};
+use claimbridge::{
+    app::{enrol::Confirm, passes::PassOptions},
+    directory::PassReuse,
+};
 
-use crate::support::{PASSWORD, World, entra};
+use crate::support::{Browser, PASSWORD, Person, World, entra};
 
 #[tokio::test]
 async fn attack_37_a_password_alone_never_shows_an_enrolment_page() {
@@ -22,7 +25,7 @@ async fn attack_37_a_password_alone_never_shows_an_enrolment_page() {
     let attempt = browser.at.split('/').nth(2).unwrap().parse().unwrap();
     let view = world
         .app()
-        .new_method(&attempt, &browser.app_cookies())
+        .new_totp_of(&attempt, &browser.app_cookies())
         .await;
     assert!(view.is_err());
 }
@@ -356,8 +359,8 @@ async fn attack_6_an_enrolment_that_is_confirmed_twenty_times_at_once_adds_one_m
             let app = std::sync::Arc::clone(&world.nodes[number % world.nodes.len()].app);
             let (attempt, cookies, code) = (attempt.clone(), cookies.clone(), code.clone());
             tokio::spawn(async move {
-                let confirmed = app.confirm_method(&attempt, &cookies, "desk", &code).await;
-                confirmed.is_ok_and(|guess| guess == claimbridge::app::prove::Guess::Right)
+                let confirmed = app.confirm_totp(&attempt, &cookies, "desk", &code).await;
+                confirmed.is_ok_and(|confirmed| matches!(confirmed, Confirm::Added(_)))
             })
         })
         .collect();
@@ -370,7 +373,7 @@ async fn attack_6_an_enrolment_that_is_confirmed_twenty_times_at_once_adds_one_m
     world.advance(30);
     let again = world
         .app()
-        .confirm_method(&attempt, &cookies, "desk", "000000")
+        .confirm_totp(&attempt, &cookies, "desk", "000000")
         .await;
     assert!(again.is_err());
     let mut tx = world.app().store().read().await.unwrap();
@@ -378,4 +381,96 @@ async fn attack_6_an_enrolment_that_is_confirmed_twenty_times_at_once_adds_one_m
     let added = events.iter().filter(|event| event.kind() == "method-added");
     assert_eq!(added.count(), 1);
     assert_eq!(tx.totp_of(&user.id).await.unwrap().len(), 1);
+}
+
+/// Signs in to the account page and stays there.
+async fn at_the_account(world: &World, person: &Person) -> Browser {
+    let mut browser = world.browser();
+    let page = browser.get("/account").await;
+    assert!(page.asks_for_password(), "{}", page.text());
+    browser.submit_password(person.upn(), PASSWORD).await;
+    let page = browser.submit_code(&person.code(world.now())).await;
+    assert_eq!(browser.at, "/account");
+    assert!(page.text().contains("Your account"), "{}", page.text());
+    browser
+}
+
+async fn receipts(world: &World, person: &Person) -> usize {
+    let mut tx = world.app().store().read().await.unwrap();
+    tx.receipts_of(&person.user.id, 100).await.unwrap().len()
+}
+
+#[tokio::test]
+async fn a_person_signs_in_to_the_own_account_and_no_token_leaves() {
+    let world = World::new().await;
+    let person = world.ready("agent1@contoso.com").await;
+    let before = receipts(&world, &person).await;
+    let mut browser = world.browser();
+    let page = browser.get("/account").await;
+    assert!(page.asks_for_password() && browser.at.starts_with("/sign-in/"));
+    // The password alone shows nothing of the account.
+    browser.submit_password(person.upn(), PASSWORD).await;
+    let page = browser.get("/account").await;
+    assert!(page.asks_for_password(), "{}", page.text());
+    let mut browser = at_the_account(&world, &person).await;
+    assert!(browser.get("/account").await.answer().is_none());
+    assert_eq!(receipts(&world, &person).await, before);
+}
+
+#[tokio::test]
+async fn attack_6_a_method_is_added_after_fresh_proofs_only() {
+    let world = World::new().await;
+    let person = world.ready("agent1@contoso.com").await;
+    let mut browser = at_the_account(&world, &person).await;
+    // Five minutes are fresh; the new secret confirms itself and the way leads back.
+    world.advance(300);
+    let page = browser.press("/account/add").await;
+    let secret = page.totp_secret();
+    let code = |at| {
+        claimbridge::factor::totp::code_at(
+            &secret,
+            claimbridge::directory::TotpParameters::default(),
+            at,
+        )
+        .unwrap()
+    };
+    let attempt = browser.at.clone();
+    let page = browser.confirm(&code(world.now())).await;
+    assert_eq!(browser.at, "/account");
+    assert_eq!(page.text().matches("Code generator").count(), 2);
+    // Replayed, it shows no secret and adds nothing.
+    let page = browser.get(&attempt).await;
+    assert!(!page.body.contains("otpauth"), "{}", page.text());
+    // A moment later both factors are asked for again, and lead back to the account.
+    world.advance(1);
+    let page = browser.press("/account/add").await;
+    assert!(
+        page.asks_for_password() && !page.body.contains("otpauth"),
+        "{}",
+        page.text()
+    );
+    world.advance(60);
+    browser.submit_password(person.upn(), PASSWORD).await;
+    browser.submit_code(&person.code(world.now())).await;
+    // What was added since the last sign-in is said first.
+    let page = browser.submit(&[]).await;
+    assert_eq!(browser.at, "/account", "{}", page.text());
+    let page = browser.press("/account/add").await;
+    assert!(page.body.contains("otpauth"), "{}", page.text());
+}
+
+#[tokio::test]
+async fn attack_6_an_enrolment_from_the_account_ends_with_its_session() {
+    let world = World::new().await;
+    let person = world.ready("agent1@contoso.com").await;
+    let mut browser = at_the_account(&world, &person).await;
+    let page = browser.press("/account/add").await;
+    assert!(page.body.contains("otpauth"), "{}", page.text());
+    let open = browser.at.clone();
+    let mut tab = browser.clone();
+    tab.get("/account").await;
+    let page = tab.press("/sign-out").await;
+    assert!(page.text().contains("signed out"), "{}", page.text());
+    let page = browser.get(&open).await;
+    assert!(!page.body.contains("otpauth"), "{}", page.text());
 }

@@ -131,7 +131,7 @@ async fn attack_6_a_pass_opens_nothing_in_the_attempt_of_another_person() {
                 .await;
             assert_eq!(guess.unwrap(), Guess::Wrong, "{name}");
         }
-        let view = world.app().new_method(&side.attempt, &side.cookies).await;
+        let view = world.app().new_totp_of(&side.attempt, &side.cookies).await;
         assert!(view.is_err(), "no enrolment is open");
     }
     // Nothing was used up by it.
@@ -163,5 +163,5 @@ async fn attack_19_a_pass_of_another_domain_s_person_opens_nothing() {
         .await;
     assert_eq!(opened.unwrap_err().code().code, "CB-SIGNIN-007");
     let cookies = browser.app_cookies();
-    assert!(world.app().new_method(&attempt, &cookies).await.is_err());
+    assert!(world.app().new_totp_of(&attempt, &cookies).await.is_err());
 }

@@ -202,6 +202,14 @@ impl Browser {
         self.post(&action, &fields).await
     }
 
+    /// Presses the button whose form goes to that address.
+    pub async fn press(&mut self, action: &str) -> Page {
+        let page = self.page.clone().expect("a page");
+        let form = page.forms().into_iter().find(|form| form.action == action);
+        let form = form.unwrap_or_else(|| panic!("no button to {action}: {}", page.text()));
+        self.send_form(&form, &[]).await
+    }
+
     pub async fn submit_password(&mut self, upn: &str, password: &str) -> Page {
         let has_name = self.page.as_ref().is_some_and(|page| {
             page.forms().iter().any(|form| {

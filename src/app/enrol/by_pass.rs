@@ -1,0 +1,107 @@
+//! A temporary access pass opens enrolment, never a claim.
+
+use super::ENROLMENT_LIFETIME;
+use crate::{
+    app::{
+        App, Error,
+        error::SupportCode,
+        guess::{Counter, Named, TypedName},
+        passes::pass_tag,
+        prove::Guess,
+        sign_in::Browser,
+    },
+    audit::{Actor, Event},
+    base::{ids::AttemptId, secret::Secret},
+    storage::{EnrolmentRow, OpenedBy},
+};
+
+impl App {
+    /// Redeems a pass: opens enrolment in this attempt.
+    pub async fn submit_pass(
+        &self,
+        id: &AttemptId,
+        browser: &Browser,
+        name: &str,
+        pass: &Secret<String>,
+    ) -> Result<Guess, Error> {
+        let now = self.now();
+        // Pay.
+        let name = TypedName::read(name);
+        let mut tx = self.store.begin().await?;
+        let attempt = self.open_attempt(&mut tx, id, browser).await?;
+        let named = self.named(&mut tx, &attempt, name).await?;
+        let buckets = self
+            .buckets(&mut tx, Counter::Pass, &named, browser)
+            .await?;
+        if let Some(until) = self.pay(&mut tx, Counter::Pass, &buckets, &named).await? {
+            tx.commit().await?;
+            return Ok(Guess::Wait(until));
+        }
+        tx.commit().await?;
+
+        // Check and consume, in one conditional update.
+        let Named::Known(user) = named else {
+            self.note_unknown_name().await?;
+            return Ok(Guess::Wrong);
+        };
+        let mut tx = self.store.begin().await?;
+        let tag = pass_tag(&self.sealing, &user.id, pass.expose());
+        let accepted = match user.disabled_at {
+            Some(_) => None,
+            None => tx.consume_pass(&user.id, &tag, now).await?,
+        };
+        let Some(accepted) = accepted else {
+            tx.append(
+                Actor::Person,
+                Some(user.id),
+                Event::PassRefused {
+                    attempt: id.clone(),
+                },
+            );
+            tx.commit().await?;
+            return Ok(Guess::Wrong);
+        };
+        let attempt = self.open_attempt(&mut tx, id, browser).await?;
+        let scene = self.scene(&mut tx, attempt).await?;
+        if scene.is_of_other_than(&user.id) || !tx.set_attempt_user(id, &user.id).await? {
+            return Err(Error::denied(
+                &SupportCode::PERSON_CHANGED,
+                "an attempt of another person",
+            ));
+        }
+        if !self
+            .may_answer(&mut tx, &user, &scene.attempt.request)
+            .await?
+        {
+            return Err(Error::denied(
+                &SupportCode::OTHER_DOMAIN,
+                "a pass of another domain's person",
+            ));
+        }
+        let expires_at = now.plus(ENROLMENT_LIFETIME).min(scene.attempt.expires_at);
+        let row = EnrolmentRow {
+            attempt: id.clone(),
+            user: user.id.clone(),
+            opened_by: OpenedBy::Pass(accepted.id.clone()),
+            method: None,
+            credential: None,
+            expires_at,
+            finished_at: None,
+            tag: String::new(),
+        };
+        let row = self
+            .prepared(&mut tx, row, &scene.attempt.browser, &user, None)
+            .await?;
+        tx.insert_enrolment(&row).await?;
+        self.give_back(&mut tx, &buckets).await?;
+        let event = Event::PassAccepted {
+            pass: accepted.id,
+            attempt: id.clone(),
+        };
+        tx.append(Actor::Person, Some(user.id.clone()), event);
+        tx.add_notice(&user.id, "pass-accepted", &accepted.issued_by, now)
+            .await?;
+        tx.commit().await?;
+        Ok(Guess::Right)
+    }
+}

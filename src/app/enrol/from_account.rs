@@ -1,0 +1,55 @@
+//! Adding a further method from the account page, on the strength of fresh proofs.
+
+use super::ENROLMENT_LIFETIME;
+use crate::{
+    app::{
+        App, Error,
+        account::FreshSession,
+        sign_in::{Begun, Browser},
+    },
+    base::{browser::CookieToken, ids::AttemptId},
+    signin::attempt::Attempt,
+    storage::{EnrolmentRow, InsertAttempt, OpenedBy},
+};
+
+impl App {
+    /// Opens enrolment for the person of a fresh session, in an attempt of its own.
+    pub async fn add_method(&self, fresh: FreshSession, browser: &Browser) -> Result<Begun, Error> {
+        let now = self.now();
+        let FreshSession { user, session } = fresh;
+        let (id, binding) =
+            self.with_random(|random| (AttemptId::random(random), CookieToken::random(random)));
+        let attempt = Attempt {
+            id: id.clone(),
+            browser: binding.hash(),
+            request: self.account_request("/account", None),
+            user: Some(user.id.clone()),
+            created_at: now,
+            expires_at: now.plus(self.settings.attempt_lifetime),
+            answered_at: None,
+        };
+        let row = EnrolmentRow {
+            attempt: id.clone(),
+            user: user.id.clone(),
+            opened_by: OpenedBy::Session(session.id),
+            method: None,
+            credential: None,
+            expires_at: now.plus(ENROLMENT_LIFETIME).min(attempt.expires_at),
+            finished_at: None,
+            tag: String::new(),
+        };
+        let mut tx = self.store.begin().await?;
+        if tx.insert_attempt(&attempt, &browser.source).await? != InsertAttempt::Inserted {
+            return Err(Error::internal("a random request id was drawn twice"));
+        }
+        let row = self
+            .prepared(&mut tx, row, &attempt.browser, &user, None)
+            .await?;
+        tx.insert_enrolment(&row).await?;
+        tx.commit().await?;
+        Ok(Begun {
+            attempt: id,
+            binding: Some(binding),
+        })
+    }
+}
