@@ -10,8 +10,9 @@ use proptest::prelude::*;
 use crate::saml_kit::{Agent, NOW, entra};
 
 /// Configured domains, some within others.
-const CONFIGURED: [&str; 5] = [
+const CONFIGURED: [&str; 6] = [
     "contoso.com",
+    "evilcontoso.com",
     "eu.contoso.com",
     "fabrikam.com",
     "xn--bcher-kva.example",
@@ -20,7 +21,7 @@ const CONFIGURED: [&str; 5] = [
 
 /// Domains that nobody configured, each near to one that is.
 const STRANGERS: [&str; 14] = [
-    "evilcontoso.com",
+    "notcontoso.com",
     "contoso.com.evil.com",
     "us.contoso.com",
     "a.eu.contoso.com",

@@ -284,3 +284,11 @@ fn entry_context() -> (Vec<u8>, Context) {
     static ENTRY: std::sync::OnceLock<(Vec<u8>, Context)> = std::sync::OnceLock::new();
     ENTRY.get_or_init(|| entry("good")).clone()
 }
+
+#[test]
+fn attack_18_an_encrypted_assertion_is_not_taken_for_a_plain_one() {
+    for (name, report) in judged("saml-002-encrypted") {
+        assert_eq!(outcome(&report), Outcome::Rejected, "{name}");
+        assert!(report.broken().contains(&"CB-SAML-002"), "{name}");
+    }
+}

@@ -165,3 +165,19 @@ async fn attack_19_a_pass_of_another_domain_s_person_opens_nothing() {
     let cookies = browser.app_cookies();
     assert!(world.app().new_totp_of(&attempt, &cookies).await.is_err());
 }
+
+/// Whose attempt it is may be known although nothing is proved any more.
+#[tokio::test]
+async fn attack_1_a_code_alone_is_not_taken_where_the_person_is_known() {
+    let world = World::new().await;
+    let [side, _] = two_sides(&world).await;
+    // A new pass takes back what was proved and leaves the place.
+    world.issue_pass(&side.upn).await;
+    let guess = world
+        .app()
+        .submit_code(&side.attempt, &side.cookies, &side.code)
+        .await;
+    assert_eq!(guess.unwrap_err().category(), Category::Denied);
+    let mut tx = world.app().store().read().await.unwrap();
+    assert!(tx.evidence_of(&side.attempt).await.unwrap().is_empty());
+}
