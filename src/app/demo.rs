@@ -41,6 +41,7 @@ impl App {
                     upn,
                     display_name: display_name.to_owned(),
                     immutable_id: None,
+                    groups: Vec::new(),
                     password: Some(password),
                 },
                 OPERATOR,

@@ -19,6 +19,8 @@ pub mod domains;
 pub mod enrol;
 /// Errors: six categories and a support code.
 pub mod error;
+/// Groups of people.
+pub mod groups;
 /// Paying for guesses.
 mod guess;
 /// What happened in one attempt.
@@ -27,6 +29,8 @@ pub mod history;
 pub mod issue;
 /// Signing keys and the master key.
 pub mod keys;
+/// The FIDO metadata in use.
+pub mod metadata;
 /// Opening the database.
 pub mod opening;
 /// Temporary access passes, for operators.
@@ -85,6 +89,7 @@ pub struct App {
     hashing: Arc<Semaphore>,
     assertion_key: SigningKey,
     refused: refused::Tally,
+    metadata: metadata::Holder,
 }
 
 /// What an [`App`] is made of.
@@ -126,6 +131,7 @@ impl App {
             hashing: Arc::new(Semaphore::new(HASHES_AT_ONCE)),
             assertion_key,
             refused: refused::Tally::default(),
+            metadata: metadata::Holder::default(),
         })
     }
 

@@ -3,8 +3,12 @@
 use std::time::Duration;
 
 use crate::{
-    base::text::DomainName, factor::password::HashCost, relying_party::RelyingParty,
-    session::SessionPolicy, signin::lockout::Delays,
+    base::text::DomainName,
+    directory::MethodPolicy,
+    factor::{password::HashCost, webauthn::policy::WebAuthnPolicy},
+    relying_party::RelyingParty,
+    session::{Desk, SessionPolicy},
+    signin::lockout::Delays,
 };
 
 /// The settings of a running identity provider.
@@ -28,6 +32,12 @@ pub struct Settings {
     pub source_delays: Delays,
     /// Attempts that one address may have begun without anybody proving anything in them.
     pub open_attempts_per_source: u32,
+    /// Whether people sit at shared PCs without phones.
+    pub desk: Desk,
+    /// Which kinds of methods, and how many at least, by groups.
+    pub methods: MethodPolicy,
+    /// Which security keys count.
+    pub webauthn: WebAuthnPolicy,
     /// The cost of password hashing.
     pub hash_cost: HashCost,
     /// What pages and authenticator programs call this service.

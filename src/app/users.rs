@@ -4,7 +4,7 @@
 //! that person; so each of these ends the person's sessions and attempts, is an event
 //! that names the operator, and is shown to the person at the next sign-in.
 
-use super::{App, Error, guess::in_a_row};
+use super::{App, Error, groups::join, guess::in_a_row};
 use crate::{
     audit::{Actor, Event, Receipt},
     base::{
@@ -13,10 +13,12 @@ use crate::{
         text::Upn,
     },
     claims::require_domain,
-    directory::{AccessPass, ImmutableId, PasswordCredential, TotpCredential, User, identity_tag},
+    directory::{
+        AccessPass, GroupName, ImmutableId, PasswordCredential, TotpCredential, User, identity_tag,
+    },
     factor::password::require_length,
     session::SessionRow,
-    storage::{InsertUser, ReadTx, SetImmutableId, Tx},
+    storage::{InsertUser, ReadTx, SetImmutableId, StoredEvent, Tx},
 };
 
 /// Someone to add.
@@ -30,6 +32,8 @@ pub struct NewUser {
     pub immutable_id: Option<ImmutableId>,
     /// A first password, if one is given.
     pub password: Option<Secret<String>>,
+    /// The groups the person is in.
+    pub groups: Vec<GroupName>,
 }
 
 /// A person with everything an operator wants to see.
@@ -45,6 +49,10 @@ pub struct UserView {
     pub last_mfa: Option<Receipt>,
     /// A pass that could be used.
     pub live_pass: Option<AccessPass>,
+    /// The groups the person is in.
+    pub groups: Vec<GroupName>,
+    /// The last time that something of this person was refused.
+    pub last_refusal: Option<StoredEvent>,
 }
 
 /// What there is of a password.
@@ -108,6 +116,9 @@ impl App {
                 upn: user.upn.to_string(),
             },
         );
+        for group in &new.groups {
+            join(&mut tx, &user.id, group, operator).await?;
+        }
         if let Some(phc) = password {
             self.store_password(&mut tx, &user.id, phc, Actor::Operator(operator.to_owned()))
                 .await?;
@@ -173,12 +184,16 @@ impl App {
         let methods = tx.totp_of(&user.id).await?;
         let last_mfa = tx.receipts_of(&user.id, 1).await?.into_iter().next();
         let live_pass = tx.live_pass_of(&user.id, self.now()).await?;
+        let groups = tx.groups_of(&user.id).await?;
+        let last_refusal = tx.last_refusal_of(&user.id).await?;
         Ok(UserView {
             user,
             password,
             methods,
             last_mfa,
             live_pass,
+            groups,
+            last_refusal,
         })
     }
 

@@ -97,6 +97,12 @@ pub enum Event {
     },
     /// A method was taken away.
     MethodRevoked { credential: CredentialId },
+    /// A person was put into a group: other rules apply.
+    GroupJoined { group: String },
+    /// A person was taken out of a group.
+    GroupLeft { group: String },
+    /// A FIDO metadata file is used from now on.
+    MetadataUsed { number: u64, entries: u64 },
     /// The value by which Entra knows the person was set.
     ImmutableIdSet { value: String },
     /// It was replaced.

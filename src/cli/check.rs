@@ -5,8 +5,18 @@ use std::{io::Write, path::Path};
 use clap::Args;
 use serde_json::json;
 
-use super::Failure;
-use crate::config::{Config, Problem};
+use super::{
+    Failure,
+    metadata_file::{MDS_FILE, MetadataFile, day, in_words},
+};
+use crate::{
+    base::clock::{Clock as _, SystemClock, Timestamp},
+    config::{Config, Problem},
+    factor::webauthn::{
+        metadata::{Freshness, Metadata, verify_metadata},
+        policy::Reaction,
+    },
+};
 
 /// Validate the configuration and report every problem at once.
 #[derive(Args, Debug)]
@@ -23,8 +33,17 @@ pub fn run(
     environment: impl Iterator<Item = (String, String)>,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
+    let now = SystemClock.now();
+    let mut metadata = None;
     let problems = match Config::load(path, environment) {
-        Ok(config) => tls_problem(&config).into_iter().collect(),
+        Ok(config) => {
+            let mut problems: Vec<Problem> = tls_problem(&config).into_iter().collect();
+            match read_metadata(&config, now) {
+                Ok(read) => metadata = read,
+                Err(problem) => problems.push(problem),
+            }
+            problems
+        }
         Err(problems) => problems.0,
     };
     if args.json {
@@ -32,15 +51,23 @@ pub fn run(
             .iter()
             .map(|problem| json!({"key": problem.key, "text": problem.text}))
             .collect();
-        writeln!(
-            out,
-            "{}",
-            json!({"good": list.is_empty(), "problems": list})
-        )?;
+        let mut value = json!({"good": list.is_empty(), "problems": list});
+        if let Some(metadata) = &metadata {
+            value["metadata"] = json!({
+                "number": metadata.number(),
+                "models": metadata.entries().len(),
+                "next_update": day(metadata.next_update()),
+                "stale": metadata.freshness(now) == Freshness::Stale,
+            });
+        }
+        writeln!(out, "{value}")?;
     }
     match problems.as_slice() {
         [] if args.json => Ok(()),
         [] => {
+            if let Some(metadata) = &metadata {
+                writeln!(out, "{}", in_words(metadata, now))?;
+            }
             writeln!(out, "The configuration is good.")?;
             Ok(())
         }
@@ -49,6 +76,30 @@ pub fn run(
             Err(Failure::no(lines.join("\n")))
         }
     }
+}
+
+/// The metadata file, if one is configured. Whether an older one replaces a newer one is
+/// seen by `serve` only, which has the database.
+fn read_metadata(config: &Config, now: Timestamp) -> Result<Option<Metadata>, Problem> {
+    let problem = |key: &str, text: String| Problem {
+        key: key.to_owned(),
+        text,
+    };
+    let Some(file) = MetadataFile::of(&config.policy.webauthn) else {
+        return Ok(None);
+    };
+    let (bytes, roots) = file.read().map_err(|(key, text)| problem(key, text))?;
+    let metadata = verify_metadata(&bytes, &roots, None, now)
+        .map_err(|error| problem(MDS_FILE, error.to_sentence()))?;
+    let policy = &config.policy.webauthn.policy;
+    if metadata.freshness(now) == Freshness::Stale && policy.stale_metadata == Reaction::Refuse {
+        let text = format!(
+            "FIDO published a newer file by {}, so that no key can be added; download it from https://mds3.fidoalliance.org",
+            day(metadata.next_update())
+        );
+        return Err(problem(MDS_FILE, text));
+    }
+    Ok(Some(metadata))
 }
 
 /// A certificate and key that are there but do not fit.

@@ -14,6 +14,7 @@ mod init;
 pub mod inspect;
 mod inspect_output;
 mod keys;
+mod metadata_file;
 mod migrate;
 mod open;
 mod operator;
@@ -21,6 +22,7 @@ mod relying_party;
 mod serve;
 mod start;
 mod user;
+mod user_group;
 mod user_import;
 mod user_list;
 

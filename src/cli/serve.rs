@@ -14,7 +14,9 @@ use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
 use super::{
-    Failure, open,
+    Failure,
+    metadata_file::MetadataFile,
+    open,
     start::{self, Started},
 };
 use crate::{
@@ -65,6 +67,10 @@ pub async fn run(
         router,
         health,
     } = start::start(&config, migrations, Arc::new(SystemClock)).await?;
+    let mut metadata = MetadataFile::of(&config.policy.webauthn);
+    if let Some(file) = &mut metadata {
+        file.load(&app).await?;
+    }
     writeln!(
         out,
         "{} is served on {}.",
@@ -83,16 +89,19 @@ pub async fn run(
     };
     let people = web::serve::serve(listener, tls, router, start::stop_signal());
     // Not aborted: counts that are being written are not in memory any more.
-    let upkeep = upkeep(&app, start::stop_signal());
+    let upkeep = upkeep(&app, metadata, start::stop_signal());
     tokio::join!(people, ops, upkeep);
     write_counts(&app).await;
     Ok(())
 }
 
 /// Every five minutes: forgets what ended. Any node may; all may at once. Every five
-/// seconds: writes what was refused meanwhile.
-async fn upkeep(app: &App, stop: impl Future<Output = ()>) {
+/// seconds: writes what was refused meanwhile. Every minute, and when asked by SIGHUP:
+/// reads the metadata file again if it has changed.
+async fn upkeep(app: &App, mut metadata: Option<MetadataFile>, stop: impl Future<Output = ()>) {
     let mut stop = pin!(stop);
+    let mut asked = start::ReloadSignal::new();
+    let mut look = tokio::time::interval(Duration::from_mins(1));
     let mut forget = tokio::time::interval(Duration::from_mins(5));
     let mut count = tokio::time::interval(Duration::from_secs(5));
     loop {
@@ -106,6 +115,12 @@ async fn upkeep(app: &App, stop: impl Future<Output = ()>) {
                 }
             },
             _ = count.tick() => write_counts(app).await,
+            _ = look.tick() => if let Some(file) = &mut metadata {
+                file.reload_changed(app).await;
+            },
+            () = asked.next() => if let Some(file) = &mut metadata {
+                file.reload(app).await;
+            },
         }
     }
 }

@@ -64,3 +64,30 @@ pub async fn stop_signal() {
         () = terminate => {}
     }
 }
+
+/// SIGHUP: read again what may have changed. Without it the signal would end the process.
+pub struct ReloadSignal {
+    #[cfg(unix)]
+    hangup: Option<tokio::signal::unix::Signal>,
+}
+
+impl ReloadSignal {
+    /// From now on the signal asks; inside the runtime.
+    pub fn new() -> Self {
+        Self {
+            #[cfg(unix)]
+            hangup: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok(),
+        }
+    }
+
+    /// Ends when it is asked the next time.
+    pub async fn next(&mut self) {
+        #[cfg(unix)]
+        if let Some(hangup) = &mut self.hangup
+            && hangup.recv().await.is_some()
+        {
+            return;
+        }
+        std::future::pending::<()>().await;
+    }
+}

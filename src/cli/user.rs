@@ -13,7 +13,7 @@ use std::{
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::{Failure, open, operator, user_import, user_list};
+use super::{Failure, open, operator, user_group, user_import, user_list};
 use crate::{
     app::{
         App,
@@ -22,7 +22,7 @@ use crate::{
     },
     base::{clock::Timestamp, secret::Secret, text::Upn},
     config::{Config, parse_duration},
-    directory::{ImmutableId, PassReuse},
+    directory::{GroupName, ImmutableId, PassReuse},
 };
 
 /// People: add, show, list, import, passes, passwords.
@@ -45,6 +45,9 @@ pub enum UserCommand {
     SetPassword(PasswordArgs),
     Pass(PassArgs),
     Sessions(SessionsArgs),
+    /// Put a person into a group of [[policy.group]], take out of one, or list.
+    #[command(subcommand)]
+    Group(user_group::GroupCommand),
     /// Take away methods, password, passes and sessions; the person begins anew with a pass.
     Reset(NameArgs),
 }
@@ -60,6 +63,9 @@ pub struct AddArgs {
     /// Entra's ImmutableID of the person; without it a new one is made.
     #[arg(long, value_name = "VALUE")]
     immutable_id: Option<ImmutableId>,
+    /// Put the person into this group; may be said several times.
+    #[arg(long = "group", value_name = "NAME")]
+    groups: Vec<GroupName>,
     /// Read a first password from standard input (one line).
     #[arg(long)]
     password_stdin: bool,
@@ -191,6 +197,7 @@ pub async fn run(
         }
         UserCommand::Pass(args) => pass(&args, &app, &config, &operator, out).await,
         UserCommand::Sessions(args) => sessions(&args, &app, &operator, out).await,
+        UserCommand::Group(command) => user_group::run(command, &app, &operator, out).await,
         UserCommand::Reset(args) => {
             app.reset_user(&args.upn, &operator).await?;
             said(
@@ -243,7 +250,9 @@ async fn add(args: AddArgs, app: &App, operator: &str, out: &mut dyn Write) -> R
         display_name: args.name,
         immutable_id: args.immutable_id,
         password,
+        groups: args.groups,
     };
+    let unruled = user_group::without_rules(app, &new.groups);
     let user = app.add_user(new, operator).await?;
     if args.json {
         return said(out, &user_list::user_json(&user).to_string());
@@ -251,7 +260,10 @@ async fn add(args: AddArgs, app: &App, operator: &str, out: &mut dyn Write) -> R
     let immutable_id = user.immutable_id.as_ref().map_or("", ImmutableId::as_str);
     said(
         out,
-        &format!("Added {} with the ImmutableID {immutable_id}.", user.upn),
+        &format!(
+            "Added {} with the ImmutableID {immutable_id}.{unruled}",
+            user.upn
+        ),
     )
 }
 

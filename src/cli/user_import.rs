@@ -27,10 +27,10 @@ use crate::{
         secret::Secret,
         text::{Upn, harmless_cell, plain_cell},
     },
-    directory::ImmutableId,
+    directory::{GroupName, ImmutableId},
 };
 
-/// Add people from CSV: columns upn, name, and if wanted immutable_id, password.
+/// Add people from CSV: columns upn, name, and if wanted immutable_id, password, groups (a;b).
 #[derive(Args, Debug)]
 pub struct ImportArgs {
     /// The file; - is standard input.
@@ -48,13 +48,14 @@ pub struct ImportArgs {
 
 /// What the first line may name. Who has a `disabled_at` is added disabled; `created_at`
 /// is `user export`'s and says nothing here.
-const COLUMNS: [&str; 6] = [
+const COLUMNS: [&str; 7] = [
     "upn",
     "name",
     "immutable_id",
     "password",
     "disabled_at",
     "created_at",
+    "groups",
 ];
 
 #[derive(Deserialize)]
@@ -67,6 +68,8 @@ struct Row {
     password: Option<Secret<String>>,
     #[serde(default)]
     disabled_at: Option<String>,
+    #[serde(default)]
+    groups: Option<String>,
 }
 
 /// A row that is good.
@@ -320,7 +323,7 @@ fn headers(csv: &mut csv::Reader<&[u8]>) -> Result<csv::StringRecord, Failure> {
         .find(|name| !headers.iter().any(|header| header == *name));
     match (missing, unknown) {
         (Some(name), _) => Err(Failure::usage(format!(
-            "the file has no column {name}; its first line names the columns: upn, name, and if wanted immutable_id, password"
+            "the file has no column {name}; its first line names the columns: upn, name, and if wanted immutable_id, password, groups"
         ))),
         (None, Some(name)) => Err(Failure::usage(format!(
             "there is no column {name:?}; take it out, or call it one of {}",
@@ -360,11 +363,18 @@ fn new_user(row: Row) -> Result<(NewUser, Account), String> {
         None | Some("") => Account::Active,
         Some(_) => Account::Disabled,
     };
+    let groups = plain_cell(row.groups.as_deref().unwrap_or_default())
+        .split(';')
+        .filter(|name| !name.trim().is_empty())
+        .map(str::parse::<GroupName>)
+        .collect::<Result<_, _>>()
+        .map_err(|error| format!("groups: {error}"))?;
     let new = NewUser {
         upn,
         display_name: plain_cell(&row.name).to_owned(),
         immutable_id,
         password: row.password.filter(|text| !text.expose().is_empty()),
+        groups,
     };
     Ok((new, account))
 }

@@ -1,6 +1,6 @@
 //! How people are shown, listed and exported.
 
-use std::io::Write;
+use std::{collections::BTreeMap, io::Write};
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use crate::{
         users::{PasswordState, UserView},
     },
     base::{clock::Timestamp, text::harmless_cell},
-    directory::{ImmutableId, User},
+    directory::{GroupName, ImmutableId, MethodKind, User},
 };
 
 /// How many people are read at once.
@@ -52,11 +52,12 @@ pub async fn list(args: &ListArgs, app: &App, out: &mut dyn Write) -> Result<(),
     if args.json {
         let mut separator = "[";
         each(app, |view| {
-            let value = if args.coverage {
+            let mut value = if args.coverage {
                 view_json(view)
             } else {
                 user_json(&view.user)
             };
+            value["groups"] = json!(view.groups);
             write!(out, "{separator}{value}")?;
             separator = ",\n";
             Ok(())
@@ -75,15 +76,12 @@ pub async fn list(args: &ListArgs, app: &App, out: &mut dyn Write) -> Result<(),
             "active"
         };
         write!(out, "{}\t{}\t{state}", user.upn, user.display_name)?;
+        if !view.groups.is_empty() {
+            write!(out, "\tgroups {}", joined(view, ", "))?;
+        }
         if args.coverage {
-            let methods = confirmed(view);
-            covered += usize::from(methods > 0);
-            let last = last_mfa(view).map_or_else(|| "never".to_owned(), Timestamp::to_rfc3339);
-            let password = password_word(view.password);
-            write!(
-                out,
-                "\tpassword {password}\tmethods {methods}\tlast MFA {last}"
-            )?;
+            covered += usize::from(confirmed(view) > 0);
+            write_coverage(view, out)?;
         }
         writeln!(out)?;
         Ok(())
@@ -111,8 +109,15 @@ pub async fn export(app: &App, out: &mut dyn Write) -> Result<(), Failure> {
     let unwritten =
         |error: csv::Error| Failure::service(format!("the list could not be written: {error}"));
     let mut csv = csv::Writer::from_writer(out);
-    csv.write_record(["upn", "name", "immutable_id", "disabled_at", "created_at"])
-        .map_err(unwritten)?;
+    csv.write_record([
+        "upn",
+        "name",
+        "immutable_id",
+        "disabled_at",
+        "created_at",
+        "groups",
+    ])
+    .map_err(unwritten)?;
     each(app, |view| {
         let user = &view.user;
         let immutable_id = user.immutable_id.as_ref().map_or("", ImmutableId::as_str);
@@ -125,6 +130,7 @@ pub async fn export(app: &App, out: &mut dyn Write) -> Result<(), Failure> {
                 .map(Timestamp::to_rfc3339)
                 .unwrap_or_default(),
             &user.created_at.to_rfc3339(),
+            &harmless_cell(&joined(view, ";")),
         ])
         .map_err(unwritten)
     })
@@ -161,6 +167,15 @@ fn view_json(view: &UserView) -> Value {
     value["covered"] = json!(confirmed(view) > 0);
     value["last_mfa_at"] = json!(last_mfa(view).map(Timestamp::to_rfc3339));
     value["last_without_mfa_at"] = Value::Null; // every answer carries it; there is no other door
+    value["methods_by_kind"] = json!(by_kind(view));
+    value["groups"] = json!(view.groups);
+    value["last_refusal"] = view.last_refusal.as_ref().map_or(Value::Null, |refusal| {
+        json!({
+            "at": refusal.at.to_rfc3339(),
+            "event": refusal.kind(),
+            "reason": refusal.event.get("reason"),
+        })
+    });
     value["pass_expires_at"] = json!(view.live_pass.as_ref().map(|p| p.expires_at.to_rfc3339()));
     value
 }
@@ -170,6 +185,44 @@ fn confirmed(view: &UserView) -> usize {
         .iter()
         .filter(|method| method.confirmed_at.is_some())
         .count()
+}
+
+/// How many confirmed methods there are of each kind.
+fn by_kind(view: &UserView) -> BTreeMap<MethodKind, usize> {
+    let mut counts: BTreeMap<MethodKind, usize> =
+        MethodKind::ALL.into_iter().map(|kind| (kind, 0)).collect();
+    counts.insert(MethodKind::Totp, confirmed(view));
+    counts
+}
+
+/// The columns of `--coverage`: password, methods by kind, last MFA, last refusal.
+fn write_coverage(view: &UserView, out: &mut dyn Write) -> Result<(), Failure> {
+    let kinds: Vec<String> = by_kind(view)
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(kind, count)| format!("{count} {kind}"))
+        .collect();
+    let methods = if kinds.is_empty() {
+        "none".to_owned()
+    } else {
+        kinds.join(", ")
+    };
+    let last = last_mfa(view).map_or_else(|| "never".to_owned(), Timestamp::to_rfc3339);
+    let refusal = view.last_refusal.as_ref().map_or_else(
+        || "never".to_owned(),
+        |refusal| format!("{} ({})", refusal.at, refusal.kind()),
+    );
+    write!(
+        out,
+        "\tpassword {}\tmethods {methods}\tlast MFA {last}\tlast refusal {refusal}",
+        password_word(view.password)
+    )?;
+    Ok(())
+}
+
+fn joined(view: &UserView, separator: &str) -> String {
+    let names: Vec<&str> = view.groups.iter().map(GroupName::as_str).collect();
+    names.join(separator)
 }
 
 fn last_mfa(view: &UserView) -> Option<Timestamp> {

@@ -9,6 +9,7 @@
 
 mod duration;
 mod entra;
+mod methods;
 mod problem;
 mod reader;
 /// The commented file that `init` writes.
@@ -25,14 +26,16 @@ use url::{Host, Url};
 
 pub use duration::parse_duration;
 pub use entra::Entra;
+pub use methods::WebAuthnSetting;
 pub use problem::{Problem, Problems};
 pub use reader::{CONFIG_VARIABLE, secret_file};
 
 use crate::{
     base::{address_range::AddressRange, clock::Timestamp, secret::Secret, text::DomainName},
+    directory::MethodPolicy,
     keys::sealing::MasterKey,
     relying_party::{cloud::ENTRA_SESSION_MAX_AGE, domain::new_domain},
-    session::SessionPolicy,
+    session::{Desk, SessionPolicy},
     signin::{attempt, lockout::Delays},
 };
 use reader::Reader;
@@ -104,6 +107,12 @@ pub struct Policy {
     pub pass_length: u32,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<AddressRange>,
+    /// Whether people sit at shared PCs without phones.
+    pub desk: Desk,
+    /// Which kinds of methods, and how many at least.
+    pub methods: MethodPolicy,
+    /// Which security keys.
+    pub webauthn: WebAuthnSetting,
 }
 
 /// What people see.
@@ -155,6 +164,7 @@ fn read(reader: &mut Reader) -> Option<Config> {
             .unwrap_or_else(|| "claimbridge".to_owned()),
         support_contact: reader.text("branding.support_contact"),
     };
+    methods::object_to_a_messy_desk(reader, &policy, &branding);
     Some(Config {
         public_url: public_url?,
         listen: listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
@@ -346,7 +356,8 @@ fn read_domains(reader: &mut Reader, public_url: Option<&Url>) -> Vec<DomainSett
 }
 
 fn read_policy(reader: &mut Reader) -> Policy {
-    let session = SessionPolicy::default();
+    let desk = methods::read_desk(reader);
+    let session = desk.longest_session().unwrap_or_default();
     let policy = Policy {
         session: SessionPolicy {
             idle: reader.duration("policy.session_idle", session.idle, MINUTE..=DAY),
@@ -378,6 +389,9 @@ fn read_policy(reader: &mut Reader) -> Policy {
         pass_lifetime: reader.duration("policy.pass_lifetime", HOUR, 10 * MINUTE..=30 * DAY),
         pass_length: reader.number("policy.pass_length", 16, 12..=48),
         trusted_proxies: reader.list("policy.trusted_proxies"),
+        desk,
+        methods: methods::read_methods(reader),
+        webauthn: methods::read_webauthn(reader, desk),
     };
     if policy.session.idle > policy.session.absolute {
         reader.object(

@@ -417,6 +417,9 @@ fn shown(key: &str) -> String {
         [section, index, name] if index.parse::<usize>().is_ok() => {
             format!("[[{section}]] {name}")
         }
+        [outer, section, index, name] if index.parse::<usize>().is_ok() => {
+            format!("[[{outer}.{section}]] {name}")
+        }
         _ => key.to_owned(),
     }
 }

@@ -74,6 +74,42 @@ master_key_file = "master.key"
 # pass_length = 16
 # Reverse proxies whose X-Forwarded-For is believed:
 # trusted_proxies = ["127.0.0.1"]
+# Kinds of methods that people may add and sign in with, and how many they must keep:
+# allowed_methods = ["totp", "oath-token", "security-key"]
+# minimum_methods = 1
+# Shared PCs and no phones: no QR codes, sessions of 5m unused and 1h in all that end with the
+# browser, attested keys only (needs mds_file). `check` names what contradicts it:
+# clean_desk = false
+
+# Security keys and passkeys. Which models, and whether a key may be synced, is asked when a key
+# is added and at each sign-in; attestation only when it is added.
+[policy.webauthn]
+# "required", or "preferred": a key that did not check PIN or fingerprint needs a password too.
+# user_verification = "preferred"
+# algorithms = ["ES256", "EdDSA", "RS256"]
+# "not-asked", "recorded", or "enforced": only keys for which a root in mds_file vouches.
+# attestation = "recorded"
+# Models by AAGUID: only these, or all but these. It is the key's own word unless attestation is enforced.
+# allowed_models = ["…"]
+# refused_models = ["…"]
+# Keys that are copied to other devices, and keys that name no model (U2F): "allowed" or "refused".
+# synced_passkeys = "allowed"
+# keys_without_model = "refused"
+# The metadata of the FIDO Alliance, downloaded from https://mds3.fidoalliance.org about once a month.
+# mds_file = "mds.jwt"
+# Certificates that may sign it instead of FIDO's:
+# mds_root_file = "mds-root.pem"
+# What a model does that FIDO reports as compromised, and what a file does that FIDO has replaced
+# since (it stops new keys, never sign-ins): "refuse" or "warn".
+# compromised_models = "refuse"
+# stale_metadata = "refuse"
+
+# Other rules for a group of people (`claimbridge user group add`). Who is in several may use what
+# any of them allows, and must keep the highest minimum. What is left out is as in [policy].
+# [[policy.group]]
+# name = "…"
+# allowed_methods = ["…"]
+# minimum_methods = …
 
 [branding]
 # name = "claimbridge"

@@ -378,3 +378,191 @@ fn a_file_that_is_no_toml_names_the_line() {
     let problems = load("public_url = \"https://idp.contoso.com\"\nlisten = \n", &[]).unwrap_err();
     assert!(problems[0].contains("line 2"), "{problems:?}");
 }
+
+const YUBIKEY: &str = "cb69481e-8ff7-4039-93ec-0a2729a154a8";
+
+/// What is wrong, by key, of a configuration that is good but for `more`.
+fn keys_of_problems(folder: &TempDir, more: &str) -> Vec<String> {
+    fs::write(folder.path().join("claimbridge.toml"), with(more)).unwrap();
+    match load_in(folder, &[]) {
+        Ok(_) => Vec::new(),
+        Err(problems) => problems
+            .iter()
+            .map(|problem| problem.split(": ").next().unwrap().to_owned())
+            .collect(),
+    }
+}
+
+#[test]
+fn the_policy_of_keys_is_read() {
+    use crate::factor::webauthn::policy::{
+        Attestation, CoseAlgorithm, Models, Permission, Reaction, UserVerification, WebAuthnPolicy,
+    };
+    let folder = folder(LEAST);
+    fs::write(folder.path().join("mds.jwt"), "x").unwrap();
+    fs::write(folder.path().join("root.pem"), "x").unwrap();
+    let more = format!(
+        "[policy.webauthn]\nuser_verification = \"required\"\nalgorithms = [\"es256\", \"ES384\"]\n\
+         attestation = \"enforced\"\nallowed_models = [\"{YUBIKEY}\"]\nsynced_passkeys = \"refused\"\n\
+         keys_without_model = \"allowed\"\ncompromised_models = \"warn\"\nstale_metadata = \"warn\"\n\
+         mds_file = \"mds.jwt\"\nmds_root_file = \"root.pem\"\n"
+    );
+    fs::write(folder.path().join("claimbridge.toml"), with(&more)).unwrap();
+    let setting = load_in(&folder, &[]).unwrap().policy.webauthn;
+    assert_eq!(
+        setting.policy,
+        WebAuthnPolicy {
+            user_verification: UserVerification::Required,
+            algorithms: vec![CoseAlgorithm::ES256, CoseAlgorithm::ES384],
+            attestation: Attestation::Enforced,
+            models: Models::Only(vec![YUBIKEY.parse().unwrap()]),
+            synced: Permission::Refused,
+            without_model: Permission::Allowed,
+            compromised: Reaction::Warn,
+            stale_metadata: Reaction::Warn,
+        }
+    );
+    assert_eq!(setting.mds_file, Some(folder.path().join("mds.jwt")));
+    assert_eq!(setting.mds_root_file, Some(folder.path().join("root.pem")));
+
+    let except = format!("[policy.webauthn]\nrefused_models = [\"{YUBIKEY}\"]");
+    let models = load(&with(&except), &[])
+        .unwrap()
+        .policy
+        .webauthn
+        .policy
+        .models;
+    assert_eq!(models, Models::Except(vec![YUBIKEY.parse().unwrap()]));
+    let nobody = load(&with("[policy.webauthn]\nallowed_models = []"), &[]).unwrap();
+    assert_eq!(
+        nobody.policy.webauthn.policy.models,
+        Models::Only(Vec::new())
+    );
+}
+
+#[test]
+fn a_policy_of_keys_that_cannot_be_is_a_problem() {
+    for (line, key) in [
+        ("user_verification = \"discouraged\"", "user_verification"),
+        ("user_verification = true", "user_verification"),
+        ("algorithms = [\"none\"]", "algorithms"),
+        ("attestation = \"enforced\"", "attestation"),
+        ("attestation = \"direct\"", "attestation"),
+        ("allowed_models = [\"YubiKey\"]", "allowed_models"),
+        (
+            "refused_models = [\"00000000-0000-0000-0000-000000000000\"]",
+            "refused_models",
+        ),
+        ("mds_file = \"missing.jwt\"", "mds_file"),
+        ("stale_metadata = \"ignore\"", "stale_metadata"),
+    ] {
+        let folder = folder(LEAST);
+        let found = keys_of_problems(&folder, &format!("[policy.webauthn]\n{line}"));
+        assert!(
+            found
+                .iter()
+                .all(|found| *found == format!("policy.webauthn.{key}"))
+                && !found.is_empty(),
+            "{line}: {found:?}"
+        );
+    }
+    let two = format!(
+        "[policy.webauthn]\nallowed_models = [\"{YUBIKEY}\"]\nrefused_models = [\"{YUBIKEY}\"]"
+    );
+    assert!(problem(&two).contains("keep one of them"));
+    assert!(problem("[policy.webauthn]\nalgorithms = []").contains("no key counts"));
+    let folder = folder(LEAST);
+    fs::write(folder.path().join("root.pem"), "x").unwrap();
+    assert_eq!(
+        keys_of_problems(&folder, "[policy.webauthn]\nmds_root_file = \"root.pem\""),
+        ["policy.webauthn.mds_root_file"]
+    );
+}
+
+#[test]
+fn groups_have_rules_of_their_own() {
+    use crate::directory::MethodKind::{OathToken, SecurityKey, Totp};
+    let config = load(
+        &with(
+            "[policy]\nallowed_methods = [\"totp\"]\nminimum_methods = 2\n\
+             [[policy.group]]\nname = \"Desk\"\nallowed_methods = [\"security-key\", \"oath-token\"]\n\
+             [[policy.group]]\nname = \"guests\"\nminimum_methods = 1\n",
+        ),
+        &[],
+    )
+    .unwrap();
+    let methods = config.policy.methods;
+    let of = |group: &str| {
+        let policy = methods.for_groups(&[group.parse().unwrap()]);
+        (policy.allowed().to_vec(), policy.minimum())
+    };
+    assert_eq!(of("desk"), (vec![OathToken, SecurityKey], 2));
+    assert_eq!(of("guests"), (vec![Totp], 1));
+    assert_eq!(of("others"), (vec![Totp], 2));
+
+    for (more, key) in [
+        ("[policy]\nallowed_methods = []", "policy.allowed_methods"),
+        (
+            "[policy]\nallowed_methods = [\"sms\"]",
+            "policy.allowed_methods",
+        ),
+        ("[policy]\nminimum_methods = 0", "policy.minimum_methods"),
+        ("[policy]\nminimum_methods = 6", "policy.minimum_methods"),
+        (
+            "[[policy.group]]\nminimum_methods = 2",
+            "[[policy.group]] name",
+        ),
+        ("[[policy.group]]\nname = \"a;b\"", "[[policy.group]] name"),
+        (
+            "[[policy.group]]\nname = \"a\"\n[[policy.group]]\nname = \"A\"",
+            "[[policy.group]] name",
+        ),
+        (
+            "[[policy.group]]\nname = \"a\"\nalowed_methods = [\"totp\"]",
+            "[[policy.group]] alowed_methods",
+        ),
+    ] {
+        let found = keys_of_problems(&folder(LEAST), more);
+        assert!(found.contains(&key.to_owned()), "{more}: {found:?}");
+    }
+}
+
+#[test]
+fn at_a_clean_desk_the_defaults_are_the_profiles_and_contradictions_are_named() {
+    use crate::factor::webauthn::policy::{Attestation, Permission};
+    let folder = folder(LEAST);
+    fs::write(folder.path().join("mds.jwt"), "x").unwrap();
+    let file = "[policy.webauthn]\nmds_file = \"mds.jwt\"\n";
+    let good = format!(
+        "[policy]\nclean_desk = true\n{file}[branding]\nsupport_contact = \"the desk, extension 1234\""
+    );
+    assert_eq!(keys_of_problems(&folder, &good), Vec::<String>::new());
+    let policy = load_in(&folder, &[]).unwrap().policy;
+    assert_eq!(policy.desk, Desk::Clean);
+    assert_eq!(policy.session.idle, Duration::from_mins(5));
+    assert_eq!(policy.session.absolute, Duration::from_hours(1));
+    assert_eq!(policy.webauthn.policy.attestation, Attestation::Enforced);
+    assert_eq!(policy.webauthn.policy.synced, Permission::Refused);
+
+    let messy = "[policy]\nclean_desk = true\nsession_idle = \"6m\"\nsession_lifetime = \"2h\"\n\
+        [policy.webauthn]\nattestation = \"recorded\"\nsynced_passkeys = \"allowed\"\nkeys_without_model = \"allowed\"\n\
+        [branding]\nsupport_contact = \"help@contoso.com\"";
+    assert_eq!(
+        keys_of_problems(&folder, messy),
+        [
+            "policy.session_idle",
+            "policy.session_lifetime",
+            "policy.webauthn.attestation",
+            "policy.webauthn.mds_file",
+            "policy.webauthn.synced_passkeys",
+            "policy.webauthn.keys_without_model",
+            "branding.support_contact",
+        ]
+    );
+    // The same is nobody's business elsewhere.
+    let elsewhere = messy.replace("clean_desk = true", "clean_desk = false");
+    assert_eq!(keys_of_problems(&folder, &elsewhere), Vec::<String>::new());
+    // Where nobody may have a key, none needs to be attested.
+    let tokens = "[policy]\nclean_desk = true\nallowed_methods = [\"oath-token\", \"totp\"]";
+    assert_eq!(keys_of_problems(&folder, tokens), Vec::<String>::new());
+}

@@ -10,6 +10,8 @@ pub mod credential;
 pub mod immutable_id;
 /// The kinds of second step.
 pub mod method;
+/// Which kinds of methods, and how many, by groups of people.
+pub mod method_policy;
 /// Files of hardware tokens: Entra's CSV and the vendors'.
 pub mod oath_import;
 /// The inventory of hardware tokens: rows and their tags.
@@ -19,7 +21,8 @@ pub use credential::{
     AccessPass, OathAlgorithm, PassReuse, PasswordCredential, TotpCredential, TotpParameters,
 };
 pub use immutable_id::ImmutableId;
-pub use method::MethodKind;
+pub use method::{MethodKind, MethodKindError};
+pub use method_policy::{EffectivePolicy, GroupName, MethodPolicy};
 pub use oath_token::{OathToken, Serial, TokenState};
 
 use crate::{

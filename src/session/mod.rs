@@ -47,6 +47,32 @@ pub struct SessionRow {
     pub tag: String,
 }
 
+/// What kind of desks people sit at.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Desk {
+    /// People have PCs of their own, and phones.
+    #[default]
+    Ordinary,
+    /// Shared PCs, no phones (the clean-desk profile): no QR codes, kiosk sessions,
+    /// attested keys only.
+    Clean,
+}
+
+impl Desk {
+    /// The longest that a session may live at such a desk. At a clean one the next person
+    /// sits down at the same PC: five minutes unused, an hour in all, and never past the
+    /// browser (the cookie has no age).
+    pub fn longest_session(self) -> Option<SessionPolicy> {
+        match self {
+            Self::Ordinary => None,
+            Self::Clean => Some(SessionPolicy {
+                idle: Duration::from_mins(5),
+                absolute: Duration::from_hours(1),
+            }),
+        }
+    }
+}
+
 /// How long a session lives.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct SessionPolicy {

@@ -113,6 +113,23 @@ impl ReadTx<'_> {
         .collect()
     }
 
+    /// The last event that says that something of this person was refused.
+    pub async fn last_refusal_of(
+        &mut self,
+        user: &UserId,
+    ) -> Result<Option<StoredEvent>, StoreError> {
+        self.one(
+            sql("SELECT id, node, sequence, written_at, actor, actor_name, user_id, body FROM events
+                 WHERE user_id = $1 AND kind LIKE '%-refused'
+                 ORDER BY written_at DESC, node, sequence DESC LIMIT 1")
+            .bind(user.as_str()),
+        )
+        .await?
+        .as_ref()
+        .map(event)
+        .transpose()
+    }
+
     /// All events of an attempt, oldest first.
     pub async fn events_of_attempt(
         &mut self,

@@ -28,7 +28,11 @@ macro_rules! migrations {
 }
 
 // Add at the end only.
-migrations!["0001_people_and_sign_ins", "0002_chosen_method"];
+migrations![
+    "0001_people_and_sign_ins",
+    "0002_chosen_method",
+    "0003_groups_and_metadata",
+];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations (
     name TEXT PRIMARY KEY,

@@ -31,6 +31,7 @@ use crate::{
         sign_in::Ask,
     },
     base::secret::Secret,
+    session::Desk,
 };
 
 /// What `factor::password` accepts at least; the form says so before it is sent.
@@ -174,7 +175,12 @@ pub(super) async fn ask_method(
     said: &Said,
 ) -> Result<Response, Error> {
     let new = web.app.new_totp_of(&visit.id, &visit.browser).await?;
-    let qr = Qr::draw(&new.url).map_err(|error| Error::internal(error.to_string()))?;
+    let qr = match web.app.settings().desk {
+        Desk::Clean => None,
+        Desk::Ordinary => {
+            Some(Qr::draw(&new.url).map_err(|error| Error::internal(error.to_string()))?)
+        }
+    };
     let (name, state) = match said {
         Said::Confirm(name, state) => (name.as_str(), state.clone()),
         _ => (METHOD_NAME, ConfirmState::Fresh),

@@ -16,6 +16,10 @@ mod inspect;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod mds;
+#[cfg(test)]
+mod mds_kit;
+#[cfg(test)]
 mod operators;
 #[cfg(test)]
 mod practice;

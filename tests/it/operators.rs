@@ -20,6 +20,7 @@ fn new_user(upn: &str, immutable_id: &str) -> NewUser {
         upn: upn.parse().unwrap(),
         display_name: "Agent".to_owned(),
         immutable_id: Some(immutable_id.parse().unwrap()),
+        groups: Vec::new(),
         password: None,
     }
 }

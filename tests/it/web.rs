@@ -256,6 +256,7 @@ async fn a_person_with_a_pass_and_no_password_chooses_one_first() {
         upn: upn.parse().unwrap(),
         display_name: "Agent Seven".to_owned(),
         immutable_id: None,
+        groups: Vec::new(),
         password: None,
     };
     world.app().add_user(new, "tester").await.unwrap();

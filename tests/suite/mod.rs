@@ -8,6 +8,7 @@ pub mod attempts;
 pub mod credentials;
 pub mod database;
 pub mod events;
+pub mod groups;
 pub mod migrations;
 pub mod people;
 pub mod person;
@@ -59,6 +60,8 @@ macro_rules! storage_suite {
             events: an_event_reads_back numbers_have_no_gap_after_rollbacks_and_races
                 a_rollback_leaves_no_event refusals_are_counted_not_stored
                 an_attempt_has_one_receipt receipts_read_back;
+            groups: people_are_in_groups attack_35_the_number_only_grows attack_35_many_nodes_load_at_once
+                the_last_refusal_is_found;
             registry: domains_read_back relying_parties_read_back attack_28_a_hundred_first_keys
                 attack_28_a_first_key_waits_for_another
                 keys_read_back_and_are_sealed_anew one_master_key everything_ends;

@@ -82,7 +82,15 @@ pub enum MetadataError {
 }
 
 impl MetadataError {
-    /// What the operator does about it: half a sentence that follows a semicolon.
+    /// One sentence: what is wrong, why, and what to do.
+    pub fn to_sentence(&self) -> String {
+        let cause = std::error::Error::source(self)
+            .map(|cause| format!(" ({cause})"))
+            .unwrap_or_default();
+        format!("{self}{cause}; {}", self.remedy())
+    }
+
+    /// What the operator does about it: half a sentence.
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::RolledBack { .. } => {

@@ -82,8 +82,8 @@ pub struct TotpEnrolPage<'a> {
     pub secret_in_fours: String,
     /// The `otpauth://totp/…` address.
     pub otpauth: String,
-    /// The same address as a picture.
-    pub qr: Qr,
+    /// The same address as a picture; none at a clean desk, where nobody has a camera.
+    pub qr: Option<Qr>,
     /// Algorithm, digits and period in words, for programs that ask.
     pub parameters: String,
     /// The proposed name.

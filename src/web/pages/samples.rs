@@ -130,10 +130,12 @@ fn samples(frame: &Frame, words: &Words) -> Vec<(String, String)> {
     }
 
     let otpauth = "otpauth://totp/Contoso%20sign-in:agent1%40contoso.com?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Contoso%20sign-in&algorithm=SHA1&digits=6&period=30";
-    for (name, state) in [
-        ("fresh", ConfirmState::Fresh),
-        ("wrong", ConfirmState::Wrong),
-        ("wait", ConfirmState::Wait(secs(45))),
+    let picture = || Some(Qr::draw(otpauth).unwrap());
+    for (name, state, qr) in [
+        ("fresh", ConfirmState::Fresh, picture()),
+        ("wrong", ConfirmState::Wrong, picture()),
+        ("wait", ConfirmState::Wait(secs(45)), picture()),
+        ("clean-desk", ConfirmState::Fresh, None),
     ] {
         let page = TotpEnrolPage {
             frame,
@@ -141,7 +143,7 @@ fn samples(frame: &Frame, words: &Words) -> Vec<(String, String)> {
             csrf: csrf(),
             secret_in_fours: in_fours("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"),
             otpauth: otpauth.to_owned(),
-            qr: Qr::draw(otpauth).unwrap(),
+            qr,
             parameters: "SHA-1, 6 digits, a new code every 30 seconds".to_owned(),
             name: words.name.to_owned(),
             state,

@@ -48,13 +48,16 @@ const RULES: &[(&str, &str)] = &[
         "app",
         "base directory relying_party keys audit factor session signin claims protocol inspect storage outbound",
     ),
-    ("config", "base keys relying_party session signin"),
+    (
+        "config",
+        "base directory factor::webauthn keys relying_party session signin",
+    ),
     ("web", "base app protocol session"),
     // It judges the rooms above and must not trust them.
     ("practice", "base inspect relying_party::cloud"),
     (
         "cli",
-        "base app audit config directory inspect keys practice protocol::saml relying_party web",
+        "base app audit config directory factor::webauthn inspect keys practice protocol::saml relying_party web",
     ),
 ];
 

@@ -208,6 +208,7 @@ async fn a_person_without_a_password_chooses_one_with_the_pass() {
         display_name: "Agent One".to_owned(),
         immutable_id: Some("ABCDEG1234567890".parse().unwrap()),
         password: None,
+        groups: Vec::new(),
     };
     world.app().add_user(new, "tester").await.unwrap();
     let pass = world.issue_pass("agent1@contoso.com").await;
@@ -473,4 +474,31 @@ async fn attack_6_an_enrolment_from_the_account_ends_with_its_session() {
     assert!(page.text().contains("signed out"), "{}", page.text());
     let page = browser.get(&open).await;
     assert!(!page.body.contains("otpauth"), "{}", page.text());
+}
+
+#[tokio::test]
+async fn at_a_clean_desk_there_is_no_picture_to_photograph() {
+    let mut world = World::new().await;
+    world.settings.desk = claimbridge::session::Desk::Clean;
+    world.start_node().await;
+    world.add_user("agent1@contoso.com").await;
+    let ordinary = enrolment_page(&world, 0).await;
+    assert!(ordinary.contains("class=\"qr\"") && ordinary.contains("scan the picture"));
+    let clean = enrolment_page(&world, world.nodes.len() - 1).await;
+    assert!(
+        !clean.contains("<svg") && !clean.contains("picture"),
+        "{clean}"
+    );
+    assert!(clean.contains("otpauth://") && clean.contains("Copy the text or open the link"));
+}
+
+/// The page of a new program, as that node shows it.
+async fn enrolment_page(world: &World, node: usize) -> String {
+    let pass = world.issue_pass("agent1@contoso.com").await;
+    let mut browser = world.browser_on(node);
+    browser.start(&entra::request(world.now())).await;
+    browser
+        .submit_password("agent1@contoso.com", PASSWORD)
+        .await;
+    browser.submit_pass(&pass).await.body
 }

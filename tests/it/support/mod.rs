@@ -39,6 +39,8 @@ pub struct World {
     pub clock: Arc<ManualClock>,
     pub database_url: String,
     pub nodes: Vec<Node>,
+    /// Of the nodes that are started from now on.
+    pub settings: Settings,
     master: MasterKey,
     _directory: Option<tempfile::TempDir>,
 }
@@ -67,6 +69,9 @@ pub fn settings() -> Settings {
         person_delays: Delays::PERSON,
         source_delays: Delays::SOURCE,
         open_attempts_per_source: 200,
+        desk: claimbridge::session::Desk::Ordinary,
+        methods: claimbridge::directory::MethodPolicy::default(),
+        webauthn: claimbridge::factor::webauthn::policy::WebAuthnPolicy::default(),
         hash_cost: HashCost::FLOOR,
         service_name: "Contoso sign-in".to_owned(),
         support_contact: Some("help@contoso.com".to_owned()),
@@ -87,6 +92,7 @@ impl World {
             clock: Arc::new(ManualClock::at(START)),
             database_url: url,
             nodes: Vec::new(),
+            settings: settings(),
             master: MasterKey::random(&mut SystemRandom),
             _directory: directory,
         };
@@ -121,7 +127,7 @@ impl World {
             clock: self.clock.clone(),
             random: Box::new(SystemRandom),
             sealing: Arc::new(Sealing::new(&self.master)),
-            settings: settings(),
+            settings: self.settings.clone(),
         };
         let app = Arc::new(App::start(parts).await.unwrap());
         let router = claimbridge::web::router(Arc::new(claimbridge::web::Web::new(
@@ -158,6 +164,7 @@ impl World {
             upn: upn.parse().unwrap(),
             display_name: "Agent One".to_owned(),
             immutable_id: None,
+            groups: Vec::new(),
             password: Some(Secret::new(PASSWORD.to_owned())),
         };
         self.app().add_user(new, "tester").await.unwrap()

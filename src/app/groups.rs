@@ -1,0 +1,96 @@
+//! Groups of people: which rules of the configuration apply to whom.
+//!
+//! A group changes what a person must bring, so each change is an event that names the
+//! operator. It is no way to become somebody, and sessions go on: their proofs stay what
+//! they were, and the next sign-in follows the new rules.
+
+use super::{App, Error, users::find};
+use crate::{
+    audit::{Actor, Event},
+    base::{ids::UserId, text::Upn},
+    directory::{EffectivePolicy, GroupName},
+    storage::{ReadTx, Tx},
+};
+
+impl App {
+    /// The groups a person is in.
+    pub async fn groups_of(&self, upn: &Upn) -> Result<Vec<GroupName>, Error> {
+        let mut tx = self.store.read().await?;
+        let user = find(&mut tx, upn).await?;
+        Ok(tx.groups_of(&user.id).await?)
+    }
+
+    /// Puts a person into a group; whether the person was not in it.
+    pub async fn add_to_group(
+        &self,
+        upn: &Upn,
+        group: &GroupName,
+        operator: &str,
+    ) -> Result<bool, Error> {
+        let mut tx = self.store.begin().await?;
+        let user = find(&mut tx, upn).await?;
+        let joined = join(&mut tx, &user.id, group, operator).await?;
+        tx.commit().await?;
+        Ok(joined)
+    }
+
+    /// Takes a person out of a group; whether the person was in it.
+    pub async fn remove_from_group(
+        &self,
+        upn: &Upn,
+        group: &GroupName,
+        operator: &str,
+    ) -> Result<bool, Error> {
+        let mut tx = self.store.begin().await?;
+        let user = find(&mut tx, upn).await?;
+        let left = tx.remove_from_group(&user.id, group).await?;
+        if left {
+            let event = Event::GroupLeft {
+                group: group.to_string(),
+            };
+            tx.append(Actor::Operator(operator.to_owned()), Some(user.id), event);
+        }
+        tx.commit().await?;
+        Ok(left)
+    }
+
+    /// Whether any rules are written for this group: a typing error would put people into
+    /// a group that nothing is said of.
+    pub fn has_rules_for(&self, group: &GroupName) -> bool {
+        self.settings
+            .methods
+            .groups
+            .iter()
+            .any(|(name, _)| name == group)
+    }
+
+    /// What holds for a person: kinds of methods, and how many at least.
+    pub async fn method_policy_of(
+        &self,
+        tx: &mut ReadTx<'_>,
+        user: &UserId,
+    ) -> Result<EffectivePolicy, Error> {
+        Ok(self.settings.methods.for_groups(&tx.groups_of(user).await?))
+    }
+}
+
+/// Puts a person into a group; whether the person was not in it.
+pub(super) async fn join(
+    tx: &mut Tx<'_>,
+    user: &UserId,
+    group: &GroupName,
+    operator: &str,
+) -> Result<bool, Error> {
+    let joined = tx.add_to_group(user, group).await?;
+    if joined {
+        let event = Event::GroupJoined {
+            group: group.to_string(),
+        };
+        tx.append(
+            Actor::Operator(operator.to_owned()),
+            Some(user.clone()),
+            event,
+        );
+    }
+    Ok(joined)
+}

@@ -1,0 +1,68 @@
+//! The FIDO metadata in use.
+//!
+//! Always true: what is in use was verified under the operator's roots, and its number is
+//! not below that of any file that any node used before (attack 35): the number is
+//! remembered in the database, by one conditional statement.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use super::{App, Error};
+use crate::{
+    audit::{Actor, Event},
+    factor::webauthn::metadata::{MetadataError, verify_metadata},
+};
+
+pub use crate::factor::webauthn::metadata::{Freshness, MAX_BYTES, Metadata, Roots};
+
+/// Where the metadata in use is; requests keep what they took until they end.
+#[derive(Debug, Default)]
+pub(super) struct Holder(RwLock<Option<Arc<Metadata>>>);
+
+impl App {
+    /// The metadata in use, if there is any.
+    pub fn metadata(&self) -> Option<Arc<Metadata>> {
+        let held = self.metadata.0.read();
+        held.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Uses this file from now on. After an error the former one stays in use.
+    pub async fn use_metadata(&self, file: Vec<u8>, roots: Roots) -> Result<Arc<Metadata>, Error> {
+        let fingerprint = roots.fingerprint();
+        let mut tx = self.store.read().await?;
+        let last = tx.metadata_number(&fingerprint).await?;
+        drop(tx);
+        let now = self.now();
+        // A large file takes half a second of a core.
+        let verified =
+            tokio::task::spawn_blocking(move || verify_metadata(&file, &roots, last, now))
+                .await
+                .map_err(|error| Error::internal(format!("reading the file failed: {error}")))?;
+        let metadata = Arc::new(verified.map_err(|error| refused(&error))?);
+        let number = metadata.number();
+        let mut tx = self.store.begin().await?;
+        if !tx.use_metadata_number(&fingerprint, number, now).await? {
+            let last = tx.metadata_number(&fingerprint).await?.unwrap_or(number);
+            return Err(refused(&MetadataError::RolledBack { number, last }));
+        }
+        if last != Some(number) {
+            let event = Event::MetadataUsed {
+                number,
+                entries: u64::try_from(metadata.entries().len()).unwrap_or(u64::MAX),
+            };
+            tx.append(Actor::System, None, event);
+        }
+        tx.commit().await?;
+        let mut held = self
+            .metadata
+            .0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *held = Some(Arc::clone(&metadata));
+        Ok(metadata)
+    }
+}
+
+/// With its causes and its remedy, on one line.
+fn refused(error: &MetadataError) -> Error {
+    Error::invalid(error.to_sentence())
+}
