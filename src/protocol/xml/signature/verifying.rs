@@ -116,34 +116,42 @@ pub fn verify<'d>(
         .position(|other| *other == signature)
         .ok_or(SignatureError::Shape("it is not in the document"))?;
     let result = if place == 0 {
-        verify_document(&context, document.tree()).map_err(|_| SignatureError::DoesNotVerify)?
+        verify_document(&context, document.tree()).ok()
     } else {
         // The library goes through all signatures: none may make it read elsewhere.
         for other in &all {
             let parent = other.parent().ok_or(SignatureError::Foreign)?;
             require_shape(parent, *other, Sha1::Allowed).map_err(|_| SignatureError::Foreign)?;
         }
-        let mut results = verify_all_document(&context, document.tree())
-            .map_err(|_| SignatureError::DoesNotVerify)?;
-        if place >= results.len() {
-            return Err(SignatureError::DoesNotVerify);
-        }
-        results.swap_remove(place)
+        verify_all_document(&context, document.tree())
+            .ok()
+            .and_then(|results| results.into_iter().nth(place))
     };
-    match &result {
-        VerifyResult::Valid {
-            signature_node,
-            references,
-            ..
-        } if *signature_node == signature.id()
-            && result.all_reference_digests_verified()
-            && references.len() == 1
-            && references[0].resolved_node == Some(element.id()) =>
-        {
+    match result {
+        Some(result) if covers(&result, signature.id(), element.id()) => {
             Ok(SignedElement { element, signature })
         }
         _ => Err(SignatureError::DoesNotVerify),
     }
+}
+
+/// Whether the library verified this very signature, and over this element alone. The
+/// shape was asked for before; this looks at what was done.
+fn covers(result: &VerifyResult, signature: NodeId, element: NodeId) -> bool {
+    let VerifyResult::Valid {
+        signature_node,
+        references,
+        ..
+    } = result
+    else {
+        return false;
+    };
+    let [reference] = references.as_slice() else {
+        return false;
+    };
+    *signature_node == signature
+        && reference.digest_verified
+        && reference.resolved_node == Some(element)
 }
 
 /// The keys that were handed in, behind the seam that the library has for hardware
@@ -283,5 +291,77 @@ fn require_base64(element: XmlElement<'_>) -> Result<(), SignatureError> {
     match base64_text(element) {
         Some(bytes) if !bytes.is_empty() => Ok(()),
         _ => Err(SignatureError::Shape("a value is not base64")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{
+        super::{
+            super::{XmlLimits, read},
+            sign, template,
+        },
+        *,
+    };
+    use bergshamra::VerifiedReference;
+
+    use crate::keys::{SignError, Signer};
+
+    /// Signs with, and takes, anything.
+    struct Anything;
+
+    impl Signer for Anything {
+        fn sign(&self, _: &[u8]) -> Result<Vec<u8>, SignError> {
+            Ok(b"anything".to_vec())
+        }
+    }
+
+    impl kryptering::Verifier for Anything {
+        fn algorithm(&self) -> kryptering::SignatureAlgorithm {
+            kryptering::SignatureAlgorithm::RsaPkcs1v15(kryptering::HashAlgorithm::Sha256)
+        }
+
+        fn verify(&self, _: &[u8], _: &[u8]) -> kryptering::error::Result<bool> {
+            Ok(true)
+        }
+    }
+
+    #[test]
+    fn attack_10_the_librarys_word_counts_for_one_signature_over_one_element() {
+        let (outer, inner) = (
+            template("_r", b"certificate"),
+            template("_a", b"certificate"),
+        );
+        let signer: Arc<dyn Signer> = Arc::new(Anything);
+        let xml = format!("<r ID=\"_r\">{outer}<a ID=\"_a\">{inner}</a></r>");
+        let xml = sign(&xml, &signer).unwrap();
+        let document = read(xml.as_bytes(), &XmlLimits::MESSAGE).unwrap();
+        let root = document.root();
+        let child = root.only_child("", "a").unwrap();
+        let signature = |of| signature_of(of).unwrap().unwrap().id();
+        let context = DsigContext::new(KeysManager::new()).with_hsm_verifier(Box::new(Anything));
+        let results = verify_all_document(&context, document.tree()).unwrap();
+        assert!(covers(&results[0], signature(root), root.id()));
+        assert!(covers(&results[1], signature(child), child.id()));
+
+        assert!(!covers(&results[0], signature(child), root.id()));
+        assert!(!covers(&results[0], signature(root), child.id()));
+        let with = |change: fn(&mut Vec<VerifiedReference>)| {
+            let mut result = results[0].clone();
+            if let VerifyResult::Valid { references, .. } = &mut result {
+                change(references);
+            }
+            covers(&result, signature(root), root.id())
+        };
+        assert!(with(|_| ()));
+        assert!(!with(|references| references[0].digest_verified = false));
+        assert!(!with(|references| references[0].resolved_node = None));
+        assert!(!with(|references| references.push(references[0].clone())));
+        assert!(!with(Vec::clear));
+        let reason = String::new();
+        let invalid = VerifyResult::Invalid { reason };
+        assert!(!covers(&invalid, signature(root), root.id()));
     }
 }
