@@ -13,6 +13,7 @@ fn forge() {
     let _ = crate::relying_party::EntraCloud { ..made_up() }; // control
     let _ = crate::factor::password::PasswordProof { ..made_up() }; // FORGE
     let _ = crate::factor::totp::TotpProof { ..made_up() }; // FORGE
+    let _ = crate::factor::webauthn::assertion::WebAuthnProof { ..made_up() }; // FORGE
     let _ = crate::factor::evidence::Evidence { ..made_up() }; // FORGE
     let _ = crate::signin::complete::SignedIn { ..made_up() }; // FORGE
     let _ = crate::signin::complete::SealedSession { ..made_up() }; // FORGE

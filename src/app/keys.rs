@@ -172,6 +172,8 @@ pub struct Rewrapped {
     pub passwords: usize,
     /// TOTP secrets sealed anew.
     pub totp: usize,
+    /// Security keys tagged anew.
+    pub security_keys: usize,
     /// Signing keys sealed anew.
     pub keys: usize,
 }
@@ -218,6 +220,13 @@ pub async fn rewrap(
         let tag = TotpCredential::make_tag(new, &totp.id, &totp.user, totp.parameters, &sealed);
         tx.update_totp_seal(&totp.id, &sealed, &tag).await?;
         done.totp += 1;
+    }
+    for key in tx.all_security_keys().await? {
+        key.require_tag(old)
+            .map_err(|_| tampered("security key", key.id.as_str()))?;
+        tx.update_security_key_tag(&key.id, &key.make_tag(new))
+            .await?;
+        done.security_keys += 1;
     }
     for key in tx.all_keys().await? {
         let place = key_place(&key.id, key.purpose);

@@ -16,6 +16,8 @@ pub mod method_policy;
 pub mod oath_import;
 /// The inventory of hardware tokens: rows and their tags.
 pub mod oath_token;
+/// Security keys and passkeys.
+pub mod security_key;
 
 pub use credential::{
     AccessPass, OathAlgorithm, PassReuse, PasswordCredential, TotpCredential, TotpParameters,
@@ -24,6 +26,7 @@ pub use immutable_id::ImmutableId;
 pub use method::{MethodKind, MethodKindError};
 pub use method_policy::{EffectivePolicy, GroupName, MethodPolicy};
 pub use oath_token::{OathToken, Serial, TokenState};
+pub use security_key::{AttestationState, CoseAlgorithm, SecurityKey};
 
 use crate::{
     base::{clock::Timestamp, ids::UserId, text::Upn},

@@ -116,6 +116,7 @@ mod sealed {
     pub trait Sealed {}
     impl Sealed for super::password::PasswordProof {}
     impl Sealed for super::totp::TotpProof {}
+    impl Sealed for super::webauthn::assertion::WebAuthnProof {}
 }
 
 #[cfg(test)]

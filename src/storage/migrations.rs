@@ -32,6 +32,7 @@ migrations![
     "0001_people_and_sign_ins",
     "0002_chosen_method",
     "0003_groups_and_metadata",
+    "0004_security_keys",
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations (

@@ -14,6 +14,7 @@
 
 mod attempts;
 mod browsers;
+mod ceremonies;
 mod domains;
 mod enrolments;
 mod error;
@@ -29,6 +30,7 @@ mod passes;
 mod passwords;
 mod relying_parties;
 mod row;
+mod security_keys;
 mod sessions;
 mod store;
 mod throttle;

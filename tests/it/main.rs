@@ -38,11 +38,15 @@ mod saml_signatures;
 #[cfg(test)]
 mod sign_in;
 #[cfg(test)]
+mod soft_key;
+#[cfg(test)]
 mod storage;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
 mod web;
+#[cfg(test)]
+mod webauthn;
 
 /// Each test has a SQLite file of its own.
 #[cfg(test)]

@@ -13,6 +13,7 @@ pub mod migrations;
 pub mod people;
 pub mod person;
 pub mod registry;
+pub mod security_keys;
 pub mod sessions;
 pub mod throttle;
 
@@ -54,6 +55,10 @@ macro_rules! storage_suite {
                 attack_28_an_ended_session_stays_ended
                 a_session_that_begins_meanwhile_ends_too a_session_is_used_forwards
                 parties_are_remembered browsers_are_known_by_person notices_wait_until_seen;
+            security_keys: a_key_reads_back a_credential_id_is_taken_once_for_ever
+                attack_28_fifty_registrations_of_one_id a_counter_never_goes_back
+                attack_28_a_key_and_its_copies_at_once attack_28_one_question_answered_fifty_times
+                attack_5_a_question_is_of_its_purpose_and_ends;
             throttle: the_database_waits_as_lockout_says who_read_the_clock_earlier_need_not_wait
                 attack_2_fifty_sessions_share_one_counter
                 attack_4_a_rollback_is_no_free_guess tries_come_back waits_are_lifted_by_person failures_in_a_row_are_kept;

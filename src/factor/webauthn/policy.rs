@@ -11,7 +11,7 @@
 //!
 //! Pure: facts in, a refusal in words out. How the facts were verified is `webauthn`'s.
 
-use std::fmt;
+pub use crate::directory::{AttestationState, CoseAlgorithm};
 
 use super::metadata::{Compromise, Freshness, KeyIdentifier, Metadata};
 use crate::base::{aaguid::Aaguid, clock::Timestamp};
@@ -65,54 +65,6 @@ pub enum Reaction {
     Warn,
 }
 
-/// A signature algorithm by its COSE number (IANA COSE Algorithms).
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub struct CoseAlgorithm(pub i64);
-
-impl CoseAlgorithm {
-    /// ECDSA on P-256 with SHA-256.
-    pub const ES256: Self = Self(-7);
-    /// EdDSA (Ed25519).
-    pub const EDDSA: Self = Self(-8);
-    /// ECDSA on P-384 with SHA-384.
-    pub const ES384: Self = Self(-35);
-    /// RSASSA-PKCS1-v1_5 with SHA-256 (Windows Hello on older TPMs).
-    pub const RS256: Self = Self(-257);
-
-    const NAMES: [(Self, &'static str); 4] = [
-        (Self::ES256, "ES256"),
-        (Self::EDDSA, "EdDSA"),
-        (Self::ES384, "ES384"),
-        (Self::RS256, "RS256"),
-    ];
-}
-
-impl fmt::Display for CoseAlgorithm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match Self::NAMES.iter().find(|(known, _)| known == self) {
-            Some((_, name)) => f.write_str(name),
-            None => write!(f, "COSE {}", self.0),
-        }
-    }
-}
-
-/// A text names no algorithm that can be verified.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("the algorithms are ES256, EdDSA, ES384 and RS256")]
-pub struct CoseAlgorithmError;
-
-impl std::str::FromStr for CoseAlgorithm {
-    type Err = CoseAlgorithmError;
-
-    fn from_str(text: &str) -> Result<Self, CoseAlgorithmError> {
-        Self::NAMES
-            .into_iter()
-            .find(|(_, name)| name.eq_ignore_ascii_case(text))
-            .map(|(algorithm, _)| algorithm)
-            .ok_or(CoseAlgorithmError)
-    }
-}
-
 /// What a key must be to count.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct WebAuthnPolicy {
@@ -150,44 +102,6 @@ impl Default for WebAuthnPolicy {
             compromised: Reaction::Refuse,
             stale_metadata: Reaction::Refuse,
         }
-    }
-}
-
-/// How far the model of a key was proved at registration.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum AttestationState {
-    /// The key said nothing.
-    None,
-    /// It vouched for itself (packed self attestation).
-    SelfAttested,
-    /// A root of its model in the metadata vouches for it.
-    Verified,
-    /// Somebody vouches for it whom the metadata does not know.
-    Untrusted,
-}
-
-impl AttestationState {
-    const NAMES: [(Self, &'static str); 4] = [
-        (Self::None, "none"),
-        (Self::SelfAttested, "self"),
-        (Self::Verified, "verified"),
-        (Self::Untrusted, "untrusted"),
-    ];
-
-    /// The stored spelling.
-    pub fn as_str(self) -> &'static str {
-        Self::NAMES
-            .iter()
-            .find(|(state, _)| *state == self)
-            .map_or("none", |(_, name)| name)
-    }
-
-    /// From the stored spelling.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::NAMES
-            .into_iter()
-            .find(|(_, name)| *name == text)
-            .map(|(state, _)| state)
     }
 }
 

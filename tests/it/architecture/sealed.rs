@@ -16,6 +16,7 @@ use super::source::{self, SourceFile};
 pub const SEALED: &[(&str, &str)] = &[
     ("PasswordProof", "src/factor/password.rs"),
     ("TotpProof", "src/factor/totp.rs"),
+    ("WebAuthnProof", "src/factor/webauthn/assertion.rs"),
     ("Evidence", "src/factor/evidence.rs"),
     ("SignedIn", "src/signin/complete.rs"),
     ("SealedSession", "src/signin/complete.rs"),

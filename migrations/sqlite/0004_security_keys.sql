@@ -1,0 +1,44 @@
+-- Security keys and passkeys (WebAuthn). What the browser said (transports, discoverable)
+-- and what changes with use (counter, backed_up, last_used_at) is not under the tag.
+
+CREATE TABLE security_keys (
+    id TEXT PRIMARY KEY,
+    user_id TEXT NOT NULL REFERENCES users (id),
+    name TEXT NOT NULL,
+    credential_id TEXT NOT NULL UNIQUE,
+    passkey TEXT NOT NULL,
+    aaguid TEXT NOT NULL,
+    algorithm INTEGER NOT NULL,
+    backup_eligible INTEGER NOT NULL,
+    user_verified INTEGER NOT NULL,
+    attestation TEXT NOT NULL,
+    attestation_key TEXT,
+    transports TEXT NOT NULL,
+    discoverable INTEGER,
+    counter INTEGER NOT NULL,
+    backed_up INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    last_used_at INTEGER,
+    revoked_at INTEGER,
+    tag TEXT NOT NULL
+) STRICT;
+CREATE INDEX security_keys_of_user ON security_keys (user_id);
+
+-- Every credential id ever registered and by whom. Rows are never deleted, and there is no
+-- foreign key: an id stays taken whatever becomes of the key and the person.
+CREATE TABLE used_credential_ids (
+    credential_id TEXT PRIMARY KEY,
+    user_id TEXT NOT NULL,
+    first_used_at INTEGER NOT NULL
+) STRICT;
+
+-- Questions that wait for a key's answer, one of each purpose in an attempt. The columns are
+-- for finding and forgetting; what counts is inside the seal.
+CREATE TABLE ceremonies (
+    attempt TEXT NOT NULL REFERENCES attempts (id) ON DELETE CASCADE,
+    purpose TEXT NOT NULL,
+    user_id TEXT,
+    expires_at INTEGER NOT NULL,
+    sealed_state TEXT NOT NULL,
+    PRIMARY KEY (attempt, purpose)
+) STRICT;
