@@ -68,12 +68,16 @@ struct Confirmed {
 
 impl App {
     /// What this person may set up, in the order in which it is offered.
-    #[expect(
-        clippy::unused_self,
-        reason = "the policy of the person's groups comes here"
-    )]
-    pub(super) fn enrolable(&self, _user: &User) -> Vec<MethodKind> {
-        vec![MethodKind::Totp]
+    pub(super) async fn enrolable(
+        &self,
+        tx: &mut ReadTx<'_>,
+        user: &User,
+    ) -> Result<Vec<MethodKind>, Error> {
+        let policy = self.method_policy_of(tx, &user.id).await?;
+        Ok([MethodKind::Totp]
+            .into_iter()
+            .filter(|kind| policy.allows(*kind))
+            .collect())
     }
 
     /// Chooses what to set up in an open enrolment; another choice begins anew.
@@ -89,7 +93,7 @@ impl App {
         if scene.enrolment_stage() == Enrolment::NeedsPassword {
             return Err(at_another_step());
         }
-        if !self.enrolable(&user).contains(&kind) {
+        if !self.enrolable(&mut tx, &user).await?.contains(&kind) {
             return Err(Error::denied(
                 &SupportCode::NOT_OFFERED,
                 format!("{} may not set up a {}", user.upn, kind.as_str()),
@@ -115,7 +119,7 @@ impl App {
         user: &User,
         chosen: Option<MethodKind>,
     ) -> Result<EnrolmentRow, Error> {
-        let method = match (chosen, self.enrolable(user).as_slice()) {
+        let method = match (chosen, self.enrolable(tx, user).await?.as_slice()) {
             (None, [only]) => Some(*only),
             (chosen, _) => chosen,
         };

@@ -8,7 +8,7 @@ use super::{App, Error, users::find};
 use crate::{
     audit::{Actor, Event},
     base::{ids::UserId, text::Upn},
-    directory::{EffectivePolicy, GroupName},
+    directory::{EffectivePolicy, GroupName, MethodKind, TotpCredential},
     storage::{ReadTx, Tx},
 };
 
@@ -62,6 +62,20 @@ impl App {
             .groups
             .iter()
             .any(|(name, _)| name == group)
+    }
+
+    /// The code generators that a person may sign in with: live, and of a kind that is allowed.
+    pub(super) async fn usable_totp(
+        &self,
+        tx: &mut ReadTx<'_>,
+        user: &UserId,
+    ) -> Result<Vec<TotpCredential>, Error> {
+        let policy = self.method_policy_of(tx, user).await?;
+        let credentials = tx.totp_of(user).await?.into_iter();
+        Ok(credentials
+            .filter(TotpCredential::is_live)
+            .filter(|_| policy.allows(MethodKind::Totp))
+            .collect())
     }
 
     /// What holds for a person: kinds of methods, and how many at least.

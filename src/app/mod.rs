@@ -49,6 +49,8 @@ mod scene;
 pub mod settings;
 /// Beginning an attempt and choosing what comes next.
 pub mod sign_in;
+/// What operators see of people.
+pub mod user_view;
 /// People, for operators.
 pub mod users;
 

@@ -238,9 +238,10 @@ impl App {
         {
             return Err(Error::tampering("totp", Some(user.id), &error));
         }
+        let usable = self.usable_totp(&mut tx, &user.id).await?;
         let verified = totp::verify(
             code,
-            &credentials,
+            &usable,
             self.settings.totp_skew,
             id,
             &self.sealing,

@@ -8,7 +8,7 @@ use crate::{
     audit::Refused,
     base::ids::{AttemptId, CredentialId, UserId},
     claims,
-    directory::{MethodKind, TotpCredential, User},
+    directory::{MethodKind, User},
     factor::evidence::{self, Evidence},
     session::SessionRow,
     signin::{
@@ -136,11 +136,12 @@ impl App {
             .filter(|password| password.dead_at.is_none());
         let has_password = password.is_some();
         live.extend(password.map(|password| password.id));
-        let methods: Vec<CredentialId> = tx
-            .totp_of(user)
+        // A kind that the person's groups do not allow any more is as good as revoked: it
+        // proves nothing, and a session that rests on it ends.
+        let methods: Vec<CredentialId> = self
+            .usable_totp(tx, user)
             .await?
             .into_iter()
-            .filter(TotpCredential::is_live)
             .map(|credential| credential.id)
             .collect();
         let count = methods.len();

@@ -212,7 +212,7 @@ impl App {
             _ => {
                 let party = self.party_name(&mut tx, &scene.attempt).await?;
                 let offered = match (&scene.user, step) {
-                    (Some(user), NextStep::ChooseMethod) => self.enrolable(user),
+                    (Some(user), NextStep::ChooseMethod) => self.enrolable(&mut tx, user).await?,
                     _ => Vec::new(),
                 };
                 Ok(Next::Ask(Ask {

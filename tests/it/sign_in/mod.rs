@@ -8,6 +8,7 @@ mod counters;
 mod enrolment;
 mod guesses;
 mod journey;
+mod method_policy;
 mod model;
 mod nodes;
 mod outage;
