@@ -458,17 +458,18 @@ pub(crate) mod tests {
             let raw = format!("SAMLRequest={}", encode(&deflate(long(length))));
             parse_redirect(&raw).map(|message| message.xml)
         };
-        assert_eq!(redirect(262_144).as_deref(), Ok(long(262_144)));
+        // Not `assert_eq`, which would print them.
+        assert!(redirect(262_144).as_deref() == Ok(long(262_144)));
         assert_eq!(redirect(262_145), Err(BindingError::TooLarge));
         // The form's field is bounded before it is copied, line breaks with it.
         let post = |length: usize, breaks: usize| {
             let value = format!("{}{}", BASE64.encode(long(length)), "\n".repeat(breaks));
             parse_post([("SAMLRequest", value.as_str())]).map(|message| message.xml)
         };
-        assert_eq!(post(262_144, 0).as_deref(), Ok(long(262_144)));
+        assert!(post(262_144, 0).as_deref() == Ok(long(262_144)));
         assert_eq!(post(262_145, 0), Err(BindingError::TooLarge));
         let breaks = 4_096 - 4;
-        assert_eq!(post(262_144, breaks).as_deref(), Ok(long(262_144)));
+        assert!(post(262_144, breaks).as_deref() == Ok(long(262_144)));
         assert_eq!(post(262_144, breaks + 1), Err(BindingError::TooLarge));
     }
 
