@@ -8,13 +8,13 @@ use super::{Error, Settings, saml::chain};
 use crate::{
     audit::{Actor, Event},
     base::{clock::Timestamp, ids::KeyId, random::Random, secret::Secret},
-    directory::{PasswordCredential, TotpCredential, identity_tag},
+    directory::{OathToken, PasswordCredential, TotpCredential, identity_tag},
     keys::{
         KeyPurpose, SigningKey,
         sealing::{Place, SealError, Sealing},
         signing::{self, RsaSize},
     },
-    storage::{Store, StoredKey},
+    storage::{ListedToken, Store, StoredKey, Tx},
 };
 
 /// How long a new certificate is valid. Entra matches certificates, it does not judge
@@ -174,6 +174,8 @@ pub struct Rewrapped {
     pub totp: usize,
     /// Security keys tagged anew.
     pub security_keys: usize,
+    /// Hardware tokens sealed anew.
+    pub tokens: usize,
     /// Signing keys sealed anew.
     pub keys: usize,
 }
@@ -228,6 +230,7 @@ pub async fn rewrap(
             .await?;
         done.security_keys += 1;
     }
+    done.tokens = rewrap_tokens(&mut tx, old, new, random).await?;
     for key in tx.all_keys().await? {
         let place = key_place(&key.id, key.purpose);
         let plain = open_sealed(&key, old).map_err(|_| tampered("signing key", key.id.as_str()))?;
@@ -244,6 +247,36 @@ pub async fn rewrap(
     tx.append(Actor::Operator(operator.to_owned()), None, event);
     tx.commit().await?;
     Ok(done)
+}
+
+/// Page by page: an inventory may be long.
+async fn rewrap_tokens(
+    tx: &mut Tx<'_>,
+    old: &Sealing,
+    new: &Sealing,
+    random: &mut (dyn Random + Send),
+) -> Result<usize, Error> {
+    let mut done = 0;
+    let mut after = None;
+    loop {
+        let page = tx.oath_tokens(after.as_ref(), 500).await?;
+        for ListedToken { mut token, .. } in page.iter().cloned() {
+            let altered = |_| tampered("hardware token", token.serial.as_str());
+            token.require_tag(old).map_err(altered)?;
+            let place = OathToken::secret_place(&token.id);
+            let plain = old.open(&place, &token.sealed_secret).map_err(altered)?;
+            let sealed = new.seal(&place, &plain, random);
+            let read_tag = token.tag.clone();
+            token.sealed_secret = sealed;
+            token.tag = token.make_tag(new);
+            tx.update_oath_token(&token, &read_tag).await?;
+            done += 1;
+        }
+        match page.into_iter().last() {
+            Some(last) => after = Some(last.token.serial),
+            None => return Ok(done),
+        }
+    }
 }
 
 fn tampered(what: &str, which: &str) -> Error {

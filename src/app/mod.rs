@@ -31,6 +31,8 @@ pub mod issue;
 pub mod keys;
 /// The FIDO metadata in use.
 pub mod metadata;
+/// Hardware tokens: inventory, files, activation.
+pub mod oath_tokens;
 /// Opening the database.
 pub mod opening;
 /// Temporary access passes, for operators.

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::{App, Error, users::find};
+use super::{
+    App, Error,
+    users::{find, require_active},
+};
 use crate::{
     audit::{Actor, Event},
     base::{
@@ -80,11 +83,7 @@ impl App {
         let expires_at = starts_at.plus(options.lifetime);
         let mut tx = self.store.begin().await?;
         let user = find(&mut tx, upn).await?;
-        if user.disabled_at.is_some() {
-            return Err(Error::conflict(format!(
-                "{upn} is disabled; enable the account before issuing a pass"
-            )));
-        }
+        require_active(&user, "issuing a pass")?;
         tx.insert_pass(&AccessPass {
             id: id.clone(),
             user: user.id.clone(),

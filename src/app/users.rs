@@ -175,6 +175,8 @@ impl App {
         let now = self.now();
         let mut tx = self.store.begin().await?;
         let user = find(&mut tx, upn).await?;
+        self.take_all_oath_tokens(&mut tx, &user.id, operator)
+            .await?;
         for method in tx.totp_of(&user.id).await? {
             tx.revoke_totp(&method.id, now).await?;
             let event = Event::MethodRevoked {
@@ -337,6 +339,17 @@ impl App {
         );
         Ok(())
     }
+}
+
+/// A person who may sign in; `what` is what would be of no use otherwise.
+pub(super) fn require_active(user: &User, what: &str) -> Result<(), Error> {
+    if user.disabled_at.is_none() {
+        return Ok(());
+    }
+    Err(Error::conflict(format!(
+        "{} is disabled; enable the account before {what}",
+        user.upn
+    )))
 }
 
 pub(super) async fn find(tx: &mut ReadTx<'_>, upn: &Upn) -> Result<User, Error> {

@@ -9,7 +9,9 @@ use serde::Serialize;
 
 use crate::base::{
     clock::Timestamp,
-    ids::{AttemptId, CredentialId, EventId, KeyId, NodeId, PassId, SessionId, UserId},
+    ids::{
+        AttemptId, CredentialId, EventId, KeyId, NodeId, OathTokenId, PassId, SessionId, UserId,
+    },
 };
 
 /// Who did it.
@@ -103,6 +105,30 @@ pub enum Event {
     GroupLeft { group: String },
     /// A FIDO metadata file is used from now on.
     MetadataUsed { number: u64, entries: u64 },
+    /// Tokens came into the inventory.
+    OathTokensImported { count: u64 },
+    /// The inventory left as a file, with its secrets.
+    OathTokensExported,
+    /// A token was handed to a person.
+    OathTokenAssigned { token: OathTokenId, serial: String },
+    /// A person activated a token: it became that credential.
+    OathTokenActivated {
+        token: OathTokenId,
+        serial: String,
+        credential: CredentialId,
+    },
+    /// Two codes of a token told how far its clock is off.
+    OathTokenResynced {
+        token: OathTokenId,
+        serial: String,
+        drift_steps: i64,
+    },
+    /// A token was taken back into stock, is lost, or was retired.
+    OathTokenTaken {
+        token: OathTokenId,
+        serial: String,
+        state: &'static str,
+    },
     /// The value by which Entra knows the person was set.
     ImmutableIdSet { value: String },
     /// It was replaced.

@@ -92,14 +92,14 @@ pub async fn run(
             if args.json {
                 let done = json!({
                     "users": done.users, "passwords": done.passwords,
-                    "totp": done.totp, "keys": done.keys,
+                    "totp": done.totp, "tokens": done.tokens, "keys": done.keys,
                 });
                 writeln!(out, "{done}")?;
             } else {
                 writeln!(
                     out,
-                    "Sealed anew: {} people, {} passwords, {} TOTP secrets, {} signing keys. Sessions, open sign-ins and passes ended.",
-                    done.users, done.passwords, done.totp, done.keys
+                    "Sealed anew: {} people, {} passwords, {} TOTP secrets, {} hardware tokens, {} signing keys. Sessions, open sign-ins and passes ended.",
+                    done.users, done.passwords, done.totp, done.tokens, done.keys
                 )?;
                 writeln!(
                     out,

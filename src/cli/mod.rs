@@ -16,6 +16,11 @@ mod inspect_output;
 mod keys;
 mod metadata_file;
 mod migrate;
+mod oath;
+mod oath_export;
+mod oath_import;
+mod oath_list;
+mod oath_source;
 mod open;
 mod operator;
 mod relying_party;
@@ -66,6 +71,8 @@ enum Command {
     #[command(subcommand)]
     User(Box<user::UserCommand>),
     #[command(subcommand)]
+    Oath(oath::OathCommand),
+    #[command(subcommand)]
     Domain(domain::DomainCommand),
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -112,6 +119,9 @@ fn run(cli: Cli, out: &mut dyn Write) -> Result<ExitCode, Failure> {
         }
         Command::User(command) => {
             wait_for(user::run(*command, config_path(named).as_deref(), out))?;
+        }
+        Command::Oath(command) => {
+            wait_for(oath::run(command, config_path(named).as_deref(), out))?;
         }
         Command::Domain(command) => {
             wait_for(domain::run(command, config_path(named).as_deref(), out))?;

@@ -6,6 +6,9 @@
 //! once across all sessions and nodes; steps never go down; the code that confirms
 //! a new secret makes no proof and its step is spent.
 
+/// Finding a token's clock.
+pub mod search;
+
 use subtle::ConstantTimeEq;
 use totp_rs::{Algorithm, Builder, Totp};
 use zeroize::Zeroizing;

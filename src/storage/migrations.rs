@@ -33,6 +33,7 @@ migrations![
     "0002_chosen_method",
     "0003_groups_and_metadata",
     "0004_security_keys",
+    "0005_oath_tokens",
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations (

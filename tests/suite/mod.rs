@@ -10,6 +10,7 @@ pub mod database;
 pub mod events;
 pub mod groups;
 pub mod migrations;
+pub mod oath_tokens;
 pub mod people;
 pub mod person;
 pub mod registry;
@@ -45,6 +46,9 @@ macro_rules! storage_suite {
                 attack_5_a_pass_has_a_beginning_and_an_end attack_28_a_hundred_redemptions_of_a_pass
                 attack_28_a_revoked_pass_stays_revoked attack_5_a_new_pass_replaces_the_former
                 two_passes_at_once_leave_one;
+            oath_tokens: a_token_reads_back a_serial_is_there_once_whoever_made_it
+                tokens_come_in_the_order_of_their_serials what_a_token_became_tells_when_it_was_used
+                attack_38_a_token_moved_by_hand_is_refused attack_28_fifty_hands_at_once;
             attempts: an_attempt_reads_back attack_15_a_request_has_one_attempt attack_1_an_attempt_keeps_its_person
                 attack_28_a_hundred_answers_at_once attack_5_an_answer_comes_in_time
                 a_person_whose_attempts_end attempts_are_counted_by_source

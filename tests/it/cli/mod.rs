@@ -3,6 +3,8 @@
 
 /// What `user import` adds, and what it says of what it did not add.
 mod import;
+/// Hardware tokens.
+mod oath;
 /// Security keys' models and groups of people.
 mod policy;
 /// The lines that are promised word for word, and each command once.

@@ -1,0 +1,27 @@
+-- The inventory of hardware tokens. `serial_key` is the folded serial number: a token is
+-- there once. `credential` is the row of `totp` that it became by activation.
+-- Never edit this file after it has landed: its checksum is stored. Add the next one.
+
+CREATE TABLE oath_tokens (
+    id TEXT PRIMARY KEY,
+    serial TEXT NOT NULL,
+    serial_key TEXT COLLATE "C" NOT NULL UNIQUE,
+    manufacturer TEXT NOT NULL,
+    model TEXT NOT NULL,
+    algorithm TEXT NOT NULL,
+    digits BIGINT NOT NULL,
+    period BIGINT NOT NULL,
+    sealed_secret TEXT NOT NULL,
+    state TEXT NOT NULL,
+    user_id TEXT REFERENCES users (id),
+    credential TEXT UNIQUE,
+    drift_steps BIGINT NOT NULL,
+    last_step BIGINT,
+    imported_at BIGINT NOT NULL,
+    assigned_at BIGINT,
+    assigned_by TEXT,
+    activated_at BIGINT,
+    ended_at BIGINT,
+    tag TEXT NOT NULL
+);
+CREATE INDEX oath_tokens_of_user ON oath_tokens (user_id);

@@ -1,0 +1,288 @@
+//! Hardware tokens: from a vendor's file to a person's hand, and back.
+//!
+//! Always true: whoever assigns a token makes somebody able to become that person (with
+//! the password); so assigning, like issuing a pass, ends the person's sessions, takes
+//! back what was proved in open attempts, is an event that names the operator, and is
+//! shown to the person. A token signs nobody in until its holder has activated it, and
+//! none that is not in that holder's hands.
+//!
+//! Read on in [`import`] (files), [`export`] (the way out), [`activate`] (the holder's side).
+
+/// A holder activates a token, or brings its clock back.
+pub mod activate;
+/// Tokens as Entra's CSV.
+pub mod export;
+/// Files of tokens into the inventory.
+pub mod import;
+
+use super::{
+    App, Error,
+    users::{find, require_active},
+};
+use crate::{
+    audit::{Actor, Event},
+    base::{clock::Timestamp, ids::UserId, text::Upn},
+    directory::{OathToken, Serial, TokenState, User},
+    storage::{ReadTx, Tx},
+};
+
+pub use crate::{protocol::pskc::PskcKey, storage::ListedToken};
+
+/// How many tokens one person may have at a time.
+const MOST_TOKENS: usize = 10;
+
+/// Why a token leaves its holder.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Withdrawal {
+    /// Handed back: it goes to the next person.
+    Returned,
+    /// Nobody knows where it is.
+    Lost,
+    /// Never used again.
+    Retired,
+}
+
+impl Withdrawal {
+    fn state(self) -> TokenState {
+        match self {
+            Self::Returned => TokenState::InStock,
+            Self::Lost => TokenState::Lost,
+            Self::Retired => TokenState::Retired,
+        }
+    }
+
+    fn reason(self) -> &'static str {
+        match self {
+            Self::Returned => "token-returned",
+            Self::Lost => "token-lost",
+            Self::Retired => "token-retired",
+        }
+    }
+}
+
+/// When a listed token was last used, by our clock; to the step.
+pub fn last_used(listed: &ListedToken) -> Option<Timestamp> {
+    let (step, drift_steps) = listed.used?;
+    let seconds = step
+        .saturating_sub(drift_steps)
+        .saturating_mul(i64::from(listed.token.parameters.period));
+    Some(Timestamp::from_millis(seconds.saturating_mul(1000)))
+}
+
+impl App {
+    /// Tokens in the order of their serial numbers, `limit` after `after`.
+    pub async fn list_oath_tokens(
+        &self,
+        after: Option<&Serial>,
+        limit: u32,
+    ) -> Result<Vec<ListedToken>, Error> {
+        let mut tx = self.store.read().await?;
+        Ok(tx.oath_tokens(after, limit).await?)
+    }
+
+    /// Hands a token from stock to a person, who activates it at the next sign-in.
+    pub async fn assign_oath_token(
+        &self,
+        serial: &Serial,
+        upn: &Upn,
+        operator: &str,
+    ) -> Result<OathToken, Error> {
+        let mut tx = self.store.begin().await?;
+        let user = find(&mut tx, upn).await?;
+        let mut token = self.find_token(&mut tx, serial).await?;
+        require_assignable(&mut tx, &user, Some(&token)).await?;
+        let read_tag = token.tag.clone();
+        self.hand_over(&mut token, &user, operator);
+        if !tx.update_oath_token(&token, &read_tag).await? {
+            return Err(changed_meanwhile(serial));
+        }
+        self.note_handed_over(&mut tx, &token, &user.id, operator)
+            .await?;
+        tx.commit().await?;
+        Ok(token)
+    }
+
+    /// Takes a token from whoever has it: what it became is revoked.
+    pub async fn take_oath_token(
+        &self,
+        serial: &Serial,
+        why: Withdrawal,
+        operator: &str,
+    ) -> Result<OathToken, Error> {
+        let mut tx = self.store.begin().await?;
+        let token = self.find_token(&mut tx, serial).await?;
+        if token.state == why.state() {
+            return Err(Error::conflict(format!(
+                "the token {serial} is {} already",
+                token.state
+            )));
+        }
+        if token.state == TokenState::Retired {
+            return Err(Error::conflict(format!(
+                "the token {serial} is retired, which is for ever"
+            )));
+        }
+        let token = self.take(&mut tx, token, why, operator).await?;
+        tx.commit().await?;
+        Ok(token)
+    }
+
+    /// Takes all tokens of a person back into stock (`user reset`).
+    pub(super) async fn take_all_oath_tokens(
+        &self,
+        tx: &mut Tx<'_>,
+        user: &UserId,
+        operator: &str,
+    ) -> Result<(), Error> {
+        for token in tx.oath_tokens_of(user).await? {
+            self.require_untouched(&token)?;
+            self.take(tx, token, Withdrawal::Returned, operator).await?;
+        }
+        Ok(())
+    }
+
+    async fn take(
+        &self,
+        tx: &mut Tx<'_>,
+        mut token: OathToken,
+        why: Withdrawal,
+        operator: &str,
+    ) -> Result<OathToken, Error> {
+        let now = self.now();
+        let read_tag = token.tag.clone();
+        let holder = token.user.clone();
+        let in_hands = matches!(token.state, TokenState::Assigned | TokenState::Active);
+        if let (Some(holder), Some(credential)) = (&holder, token.credential.take()) {
+            let totp = tx.totp_of(holder).await?;
+            if let Some(totp) = totp.into_iter().find(|totp| totp.id == credential) {
+                // What was shown to others while it was in use opens nothing later.
+                token.last_step = token.last_step.max(totp.last_step);
+                token.drift_steps = totp.drift_steps;
+                tx.revoke_totp(&credential, now).await?;
+                let event = Event::MethodRevoked { credential };
+                tx.append(
+                    Actor::Operator(operator.to_owned()),
+                    Some(holder.clone()),
+                    event,
+                );
+            }
+        }
+        token.state = why.state();
+        token.activated_at = None;
+        match why {
+            Withdrawal::Returned => {
+                token.user = None;
+                token.assigned_at = None;
+                token.assigned_by = None;
+                token.ended_at = None;
+            }
+            Withdrawal::Lost | Withdrawal::Retired => token.ended_at = Some(now),
+        }
+        token.tag = token.make_tag(&self.sealing);
+        if !tx.update_oath_token(&token, &read_tag).await? {
+            return Err(changed_meanwhile(&token.serial));
+        }
+        let event = Event::OathTokenTaken {
+            token: token.id.clone(),
+            serial: token.serial.to_string(),
+            state: token.state.as_str(),
+        };
+        tx.append(Actor::Operator(operator.to_owned()), holder.clone(), event);
+        if let Some(holder) = holder.filter(|_| in_hands) {
+            tx.add_notice(&holder, why.reason(), operator, now).await?;
+            self.end_all(tx, &holder, why.reason()).await?;
+        }
+        Ok(token)
+    }
+
+    /// The token of that serial number, as we wrote it.
+    async fn find_token(&self, tx: &mut ReadTx<'_>, serial: &Serial) -> Result<OathToken, Error> {
+        let token = tx.oath_token(serial).await?.ok_or_else(|| {
+            Error::not_found(format!(
+                "there is no token {serial}; `claimbridge oath list` shows which there are"
+            ))
+        })?;
+        self.require_untouched(&token)?;
+        Ok(token)
+    }
+
+    pub(super) fn require_untouched(&self, token: &OathToken) -> Result<(), Error> {
+        token
+            .require_tag(&self.sealing)
+            .map_err(|error| Error::tampering("oath-token", token.user.clone(), &error))
+    }
+
+    /// Writes into a token that it is in somebody's hands.
+    fn hand_over(&self, token: &mut OathToken, user: &User, operator: &str) {
+        token.state = TokenState::Assigned;
+        token.user = Some(user.id.clone());
+        token.assigned_at = Some(self.now());
+        token.assigned_by = Some(operator.to_owned());
+        token.tag = token.make_tag(&self.sealing);
+    }
+
+    /// What assigning does to the person.
+    async fn note_handed_over(
+        &self,
+        tx: &mut Tx<'_>,
+        token: &OathToken,
+        user: &UserId,
+        operator: &str,
+    ) -> Result<(), Error> {
+        let now = self.now();
+        let event = Event::OathTokenAssigned {
+            token: token.id.clone(),
+            serial: token.serial.to_string(),
+        };
+        tx.append(
+            Actor::Operator(operator.to_owned()),
+            Some(user.clone()),
+            event,
+        );
+        tx.add_notice(user, "token-assigned", operator, now).await?;
+        // As for a pass: a person who waits for the token goes on where they are.
+        tx.revoke_sessions_of(user, now).await?;
+        tx.restart_attempts_of(user).await?;
+        let event = Event::SessionsEnded {
+            reason: "token-assigned",
+        };
+        tx.append(Actor::System, Some(user.clone()), event);
+        Ok(())
+    }
+}
+
+/// Whether `user` may be handed `token`, or a new one.
+async fn require_assignable(
+    tx: &mut ReadTx<'_>,
+    user: &User,
+    token: Option<&OathToken>,
+) -> Result<(), Error> {
+    require_active(user, "handing over a token")?;
+    if let Some(token) = token
+        && token.state != TokenState::InStock
+    {
+        let serial = &token.serial;
+        return Err(Error::conflict(match (token.state, &token.user) {
+            (TokenState::Assigned | TokenState::Active, Some(holder)) if *holder == user.id => {
+                format!("the token {serial} is {}'s already", user.upn)
+            }
+            (TokenState::Retired, _) => format!("the token {serial} is retired, which is for ever"),
+            (state, _) => format!(
+                "the token {serial} is {state}; take it back first with `claimbridge oath return {serial}`"
+            ),
+        }));
+    }
+    if tx.oath_tokens_of(&user.id).await?.len() >= MOST_TOKENS {
+        return Err(Error::conflict(format!(
+            "{} has {MOST_TOKENS} tokens already; take one back first",
+            user.upn
+        )));
+    }
+    Ok(())
+}
+
+fn changed_meanwhile(serial: &Serial) -> Error {
+    Error::conflict(format!(
+        "the token {serial} was changed by somebody else at this moment; look at it with `claimbridge oath list` and try again"
+    ))
+}
