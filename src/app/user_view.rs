@@ -5,8 +5,11 @@
 use super::{App, Error, users::find};
 use crate::{
     audit::Receipt,
-    base::text::Upn,
-    directory::{AccessPass, GroupName, TotpCredential, User},
+    base::{aaguid::Aaguid, clock::Timestamp, ids::CredentialId, text::Upn},
+    directory::{
+        AccessPass, AttestationState, EffectivePolicy, GroupName, MethodKind, SecurityKey,
+        TotpCredential, User,
+    },
     storage::{ReadTx, StoredEvent},
 };
 
@@ -17,16 +20,78 @@ pub struct UserView {
     pub user: User,
     /// Whether there is a password, and whether it is dead.
     pub password: PasswordState,
-    /// TOTP credentials that are not revoked.
-    pub methods: Vec<TotpCredential>,
+    /// Methods that are not revoked, also those that do not count (see [`MethodView::standing`]).
+    pub methods: Vec<MethodView>,
     /// The last answer that carried the MFA claim — every answer does.
     pub last_mfa: Option<Receipt>,
     /// A pass that could be used.
     pub live_pass: Option<AccessPass>,
     /// The groups the person is in.
     pub groups: Vec<GroupName>,
+    /// What they ask of the person.
+    pub policy: EffectivePolicy,
     /// The last time that something of this person was refused.
     pub last_refusal: Option<StoredEvent>,
+}
+
+/// One method of a person.
+#[derive(Debug)]
+pub struct MethodView {
+    /// Its id.
+    pub id: CredentialId,
+    /// Its kind.
+    pub kind: MethodKind,
+    /// What the person calls it. Text everywhere.
+    pub name: String,
+    /// Since when it counts; none if no code confirmed it.
+    pub confirmed_at: Option<Timestamp>,
+    /// When it was last used, where that is kept.
+    pub last_used_at: Option<Timestamp>,
+    /// A key's model, as it said, and how far that was proved.
+    pub model: Option<(Aaguid, AttestationState)>,
+    /// Whether it counts.
+    pub standing: MethodStanding,
+    /// What it proves.
+    pub strength: Strength,
+}
+
+/// Whether a method counts.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MethodStanding {
+    /// It does.
+    Counts,
+    /// No code confirmed it.
+    Unconfirmed,
+    /// The person's groups do not allow its kind.
+    NotAllowed,
+}
+
+/// What a method proves when it is used.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Strength {
+    /// Possession: a password is asked too.
+    OneFactor,
+    /// Possession and the key's own PIN or biometric.
+    TwoFactors,
+}
+
+impl UserView {
+    /// How many methods count.
+    pub fn counting(&self) -> usize {
+        let counts = |method: &&MethodView| method.standing == MethodStanding::Counts;
+        self.methods.iter().filter(counts).count()
+    }
+
+    /// Whether the person has what a sign-in with two factors needs: a key that verifies its
+    /// person, or a password and any method.
+    pub fn is_covered(&self) -> bool {
+        let has_password = self.password == PasswordState::Set;
+        self.methods
+            .iter()
+            .filter(|method| method.standing == MethodStanding::Counts)
+            .any(|method| has_password || method.strength == Strength::TwoFactors)
+    }
 }
 
 /// What there is of a password.
@@ -69,10 +134,16 @@ impl App {
             Some(password) if password.dead_at.is_some() => PasswordState::Dead,
             Some(_) => PasswordState::Set,
         };
-        let methods = tx.totp_of(&user.id).await?;
         let last_mfa = tx.receipts_of(&user.id, 1).await?.into_iter().next();
         let live_pass = tx.live_pass_of(&user.id, self.now()).await?;
         let groups = tx.groups_of(&user.id).await?;
+        let policy = self.settings.methods.for_groups(&groups);
+        let programs = tx.totp_of(&user.id).await?.into_iter();
+        let keys = tx.security_keys_of(&user.id).await?.into_iter();
+        let methods = programs
+            .map(|totp| program(totp, MethodKind::Totp, &policy))
+            .chain(keys.map(|key| security_key(key, &policy)))
+            .collect();
         let last_refusal = tx.last_refusal_of(&user.id).await?;
         Ok(UserView {
             user,
@@ -81,7 +152,49 @@ impl App {
             last_mfa,
             live_pass,
             groups,
+            policy,
             last_refusal,
         })
+    }
+}
+
+fn program(totp: TotpCredential, kind: MethodKind, policy: &EffectivePolicy) -> MethodView {
+    MethodView {
+        standing: match totp.confirmed_at {
+            None => MethodStanding::Unconfirmed,
+            Some(_) => allowed(kind, policy),
+        },
+        id: totp.id,
+        kind,
+        name: totp.name,
+        confirmed_at: totp.confirmed_at,
+        last_used_at: None,
+        model: None,
+        strength: Strength::OneFactor,
+    }
+}
+
+fn security_key(key: SecurityKey, policy: &EffectivePolicy) -> MethodView {
+    MethodView {
+        standing: allowed(MethodKind::SecurityKey, policy),
+        id: key.id,
+        kind: MethodKind::SecurityKey,
+        name: key.name,
+        confirmed_at: Some(key.created_at),
+        last_used_at: key.last_used_at,
+        model: Some((key.aaguid, key.attestation)),
+        strength: if key.user_verified {
+            Strength::TwoFactors
+        } else {
+            Strength::OneFactor
+        },
+    }
+}
+
+fn allowed(kind: MethodKind, policy: &EffectivePolicy) -> MethodStanding {
+    if policy.allows(kind) {
+        MethodStanding::Counts
+    } else {
+        MethodStanding::NotAllowed
     }
 }

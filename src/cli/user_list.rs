@@ -9,7 +9,7 @@ use super::Failure;
 use crate::{
     app::{
         App,
-        users::{PasswordState, UserView},
+        user_view::{MethodStanding, MethodView, PasswordState, UserView},
     },
     base::{clock::Timestamp, text::harmless_cell},
     directory::{GroupName, ImmutableId, MethodKind, User},
@@ -80,7 +80,7 @@ pub async fn list(args: &ListArgs, app: &App, out: &mut dyn Write) -> Result<(),
             write!(out, "\tgroups {}", joined(view, ", "))?;
         }
         if args.coverage {
-            covered += usize::from(confirmed(view) > 0);
+            covered += usize::from(view.is_covered());
             write_coverage(view, out)?;
         }
         writeln!(out)?;
@@ -152,19 +152,11 @@ pub fn user_json(user: &User) -> Value {
 
 fn view_json(view: &UserView) -> Value {
     let mut value = user_json(&view.user);
-    let methods: Vec<Value> = view
-        .methods
-        .iter()
-        .map(|method| {
-            json!({
-                "id": method.id, "kind": "totp", "name": method.name,
-                "confirmed_at": method.confirmed_at.map(Timestamp::to_rfc3339),
-            })
-        })
-        .collect();
+    let methods: Vec<Value> = view.methods.iter().map(method_json).collect();
     value["password"] = json!(view.password);
     value["methods"] = Value::Array(methods);
-    value["covered"] = json!(confirmed(view) > 0);
+    value["covered"] = json!(view.is_covered());
+    value["below_minimum"] = json!(is_below_minimum(view));
     value["last_mfa_at"] = json!(last_mfa(view).map(Timestamp::to_rfc3339));
     value["last_without_mfa_at"] = Value::Null; // every answer carries it; there is no other door
     value["methods_by_kind"] = json!(by_kind(view));
@@ -180,18 +172,34 @@ fn view_json(view: &UserView) -> Value {
     value
 }
 
-fn confirmed(view: &UserView) -> usize {
-    view.methods
-        .iter()
-        .filter(|method| method.confirmed_at.is_some())
-        .count()
+fn method_json(method: &MethodView) -> Value {
+    let mut value = json!({
+        "id": method.id, "kind": method.kind, "name": method.name,
+        "confirmed_at": method.confirmed_at.map(Timestamp::to_rfc3339),
+        "standing": method.standing,
+    });
+    if let Some((aaguid, attestation)) = &method.model {
+        value["aaguid"] = json!(aaguid);
+        value["attestation"] = json!(attestation.as_str());
+        value["last_used_at"] = json!(method.last_used_at.map(Timestamp::to_rfc3339));
+    }
+    value
 }
 
-/// How many confirmed methods there are of each kind.
+/// Whether the person has fewer methods than the policy asks to keep.
+fn is_below_minimum(view: &UserView) -> bool {
+    u32::try_from(view.counting()).is_ok_and(|counting| counting < view.policy.minimum())
+}
+
+/// How many methods of each kind count.
 fn by_kind(view: &UserView) -> BTreeMap<MethodKind, usize> {
     let mut counts: BTreeMap<MethodKind, usize> =
         MethodKind::ALL.into_iter().map(|kind| (kind, 0)).collect();
-    counts.insert(MethodKind::Totp, confirmed(view));
+    for method in &view.methods {
+        if method.standing == MethodStanding::Counts {
+            *counts.entry(method.kind).or_default() += 1;
+        }
+    }
     counts
 }
 

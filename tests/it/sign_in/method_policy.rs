@@ -1,7 +1,7 @@
 //! Which kinds of methods count, by groups: at sign-in, at enrolment, for sessions.
 
 use claimbridge::{
-    app::prove::Guess,
+    app::{prove::Guess, user_view::MethodStanding},
     directory::{EffectivePolicy, GroupName, MethodKind, MethodPolicy},
 };
 
@@ -99,4 +99,40 @@ async fn a_kind_that_the_group_does_not_allow_is_not_set_up() {
         .choose_method(&attempt, &browser.app_cookies(), MethodKind::Totp)
         .await;
     assert!(chosen.is_err());
+}
+
+#[tokio::test]
+async fn coverage_counts_what_counts_for_the_person() {
+    let (world, node) = world().await;
+    let person = world.enrolled(AGENT).await;
+    let app = world.nodes[node].app.clone();
+    let upn = person.user.upn.clone();
+    let view = app.view_user(&upn).await.unwrap();
+    assert!(view.is_covered() && view.counting() == 1);
+    assert!(view.last_refusal.is_none() && view.last_mfa.is_none());
+    let method = &view.methods[0];
+    assert_eq!(
+        (method.kind, method.standing),
+        (MethodKind::Totp, MethodStanding::Counts)
+    );
+
+    // A wrong password is the last refusal; a sign-in the last MFA.
+    let mut browser = world.browser_on(node);
+    browser.start(&entra::request(world.now())).await;
+    browser.submit_password(AGENT, "a wrong password").await;
+    browser.submit_password(AGENT, PASSWORD).await;
+    let page = browser.submit_code(&person.code(world.now())).await;
+    assert!(page.answer().is_none(), "enrolment leaves notices");
+    browser.submit(&[]).await.expect_answer();
+    let view = app.view_user(&upn).await.unwrap();
+    assert_eq!(view.last_refusal.unwrap().kind(), "password-refused");
+    assert!(view.last_mfa.is_some());
+
+    // In the group it does not count, and the listing says so.
+    app.add_to_group(&upn, &desk(), "tester").await.unwrap();
+    let view = app.list_users(None, 10).await.unwrap().swap_remove(0);
+    assert!(!view.is_covered() && view.counting() == 0);
+    assert_eq!(view.methods[0].standing, MethodStanding::NotAllowed);
+    assert_eq!(view.groups, [desk()]);
+    assert_eq!(view.policy.allowed(), [MethodKind::SecurityKey]);
 }
