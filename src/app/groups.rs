@@ -8,7 +8,7 @@ use super::{App, Error, users::find};
 use crate::{
     audit::{Actor, Event},
     base::{ids::UserId, text::Upn},
-    directory::{EffectivePolicy, GroupName, MethodKind, TotpCredential},
+    directory::{EffectivePolicy, GroupName, MethodKind, OathToken, TotpCredential},
     storage::{ReadTx, Tx},
 };
 
@@ -71,10 +71,24 @@ impl App {
         user: &UserId,
     ) -> Result<Vec<TotpCredential>, Error> {
         let policy = self.method_policy_of(tx, user).await?;
+        let tokens = self.activated_tokens(tx, user).await?;
         let credentials = tx.totp_of(user).await?.into_iter();
         Ok(credentials
             .filter(TotpCredential::is_live)
-            .filter(|_| policy.allows(MethodKind::Totp))
+            .filter(|totp| policy.allows(kind_of(totp, &tokens)))
+            .collect())
+    }
+
+    /// The hardware tokens that became code generators of this person. A row that somebody
+    /// wrote past claimbridge turns nothing into a token.
+    pub(super) async fn activated_tokens(
+        &self,
+        tx: &mut ReadTx<'_>,
+        user: &UserId,
+    ) -> Result<Vec<OathToken>, Error> {
+        let tokens = tx.oath_tokens_of(user).await?.into_iter();
+        Ok(tokens
+            .filter(|token| token.require_tag(&self.sealing).is_ok())
             .collect())
     }
 
@@ -107,4 +121,14 @@ pub(super) async fn join(
         );
     }
     Ok(joined)
+}
+
+/// Whether a code generator is one of the hardware tokens, or a program.
+pub(super) fn kind_of(totp: &TotpCredential, tokens: &[OathToken]) -> MethodKind {
+    let is_it = |token: &OathToken| token.credential.as_ref() == Some(&totp.id);
+    if tokens.iter().any(is_it) {
+        MethodKind::OathToken
+    } else {
+        MethodKind::Totp
+    }
 }

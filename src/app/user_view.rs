@@ -2,7 +2,7 @@
 //!
 //! Whoever adds a kind of method adds it to [`UserView`]: coverage counts what stands there.
 
-use super::{App, Error, users::find};
+use super::{App, Error, groups::kind_of, users::find};
 use crate::{
     audit::Receipt,
     base::{aaguid::Aaguid, clock::Timestamp, ids::CredentialId, text::Upn},
@@ -86,7 +86,7 @@ impl UserView {
     /// Whether the person has what a sign-in with two factors needs: a key that verifies its
     /// person, or a password and any method.
     pub fn is_covered(&self) -> bool {
-        let has_password = self.password == PasswordState::Set;
+        let has_password = matches!(self.password, PasswordState::Set);
         self.methods
             .iter()
             .filter(|method| method.standing == MethodStanding::Counts)
@@ -138,10 +138,11 @@ impl App {
         let live_pass = tx.live_pass_of(&user.id, self.now()).await?;
         let groups = tx.groups_of(&user.id).await?;
         let policy = self.settings.methods.for_groups(&groups);
-        let programs = tx.totp_of(&user.id).await?.into_iter();
+        let tokens = self.activated_tokens(tx, &user.id).await?;
+        let generators = tx.totp_of(&user.id).await?.into_iter();
         let keys = tx.security_keys_of(&user.id).await?.into_iter();
-        let methods = programs
-            .map(|totp| program(totp, MethodKind::Totp, &policy))
+        let methods = generators
+            .map(|totp| code_generator(kind_of(&totp, &tokens), totp, &policy))
             .chain(keys.map(|key| security_key(key, &policy)))
             .collect();
         let last_refusal = tx.last_refusal_of(&user.id).await?;
@@ -158,7 +159,7 @@ impl App {
     }
 }
 
-fn program(totp: TotpCredential, kind: MethodKind, policy: &EffectivePolicy) -> MethodView {
+fn code_generator(kind: MethodKind, totp: TotpCredential, policy: &EffectivePolicy) -> MethodView {
     MethodView {
         standing: match totp.confirmed_at {
             None => MethodStanding::Unconfirmed,

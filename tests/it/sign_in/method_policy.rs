@@ -2,7 +2,10 @@
 
 use claimbridge::{
     app::{prove::Guess, user_view::MethodStanding},
-    directory::{EffectivePolicy, GroupName, MethodKind, MethodPolicy},
+    base::{ids::OathTokenId, random::SystemRandom},
+    directory::{
+        EffectivePolicy, GroupName, MethodKind, MethodPolicy, OathToken, TokenState, TotpParameters,
+    },
 };
 
 use crate::support::{PASSWORD, World, entra};
@@ -135,4 +138,59 @@ async fn coverage_counts_what_counts_for_the_person() {
     assert_eq!(view.methods[0].standing, MethodStanding::NotAllowed);
     assert_eq!(view.groups, [desk()]);
     assert_eq!(view.policy.allowed(), [MethodKind::SecurityKey]);
+}
+
+#[tokio::test]
+async fn a_hardware_token_is_a_kind_of_its_own_unless_its_row_was_altered() {
+    let mut world = World::new().await;
+    world.settings.methods.everyone = EffectivePolicy::new(vec![MethodKind::OathToken], 1);
+    let person = world.ready(AGENT).await;
+    world.start_node().await;
+    let app = world.nodes.last().unwrap().app.clone();
+    let view = async || app.view_user(&person.user.upn).await.unwrap();
+    // A program, which nobody may use.
+    assert_eq!(view().await.methods[0].standing, MethodStanding::NotAllowed);
+
+    let credential = view().await.methods[0].id.clone();
+    let mut token = OathToken {
+        id: OathTokenId::random(&mut SystemRandom),
+        serial: "12345678".parse().unwrap(),
+        manufacturer: String::new(),
+        model: String::new(),
+        parameters: TotpParameters::default(),
+        sealed_secret: "sealed".to_owned(),
+        state: TokenState::Active,
+        user: Some(person.user.id.clone()),
+        credential: Some(credential),
+        drift_steps: 0,
+        last_step: None,
+        imported_at: world.now(),
+        assigned_at: Some(world.now()),
+        assigned_by: Some("tester".to_owned()),
+        activated_at: Some(world.now()),
+        ended_at: None,
+        tag: String::new(),
+    };
+    token.tag = token.make_tag(&world.sealing());
+    let mut tx = app.store().begin().await.unwrap();
+    assert!(tx.insert_oath_token(&token).await.unwrap());
+    tx.commit().await.unwrap();
+    let known = view().await;
+    assert_eq!(known.methods[0].kind, MethodKind::OathToken);
+    assert!(known.is_covered());
+    let mut browser = world.browser_on(world.nodes.len() - 1);
+    browser
+        .sign_in(
+            &entra::request(world.now()),
+            AGENT,
+            &person.code(world.now()),
+        )
+        .await
+        .expect_answer();
+
+    let sql = world.sql().await;
+    sql.run("UPDATE oath_tokens SET sealed_secret = 'another'")
+        .await;
+    assert_eq!(view().await.methods[0].kind, MethodKind::Totp);
+    assert!(!view().await.is_covered());
 }
