@@ -148,10 +148,12 @@ impl App {
     ) -> Result<(), Error> {
         // Hashing is dear: only for an enrolment that asks for it.
         let mut tx = self.store.read().await?;
-        let (scene, _, _) = self.enrolling(&mut tx, id, browser).await?;
+        let (scene, user, _) = self.enrolling(&mut tx, id, browser).await?;
         require_stage(&scene, Enrolment::NeedsPassword)?;
         drop(tx);
-        let phc = self.hash_password(password).await?;
+        let phc = self
+            .hash_new_password(password, &user.upn, &user.display_name)
+            .await?;
         let now = self.now();
         let mut tx = self.store.begin().await?;
         let (scene, user, _) = self.enrolling(&mut tx, id, browser).await?;

@@ -33,6 +33,8 @@ pub mod keys;
 pub mod metadata;
 /// Hardware tokens: inventory, files, activation.
 pub mod oath_tokens;
+/// What may become a password.
+pub mod new_password;
 /// Opening the database.
 pub mod opening;
 /// Temporary access passes, for operators.

@@ -1,6 +1,6 @@
 //! What an [`App`](super::App) is told at start: plain data, already validated by `config`.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use crate::{
     base::text::DomainName,
@@ -38,6 +38,8 @@ pub struct Settings {
     pub methods: MethodPolicy,
     /// Which security keys count.
     pub webauthn: WebAuthnPolicy,
+    /// Hashes of leaked passwords, ordered ("SHA-1:count" lines), if the operator has them.
+    pub breached_passwords_file: Option<PathBuf>,
     /// The cost of password hashing.
     pub hash_cost: HashCost,
     /// What pages and authenticator programs call this service.

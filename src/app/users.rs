@@ -4,7 +4,7 @@
 //! that person; so each of these ends the person's sessions and attempts, is an event
 //! that names the operator, and is shown to the person at the next sign-in.
 
-use super::{App, Error, groups::join, guess::in_a_row};
+use super::{App, Error, groups::join, guess::in_a_row, new_password::require_fit};
 use crate::{
     audit::{Actor, Event},
     base::{
@@ -14,7 +14,6 @@ use crate::{
     },
     claims::require_domain,
     directory::{GroupName, ImmutableId, PasswordCredential, User, identity_tag},
-    factor::password::require_length,
     session::SessionRow,
     storage::{InsertUser, ReadTx, SetImmutableId, Tx},
 };
@@ -49,7 +48,10 @@ impl App {
     /// Adds a person. The domain must be configured.
     pub async fn add_user(&self, new: NewUser, operator: &str) -> Result<User, Error> {
         let password = match new.password {
-            Some(password) => Some(self.hash_password(password).await?),
+            Some(password) => Some(
+                self.hash_new_password(password, &new.upn, &new.display_name)
+                    .await?,
+            ),
             None => None,
         };
         let now = self.now();
@@ -100,7 +102,8 @@ impl App {
     /// The error is the one that `add_user` would give.
     pub async fn require_addable(&self, new: &NewUser) -> Result<(), Error> {
         if let Some(password) = &new.password {
-            require_length(password).map_err(Error::invalid)?;
+            let about = [new.upn.as_str(), &new.display_name];
+            require_fit(password, &about, None).map_err(Error::invalid)?;
         }
         display_name(&new.display_name)?;
         let mut tx = self.store.read().await?;
@@ -209,7 +212,9 @@ impl App {
         password: Secret<String>,
         operator: &str,
     ) -> Result<(), Error> {
-        let phc = self.hash_password(password).await?;
+        // Before the work of hashing; a person who is not there has no name to be judged by.
+        let name = find(&mut self.store.read().await?, upn).await?.display_name;
+        let phc = self.hash_new_password(password, upn, &name).await?;
         let now = self.now();
         let mut tx = self.store.begin().await?;
         let user = find(&mut tx, upn).await?;

@@ -70,6 +70,7 @@ pub fn settings(config: &Config) -> Result<Settings, Failure> {
         desk: config.policy.desk,
         methods: config.policy.methods.clone(),
         webauthn: config.policy.webauthn.policy.clone(),
+        breached_passwords_file: config.policy.breached_passwords_file.clone(),
         hash_cost: HashCost::FLOOR,
         service_name: config.branding.name.clone(),
         support_contact: config.branding.support_contact.clone(),

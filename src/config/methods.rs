@@ -135,7 +135,7 @@ fn choice<T: Copy>(reader: &mut Reader, key: &str, usual: T, choices: &[(&str, T
 }
 
 /// A path whose file can be read.
-fn read_present(reader: &mut Reader, key: &str) -> Option<PathBuf> {
+pub(super) fn read_present(reader: &mut Reader, key: &str) -> Option<PathBuf> {
     let path = reader.path(key)?;
     if let Err(error) = std::fs::File::open(&path) {
         let text = format!(

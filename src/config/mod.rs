@@ -105,6 +105,8 @@ pub struct Policy {
     pub pass_lifetime: Duration,
     /// How many characters a temporary access pass has.
     pub pass_length: u32,
+    /// Hashes of leaked passwords, ordered: none of them may become a password.
+    pub breached_passwords_file: Option<PathBuf>,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<AddressRange>,
     /// Whether people sit at shared PCs without phones.
@@ -388,6 +390,7 @@ fn read_policy(reader: &mut Reader) -> Policy {
         ),
         pass_lifetime: reader.duration("policy.pass_lifetime", HOUR, 10 * MINUTE..=30 * DAY),
         pass_length: reader.number("policy.pass_length", 16, 12..=48),
+        breached_passwords_file: methods::read_present(reader, "policy.breached_passwords_file"),
         trusted_proxies: reader.list("policy.trusted_proxies"),
         desk,
         methods: methods::read_methods(reader),

@@ -72,6 +72,9 @@ master_key_file = "master.key"
 # Temporary access passes:
 # pass_lifetime = "1h"
 # pass_length = 16
+# Passwords have 12 to 128 characters and must be hard to guess. If you have a list of leaked
+# ones (lines of SHA-1:count ordered by hash, as haveibeenpwned.com gives it), none of them:
+# breached_passwords_file = "/var/lib/claimbridge/pwned-passwords-sha1-ordered-by-hash.txt"
 # Reverse proxies whose X-Forwarded-For is believed:
 # trusted_proxies = ["127.0.0.1"]
 # Kinds of methods that people may add and sign in with, and how many they must keep:

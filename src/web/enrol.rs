@@ -27,15 +27,13 @@ use crate::{
     app::{
         Category, Error,
         enrol::{Afterwards, Confirm, MethodKind},
+        new_password,
         prove::Guess,
         sign_in::Ask,
     },
     base::secret::Secret,
     session::Desk,
 };
-
-/// What `factor::password` accepts at least; the form says so before it is sent.
-const SHORTEST_PASSWORD: usize = 8;
 
 /// The proposed name of a new method.
 const METHOD_NAME: &str = "Desktop program";
@@ -151,7 +149,7 @@ pub(super) fn ask_password(web: &Web, visit: &AttemptVisit, upn: String, said: &
         action: format!("{}/new-password", visit.path()),
         csrf: visit.form(web),
         upn,
-        min_length: SHORTEST_PASSWORD,
+        min_length: new_password::SHORTEST,
         problem,
     };
     web.page(StatusCode::OK, &page)

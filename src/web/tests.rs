@@ -46,6 +46,7 @@ async fn web(public_url: &str) -> (Arc<Web>, TempDir) {
         desk: crate::session::Desk::Ordinary,
         methods: crate::directory::MethodPolicy::default(),
         webauthn: crate::factor::webauthn::policy::WebAuthnPolicy::default(),
+        breached_passwords_file: None,
         hash_cost: HashCost::FLOOR,
         service_name: "Contoso sign-in".to_owned(),
         support_contact: Some("help@contoso.com".to_owned()),

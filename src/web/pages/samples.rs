@@ -152,14 +152,20 @@ fn samples(frame: &Frame, words: &Words) -> Vec<(String, String)> {
     }
     for (name, problem) in [
         ("fresh", None),
-        ("short", Some("Type at least 8 characters.".to_owned())),
+        (
+            "short",
+            Some(
+                "Choose another one: it has fewer than 12 characters; add another word or two."
+                    .to_owned(),
+            ),
+        ),
     ] {
         let page = ChoosePasswordPage {
             frame,
             action: format!("{ACTION}/password"),
             csrf: csrf(),
             upn: upn.clone(),
-            min_length: 8,
+            min_length: 12,
             problem,
         };
         add(&format!("enrol-password-{name}"), &page);

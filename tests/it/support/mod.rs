@@ -72,6 +72,7 @@ pub fn settings() -> Settings {
         desk: claimbridge::session::Desk::Ordinary,
         methods: claimbridge::directory::MethodPolicy::default(),
         webauthn: claimbridge::factor::webauthn::policy::WebAuthnPolicy::default(),
+        breached_passwords_file: None,
         hash_cost: HashCost::FLOOR,
         service_name: "Contoso sign-in".to_owned(),
         support_contact: Some("help@contoso.com".to_owned()),
