@@ -5,12 +5,13 @@ use std::time::Duration;
 use super::{
     App, Error,
     error::SupportCode,
+    own_methods::OwnMethod,
     sign_in::{Begun, Browser},
 };
 use crate::{
     audit::{Actor, Event, Receipt},
-    base::random::random_token,
-    directory::{TotpCredential, User},
+    base::{clock::Timestamp, random::random_token},
+    directory::User,
     session::SessionRow,
     signin::request::{Interaction, OWN_ACCOUNT, Protocol, Reauthentication, SignInRequest},
     storage::ReadTx,
@@ -24,7 +25,11 @@ pub struct AccountView {
     /// The session of this browser.
     pub session: SessionRow,
     /// Methods that can be used.
-    pub methods: Vec<TotpCredential>,
+    pub methods: Vec<OwnMethod>,
+    /// How many of them the person must keep.
+    pub kept: usize,
+    /// When the password was set; `None` if there is none.
+    pub password: Option<Timestamp>,
     /// The last answers.
     pub receipts: Vec<Receipt>,
     /// Live sessions, this one among them.
@@ -36,6 +41,13 @@ pub struct AccountView {
 pub struct FreshSession {
     pub(super) user: User,
     pub(super) session: SessionRow,
+}
+
+impl FreshSession {
+    /// Whose it is.
+    pub fn upn(&self) -> &str {
+        self.user.upn.as_str()
+    }
 }
 
 /// How old the proofs may be for a change to the own methods (facts §7: Entra's five minutes).
@@ -126,12 +138,9 @@ impl App {
         let Some((user, session)) = self.live_session(&mut tx, browser).await? else {
             return Ok(None);
         };
-        let methods = tx
-            .totp_of(&user.id)
-            .await?
-            .into_iter()
-            .filter(TotpCredential::is_live)
-            .collect();
+        let methods = self.own_methods(&mut tx, &user.id).await?;
+        let kept = self.methods_kept(&mut tx, &user.id).await?;
+        let password = tx.password_of(&user.id).await?;
         let receipts = tx.receipts_of(&user.id, 10).await?;
         let policy = self.settings.sessions;
         let mut sessions = tx.sessions_of(&user.id).await?;
@@ -140,6 +149,8 @@ impl App {
             user,
             session,
             methods,
+            kept,
+            password: password.map(|password| password.set_at),
             receipts,
             sessions,
         }))

@@ -297,7 +297,7 @@ fn with_fields<T>(row: &EnrolmentRow, browser: &TokenHash, run: impl FnOnce(&[&[
 }
 
 /// What a person calls a method: any text of 1 to 64 characters on one line.
-fn method_name(name: &str, otherwise: &str) -> Result<String, Error> {
+pub(super) fn method_name(name: &str, otherwise: &str) -> Result<String, Error> {
     let name = name.trim();
     let name = if name.is_empty() { otherwise } else { name };
     if name.chars().count() > 64 || name.chars().any(char::is_control) {

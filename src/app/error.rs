@@ -91,6 +91,9 @@ support_codes! {
     NOT_FRESH = "CB-ACCOUNT-002",
         "To change something here you must have signed in a moment ago. Sign in once more.",
         "Changes to methods and passwords need both factors within the last five minutes; the page leads to a sign-in and back.";
+    MINIMUM = "CB-ACCOUNT-003",
+        "You cannot remove this: you must keep at least as many ways to sign in as your organisation asks for. Add another one first.",
+        "The person has no more methods than policy.minimum_methods (or that of a group) asks for; an administrator can still take one away with `user reset`.";
     REFUSED_PARAMETERS = "CB-SIGNIN-011",
         "The application asked for something that is not offered here. Ask your administrator.",
         "The verified request asks for a reply address that is not registered, an unsupported binding, name format or authentication context. Where the issuer was known, the party got a SAML status instead of this page.";

@@ -37,6 +37,8 @@ pub mod oath_tokens;
 pub mod new_password;
 /// Opening the database.
 pub mod opening;
+/// A person's own methods and password.
+pub mod own_methods;
 /// Temporary access passes, for operators.
 pub mod passes;
 /// Checking a password or a code.

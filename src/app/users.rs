@@ -229,7 +229,7 @@ impl App {
         Ok(())
     }
 
-    async fn store_password(
+    pub(super) async fn store_password(
         &self,
         tx: &mut Tx<'_>,
         user: &UserId,

@@ -97,6 +97,11 @@ pub enum Event {
         kind: &'static str,
         name: String,
     },
+    /// A method was given another name.
+    MethodRenamed {
+        credential: CredentialId,
+        name: String,
+    },
     /// A method was taken away.
     MethodRevoked { credential: CredentialId },
     /// A person was put into a group: other rules apply.

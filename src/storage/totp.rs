@@ -118,6 +118,16 @@ impl Tx<'_> {
         .await
     }
 
+    /// Gives a secret another name; whether it was there.
+    pub async fn rename_totp(&mut self, id: &CredentialId, name: &str) -> Result<bool, StoreError> {
+        self.run_once(
+            sql("UPDATE totp SET name = $2 WHERE id = $1 AND revoked_at IS NULL")
+                .bind(id.as_str())
+                .bind(name),
+        )
+        .await
+    }
+
     /// Takes a secret away; whether it was there.
     pub async fn revoke_totp(
         &mut self,

@@ -221,7 +221,7 @@ impl Tx<'_> {
 
     /// Holds the person's row until the end of the transaction, so that two transactions
     /// that make something "the only one of this person" follow one another.
-    pub(super) async fn lock_user(&mut self, id: &UserId) -> Result<(), StoreError> {
+    pub async fn lock_user(&mut self, id: &UserId) -> Result<(), StoreError> {
         self.run(sql("UPDATE users SET created_at = created_at WHERE id = $1").bind(id.as_str()))
             .await
             .map(drop)

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use axum::routing::{MethodRouter, get, post};
 
-use super::{Web, account, assets, enrol, health, home, saml, sign_in};
+use super::{Web, account, assets, enrol, health, home, own_methods, saml, sign_in};
 
 /// Who gets an answer other than "start again" or a refusal.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -68,7 +68,11 @@ pub fn routes() -> Vec<Route> {
         row("/sign-in/{attempt}/added",        Anyone,          ChangesNothing, get(enrol::added)),
         row("/sign-in/{attempt}/notices",      AttemptsBrowser, ChangesNothing, post(sign_in::notices).get(sign_in::back)),
         row("/account",                        SignedIn,        Protocol,       get(account::account)),
-        row("/account/add",                    SignedIn,        ChangesNothing, post(account::add_method).get(account::back)),
+        row("/account/add",                    SignedIn,        ChangesNothing, post(own_methods::add).get(account::back)),
+        row("/account/methods/{id}/rename",    SignedIn,        ChangesNothing, post(own_methods::rename).get(account::back)),
+        row("/account/methods/{id}/remove",    SignedIn,        ChangesNothing, post(own_methods::remove).get(account::back)),
+        row("/account/password",               SignedIn,        Protocol,       get(own_methods::password_page).post(own_methods::change_password)),
+        row("/account/sessions/{id}/end",      SignedIn,        ChangesNothing, post(own_methods::end_session).get(account::back)),
         row("/sign-out",                       SignedIn,        ChangesNothing, get(account::ask_sign_out).post(account::sign_out)),
         row("/sign-out/everywhere",            SignedIn,        ChangesNothing, post(account::sign_out_everywhere)),
         row("/assets/{file}",                  Anyone,          ChangesNothing, get(assets::serve)),

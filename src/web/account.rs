@@ -15,7 +15,7 @@ use super::{
     navigation::is_navigation,
     pages::{
         Moment,
-        account::{AccountPage, Method, SessionLine, SignInLine},
+        account::{AccountPage, Method, Removable, SessionLine, SignInLine},
         outcome::{SignOutPage, SignOutScope, SignedOutPage},
     },
     saml,
@@ -25,6 +25,7 @@ use crate::{
     app::{
         Error,
         account::{AccountView, FRESH},
+        enrol::MethodKind,
         error::SupportCode,
     },
     base::clock::Timestamp,
@@ -51,23 +52,34 @@ pub async fn account(State(web): State<Arc<Web>>, visit: Visit, headers: HeaderM
         user,
         session,
         methods,
+        kept,
+        password,
         receipts,
         sessions,
     } = view;
+    let removable = methods.len() > kept;
     let page = AccountPage {
         frame: &web.frame,
         csrf,
         display_name: user.display_name,
         upn: user.upn.to_string(),
+        password: password.map(Moment),
         methods: methods
             .into_iter()
             .map(|method| Method {
+                id: method.id.to_string(),
                 name: method.name,
-                kind: "Code generator",
-                added: Moment(method.created_at),
-                last_used: None,
+                kind: in_words(method.kind),
+                model: method.model,
+                added: Moment(method.added),
+                last_used: method.last_used.map(Moment),
             })
             .collect(),
+        removable: if removable {
+            Removable::Yes
+        } else {
+            Removable::Last(kept)
+        },
         sign_ins: receipts
             .into_iter()
             .map(|receipt| SignInLine {
@@ -83,34 +95,14 @@ pub async fn account(State(web): State<Arc<Web>>, visit: Visit, headers: HeaderM
         sessions: sessions
             .into_iter()
             .map(|row| SessionLine {
-                since: Moment(row.created_at),
                 this_one: row.id == session.id,
+                id: row.id.to_string(),
+                since: Moment(row.created_at),
+                last_used: Moment(row.last_used_at),
             })
             .collect(),
     };
     web.page(StatusCode::OK, &page)
-}
-
-/// Adds a method, after fresh proofs.
-pub async fn add_method(
-    State(web): State<Arc<Web>>,
-    visit: Visit,
-    form: CsrfForm<Pressed>,
-) -> Response {
-    if form
-        .verify(&web.forms, visit.browser.session.as_ref())
-        .is_err()
-    {
-        return web.stale_form();
-    }
-    let fresh = match web.app.require_fresh(&visit.browser).await {
-        Ok(fresh) => fresh,
-        Err(error) => return not_fresh(&web, &visit, &error).await,
-    };
-    match web.app.add_method(fresh, &visit.browser).await {
-        Ok(begun) => saml::to_attempt(&web, &begun),
-        Err(error) => web.fail(&error),
-    }
 }
 
 /// A form's address that was opened by hand: to the account page.
@@ -119,14 +111,14 @@ pub async fn back() -> Redirect {
 }
 
 /// Where the proofs are not fresh: a sign-in, and back to the account page.
-async fn not_fresh(web: &Web, visit: &Visit, error: &Error) -> Response {
+pub(super) async fn not_fresh(web: &Web, visit: &Visit, error: &Error) -> Response {
     if *error.code() == SupportCode::NOT_FRESH {
         return sign_in_first(web, visit, Some(FRESH)).await;
     }
     web.fail(error)
 }
 
-async fn sign_in_first(web: &Web, visit: &Visit, max_age: Option<Duration>) -> Response {
+pub(super) async fn sign_in_first(web: &Web, visit: &Visit, max_age: Option<Duration>) -> Response {
     match web
         .app
         .begin_account(ACCOUNT, max_age, &visit.browser)
@@ -137,12 +129,25 @@ async fn sign_in_first(web: &Web, visit: &Visit, max_age: Option<Duration>) -> R
     }
 }
 
+/// What a method is, in words.
+fn in_words(kind: MethodKind) -> &'static str {
+    match kind {
+        MethodKind::Totp => "Code generator",
+        MethodKind::OathToken => "Hardware token",
+        MethodKind::SecurityKey => "Security key",
+    }
+}
+
 /// The kinds of proof in a receipt, in words.
 fn kinds(proofs: &str) -> String {
     let words: Vec<&str> = proofs
         .lines()
         .filter_map(|line| line.split(' ').next())
-        .map(|kind| if kind == "totp" { "code" } else { kind })
+        .map(|kind| match kind {
+            "totp" => "code",
+            "webauthn" | "webauthn-verified" => "security key",
+            kind => kind,
+        })
         .collect();
     words.join(" and ")
 }

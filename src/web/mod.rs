@@ -22,6 +22,7 @@ pub mod forms;
 mod health;
 mod home;
 mod navigation;
+mod own_methods;
 /// One struct per page; a missing field is a compile error.
 pub mod pages;
 /// The address that throttling counts.

@@ -362,6 +362,7 @@ fn notice(notice: Notice) -> NoticeItem {
         "password-set" => Happened::PasswordSet,
         "reset" => Happened::MethodsReset,
         "method-added" => Happened::MethodAdded,
+        "method-removed" => Happened::MethodRemoved,
         "immutable-id-set" => Happened::ImmutableIdSet,
         other => Happened::Other(other.to_owned()),
     };

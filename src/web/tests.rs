@@ -217,15 +217,16 @@ async fn every_address_answers_a_stranger_as_the_table_says() {
         let path = route
             .path
             .replace("{attempt}", "att_aaaaaaaaaaaaaaaaaaaaaaaaaa")
-            .replace("{file}", "none");
+            .replace("{file}", "none")
+            .replace("{id}", "crd_aaaaaaaaaaaaaaaaaaaaaaaaaa");
         let got = ask(&router, "GET", &path, HOST).await;
         let status = got.status().as_u16();
         let expected: &[u16] = match (route.who, route.path) {
             // A redirect to the attempt's page says nothing of the attempt.
             (Who::AttemptsBrowser, _) => &[303, 403],
-            (Who::SignedIn, "/account" | "/account/add") | (Who::Anyone, "/saml2/slo") => &[303],
             (Who::SignedIn, "/sign-out") => &[200],
-            (Who::SignedIn, _) => &[405],
+            (Who::SignedIn, "/sign-out/everywhere") => &[405],
+            (Who::SignedIn, _) | (Who::Anyone, "/saml2/slo") => &[303],
             (Who::Anyone, "/assets/{file}") => &[404],
             // Without a request in it.
             (Who::Anyone, "/saml2/sso") => &[400],
@@ -245,8 +246,8 @@ async fn every_address_answers_a_stranger_as_the_table_says() {
         let got = router.clone().oneshot(sent).await.unwrap();
         let status = got.status().as_u16();
         let expected: &[u16] = match (route.who, route.path) {
-            (Who::AttemptsBrowser, _)
-            | (Who::SignedIn, "/sign-out" | "/sign-out/everywhere" | "/account/add") => &[403],
+            (Who::SignedIn, "/account") => &[405],
+            (Who::AttemptsBrowser | Who::SignedIn, _) => &[403],
             (_, "/saml2/sso") => &[400],
             (_, "/saml2/slo") => &[303],
             _ => &[405],

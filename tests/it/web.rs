@@ -23,6 +23,7 @@ fn address(route: &access::Route) -> String {
         .path
         .replace("{attempt}", "att_aaaaaaaaaaaaaaaaaaaaaaaaaa")
         .replace("{file}", "none")
+        .replace("{id}", "crd_aaaaaaaaaaaaaaaaaaaaaaaaaa")
 }
 
 #[tokio::test]
@@ -36,10 +37,12 @@ async fn each_address_answers_a_signed_in_person_as_the_table_says() {
         let expected: &[u16] = match (route.who, route.path) {
             (Who::AttemptsBrowser, _) => &[303, 403],
             (Who::SignedIn, "/sign-out/everywhere") => &[405],
-
+            (Who::SignedIn, "/account" | "/account/password") => &[200],
             (Who::Anyone, "/assets/{file}" | "/saml2/metadata") => &[404],
             (Who::Anyone, "/saml2/sso") => &[400],
-            (Who::SignedIn, "/account/add") | (Who::Anyone, "/saml2/slo") => &[303],
+            (Who::Anyone, "/saml2/slo") => &[303],
+            // The addresses of forms lead back to the page that they stand on.
+            (Who::SignedIn, path) if path.starts_with("/account/") => &[303],
             (Who::SignedIn | Who::Anyone, _) => &[200],
         };
         assert!(expected.contains(&got), "GET {path}: {got}");

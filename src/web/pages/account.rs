@@ -7,10 +7,14 @@ use super::{CsrfToken, Frame, Moment};
 /// One way to prove who one is.
 #[derive(Clone, Debug)]
 pub struct Method {
+    /// For the addresses of its forms.
+    pub id: String,
     /// The person's name for it.
     pub name: String,
-    /// What it is: "Password", "Code generator".
+    /// What it is: "Code generator".
     pub kind: &'static str,
+    /// What its maker calls it.
+    pub model: Option<String>,
     /// Since when.
     pub added: Moment,
     /// When it last proved something.
@@ -31,15 +35,52 @@ pub struct SignInLine {
 /// One browser session.
 #[derive(Clone, Debug)]
 pub struct SessionLine {
+    /// For the address of its form.
+    pub id: String,
     /// When it began.
     pub since: Moment,
+    /// When it was last used.
+    pub last_used: Moment,
     /// Whether it is the session of the browser that asks.
     pub this_one: bool,
 }
 
+/// Whether a method may be removed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Removable {
+    /// Yes.
+    Yes,
+    /// No: so many must stay.
+    Last(usize),
+}
+
+/// `/account/password`: a new password.
+#[derive(Debug, Template)]
+#[template(path = "account/password.html")]
+pub struct ChangePasswordPage<'a> {
+    /// What stands around the page.
+    pub frame: &'a Frame,
+    /// For the form.
+    pub csrf: CsrfToken,
+    /// Whose it is.
+    pub upn: String,
+    /// How many characters it needs at least.
+    pub min_length: usize,
+    /// What was wrong with the last one.
+    pub problem: Option<String>,
+}
+
+/// The password was changed.
+#[derive(Debug, Template)]
+#[template(path = "account/password_changed.html")]
+pub struct PasswordChangedPage<'a> {
+    /// What stands around the page.
+    pub frame: &'a Frame,
+}
+
 /// `/account`.
 #[derive(Debug, Template)]
-#[template(path = "account.html")]
+#[template(path = "account/account.html")]
 pub struct AccountPage<'a> {
     /// What stands around the page.
     pub frame: &'a Frame,
@@ -49,8 +90,12 @@ pub struct AccountPage<'a> {
     pub display_name: String,
     /// The person's UPN.
     pub upn: String,
+    /// When the password was set, if there is one.
+    pub password: Option<Moment>,
     /// Their methods.
     pub methods: Vec<Method>,
+    /// Whether one of them may be removed.
+    pub removable: Removable,
     /// Their last sign-ins, newest first.
     pub sign_ins: Vec<SignInLine>,
     /// Their sessions.

@@ -4,7 +4,10 @@ use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use super::{
     CsrfToken, Frame, Moment,
-    account::{AccountPage, Method, SessionLine, SignInLine},
+    account::{
+        AccountPage, ChangePasswordPage, Method, PasswordChangedPage, Removable, SessionLine,
+        SignInLine,
+    },
     enrol::{
         ChooseMethodPage, ChoosePasswordPage, ConfirmState, EnrolDonePage, TotpEnrolPage, in_fours,
     },
@@ -264,11 +267,36 @@ fn samples(frame: &Frame, words: &Words) -> Vec<(String, String)> {
         },
     );
 
-    let account = |sign_ins, methods, sessions| AccountPage {
+    for (name, problem) in [
+        ("fresh", None),
+        (
+            "weak",
+            Some(
+                "Choose another one: it is too easy to guess; add another word or two.".to_owned(),
+            ),
+        ),
+    ] {
+        let page = ChangePasswordPage {
+            frame,
+            csrf: csrf(),
+            upn: upn.clone(),
+            min_length: 12,
+            problem,
+        };
+        add(&format!("account-password-{name}"), &page);
+    }
+    add("account-password-changed", &PasswordChangedPage { frame });
+    let account = |sign_ins, methods: Vec<Method>, sessions| AccountPage {
         frame,
         csrf: csrf(),
         display_name: words.name.to_owned(),
         upn: upn.clone(),
+        password: Some(moment()),
+        removable: if methods.len() > 1 {
+            Removable::Yes
+        } else {
+            Removable::Last(1)
+        },
         methods,
         sign_ins,
         sessions,
@@ -287,24 +315,32 @@ fn samples(frame: &Frame, words: &Words) -> Vec<(String, String)> {
             ],
             vec![
                 Method {
-                    name: "Password".to_owned(),
-                    kind: "changed by you or your administrator",
+                    id: "crd_aaaaaaaaaaaaaaaaaaaaaaaaaa".to_owned(),
+                    name: words.name.to_owned(),
+                    kind: "Security key",
+                    model: Some(words.name.to_owned()),
                     added: moment(),
                     last_used: None,
                 },
                 Method {
+                    id: "crd_bbbbbbbbbbbbbbbbbbbbbbbbbb".to_owned(),
                     name: words.name.to_owned(),
                     kind: "Code generator",
+                    model: None,
                     added: moment(),
                     last_used: Some(moment()),
                 },
             ],
             vec![
                 SessionLine {
+                    id: "ses_aaaaaaaaaaaaaaaaaaaaaaaaaa".to_owned(),
+                    last_used: moment(),
                     since: moment(),
                     this_one: true,
                 },
                 SessionLine {
+                    id: "ses_bbbbbbbbbbbbbbbbbbbbbbbbbb".to_owned(),
+                    last_used: moment(),
                     since: moment(),
                     this_one: false,
                 },

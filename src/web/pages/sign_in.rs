@@ -178,6 +178,8 @@ pub enum Happened {
     MethodsReset,
     /// A method was added.
     MethodAdded,
+    /// A method was removed.
+    MethodRemoved,
     /// The ImmutableID was set or replaced.
     ImmutableIdSet,
     /// Something that this page has no words for; its name.
@@ -191,8 +193,9 @@ impl fmt::Display for Happened {
         match self {
             Self::PassIssued => f.write_str("A temporary access pass was issued"),
             Self::PasswordSet => f.write_str("The password was set"),
-            Self::MethodsReset => f.write_str("All code generators were removed"),
-            Self::MethodAdded => f.write_str("A code generator was added"),
+            Self::MethodsReset => f.write_str("All your ways to sign in were removed"),
+            Self::MethodAdded => f.write_str("A way to sign in was added"),
+            Self::MethodRemoved => f.write_str("A way to sign in was removed"),
             Self::ImmutableIdSet => f.write_str("The link to the Microsoft account was changed"),
             Self::Other(kind) => write!(f, "Something else was changed ({kind})"),
             Self::PassUsed => f.write_str("A temporary access pass was used"),

@@ -3,6 +3,7 @@
 //! The same functions run on SQLite here and on PostgreSQL with two nodes in
 //! `tests/postgres`; attacks are named after their rows in the list of attacks.
 
+mod account;
 mod binding;
 mod counters;
 mod enrolment;

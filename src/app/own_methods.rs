@@ -1,0 +1,189 @@
+//! A person's own ways to sign in: seen, named, taken away; and the own password.
+//!
+//! Always true: each change needs a [`FreshSession`]; what the policy wants a person to
+//! keep cannot be taken away, also not by two browsers at once; whatever happened is an
+//! event, and a notice at the next sign-in.
+
+use super::{App, Error, account::FreshSession, enrol::method_name, error::SupportCode};
+use crate::{
+    audit::{Actor, Event},
+    base::{
+        clock::Timestamp,
+        ids::{CredentialId, SessionId, UserId},
+        secret::Secret,
+    },
+    directory::{MethodKind, TotpCredential},
+    storage::{ReadTx, Tx},
+};
+
+/// One of a person's ways to sign in.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct OwnMethod {
+    /// Its id.
+    pub id: CredentialId,
+    /// What it is.
+    pub kind: MethodKind,
+    /// What the person calls it. Text everywhere.
+    pub name: String,
+    /// What the maker calls it, if that is known.
+    pub model: Option<String>,
+    /// When it was added.
+    pub added: Timestamp,
+    /// When it last proved something.
+    pub last_used: Option<Timestamp>,
+}
+
+impl App {
+    /// The methods of a person that may be used, oldest first.
+    pub(super) async fn own_methods(
+        &self,
+        tx: &mut ReadTx<'_>,
+        user: &UserId,
+    ) -> Result<Vec<OwnMethod>, Error> {
+        let totp = tx.totp_of(user).await?;
+        Ok(totp
+            .into_iter()
+            .filter(TotpCredential::is_live)
+            .map(|totp| OwnMethod {
+                last_used: last_used(&totp),
+                id: totp.id,
+                kind: MethodKind::Totp,
+                name: totp.name,
+                model: None,
+                added: totp.created_at,
+            })
+            .collect())
+    }
+
+    /// Gives a method another name.
+    pub async fn rename_method(
+        &self,
+        fresh: &FreshSession,
+        id: &CredentialId,
+        name: &str,
+    ) -> Result<(), Error> {
+        let name = method_name(name, "")?;
+        if name.is_empty() {
+            return Err(Error::invalid("a name has at least one character"));
+        }
+        let mut tx = self.store.begin().await?;
+        let methods = self.own_methods(&mut tx, &fresh.user.id).await?;
+        let method = methods.into_iter().find(|method| method.id == *id);
+        let method = method.ok_or_else(gone)?;
+        if !tx.rename_totp(id, &name).await? {
+            return Err(gone());
+        }
+        let event = Event::MethodRenamed {
+            credential: method.id,
+            name,
+        };
+        tx.append(Actor::Person, Some(fresh.user.id.clone()), event);
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Takes a method away, unless the policy wants it kept. Sessions that rest on it end
+    /// with it.
+    pub async fn remove_method(
+        &self,
+        fresh: &FreshSession,
+        id: &CredentialId,
+    ) -> Result<(), Error> {
+        let now = self.now();
+        let user = &fresh.user;
+        let mut tx = self.store.begin().await?;
+        // Two browsers that take two away at once must not leave none.
+        tx.lock_user(&user.id).await?;
+        let methods = self.own_methods(&mut tx, &user.id).await?;
+        if !methods.iter().any(|method| method.id == *id) {
+            return Err(gone());
+        }
+        if methods.len() <= self.methods_kept(&mut tx, &user.id).await? {
+            return Err(Error::denied(
+                &SupportCode::MINIMUM,
+                format!("{} has {} methods", user.upn, methods.len()),
+            ));
+        }
+        self.revoke_own(&mut tx, id, now).await?;
+        let event = Event::MethodRevoked {
+            credential: id.clone(),
+        };
+        tx.append(Actor::Person, Some(user.id.clone()), event);
+        tx.add_notice(&user.id, "method-removed", user.upn.as_str(), now)
+            .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// How many methods a person must keep: one at least, whatever is configured.
+    pub(super) async fn methods_kept(
+        &self,
+        tx: &mut ReadTx<'_>,
+        user: &UserId,
+    ) -> Result<usize, Error> {
+        let minimum = self.method_policy_of(tx, user).await?.minimum();
+        Ok(usize::try_from(minimum).unwrap_or(usize::MAX).max(1))
+    }
+
+    async fn revoke_own(
+        &self,
+        tx: &mut Tx<'_>,
+        id: &CredentialId,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        if tx.revoke_totp(id, now).await? {
+            return Ok(());
+        }
+        Err(gone())
+    }
+
+    /// Changes the own password. Sessions of other browsers end; this one was proved with
+    /// the former password, so it ends too, and the person signs in with the new one.
+    pub async fn change_password(
+        &self,
+        fresh: &FreshSession,
+        password: Secret<String>,
+    ) -> Result<(), Error> {
+        let user = &fresh.user;
+        let phc = self
+            .hash_new_password(password, &user.upn, &user.display_name)
+            .await?;
+        let now = self.now();
+        let mut tx = self.store.begin().await?;
+        self.store_password(&mut tx, &user.id, phc, Actor::Person)
+            .await?;
+        tx.add_notice(&user.id, "password-set", user.upn.as_str(), now)
+            .await?;
+        self.end_all(&mut tx, &user.id, "password-set").await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Ends one of the own sessions; nothing happens if it is over or another's.
+    pub async fn end_own_session(&self, fresh: &FreshSession, id: &SessionId) -> Result<(), Error> {
+        let mut tx = self.store.begin().await?;
+        let owned = tx.session(id).await?;
+        if owned.is_some_and(|session| session.user == fresh.user.id)
+            && tx.revoke_session(id, self.now()).await?
+        {
+            let event = Event::SessionEnded {
+                session: id.clone(),
+                reason: "signed-out",
+            };
+            tx.append(Actor::Person, Some(fresh.user.id.clone()), event);
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+}
+
+/// The instant of the step that was accepted last, as the token's own clock had it.
+fn last_used(totp: &TotpCredential) -> Option<Timestamp> {
+    let step = totp.last_step?.checked_sub(totp.drift_steps)?;
+    let seconds = step.checked_mul(i64::from(totp.parameters.period))?;
+    seconds.checked_mul(1000).map(Timestamp::from_millis)
+}
+
+fn gone() -> Error {
+    Error::not_found("there is no such method any more; reload the page")
+}

@@ -1,0 +1,204 @@
+//! `/account/…`: changes to the own methods, password and sessions.
+//!
+//! Each needs proofs of the last five minutes; without them the way leads through a
+//! sign-in, and back to the account page.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Redirect, Response},
+};
+use serde::Deserialize;
+use subtle::ConstantTimeEq as _;
+
+use super::{
+    Web,
+    account::{ACCOUNT, not_fresh},
+    forms::{CsrfForm, Pressed},
+    navigation::is_navigation,
+    pages::{
+        account::{ChangePasswordPage, PasswordChangedPage},
+        outcome::ErrorKind,
+    },
+    saml,
+    visit::Visit,
+};
+use crate::{
+    app::{Category, Error, account::FreshSession, error::SupportCode, new_password},
+    base::{
+        ids::{CredentialId, SessionId},
+        secret::Secret,
+    },
+};
+
+/// A method's new name.
+#[derive(Deserialize)]
+pub struct NameForm {
+    name: String,
+}
+
+/// A new password, twice, because nobody sees it.
+#[derive(Deserialize)]
+pub struct PasswordForm {
+    password: Secret<String>,
+    again: Secret<String>,
+}
+
+/// The session of this browser, if its proofs are fresh; else where to go.
+async fn fresh(web: &Web, visit: &Visit) -> Result<FreshSession, Response> {
+    match web.app.require_fresh(&visit.browser).await {
+        Ok(fresh) => Ok(fresh),
+        Err(error) => Err(not_fresh(web, visit, &error).await),
+    }
+}
+
+/// Back to the account page, or what went wrong.
+fn back_after(web: &Web, done: Result<(), Error>) -> Response {
+    match done {
+        Ok(()) => Redirect::to(ACCOUNT).into_response(),
+        Err(error) => web.fail(&error),
+    }
+}
+
+/// The form's fields and the fresh session, or where to go.
+async fn verified<T>(
+    web: &Web,
+    visit: &Visit,
+    form: CsrfForm<T>,
+) -> Result<(FreshSession, T), Response> {
+    let Ok(form) = form.verify(&web.forms, visit.browser.session.as_ref()) else {
+        return Err(web.stale_form());
+    };
+    Ok((fresh(web, visit).await?, form))
+}
+
+/// Adds a method.
+pub async fn add(State(web): State<Arc<Web>>, visit: Visit, form: CsrfForm<Pressed>) -> Response {
+    let (fresh, _) = match verified(&web, &visit, form).await {
+        Ok(verified) => verified,
+        Err(response) => return response,
+    };
+    match web.app.add_method(fresh, &visit.browser).await {
+        Ok(begun) => saml::to_attempt(&web, &begun),
+        Err(error) => web.fail(&error),
+    }
+}
+
+/// Gives a method another name.
+pub async fn rename(
+    State(web): State<Arc<Web>>,
+    visit: Visit,
+    Path(id): Path<String>,
+    form: CsrfForm<NameForm>,
+) -> Response {
+    let (fresh, form) = match verified(&web, &visit, form).await {
+        Ok(verified) => verified,
+        Err(response) => return response,
+    };
+    let Ok(id) = id.parse::<CredentialId>() else {
+        return web.refuse(ErrorKind::NotFound, &SupportCode::NOT_FOUND);
+    };
+    back_after(&web, web.app.rename_method(&fresh, &id, &form.name).await)
+}
+
+/// Takes a method away.
+pub async fn remove(
+    State(web): State<Arc<Web>>,
+    visit: Visit,
+    Path(id): Path<String>,
+    form: CsrfForm<Pressed>,
+) -> Response {
+    let (fresh, _) = match verified(&web, &visit, form).await {
+        Ok(verified) => verified,
+        Err(response) => return response,
+    };
+    let Ok(id) = id.parse::<CredentialId>() else {
+        return web.refuse(ErrorKind::NotFound, &SupportCode::NOT_FOUND);
+    };
+    back_after(&web, web.app.remove_method(&fresh, &id).await)
+}
+
+/// Ends one of the own sessions.
+pub async fn end_session(
+    State(web): State<Arc<Web>>,
+    visit: Visit,
+    Path(id): Path<String>,
+    form: CsrfForm<Pressed>,
+) -> Response {
+    let (fresh, _) = match verified(&web, &visit, form).await {
+        Ok(verified) => verified,
+        Err(response) => return response,
+    };
+    let Ok(id) = id.parse::<SessionId>() else {
+        return web.refuse(ErrorKind::NotFound, &SupportCode::NOT_FOUND);
+    };
+    back_after(&web, web.app.end_own_session(&fresh, &id).await)
+}
+
+/// The form for a new password.
+pub async fn password_page(
+    State(web): State<Arc<Web>>,
+    visit: Visit,
+    headers: HeaderMap,
+) -> Response {
+    if !is_navigation(&headers) {
+        return saml::embedded(&web);
+    }
+    match fresh(&web, &visit).await {
+        Ok(fresh) => ask_password(&web, &visit, &fresh, None),
+        Err(response) => response,
+    }
+}
+
+/// Changes the password.
+pub async fn change_password(
+    State(web): State<Arc<Web>>,
+    visit: Visit,
+    form: CsrfForm<PasswordForm>,
+) -> Response {
+    let (fresh, form) = match verified(&web, &visit, form).await {
+        Ok(verified) => verified,
+        Err(response) => return response,
+    };
+    let (first, second) = (form.password.expose(), form.again.expose());
+    if !bool::from(first.as_bytes().ct_eq(second.as_bytes())) {
+        let problem = "The two are not the same. Type it again.".to_owned();
+        return ask_password(&web, &visit, &fresh, Some(problem));
+    }
+    match web.app.change_password(&fresh, form.password).await {
+        Ok(()) => {
+            let frame = &web.frame;
+            web.page(StatusCode::OK, &PasswordChangedPage { frame })
+        }
+        Err(error) if error.category() == Category::Invalid => {
+            let problem = format!("Choose another one: {}.", error.detail());
+            ask_password(&web, &visit, &fresh, Some(problem))
+        }
+        Err(error) => web.fail(&error),
+    }
+}
+
+fn ask_password(
+    web: &Web,
+    visit: &Visit,
+    fresh: &FreshSession,
+    problem: Option<String>,
+) -> Response {
+    let Some(csrf) = visit.session_form(web) else {
+        return Redirect::to(ACCOUNT).into_response();
+    };
+    let status = match problem {
+        None => StatusCode::OK,
+        Some(_) => StatusCode::FORBIDDEN,
+    };
+    let page = ChangePasswordPage {
+        frame: &web.frame,
+        csrf,
+        upn: fresh.upn().to_owned(),
+        min_length: new_password::SHORTEST,
+        problem,
+    };
+    web.page(status, &page)
+}
