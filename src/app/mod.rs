@@ -31,10 +31,10 @@ pub mod issue;
 pub mod keys;
 /// The FIDO metadata in use.
 pub mod metadata;
-/// Hardware tokens: inventory, files, activation.
-pub mod oath_tokens;
 /// What may become a password.
 pub mod new_password;
+/// Hardware tokens: inventory, files, activation.
+pub mod oath_tokens;
 /// Opening the database.
 pub mod opening;
 /// A person's own methods and password.

@@ -306,7 +306,10 @@ mod tests {
     fn roots_are_certificates_and_nothing_else() {
         let fido = Roots::fido();
         let der = &fido.certificates[0];
-        assert_eq!(Roots::read(der).unwrap().certificates, [der.clone()]);
+        assert_eq!(
+            Roots::read(der).unwrap().certificates.as_slice(),
+            std::slice::from_ref(der)
+        );
         let two = format!("{FIDO_ROOT}{FIDO_ROOT}");
         assert_eq!(
             Roots::read(two.as_bytes()).unwrap().certificates,
