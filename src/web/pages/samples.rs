@@ -517,8 +517,13 @@ fn a_test_client_finds_inputs_by_their_autocomplete_token() {
             &["username", "off"]
         } else if name.starts_with("sign_in-enrol") {
             &["off"]
-        } else if name.starts_with("enrol-password") {
+        } else if name == "account-password-changed" {
+            &[]
+        } else if name.starts_with("enrol-password") || name.starts_with("account-password") {
             &["new-password", "new-password"]
+        } else if name == "account" {
+            // The names of two methods.
+            &["off", "off"]
         } else {
             &[]
         };
