@@ -55,7 +55,11 @@ fn generate(publisher: &Publisher) -> Vec<u8> {
         // Every fifth has roots of its own, the others share one.
         let own = vec![u8::try_from(index % 251).unwrap_or_default(); 900];
         let shared = vec![3; 900];
-        let root = if index % 5 == 0 { &own } else { &shared };
+        let root = if index.is_multiple_of(5) {
+            &own
+        } else {
+            &shared
+        };
         let mut entry = entry(&aaguid, "A security key", &[root, &shared], &certified);
         entry["metadataStatement"]["icon"] = json!(png(2_000 + index % 20 * 600));
         entry

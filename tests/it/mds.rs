@@ -15,7 +15,18 @@ use claimbridge::{
         },
     },
 };
-use rcgen::{BasicConstraints, CustomExtension, IsCa, KeyUsagePurpose, date_time_ymd};
+use openssl::{
+    asn1::Asn1Time,
+    hash::MessageDigest,
+    pkey::{PKey, Private},
+    rsa::Rsa,
+    x509::{X509, X509Name, extension::BasicConstraints as OpensslConstraints},
+};
+use rcgen::{
+    BasicConstraints, CustomExtension, IsCa, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
+    PKCS_ECDSA_P384_SHA384, PKCS_ECDSA_P521_SHA512, PKCS_ED25519, PKCS_RSA_SHA256, PKCS_RSA_SHA384,
+    PKCS_RSA_SHA512, date_time_ymd,
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -313,6 +324,75 @@ fn each_certificate_of_the_chain_may_do_what_it_does() {
         ),
         "a root signs certificates, not files"
     );
+}
+
+#[test]
+fn every_kind_of_key_that_is_taken_signs_certificates_and_files() {
+    for algorithm in [
+        &PKCS_RSA_SHA256,
+        &PKCS_RSA_SHA384,
+        &PKCS_RSA_SHA512,
+        &PKCS_ECDSA_P256_SHA256,
+        &PKCS_ECDSA_P384_SHA384,
+        &PKCS_ECDSA_P521_SHA512,
+    ] {
+        let publisher = Publisher::with(algorithm);
+        let file = publisher.publish(&good_payload());
+        let read = read(&publisher, &file).map(|metadata| metadata.number());
+        assert_eq!(read, Ok(42), "{algorithm:?}");
+    }
+    // One that is not: nobody verifies it, so nobody is trusted by it.
+    let root = Authority::root_with(&PKCS_ED25519, "Test root", |_| ());
+    let leaf = root.issue("Test publisher", leaf);
+    assert_eq!(
+        verify_chain(&[leaf.der], &[root.der], Anchoring::IssuersOnly, NOW).map(|_| ()),
+        Err(ChainError::NotTrusted)
+    );
+}
+
+/// A root and what it signs with `hash`, made by OpenSSL: rcgen knows no weak ones.
+fn signed_with(hash: MessageDigest, bits: u32) -> (Vec<u8>, Vec<u8>) {
+    let days = |days: i64| Asn1Time::from_unix(NOW.as_secs() + days * 86400).unwrap();
+    let key = |bits| PKey::from_rsa(Rsa::generate(bits).unwrap()).unwrap();
+    let name = |name: &str| {
+        let mut builder = X509Name::builder().unwrap();
+        builder.append_entry_by_text("CN", name).unwrap();
+        builder.build()
+    };
+    let (root_key, leaf_key) = (key(bits), key(2048));
+    let make = |subject: &str, own: &PKey<Private>, ca: bool, hash| {
+        let mut builder = X509::builder().unwrap();
+        builder.set_version(2).unwrap();
+        builder.set_subject_name(&name(subject)).unwrap();
+        builder.set_issuer_name(&name("Old root")).unwrap();
+        builder.set_not_before(&days(-1)).unwrap();
+        builder.set_not_after(&days(1)).unwrap();
+        builder.set_pubkey(own).unwrap();
+        if ca {
+            let constraints = OpensslConstraints::new().critical().ca().build().unwrap();
+            builder.append_extension(constraints).unwrap();
+        }
+        builder.sign(&root_key, hash).unwrap();
+        builder.build().to_der().unwrap()
+    };
+    let root = make("Old root", &root_key, true, MessageDigest::sha256());
+    (root, make("Test publisher", &leaf_key, false, hash))
+}
+
+#[test]
+fn weak_hashes_and_short_keys_sign_nothing() {
+    let run = |hash, bits| {
+        let (root, leaf) = signed_with(hash, bits);
+        verify_chain(&[leaf], &[root], Anchoring::IssuersOnly, NOW).map(|_| ())
+    };
+    assert_eq!(run(MessageDigest::sha256(), 2048), Ok(()));
+    for (hash, bits) in [
+        (MessageDigest::sha1(), 2048),
+        (MessageDigest::md5(), 2048),
+        (MessageDigest::sha256(), 1024),
+    ] {
+        assert_eq!(run(hash, bits), Err(ChainError::NotTrusted), "{bits}");
+    }
 }
 
 #[test]

@@ -3,13 +3,18 @@
 
 use aws_lc_rs::{
     rand::SystemRandom,
-    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, RSA_PKCS1_SHA256, RsaKeyPair},
+    signature::{
+        ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING,
+        ECDSA_P521_SHA512_FIXED_SIGNING, EcdsaKeyPair, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384,
+        RSA_PKCS1_SHA512, RsaKeyPair,
+    },
 };
 use claimbridge::{base::clock::Timestamp, factor::webauthn::metadata::Roots};
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, SanType, SignatureAlgorithm, date_time_ymd,
+    PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ECDSA_P521_SHA512, PKCS_RSA_SHA256,
+    PKCS_RSA_SHA384, PKCS_RSA_SHA512, SanType, SignatureAlgorithm, date_time_ymd,
 };
 use serde_json::{Value, json};
 
@@ -51,7 +56,15 @@ pub fn leaf(params: &mut CertificateParams) {
 
 impl Authority {
     pub fn root(name: &str, change: impl FnOnce(&mut CertificateParams)) -> Self {
-        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
+        Self::root_with(&PKCS_ECDSA_P256_SHA256, name, change)
+    }
+
+    pub fn root_with(
+        algorithm: &'static SignatureAlgorithm,
+        name: &str,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Self {
+        let key = KeyPair::generate_for(algorithm).unwrap();
         let params = params(name, |params| {
             ca(params);
             change(params);
@@ -97,11 +110,16 @@ impl Publisher {
         }
     }
 
-    /// The same with an RSA key, as FIDO's own files are signed.
+    /// With RSA keys throughout, as FIDO's own files are signed.
     pub fn rsa() -> Self {
-        let root = Authority::root("Test root", |_| ());
-        let between = root.issue("Test CA", ca);
-        let signer = between.issue_with(&PKCS_RSA_SHA256, "Test publisher", leaf);
+        Self::with(&PKCS_RSA_SHA256)
+    }
+
+    /// With keys of this kind, and this hash, throughout.
+    pub fn with(algorithm: &'static SignatureAlgorithm) -> Self {
+        let root = Authority::root_with(algorithm, "Test root", |_| ());
+        let between = root.issue_with(algorithm, "Test CA", ca);
+        let signer = between.issue_with(algorithm, "Test publisher", leaf);
         Self {
             root,
             between,
@@ -123,11 +141,16 @@ impl Publisher {
     }
 
     fn algorithm(&self) -> &'static str {
-        if self.signer.key.is_compatible(&PKCS_RSA_SHA256) {
-            "RS256"
-        } else {
-            "ES256"
-        }
+        [
+            (&PKCS_RSA_SHA256, "RS256"),
+            (&PKCS_RSA_SHA384, "RS384"),
+            (&PKCS_RSA_SHA512, "RS512"),
+            (&PKCS_ECDSA_P384_SHA384, "ES384"),
+            (&PKCS_ECDSA_P521_SHA512, "ES512"),
+        ]
+        .into_iter()
+        .find(|(algorithm, _)| self.signer.key.is_compatible(algorithm))
+        .map_or("ES256", |(_, name)| name)
     }
 
     /// A file with this payload.
@@ -148,24 +171,26 @@ impl Publisher {
 
     fn signature(&self, message: &[u8]) -> Vec<u8> {
         let der = self.signer.key.serialize_der();
-        if self.algorithm() == "RS256" {
-            let key = RsaKeyPair::from_pkcs8(&der).unwrap();
-            let mut signature = vec![0; key.public_modulus_len()];
-            key.sign(
-                &RSA_PKCS1_SHA256,
-                &SystemRandom::new(),
-                message,
-                &mut signature,
-            )
+        let rsa = match self.algorithm() {
+            "RS256" => &RSA_PKCS1_SHA256,
+            "RS384" => &RSA_PKCS1_SHA384,
+            "RS512" => &RSA_PKCS1_SHA512,
+            curve => {
+                let parameters = match curve {
+                    "ES384" => &ECDSA_P384_SHA384_FIXED_SIGNING,
+                    "ES512" => &ECDSA_P521_SHA512_FIXED_SIGNING,
+                    _ => &ECDSA_P256_SHA256_FIXED_SIGNING,
+                };
+                let key = EcdsaKeyPair::from_pkcs8(parameters, &der).unwrap();
+                let signature = key.sign(&SystemRandom::new(), message).unwrap();
+                return signature.as_ref().to_vec();
+            }
+        };
+        let key = RsaKeyPair::from_pkcs8(&der).unwrap();
+        let mut signature = vec![0; key.public_modulus_len()];
+        key.sign(rsa, &SystemRandom::new(), message, &mut signature)
             .unwrap();
-            signature
-        } else {
-            let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &der).unwrap();
-            key.sign(&SystemRandom::new(), message)
-                .unwrap()
-                .as_ref()
-                .to_vec()
-        }
+        signature
     }
 }
 

@@ -1,5 +1,10 @@
 //! Groups of people, the FIDO metadata file, the clean desk.
 
+use std::{
+    io::{BufRead as _, BufReader, Lines},
+    process::{Child, ChildStderr, Command, Stdio},
+};
+
 use serde_json::json;
 
 use super::Cli;
@@ -156,4 +161,86 @@ fn check_names_what_is_messy_on_a_clean_desk() {
     );
     assert!(said.contains("policy.session_idle"), "{said}");
     assert!(said.contains("policy.webauthn.mds_file"), "{said}");
+}
+
+/// `serve` in a process of its own, ended with the test; its log as it is written.
+struct Serving {
+    child: Child,
+    log: Lines<BufReader<ChildStderr>>,
+}
+
+impl Serving {
+    fn start(cli: &Cli) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_claimbridge"))
+            .arg("serve")
+            .env_clear()
+            .current_dir(cli.path("."))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = BufReader::new(child.stderr.take().unwrap()).lines();
+        Self { child, log }
+    }
+
+    /// Waits for a line of the log with this text.
+    fn wait_for(&mut self, text: &str) {
+        let found = self.log.by_ref().any(|line| line.unwrap().contains(text));
+        assert!(found, "it ended without {text}");
+    }
+
+    fn hang_up(&self) {
+        let done = Command::new("kill")
+            .args(["-HUP", &self.child.id().to_string()])
+            .status();
+        assert!(done.unwrap().success());
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn serve_reads_the_metadata_file_again_when_it_is_asked() {
+    let cli = Cli::new();
+    let publisher = lasting();
+    let publish = |number| {
+        let mut payload = payload(number, &some_entries(b"root"));
+        payload["nextUpdate"] = json!("2999-01-01");
+        // As a person would: never half of it under the name that is read.
+        cli.write("mds.new", publisher.publish(&payload));
+        std::fs::rename(cli.path("mds.new"), cli.path("mds.jwt")).unwrap();
+    };
+    cli.write("root.der", &publisher.root.der);
+    publish(42);
+    configure(
+        &cli,
+        "[policy]\n[policy.webauthn]\nmds_file = \"mds.jwt\"\nmds_root_file = \"root.der\"\n",
+    );
+    let mut serving = Serving::start(&cli);
+    serving.wait_for("\"number\":42");
+    publish(43);
+    serving.hang_up();
+    serving.wait_for("\"number\":43");
+    // An older one is refused, and it goes on with what it has.
+    publish(42);
+    serving.hang_up();
+    serving.wait_for("number 43 was used before");
+    publish(44);
+    serving.hang_up();
+    serving.wait_for("\"number\":44");
+    drop(serving);
+    // A restart with the older file is refused too.
+    publish(43);
+    let restarted = cli.run(&["serve"]);
+    assert_eq!(restarted.exit, 2, "{restarted:?}");
+    assert!(
+        restarted.err.contains("number 44 was used before"),
+        "{restarted:?}"
+    );
 }
