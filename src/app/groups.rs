@@ -92,6 +92,16 @@ impl App {
             .collect())
     }
 
+    /// Whether a person may sign in with a hardware token.
+    pub(super) async fn allows_tokens(
+        &self,
+        tx: &mut ReadTx<'_>,
+        user: &UserId,
+    ) -> Result<bool, Error> {
+        let policy = self.method_policy_of(tx, user).await?;
+        Ok(policy.allows(MethodKind::OathToken))
+    }
+
     /// What holds for a person: kinds of methods, and how many at least.
     pub async fn method_policy_of(
         &self,

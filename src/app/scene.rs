@@ -8,7 +8,7 @@ use crate::{
     audit::Refused,
     base::ids::{AttemptId, CredentialId, UserId},
     claims,
-    directory::{MethodKind, User},
+    directory::{MethodKind, TokenState, User},
     factor::evidence::{self, Evidence},
     session::SessionRow,
     signin::{
@@ -22,6 +22,15 @@ use crate::{
     storage::{EnrolmentRow, Notice, ReadTx},
 };
 
+/// How many hardware tokens a person has.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tokens {
+    /// Waiting to be activated.
+    pub(super) assigned: usize,
+    /// In use.
+    pub(super) active: usize,
+}
+
 /// Everything about an attempt that a step needs, read in one transaction.
 pub(super) struct Scene {
     pub(super) attempt: Attempt,
@@ -29,6 +38,7 @@ pub(super) struct Scene {
     pub(super) user: Option<User>,
     pub(super) live_credentials: Vec<CredentialId>,
     pub(super) live_methods: usize,
+    pub(super) tokens: Tokens,
     pub(super) has_password: bool,
     pub(super) notices: Vec<Notice>,
     pub(super) enrolment: Option<EnrolmentRow>,
@@ -106,6 +116,7 @@ impl App {
             user: None,
             live_credentials: Vec::new(),
             live_methods: 0,
+            tokens: Tokens::default(),
             has_password: false,
             notices: Vec::new(),
             enrolment,
@@ -118,6 +129,7 @@ impl App {
                 scene.live_methods,
                 scene.has_password,
             ) = holder;
+            scene.tokens = self.tokens_of(tx, &id).await?;
             scene.notices = tx.unseen_notices(&id).await?;
         }
         Ok(scene)
@@ -147,6 +159,24 @@ impl App {
         let count = methods.len();
         live.extend(methods);
         Ok((live, count, has_password))
+    }
+
+    /// The person's hardware tokens, as far as the person's groups allow that kind. Whether
+    /// a row is ours is looked at where its code is.
+    async fn tokens_of(&self, tx: &mut ReadTx<'_>, user: &UserId) -> Result<Tokens, Error> {
+        let mut tokens = Tokens::default();
+        let held = tx.oath_tokens_of(user).await?;
+        if held.is_empty() || !self.allows_tokens(tx, user).await? {
+            return Ok(tokens);
+        }
+        for token in held {
+            match token.state {
+                TokenState::Assigned => tokens.assigned += 1,
+                TokenState::Active => tokens.active += 1,
+                _ => {}
+            }
+        }
+        Ok(tokens)
     }
 
     /// The session of the browser's cookie, if it is one that we sealed.
@@ -185,6 +215,7 @@ impl Scene {
                 PersonStatus::Active
             },
             live_methods: self.live_methods,
+            assigned_tokens: self.tokens.assigned,
             unseen_notices: self.notices.len(),
         })
     }

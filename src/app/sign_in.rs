@@ -79,6 +79,8 @@ pub struct Ask {
     pub login_hint: Option<String>,
     /// What the relying party is called.
     pub party: String,
+    /// How many hardware tokens in use the person has, for [`NextStep::AskSecondFactor`].
+    pub tokens: usize,
     /// What may be set up, for [`NextStep::ChooseMethod`].
     pub offered: Vec<MethodKind>,
     /// What was done to the account since the last sign-in, for [`NextStep::ShowNotices`].
@@ -220,6 +222,7 @@ impl App {
                     upn: scene.user.as_ref().map(|user| user.upn.to_string()),
                     login_hint: scene.attempt.request.login_hint.clone(),
                     party,
+                    tokens: scene.tokens.active,
                     offered,
                     notices: scene.notices,
                 }))

@@ -6,6 +6,7 @@
 //!            ┌────────────► Issue(Session)      a live session is fresh enough
 //!  begin ────┤
 //!            └► AskPassword ─► AskSecondFactor ─► ShowNotices ─► Issue(Proofs)
+//!                    │    ├──► ActivateToken ─► AskSecondFactor   (an operator handed one over)
 //!                    │    └──► AskPass  (no method yet: a pass opens enrolment)
 //!                    └ pass ─► Enrol ─► AskPassword   (the confirming code proves nothing)
 //! ```
@@ -40,6 +41,8 @@ pub struct Person {
     pub status: PersonStatus,
     /// How many confirmed, unrevoked methods of possession there are.
     pub live_methods: usize,
+    /// How many hardware tokens an operator handed over that wait to be activated.
+    pub assigned_tokens: usize,
     /// How many notices wait to be shown.
     pub unseen_notices: usize,
 }
@@ -82,6 +85,8 @@ pub enum NextStep {
     AskPassword,
     /// Ask for something that the person has: a one-time code, a security key.
     AskSecondFactor,
+    /// The person has no method but was handed a hardware token: ask for its code.
+    ActivateToken,
     /// The person has no method: ask for a temporary access pass.
     AskPass,
     /// A pass was accepted: choose a password.
@@ -148,10 +153,12 @@ pub fn next_step(situation: &Situation<'_>) -> NextStep {
         // A key that was only touched, or nothing: the password is what is missing.
         return if !proved.contains(&FactorClass::Knowledge) {
             NextStep::AskPassword
-        } else if person.live_methods == 0 {
-            NextStep::AskPass
-        } else {
+        } else if person.live_methods > 0 {
             NextStep::AskSecondFactor
+        } else if person.assigned_tokens > 0 {
+            NextStep::ActivateToken
+        } else {
+            NextStep::AskPass
         };
     }
     if person.unseen_notices > 0 {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use axum::routing::{MethodRouter, get, post};
 
-use super::{Web, account, assets, enrol, health, home, own_methods, saml, sign_in};
+use super::{Web, account, assets, enrol, health, home, own_methods, saml, sign_in, token};
 
 /// Who gets an answer other than "start again" or a refusal.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -61,6 +61,8 @@ pub fn routes() -> Vec<Route> {
         row("/saml2/metadata",                 Anyone,          ChangesNothing, get(saml::metadata)),
         row("/sign-in/{attempt}",              AttemptsBrowser, Protocol,       get(sign_in::page).post(sign_in::password)),
         row("/sign-in/{attempt}/code",         AttemptsBrowser, ChangesNothing,     post(sign_in::code).get(sign_in::back)),
+        row("/sign-in/{attempt}/token",        AttemptsBrowser, ChangesNothing, post(token::activate).get(sign_in::back)),
+        row("/sign-in/{attempt}/resync",       AttemptsBrowser, Protocol,       get(token::resync_page).post(token::resync)),
         row("/sign-in/{attempt}/pass",         AttemptsBrowser, Protocol,       get(sign_in::pass_page).post(sign_in::pass)),
         row("/sign-in/{attempt}/new-password", AttemptsBrowser, ChangesNothing, post(enrol::choose_password).get(sign_in::back)),
         row("/sign-in/{attempt}/choose",       AttemptsBrowser, ChangesNothing, post(enrol::choose_method).get(sign_in::back)),

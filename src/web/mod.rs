@@ -33,6 +33,7 @@ pub mod serve;
 mod sign_in;
 /// Scheme, host and port of `public_url`.
 pub mod site;
+mod token;
 mod visit;
 
 use std::{any::Any, sync::Arc};

@@ -23,7 +23,9 @@ use super::{
             Happened, NoticeItem, NoticePage, PassPage, PassState, PasswordPage, PasswordState,
             TotpPage, TotpState, Username,
         },
+        token::TokenState,
     },
+    token,
     visit::AttemptVisit,
 };
 use crate::{
@@ -48,6 +50,8 @@ pub enum Said {
     Code(TotpState),
     /// The pass form: the name as it was typed.
     Pass(String, PassState),
+    /// The form of a hardware token.
+    Token(TokenState),
     /// The new password was refused, and why.
     NewPassword(String),
     /// The form that confirms a new method: its name as it was typed.
@@ -60,6 +64,7 @@ impl Said {
             Self::Password(_, PasswordState::Wait(wait))
             | Self::Code(TotpState::Wait(wait))
             | Self::Pass(_, PassState::Wait(wait))
+            | Self::Token(TokenState::Wait(wait))
             | Self::Confirm(_, ConfirmState::Wait(wait)) => Some(*wait),
             _ => None,
         }
@@ -174,14 +179,18 @@ pub async fn code(
 
 /// The form for a person who got a pass instead of a password.
 pub async fn pass_page(State(web): State<Arc<Web>>, visit: AttemptVisit) -> Response {
-    let hint = match web.app.proceed(&visit.id, &visit.browser).await {
-        Ok(Next::Ask(ask)) if ask.step == NextStep::AskPassword => ask.login_hint,
+    let username = match web.app.proceed(&visit.id, &visit.browser).await {
+        Ok(Next::Ask(ask)) if ask.step == NextStep::AskPassword => {
+            Username::Asked(ask.login_hint.unwrap_or_default())
+        }
+        Ok(Next::Ask(ask)) if ask.step == NextStep::ActivateToken => {
+            Username::Known(ask.upn.unwrap_or_default())
+        }
         // Further on already: the page of the attempt knows where.
         Ok(Next::Ask(_)) => return on(&visit),
         Ok(Next::Answer(sent)) => return answer::send(&web, *sent),
         Err(error) => return web.fail_at(&visit, &error),
     };
-    let username = Username::Asked(hint.unwrap_or_default());
     ask_pass(&web, &visit, username, PassState::Fresh)
 }
 
@@ -304,10 +313,16 @@ async fn ask_for(
                 action,
                 csrf,
                 upn,
+                resync: (ask.tokens > 0).then(|| format!("{}/resync", visit.path())),
                 state,
             };
             web.page(StatusCode::OK, &page)
         }
+        NextStep::ActivateToken => match said {
+            // Reached by its link, which the page of the token has.
+            Said::Pass(_, state) => ask_pass(web, visit, Username::Known(upn), state.clone()),
+            _ => token::ask_activation(web, visit, upn, said),
+        },
         NextStep::AskPass => {
             let state = match said {
                 Said::Pass(_, state) => state.clone(),
@@ -364,6 +379,9 @@ fn notice(notice: Notice) -> NoticeItem {
         "method-added" => Happened::MethodAdded,
         "method-removed" => Happened::MethodRemoved,
         "immutable-id-set" => Happened::ImmutableIdSet,
+        "token-assigned" => Happened::TokenAssigned,
+        "token-returned" | "token-lost" | "token-retired" => Happened::TokenTaken,
+        "token-resynced" => Happened::TokenResynced,
         other => Happened::Other(other.to_owned()),
     };
     NoticeItem {

@@ -1,119 +1,162 @@
-//! A token's clock: resync by an operator.
+//! The holder of a token activates it: it becomes a credential of that person.
 //!
-//! Always true: the last accepted step never goes down, and no code found here counts as
-//! a proof; what was typed is spent.
+//! Always true: only a token that an operator handed over to this very person is activated
+//! (attack 37), in an attempt in which the password was right; the codes that were typed
+//! are spent and make no proof: the code question follows.
 
-use super::{App, Error};
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use super::{
+    App, Error, changed_meanwhile,
+    codes::{Clock, Paid, Purpose, Typed},
+};
 use crate::{
+    app::{guess::in_a_row, prove::Guess, sign_in::Browser},
     audit::{Actor, Event},
-    directory::{OathToken, Serial, TokenState, TotpCredential},
-    factor::totp::{
-        ConsumeStep as _, MatchedStep, StepUse,
-        search::{FAR, Window, find_pair},
-    },
+    base::ids::{AttemptId, CredentialId},
+    directory::{MethodKind, OathToken, TokenState, TotpCredential, User},
+    factor::totp::MatchedStep,
     storage::Tx,
 };
 
 impl App {
-    /// Two codes that follow each other bring an active token back into step. How many
-    /// steps its clock is off.
-    pub async fn resync_oath_token(
+    /// Activates a token that was handed to the person of this attempt: by one code near
+    /// its clock, or by two that follow each other within a day or two. `next` is empty
+    /// for one.
+    pub async fn activate_own_token(
         &self,
-        serial: &Serial,
-        codes: [&str; 2],
-        operator: &str,
-    ) -> Result<i64, Error> {
+        id: &AttemptId,
+        browser: &Browser,
+        code: &str,
+        next: &str,
+    ) -> Result<Guess, Error> {
+        let typed = Typed::read(code, next);
+        let result = self.activate(id, browser, typed).await;
+        self.noting_tampering(result).await
+    }
+
+    async fn activate(
+        &self,
+        id: &AttemptId,
+        browser: &Browser,
+        typed: Typed,
+    ) -> Result<Guess, Error> {
+        let (user, buckets) = match self.pay_for_token(id, browser, Purpose::Activate).await? {
+            Paid::Check(user, buckets) => (user, buckets),
+            Paid::Refused(guess) => return Ok(guess),
+        };
+        let mut tx = self.store.read().await?;
+        let mut tokens = Vec::new();
+        for token in tx.oath_tokens_of(&user.id).await? {
+            if token.state == TokenState::Assigned {
+                self.require_untouched(&token)?;
+                tokens.push((self.clock_of(&token)?, token));
+            }
+        }
+        drop(tx);
+        let Some((token, matched)) = self.search(typed, tokens).await? else {
+            return self.refuse_codes(id, &user, Purpose::Activate).await;
+        };
         let mut tx = self.store.begin().await?;
-        let token = self.find_token(&mut tx, serial).await?;
-        let totp = self.credential_of(&mut tx, &token).await?.ok_or_else(|| {
-            Error::conflict(format!(
-                "the token {serial} is {}; only a token that somebody activated is brought back into step",
-                token.state
-            ))
-        })?;
-        let matched = self.find_far(&totp, codes)?.ok_or_else(|| {
-            Error::conflict(
-                "these are not two codes of the token that follow each other, or they were used before; type two new ones",
-            )
-        })?;
-        let used = tx
-            .consume_step(&totp.id, matched.step, matched.drift_steps)
+        self.require_at(&mut tx, id, browser, Purpose::Activate)
             .await?;
-        if used == StepUse::AlreadyUsed {
-            return Err(Error::conflict(
-                "these codes were used before; type two new ones",
-            ));
-        }
-        let by = Actor::Operator(operator.to_owned());
-        Self::note_resynced(&mut tx, &token, matched, by);
-        if let Some(user) = &token.user {
-            tx.add_notice(user, "token-resynced", operator, self.now())
-                .await?;
-        }
+        self.become_method(&mut tx, token, &user, matched).await?;
+        self.give_back(&mut tx, &buckets).await?;
+        tx.give_back_try(&in_a_row(&user.id)).await?;
         tx.commit().await?;
-        Ok(matched.drift_steps)
+        Ok(Guess::Right)
     }
 
-    /// What an active token became, if it still is.
-    pub(super) async fn credential_of(
+    /// The token's secret, sealed anew into a credential of its holder, which is confirmed
+    /// at once: the code that was typed is its last accepted one.
+    async fn become_method(
         &self,
         tx: &mut Tx<'_>,
-        token: &OathToken,
-    ) -> Result<Option<TotpCredential>, Error> {
-        let (TokenState::Active, Some(user), Some(credential)) =
-            (token.state, &token.user, &token.credential)
-        else {
-            return Ok(None);
-        };
-        let totp = tx.totp_of(user).await?;
-        let found = totp
-            .into_iter()
-            .find(|totp| totp.id == *credential && totp.is_live());
-        if let Some(totp) = &found {
-            totp.require_tag(&self.sealing)
-                .map_err(|error| Error::tampering("totp", Some(user.clone()), &error))?;
-        }
-        Ok(found)
-    }
-
-    /// Two codes within a day or two around what is known of the clock.
-    pub(super) fn find_far(
-        &self,
-        totp: &TotpCredential,
-        codes: [&str; 2],
-    ) -> Result<Option<MatchedStep>, Error> {
-        let secret = self
-            .sealing
-            .open(
-                &TotpCredential::secret_place(&totp.id, &totp.user),
-                &totp.sealed_secret,
-            )
-            .map_err(|error| Error::tampering("totp", Some(totp.user.clone()), &error))?;
-        let window = Window {
-            drift_steps: totp.drift_steps,
-            reach: FAR,
-            after: totp.last_step,
-        };
-        Ok(find_pair(
-            codes,
-            &secret,
-            totp.parameters,
-            window,
-            self.now(),
-        ))
-    }
-
-    pub(super) fn note_resynced(
-        tx: &mut Tx<'_>,
-        token: &OathToken,
+        mut token: OathToken,
+        user: &User,
         matched: MatchedStep,
-        by: Actor,
-    ) {
-        let event = Event::OathTokenResynced {
-            token: token.id.clone(),
-            serial: token.serial.to_string(),
+    ) -> Result<(), Error> {
+        let now = self.now();
+        let secret = self.open_secret(&token)?;
+        let sealing = Arc::clone(&self.sealing);
+        let (credential, sealed_secret) = self.with_random(|random| {
+            let id = CredentialId::random(random);
+            let place = TotpCredential::secret_place(&id, &user.id);
+            let sealed = sealing.seal(&place, &secret, random);
+            (id, sealed)
+        });
+        let parameters = token.parameters;
+        let name = name_of(&token);
+        tx.insert_totp(&TotpCredential {
+            tag: TotpCredential::make_tag(
+                &self.sealing,
+                &credential,
+                &user.id,
+                parameters,
+                &sealed_secret,
+            ),
+            id: credential.clone(),
+            user: user.id.clone(),
+            name: name.clone(),
+            parameters,
+            sealed_secret,
             drift_steps: matched.drift_steps,
+            last_step: Some(matched.step),
+            confirmed_at: Some(now),
+            revoked_at: None,
+            created_at: now,
+        })
+        .await?;
+        let read_tag = token.tag.clone();
+        token.state = TokenState::Active;
+        token.credential = Some(credential.clone());
+        token.activated_at = Some(now);
+        token.tag = token.make_tag(&self.sealing);
+        if !tx.update_oath_token(&token, &read_tag).await? {
+            return Err(changed_meanwhile(&token.serial));
+        }
+        let event = Event::OathTokenActivated {
+            token: token.id,
+            serial: token.serial.to_string(),
+            credential: credential.clone(),
         };
-        tx.append(by, token.user.clone(), event);
+        tx.append(Actor::Person, Some(user.id.clone()), event);
+        let event = Event::MethodAdded {
+            credential,
+            kind: MethodKind::OathToken.as_str(),
+            name,
+        };
+        tx.append(Actor::Person, Some(user.id.clone()), event);
+        tx.add_notice(&user.id, "method-added", user.upn.as_str(), now)
+            .await?;
+        Ok(())
     }
+
+    fn open_secret(&self, token: &OathToken) -> Result<Zeroizing<Vec<u8>>, Error> {
+        self.sealing
+            .open(&OathToken::secret_place(&token.id), &token.sealed_secret)
+            .map_err(|error| Error::tampering("oath-token", token.user.clone(), &error))
+    }
+
+    fn clock_of(&self, token: &OathToken) -> Result<Clock, Error> {
+        Ok(Clock {
+            secret: self.open_secret(token)?,
+            parameters: token.parameters,
+            drift_steps: token.drift_steps,
+            after: token.last_step,
+        })
+    }
+}
+
+/// What the person sees it called: model and serial number, at most 64 characters.
+fn name_of(token: &OathToken) -> String {
+    let model = if token.model.is_empty() {
+        "Token"
+    } else {
+        &token.model
+    };
+    let name = format!("{model} {}", token.serial);
+    name.chars().take(64).collect()
 }

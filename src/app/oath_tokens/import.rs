@@ -12,7 +12,7 @@ use std::{
 
 use aws_lc_rs::digest;
 
-use super::{App, Error, PskcKey, require_assignable};
+use super::{App, Error, PskcKey};
 use crate::{
     app::{Category, saml::chain, users::find},
     audit::{Actor, Event},
@@ -162,7 +162,7 @@ impl App {
                 Ok(token) => {
                     let verdict = match require_first(&mut serials, &token, line) {
                         Err(reason) => Err(reason),
-                        Ok(()) => match owner(&mut tx, &token, options.assigning).await? {
+                        Ok(()) => match self.owner(&mut tx, &token, options.assigning).await? {
                             Err(reason) => Err(reason),
                             Ok(user) => {
                                 to = user.map(|user| user.upn);
@@ -254,7 +254,7 @@ impl App {
         new: &NewToken,
         options: &ImportOptions<'_>,
     ) -> Result<Result<bool, String>, Error> {
-        let user = match owner(tx, new, options.assigning).await? {
+        let user = match self.owner(tx, new, options.assigning).await? {
             Ok(user) => user,
             Err(reason) => return Ok(Err(reason)),
         };
@@ -299,6 +299,30 @@ impl App {
             activated_at: None,
             ended_at: None,
             tag: String::new(),
+        }
+    }
+
+    /// To whom a row goes. The inner error is the row's.
+    async fn owner(
+        &self,
+        tx: &mut ReadTx<'_>,
+        token: &NewToken,
+        assigning: Assigning,
+    ) -> Result<Result<Option<User>, String>, Error> {
+        let (Assigning::AsTheFileSays, Some(owner)) = (assigning, &token.owner) else {
+            return Ok(Ok(None));
+        };
+        let upn: Upn = match owner.parse() {
+            Ok(upn) => upn,
+            Err(error) => return Ok(Err(format!("upn: {error}"))),
+        };
+        let user = match find(tx, &upn).await {
+            Ok(user) => user,
+            Err(error) => return rows_own(error).map(Err),
+        };
+        match self.require_assignable(tx, &user, None).await {
+            Ok(()) => Ok(Ok(Some(user))),
+            Err(error) => rows_own(error).map(Err),
         }
     }
 }
@@ -354,29 +378,6 @@ impl TokenFile {
                 .map_err(|problem| Error::invalid(chain(&problem))),
             Self::Pskc(rows) => Ok(rows.next()),
         }
-    }
-}
-
-/// To whom a row goes. The inner error is the row's.
-async fn owner(
-    tx: &mut ReadTx<'_>,
-    token: &NewToken,
-    assigning: Assigning,
-) -> Result<Result<Option<User>, String>, Error> {
-    let (Assigning::AsTheFileSays, Some(owner)) = (assigning, &token.owner) else {
-        return Ok(Ok(None));
-    };
-    let upn: Upn = match owner.parse() {
-        Ok(upn) => upn,
-        Err(error) => return Ok(Err(format!("upn: {error}"))),
-    };
-    let user = match find(tx, &upn).await {
-        Ok(user) => user,
-        Err(error) => return rows_own(error).map(Err),
-    };
-    match require_assignable(tx, &user, None).await {
-        Ok(()) => Ok(Ok(Some(user))),
-        Err(error) => rows_own(error).map(Err),
     }
 }
 

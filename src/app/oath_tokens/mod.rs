@@ -6,14 +6,19 @@
 //! shown to the person. A token signs nobody in until its holder has activated it, and
 //! none that is not in that holder's hands.
 //!
-//! Read on in [`import`] (files), [`export`] (the way out), [`activate`] (the holder's side).
+//! Read on in [`import`] (files), [`export`] (the way out), [`activate`] and [`resync`] (the
+//! holder's side).
 
-/// A holder activates a token, or brings its clock back.
+/// A holder activates a token.
 pub mod activate;
+/// What somebody typed from a token.
+mod codes;
 /// Tokens as Entra's CSV.
 pub mod export;
 /// Files of tokens into the inventory.
 pub mod import;
+/// A token's clock is brought back.
+pub mod resync;
 
 use super::{
     App, Error,
@@ -90,7 +95,8 @@ impl App {
         let mut tx = self.store.begin().await?;
         let user = find(&mut tx, upn).await?;
         let mut token = self.find_token(&mut tx, serial).await?;
-        require_assignable(&mut tx, &user, Some(&token)).await?;
+        self.require_assignable(&mut tx, &user, Some(&token))
+            .await?;
         let read_tag = token.tag.clone();
         self.hand_over(&mut token, &user, operator);
         if !tx.update_oath_token(&token, &read_tag).await? {
@@ -249,36 +255,45 @@ impl App {
         tx.append(Actor::System, Some(user.clone()), event);
         Ok(())
     }
-}
 
-/// Whether `user` may be handed `token`, or a new one.
-async fn require_assignable(
-    tx: &mut ReadTx<'_>,
-    user: &User,
-    token: Option<&OathToken>,
-) -> Result<(), Error> {
-    require_active(user, "handing over a token")?;
-    if let Some(token) = token
-        && token.state != TokenState::InStock
-    {
-        let serial = &token.serial;
-        return Err(Error::conflict(match (token.state, &token.user) {
-            (TokenState::Assigned | TokenState::Active, Some(holder)) if *holder == user.id => {
-                format!("the token {serial} is {}'s already", user.upn)
-            }
-            (TokenState::Retired, _) => format!("the token {serial} is retired, which is for ever"),
-            (state, _) => format!(
-                "the token {serial} is {state}; take it back first with `claimbridge oath return {serial}`"
-            ),
-        }));
+    /// Whether `user` may be handed `token`, or a new one.
+    async fn require_assignable(
+        &self,
+        tx: &mut ReadTx<'_>,
+        user: &User,
+        token: Option<&OathToken>,
+    ) -> Result<(), Error> {
+        require_active(user, "handing over a token")?;
+        if let Some(token) = token
+            && token.state != TokenState::InStock
+        {
+            let serial = &token.serial;
+            return Err(Error::conflict(match (token.state, &token.user) {
+                (TokenState::Assigned | TokenState::Active, Some(holder)) if *holder == user.id => {
+                    format!("the token {serial} is {}'s already", user.upn)
+                }
+                (TokenState::Retired, _) => {
+                    format!("the token {serial} is retired, which is for ever")
+                }
+                (state, _) => format!(
+                    "the token {serial} is {state}; take it back first with `claimbridge oath return {serial}`"
+                ),
+            }));
+        }
+        if !self.allows_tokens(tx, &user.id).await? {
+            return Err(Error::conflict(format!(
+                "{} may not sign in with a hardware token; `policy.allowed_methods` and the person's groups decide that",
+                user.upn
+            )));
+        }
+        if tx.oath_tokens_of(&user.id).await?.len() >= MOST_TOKENS {
+            return Err(Error::conflict(format!(
+                "{} has {MOST_TOKENS} tokens already; take one back first",
+                user.upn
+            )));
+        }
+        Ok(())
     }
-    if tx.oath_tokens_of(&user.id).await?.len() >= MOST_TOKENS {
-        return Err(Error::conflict(format!(
-            "{} has {MOST_TOKENS} tokens already; take one back first",
-            user.upn
-        )));
-    }
-    Ok(())
 }
 
 fn changed_meanwhile(serial: &Serial) -> Error {

@@ -18,8 +18,33 @@ fn person(live_methods: usize) -> Person {
     Person {
         status: PersonStatus::Active,
         live_methods,
+        assigned_tokens: 0,
         unseen_notices: 0,
     }
+}
+
+#[test]
+fn attack_37_a_token_is_activated_only_after_the_password_and_only_by_whom_it_was_handed_to() {
+    let handed = |live_methods| Person {
+        assigned_tokens: 1,
+        ..person(live_methods)
+    };
+    let asked = |proved, person| {
+        step(&Case {
+            proved,
+            person: Some(person),
+            ..FRESH
+        })
+    };
+    assert_eq!(asked(Proved::Password, handed(0)), NextStep::ActivateToken);
+    assert_eq!(asked(Proved::Password, person(0)), NextStep::AskPass);
+    assert_eq!(asked(Proved::Nothing, handed(0)), NextStep::AskPassword);
+    assert_eq!(asked(Proved::Totp, handed(0)), NextStep::AskPassword);
+    // A live method is asked for first: the token waits.
+    assert_eq!(
+        asked(Proved::Password, handed(1)),
+        NextStep::AskSecondFactor
+    );
 }
 
 struct Case {
@@ -190,6 +215,7 @@ fn a_disabled_person_is_refused_whatever_was_proved() {
     let disabled = Some(Person {
         status: PersonStatus::Disabled,
         live_methods: 1,
+        assigned_tokens: 0,
         unseen_notices: 0,
     });
     for proved in [Proved::Nothing, Proved::Password, Proved::Both] {
@@ -208,6 +234,7 @@ fn notices_are_shown_after_both_factors_and_before_the_answer() {
     let noticed = Some(Person {
         status: PersonStatus::Active,
         live_methods: 1,
+        assigned_tokens: 0,
         unseen_notices: 2,
     });
     assert_eq!(

@@ -23,6 +23,8 @@ pub mod outcome;
 pub mod qr;
 /// The steps of a sign-in.
 pub mod sign_in;
+/// A hardware token is activated, or brought back into step.
+pub mod token;
 
 #[cfg(test)]
 mod samples;

@@ -20,6 +20,7 @@ use super::{
         Happened, NoticeItem, NoticePage, PassPage, PassState, PasswordPage, PasswordState,
         TotpPage, TotpState, Username,
     },
+    token::{TokenPage, TokenPurpose, TokenState},
 };
 use crate::{app::enrol::MethodKind, base::clock::Timestamp};
 
@@ -105,9 +106,28 @@ fn samples(frame: &Frame, words: &Words) -> Vec<(String, String)> {
             action: format!("{ACTION}/code"),
             csrf: csrf(),
             upn: upn.clone(),
+            resync: (name == "wrong").then(|| format!("{ACTION}/resync")),
             state,
         };
         add(&format!("sign_in-totp-{name}"), &page);
+    }
+    for (name, purpose, state) in [
+        ("fresh", TokenPurpose::Activate, TokenState::Fresh),
+        ("wrong", TokenPurpose::Activate, TokenState::Wrong),
+        ("wait", TokenPurpose::Activate, TokenState::Wait(secs(60))),
+        ("resync", TokenPurpose::Resync, TokenState::Fresh),
+        ("resync-wrong", TokenPurpose::Resync, TokenState::Wrong),
+    ] {
+        let page = TokenPage {
+            frame,
+            action: format!("{ACTION}/token"),
+            csrf: csrf(),
+            upn: upn.clone(),
+            purpose,
+            instead: Some(format!("{ACTION}/pass")),
+            state,
+        };
+        add(&format!("sign_in-token-{name}"), &page);
     }
 
     let known = Username::Known(upn.clone());
@@ -191,6 +211,9 @@ fn samples(frame: &Frame, words: &Words) -> Vec<(String, String)> {
         Happened::ImmutableIdSet,
         Happened::Other(words.name.to_owned()),
         Happened::PassUsed,
+        Happened::TokenAssigned,
+        Happened::TokenTaken,
+        Happened::TokenResynced,
     ];
     add(
         "sign_in-notice",
@@ -511,6 +534,10 @@ fn a_test_client_finds_inputs_by_their_autocomplete_token() {
             &["username", "current-password"]
         } else if name.starts_with("sign_in-totp") {
             &["one-time-code"]
+        } else if name == "sign_in-token-fresh" {
+            &["one-time-code"]
+        } else if name.starts_with("sign_in-token") {
+            &["one-time-code", "off"]
         } else if name.starts_with("enrol-totp") {
             &["off", "one-time-code"]
         } else if name.starts_with("sign_in-enrol-unknown") {

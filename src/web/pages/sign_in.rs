@@ -119,6 +119,8 @@ pub struct TotpPage<'a> {
     pub csrf: CsrfToken,
     /// Whose password was proved.
     pub upn: String,
+    /// Where a person goes whose hardware token's codes are refused.
+    pub resync: Option<String>,
     /// What happened to the last try.
     pub state: TotpState,
 }
@@ -186,6 +188,12 @@ pub enum Happened {
     Other(String),
     /// A pass was used to add a method.
     PassUsed,
+    /// A hardware token was assigned.
+    TokenAssigned,
+    /// A hardware token was taken back, lost or retired.
+    TokenTaken,
+    /// An operator told us how far a token's clock is off.
+    TokenResynced,
 }
 
 impl fmt::Display for Happened {
@@ -199,6 +207,9 @@ impl fmt::Display for Happened {
             Self::ImmutableIdSet => f.write_str("The link to the Microsoft account was changed"),
             Self::Other(kind) => write!(f, "Something else was changed ({kind})"),
             Self::PassUsed => f.write_str("A temporary access pass was used"),
+            Self::TokenAssigned => f.write_str("A hardware token was handed to you"),
+            Self::TokenTaken => f.write_str("A hardware token was taken back or reported lost"),
+            Self::TokenResynced => f.write_str("A hardware token was brought back into step"),
         }
     }
 }
@@ -232,7 +243,7 @@ pub struct NoticePage<'a> {
     pub items: Vec<NoticeItem>,
 }
 
-fn too_many_tries(wait: Duration) -> String {
+pub(super) fn too_many_tries(wait: Duration) -> String {
     format!(
         "There were too many wrong tries. Wait {} and try again; nothing was checked this time.",
         waiting_time(wait)

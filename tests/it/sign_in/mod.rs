@@ -12,6 +12,7 @@ mod journey;
 mod method_policy;
 mod model;
 mod nodes;
+mod oath;
 mod outage;
 mod pairings;
 mod requests;
