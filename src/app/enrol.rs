@@ -11,6 +11,8 @@
 mod by_pass;
 /// Opened by a fresh session, on the account page.
 mod from_account;
+/// A security key.
+mod security_key;
 /// A code generator.
 pub mod totp;
 
@@ -32,6 +34,8 @@ use crate::{
     signin::{attempt::Attempt, next_step::Enrolment},
     storage::{EnrolmentRow, OpenedBy, ReadTx, Tx},
 };
+
+pub use security_key::NewKeyOutcome;
 
 pub use crate::directory::MethodKind;
 
@@ -67,16 +71,18 @@ struct Confirmed {
 }
 
 impl App {
-    /// What this person may set up, in the order in which it is offered.
+    /// What this person may set up, in the order in which it is offered: the safest first.
     pub(super) async fn enrolable(
         &self,
         tx: &mut ReadTx<'_>,
         user: &User,
     ) -> Result<Vec<MethodKind>, Error> {
         let policy = self.method_policy_of(tx, &user.id).await?;
-        Ok([MethodKind::Totp]
+        let possible = [MethodKind::SecurityKey, MethodKind::Totp];
+        Ok(possible
             .into_iter()
             .filter(|kind| policy.allows(*kind))
+            .filter(|kind| *kind != MethodKind::SecurityKey || self.takes_keys())
             .collect())
     }
 

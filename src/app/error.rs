@@ -88,6 +88,9 @@ support_codes! {
     NOT_OFFERED = "CB-ACCOUNT-001",
         "That is not offered to you. Choose another way to sign in, or ask your administrator.",
         "The person asked to set up a kind of method that policy.allowed_methods, or a policy of one of the person's groups, does not allow.";
+    NO_KEYS_HERE = "CB-KEY-001",
+        "Security keys cannot be used here. Choose another way to sign in, or ask your administrator.",
+        "public_url has no name that can be a WebAuthn RP id: an IP address cannot be one, and http only on localhost. Changing its host orphans every key that was registered.";
     NOT_FRESH = "CB-ACCOUNT-002",
         "To change something here you must have signed in a moment ago. Sign in once more.",
         "Changes to methods and passwords need both factors within the last five minutes; the page leads to a sign-in and back.";

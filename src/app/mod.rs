@@ -51,6 +51,8 @@ pub mod relying_parties;
 pub mod saml;
 /// What a step needs to know of its attempt.
 mod scene;
+/// Signing in with a security key.
+pub mod security_keys;
 /// What an `App` is told at start.
 pub mod settings;
 /// Beginning an attempt and choosing what comes next.
@@ -76,6 +78,7 @@ use crate::{
         random::Random,
         secret::Secret,
     },
+    factor::webauthn::scope::{NoScope, Scope},
     keys::{
         SigningKey,
         sealing::{Sealing, TagLabel},
@@ -98,6 +101,7 @@ pub struct App {
     assertion_key: SigningKey,
     refused: refused::Tally,
     metadata: metadata::Holder,
+    scope: Result<Scope, NoScope>,
 }
 
 /// What an [`App`] is made of.
@@ -130,6 +134,7 @@ impl App {
         let assertion_key =
             keys::first_assertion_key(&store, &sealing, &settings, clock.now(), random.as_mut())
                 .await?;
+        let scope = Scope::new(&settings.public_url, &settings.service_name);
         Ok(Self {
             store,
             clock,
@@ -140,6 +145,7 @@ impl App {
             assertion_key,
             refused: refused::Tally::default(),
             metadata: metadata::Holder::default(),
+            scope,
         })
     }
 

@@ -150,12 +150,14 @@ impl App {
         live.extend(password.map(|password| password.id));
         // A kind that the person's groups do not allow any more is as good as revoked: it
         // proves nothing, and a session that rests on it ends.
-        let methods: Vec<CredentialId> = self
+        let mut methods: Vec<CredentialId> = self
             .usable_totp(tx, user)
             .await?
             .into_iter()
             .map(|credential| credential.id)
             .collect();
+        let keys = self.usable_keys(tx, user).await?;
+        methods.extend(keys.into_iter().map(|key| key.id));
         let count = methods.len();
         live.extend(methods);
         Ok((live, count, has_password))

@@ -15,7 +15,7 @@ use crate::{
     base::{
         browser::{CookieToken, TokenHash},
         clock::Timestamp,
-        ids::AttemptId,
+        ids::{AttemptId, UserId},
     },
     directory::MethodKind,
     session::SessionRow,
@@ -68,6 +68,15 @@ pub enum Next {
     Answer(Box<Answer>),
 }
 
+/// A way to prove the second factor.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SecondFactor {
+    /// A security key.
+    Key,
+    /// A one-time code, of a program or a token.
+    Code,
+}
+
 /// A page that asks something.
 #[derive(Debug)]
 pub struct Ask {
@@ -81,8 +90,12 @@ pub struct Ask {
     pub party: String,
     /// How many hardware tokens in use the person has, for [`NextStep::AskSecondFactor`].
     pub tokens: usize,
-    /// What may be set up, for [`NextStep::ChooseMethod`].
+    /// What may be set up, for [`NextStep::ChooseMethod`] and [`NextStep::Enrol`].
     pub offered: Vec<MethodKind>,
+    /// What the person can prove now, the last used first, for [`NextStep::AskSecondFactor`].
+    pub second_factors: Vec<SecondFactor>,
+    /// Whether security keys work here, for [`NextStep::AskPassword`].
+    pub takes_keys: bool,
     /// What was done to the account since the last sign-in, for [`NextStep::ShowNotices`].
     pub notices: Vec<Notice>,
 }
@@ -214,7 +227,15 @@ impl App {
             _ => {
                 let party = self.party_name(&mut tx, &scene.attempt).await?;
                 let offered = match (&scene.user, step) {
-                    (Some(user), NextStep::ChooseMethod) => self.enrolable(&mut tx, user).await?,
+                    (Some(user), NextStep::ChooseMethod | NextStep::Enrol(_)) => {
+                        self.enrolable(&mut tx, user).await?
+                    }
+                    _ => Vec::new(),
+                };
+                let second_factors = match (&scene.user, step) {
+                    (Some(user), NextStep::AskSecondFactor) => {
+                        self.second_factors_of(&mut tx, &user.id).await?
+                    }
                     _ => Vec::new(),
                 };
                 Ok(Next::Ask(Ask {
@@ -224,10 +245,35 @@ impl App {
                     party,
                     tokens: scene.tokens.active,
                     offered,
+                    second_factors,
+                    takes_keys: self.takes_keys(),
                     notices: scene.notices,
                 }))
             }
         }
+    }
+
+    /// The ways that a person has, the last used first; of those never used, keys first.
+    async fn second_factors_of(
+        &self,
+        tx: &mut ReadTx<'_>,
+        user: &UserId,
+    ) -> Result<Vec<SecondFactor>, Error> {
+        let mut ways: Vec<(Option<Timestamp>, SecondFactor)> = Vec::new();
+        if self.takes_keys() {
+            let keys = self.usable_keys(tx, user).await?;
+            let used = keys.iter().map(|key| key.last_used_at);
+            ways.extend(used.max().map(|at| (at, SecondFactor::Key)));
+        }
+        let codes = self.usable_totp(tx, user).await?;
+        let used = codes.iter().map(|totp| {
+            let step = totp.last_step?.saturating_sub(totp.drift_steps);
+            let seconds = step.saturating_mul(i64::from(totp.parameters.period));
+            Some(Timestamp::from_millis(seconds.saturating_mul(1000)))
+        });
+        ways.extend(used.max().map(|at| (at, SecondFactor::Code)));
+        ways.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+        Ok(ways.into_iter().map(|(_, way)| way).collect())
     }
 
     /// The person has read what was done to the account.

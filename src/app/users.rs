@@ -4,7 +4,10 @@
 //! that person; so each of these ends the person's sessions and attempts, is an event
 //! that names the operator, and is shown to the person at the next sign-in.
 
-use super::{App, Error, groups::join, guess::in_a_row, new_password::require_fit};
+use super::{
+    App, Error, groups::join, guess::in_a_row, new_password::require_fit,
+    security_keys::revoke_keys_of,
+};
 use crate::{
     audit::{Actor, Event},
     base::{
@@ -191,6 +194,7 @@ impl App {
                 event,
             );
         }
+        revoke_keys_of(&mut tx, &user.id, operator, now).await?;
         tx.remove_password(&user.id).await?;
         tx.revoke_passes(&user.id, now).await?;
         tx.forget_browsers_of(&user.id).await?;

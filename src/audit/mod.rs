@@ -77,6 +77,19 @@ pub enum Event {
         attempt: AttemptId,
         reason: &'static str,
     },
+    /// A security key signed the challenge. `verified`: "person" if it checked its PIN or
+    /// a biometric, "touch" if not.
+    KeyVerified {
+        attempt: AttemptId,
+        credential: CredentialId,
+        verified: &'static str,
+    },
+    /// The answer of a security key was refused, at a sign-in or when it was to be added.
+    KeyRefused {
+        attempt: AttemptId,
+        credential: Option<CredentialId>,
+        reason: &'static str,
+    },
     /// This try began a wait, which a right answer ends. Tries that the wait refuses are
     /// counted, not stored.
     Waiting {
@@ -223,6 +236,8 @@ pub enum Refused {
     ForgedForm,
     /// A try while a wait is running.
     Waiting,
+    /// A security key's answer before anybody was named.
+    SecurityKey,
 }
 
 impl Refused {
@@ -239,6 +254,7 @@ impl Refused {
             Self::SourceLimit => "source-limit",
             Self::ForgedForm => "forged-form",
             Self::Waiting => "waiting",
+            Self::SecurityKey => "security-key",
         }
     }
 }

@@ -12,7 +12,9 @@ use super::{
 use crate::{
     base::clock::{Clock as _, SystemClock, Timestamp},
     config::{Config, Problem},
+    directory::MethodKind,
     factor::webauthn::{
+        Scope,
         metadata::{Freshness, Metadata, verify_metadata},
         policy::Reaction,
     },
@@ -35,12 +37,16 @@ pub fn run(
 ) -> Result<(), Failure> {
     let now = SystemClock.now();
     let mut metadata = None;
+    let mut no_keys = None;
     let problems = match Config::load(path, environment) {
         Ok(config) => {
             let mut problems: Vec<Problem> = tls_problem(&config).into_iter().collect();
             match read_metadata(&config, now) {
                 Ok(read) => metadata = read,
                 Err(problem) => problems.push(problem),
+            }
+            if config.policy.methods.is_used(MethodKind::SecurityKey) {
+                no_keys = Scope::new(config.public_url.as_str(), "").err();
             }
             problems
         }
@@ -67,6 +73,9 @@ pub fn run(
         [] => {
             if let Some(metadata) = &metadata {
                 writeln!(out, "{}", in_words(metadata, now))?;
+            }
+            if let Some(why) = &no_keys {
+                writeln!(out, "Nobody can use a security key: {why}.")?;
             }
             writeln!(out, "The configuration is good.")?;
             Ok(())

@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use axum::routing::{MethodRouter, get, post};
 
-use super::{Web, account, assets, enrol, health, home, own_methods, saml, sign_in, token};
+use super::{
+    Web, account, assets, enrol, health, home, keys, own_methods, saml, sign_in, token,
+};
 
 /// Who gets an answer other than "start again" or a refusal.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -60,7 +62,13 @@ pub fn routes() -> Vec<Route> {
         row("/saml2/slo",                      Anyone,          ChangesNothing, get(saml::slo).post(saml::slo)),
         row("/saml2/metadata",                 Anyone,          ChangesNothing, get(saml::metadata)),
         row("/sign-in/{attempt}",              AttemptsBrowser, Protocol,       get(sign_in::page).post(sign_in::password)),
-        row("/sign-in/{attempt}/code",         AttemptsBrowser, ChangesNothing,     post(sign_in::code).get(sign_in::back)),
+        row("/sign-in/{attempt}/key",          AttemptsBrowser, Protocol,       get(keys::key_page).post(keys::key)),
+        row("/sign-in/{attempt}/key/ask",      AttemptsBrowser, ChangesNothing, post(keys::ask_key).get(sign_in::back)),
+        row("/sign-in/{attempt}/passkey",      AttemptsBrowser, ChangesNothing, post(keys::passkey).get(sign_in::back)),
+        row("/sign-in/{attempt}/passkey/ask",  AttemptsBrowser, ChangesNothing, post(keys::ask_passkey).get(sign_in::back)),
+        row("/sign-in/{attempt}/new-key",      AttemptsBrowser, ChangesNothing, post(keys::new_key).get(sign_in::back)),
+        row("/sign-in/{attempt}/new-key/ask",  AttemptsBrowser, ChangesNothing, post(keys::ask_new_key).get(sign_in::back)),
+        row("/sign-in/{attempt}/code",         AttemptsBrowser, Protocol,       get(keys::code_page).post(sign_in::code)),
         row("/sign-in/{attempt}/token",        AttemptsBrowser, ChangesNothing, post(token::activate).get(sign_in::back)),
         row("/sign-in/{attempt}/resync",       AttemptsBrowser, Protocol,       get(token::resync_page).post(token::resync)),
         row("/sign-in/{attempt}/pass",         AttemptsBrowser, Protocol,       get(sign_in::pass_page).post(sign_in::pass)),
@@ -68,6 +76,7 @@ pub fn routes() -> Vec<Route> {
         row("/sign-in/{attempt}/choose",       AttemptsBrowser, ChangesNothing, post(enrol::choose_method).get(sign_in::back)),
         row("/sign-in/{attempt}/method",       AttemptsBrowser, ChangesNothing, post(enrol::confirm_method).get(sign_in::back)),
         row("/sign-in/{attempt}/added",        Anyone,          ChangesNothing, get(enrol::added)),
+        row("/sign-in/{attempt}/key-added",    Anyone,          ChangesNothing, get(keys::added)),
         row("/sign-in/{attempt}/notices",      AttemptsBrowser, ChangesNothing, post(sign_in::notices).get(sign_in::back)),
         row("/account",                        SignedIn,        Protocol,       get(account::account)),
         row("/account/add",                    SignedIn,        ChangesNothing, post(own_methods::add).get(account::back)),

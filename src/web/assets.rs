@@ -1,4 +1,4 @@
-//! The style sheet, the one script and the icon.
+//! The style sheet, the two scripts and the icon.
 //!
 //! Always true: a name holds the hash of the content, so a browser may keep the
 //! file for ever; nothing is loaded from another origin.
@@ -35,7 +35,7 @@ impl Asset {
     }
 }
 
-static ASSETS: LazyLock<[Asset; 3]> = LazyLock::new(|| {
+static ASSETS: LazyLock<[Asset; 4]> = LazyLock::new(|| {
     [
         Asset::new(
             "style",
@@ -48,6 +48,12 @@ static ASSETS: LazyLock<[Asset; 3]> = LazyLock::new(|| {
             "js",
             "text/javascript; charset=utf-8",
             include_bytes!("assets/continue.js"),
+        ),
+        Asset::new(
+            "webauthn",
+            "js",
+            "text/javascript; charset=utf-8",
+            include_bytes!("assets/webauthn.js"),
         ),
         Asset::new(
             "icon",
@@ -65,6 +71,8 @@ pub struct AssetPaths {
     pub stylesheet: &'static str,
     /// The script that sends the auto-submit form.
     pub continue_script: &'static str,
+    /// The script that asks security keys.
+    pub webauthn_script: &'static str,
     /// The icon of the browser's tab.
     pub icon: &'static str,
 }
@@ -73,10 +81,11 @@ impl AssetPaths {
     /// The addresses of the assets that are compiled in.
     #[must_use]
     pub fn of_this_build() -> Self {
-        let [style, script, icon] = &*ASSETS;
+        let [style, script, webauthn, icon] = &*ASSETS;
         Self {
             stylesheet: &style.path,
             continue_script: &script.path,
+            webauthn_script: &webauthn.path,
             icon: &icon.path,
         }
     }

@@ -25,6 +25,11 @@ const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
 );
 
+/// The same, and the page's script may fetch from us: the question for a security key.
+pub const POLICY_FOR_KEYS: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+);
+
 /// The same without `form-action`: for a form whose answer ends at another origin.
 /// Chromium and Safari apply `form-action` to every redirect that follows, and
 /// Entra redirects on to portals that we cannot list.

@@ -21,6 +21,7 @@ mod enrol;
 pub mod forms;
 mod health;
 mod home;
+mod keys;
 mod navigation;
 mod own_methods;
 /// One struct per page; a missing field is a compile error.

@@ -16,9 +16,11 @@ use serde::Deserialize;
 use super::{
     Web, answer, cookies, enrol,
     forms::CsrfForm,
+    keys,
     pages::{
         Moment,
         enrol::ConfirmState,
+        keys::KeyState,
         sign_in::{
             Happened, NoticeItem, NoticePage, PassPage, PassState, PasswordPage, PasswordState,
             TotpPage, TotpState, Username,
@@ -39,6 +41,8 @@ use crate::{
     base::{clock::Timestamp, secret::Secret},
 };
 
+pub(super) use crate::app::sign_in::SecondFactor;
+
 /// What the last form led to, for the page that is shown again.
 #[derive(Clone, Debug)]
 pub enum Said {
@@ -56,6 +60,14 @@ pub enum Said {
     NewPassword(String),
     /// The form that confirms a new method: its name as it was typed.
     Confirm(String, ConfirmState),
+    /// This way to prove the second factor is wanted.
+    Wants(SecondFactor),
+    /// A key as the second factor.
+    Key(KeyState),
+    /// A key that names its person.
+    Passkey(KeyState),
+    /// A new key: its name as it was typed.
+    NewKey(String, KeyState),
 }
 
 impl Said {
@@ -79,7 +91,7 @@ impl Said {
             *page.status_mut() = StatusCode::TOO_MANY_REQUESTS;
             let seconds = HeaderValue::from(wait.as_secs() + 1);
             page.headers_mut().insert(header::RETRY_AFTER, seconds);
-        } else if !matches!(self, Self::Nothing) {
+        } else if !matches!(self, Self::Nothing | Self::Wants(_)) {
             *page.status_mut() = StatusCode::FORBIDDEN;
         }
         page
@@ -291,16 +303,29 @@ async fn ask_for(
                 Some(upn) => Username::Known(upn),
                 None => Username::Asked(typed.or(ask.login_hint).unwrap_or_default()),
             };
+            let passkey_state = match said {
+                Said::Passkey(state) => state.clone(),
+                _ => KeyState::Fresh,
+            };
             let page = PasswordPage {
                 frame,
                 action: visit.path(),
                 csrf,
                 going_to: Some(ask.party),
                 username,
+                passkey: ask.takes_keys.then(|| format!("{}/passkey", visit.path())),
+                passkey_state,
                 pass_instead: format!("{}/pass", visit.path()),
                 state,
             };
-            web.page(StatusCode::OK, &page)
+            keys::with_script(web.page(StatusCode::OK, &page))
+        }
+        NextStep::AskSecondFactor if wants(&ask, said) == SecondFactor::Key => {
+            let state = match said {
+                Said::Key(state) => state.clone(),
+                _ => KeyState::Fresh,
+            };
+            keys::ask(web, visit, &ask, state)
         }
         NextStep::AskSecondFactor => {
             let state = match said {
@@ -314,6 +339,10 @@ async fn ask_for(
                 csrf,
                 upn,
                 resync: (ask.tokens > 0).then(|| format!("{}/resync", visit.path())),
+                key_instead: ask
+                    .second_factors
+                    .contains(&SecondFactor::Key)
+                    .then(|| format!("{}/key", visit.path())),
                 state,
             };
             web.page(StatusCode::OK, &page)
@@ -349,6 +378,7 @@ async fn ask_for(
         NextStep::ChoosePassword => enrol::ask_password(web, visit, upn, said),
         NextStep::ChooseMethod => enrol::ask_choice(web, visit, &ask),
         NextStep::Enrol(MethodKind::Totp) => enrol::ask_method(web, visit, said).await?,
+        NextStep::Enrol(MethodKind::SecurityKey) => keys::ask_new(web, visit, &ask, said),
         NextStep::Enrol(kind) => {
             let detail = format!("a {} cannot be set up here", kind.as_str());
             return Err(Error::internal(detail));
@@ -357,6 +387,22 @@ async fn ask_for(
             return Err(Error::internal("an answer came as a question"));
         }
     })
+}
+
+/// Which way is shown: the one that was wanted or tried, if the person has it, else the one
+/// used last.
+fn wants(ask: &Ask, said: &Said) -> SecondFactor {
+    let wanted = match said {
+        Said::Wants(wanted) => Some(*wanted),
+        Said::Key(_) => Some(SecondFactor::Key),
+        Said::Code(_) => Some(SecondFactor::Code),
+        _ => None,
+    };
+    let has = |way: &SecondFactor| ask.second_factors.contains(way);
+    wanted
+        .filter(has)
+        .or(ask.second_factors.first().copied())
+        .unwrap_or(SecondFactor::Code)
 }
 
 fn ask_pass(web: &Web, visit: &AttemptVisit, username: Username, state: PassState) -> Response {
@@ -378,6 +424,7 @@ fn notice(notice: Notice) -> NoticeItem {
         "reset" => Happened::MethodsReset,
         "method-added" => Happened::MethodAdded,
         "method-removed" => Happened::MethodRemoved,
+        "key-counter" => Happened::KeyCounter,
         "immutable-id-set" => Happened::ImmutableIdSet,
         "token-assigned" => Happened::TokenAssigned,
         "token-returned" | "token-lost" | "token-retired" => Happened::TokenTaken,

@@ -240,7 +240,7 @@ async fn every_address_answers_a_stranger_as_the_table_says() {
             .header(header::HOST, HOST)
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(Body::from(
-                "csrf=AAAA&username=a&password=b&again=b&code=1&pass=1&name=a&up_to=1&kind=totp",
+                "csrf=AAAA&username=a&password=b&again=b&code=1&pass=1&name=a&up_to=1&kind=totp&answer=a",
             ))
             .unwrap();
         let got = router.clone().oneshot(sent).await.unwrap();

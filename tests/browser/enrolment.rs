@@ -27,6 +27,9 @@ async fn a_pass_opens_enrolment_and_the_confirming_code_proves_nothing() {
                     .await?;
                 window.presses("Next").await?;
 
+                window.sees("What do you want to set up").await?;
+                window.picture("enrolment-2-choice").await?;
+                window.presses("A code generator").await?;
                 window.sees("Add a code generator").await?;
                 window.picture("enrolment-2-secret").await?;
                 let text = window.text().await?;

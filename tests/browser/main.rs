@@ -11,6 +11,8 @@ mod enrolment;
 #[cfg(test)]
 mod journey;
 #[cfg(test)]
+mod keys;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod ways;

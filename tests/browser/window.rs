@@ -132,6 +132,12 @@ impl Window {
             .await
     }
 
+    /// Presses the button that contains `words`; the page stays.
+    pub async fn clicks(&self, words: &str) -> WebDriverResult<()> {
+        let path = format!("//button[contains(normalize-space(.), \"{words}\")]");
+        self.find(By::XPath(path), words).await?.click().await
+    }
+
     /// The page as text.
     pub async fn text(&self) -> WebDriverResult<String> {
         self.0.find(By::Tag("body")).await?.text().await

@@ -48,7 +48,7 @@ async fn each_address_answers_a_signed_in_person_as_the_table_says() {
         assert!(expected.contains(&got), "GET {path}: {got}");
         // A form without the token of one of our pages does nothing, whoever sends it.
         let sent = Some(
-            "csrf=AAAA&username=a&password=b&again=b&code=1&pass=1&name=a&up_to=1&kind=totp"
+            "csrf=AAAA&username=a&password=b&again=b&code=1&pass=1&name=a&up_to=1&kind=totp&answer=a"
                 .to_owned(),
         );
         let got = browser.request("POST", &path, sent).await.status.as_u16();
@@ -296,7 +296,8 @@ async fn a_person_with_a_pass_and_no_password_chooses_one_first() {
         page.text()
     );
     let password = "four random words here";
-    let page = choose(&mut browser, password, password).await;
+    choose(&mut browser, password, password).await;
+    let page = browser.choose_totp().await;
     assert!(
         page.text().contains("Add a code generator"),
         "{}",

@@ -1,6 +1,6 @@
 //! What people see: one askama struct per page, its states as enums.
 //!
-//! Always true: pages need no JavaScript, load nothing from elsewhere and hold no
+//! Always true: pages need no JavaScript but for asking a security key, load nothing from elsewhere and hold no
 //! inline script or style (the content security policy would refuse them); a page
 //! with a form of ours cannot be made without a [`CsrfToken`]; nobody is asked for
 //! a phone number or a private mail address. Every page and state has a sample
@@ -17,6 +17,8 @@ use super::assets::AssetPaths;
 pub mod account;
 /// Adding a code generator.
 pub mod enrol;
+/// Security keys.
+pub mod keys;
 /// Pages that end a journey: sent on, refused, start again, signed out.
 pub mod outcome;
 /// QR codes as one SVG path.

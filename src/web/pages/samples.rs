@@ -11,6 +11,7 @@ use super::{
     enrol::{
         ChooseMethodPage, ChoosePasswordPage, ConfirmState, EnrolDonePage, TotpEnrolPage, in_fours,
     },
+    keys::{KeyAddedPage, KeyEnrolPage, KeyPage, KeyState},
     outcome::{
         AutoSubmitPage, ErrorKind, ErrorPage, HomePage, OtherBrowserPage, SignOutPage,
         SignOutScope, SignedInHere, SignedOutPage, StartAgain, StartAgainPage,
@@ -22,7 +23,10 @@ use super::{
     },
     token::{TokenPage, TokenPurpose, TokenState},
 };
-use crate::{app::enrol::MethodKind, base::clock::Timestamp};
+use crate::{
+    app::{enrol::MethodKind, security_keys::KeyProblem},
+    base::clock::Timestamp,
+};
 
 const ACTION: &str = "/sign-in/att_aaaaaaaaaaaaaaaaaaaaaaaaaa";
 
@@ -50,6 +54,22 @@ fn moment() -> Moment {
     Moment(Timestamp::parse_rfc3339("2026-11-20T10:00:00Z").unwrap())
 }
 
+fn key_states(words: &Words) -> Vec<(&'static str, KeyState)> {
+    let refused = KeyState::Refused;
+    vec![
+        ("fresh", KeyState::Fresh),
+        ("over", refused(KeyProblem::Over)),
+        ("not-yours", refused(KeyProblem::NotYours)),
+        ("copied", refused(KeyProblem::Copied)),
+        ("known", refused(KeyProblem::AlreadyKnown)),
+        (
+            "policy",
+            refused(KeyProblem::NotAllowed(words.name.to_owned())),
+        ),
+        ("wrong", refused(KeyProblem::Wrong)),
+    ]
+}
+
 fn samples(frame: &Frame, words: &Words) -> Vec<(String, String)> {
     let mut pages: Vec<(String, String)> = Vec::new();
     let mut add = |name: &str, page: &dyn askama::DynTemplate| {
@@ -63,6 +83,8 @@ fn samples(frame: &Frame, words: &Words) -> Vec<(String, String)> {
         csrf: csrf(),
         going_to,
         username,
+        passkey: Some(format!("{ACTION}/passkey")),
+        passkey_state: KeyState::Fresh,
         pass_instead: format!("{ACTION}/pass"),
         state,
     };
@@ -107,6 +129,7 @@ fn samples(frame: &Frame, words: &Words) -> Vec<(String, String)> {
             csrf: csrf(),
             upn: upn.clone(),
             resync: (name == "wrong").then(|| format!("{ACTION}/resync")),
+            key_instead: Some(format!("{ACTION}/key")),
             state,
         };
         add(&format!("sign_in-totp-{name}"), &page);
@@ -128,6 +151,34 @@ fn samples(frame: &Frame, words: &Words) -> Vec<(String, String)> {
             state,
         };
         add(&format!("sign_in-token-{name}"), &page);
+    }
+    for (name, state) in key_states(words) {
+        let page = PasswordPage {
+            passkey_state: state.clone(),
+            ..password(Username::Asked(String::new()), None, PasswordState::Fresh)
+        };
+        add(&format!("sign_in-password-passkey-{name}"), &page);
+        for (other, code_instead) in [("", None), ("-or-code", Some(format!("{ACTION}/code")))] {
+            let page = KeyPage {
+                frame,
+                action: format!("{ACTION}/key"),
+                csrf: csrf(),
+                upn: upn.clone(),
+                code_instead,
+                state: state.clone(),
+            };
+            add(&format!("sign_in-key-{name}{other}"), &page);
+        }
+        let page = KeyEnrolPage {
+            frame,
+            action: format!("{ACTION}/new-key"),
+            choose: format!("{ACTION}/choose"),
+            csrf: csrf(),
+            name: words.name.to_owned(),
+            others: vec![MethodKind::Totp, MethodKind::OathToken],
+            state,
+        };
+        add(&format!("enrol-key-{name}"), &page);
     }
 
     let known = Username::Known(upn.clone());
@@ -201,6 +252,13 @@ fn samples(frame: &Frame, words: &Words) -> Vec<(String, String)> {
         offered: MethodKind::ALL.to_vec(),
     };
     add("enrol-choose", &page);
+    add(
+        "enrol-key-done",
+        &KeyAddedPage {
+            frame,
+            next: next.clone(),
+        },
+    );
     add("enrol-done", &EnrolDonePage { frame, next });
 
     let happened = [
@@ -214,6 +272,7 @@ fn samples(frame: &Frame, words: &Words) -> Vec<(String, String)> {
         Happened::TokenAssigned,
         Happened::TokenTaken,
         Happened::TokenResynced,
+        Happened::KeyCounter,
     ];
     add(
         "sign_in-notice",
@@ -538,6 +597,8 @@ fn a_test_client_finds_inputs_by_their_autocomplete_token() {
             &["one-time-code"]
         } else if name.starts_with("sign_in-token") {
             &["one-time-code", "off"]
+        } else if name.starts_with("enrol-key-") && name != "enrol-key-done" {
+            &["off"]
         } else if name.starts_with("enrol-totp") {
             &["off", "one-time-code"]
         } else if name.starts_with("sign_in-enrol-unknown") {

@@ -7,7 +7,7 @@ use std::{fmt, time::Duration};
 
 use askama::Template;
 
-use super::{CsrfToken, Frame, Moment, waiting_time};
+use super::{CsrfToken, Frame, Moment, keys::KeyState, waiting_time};
 
 /// Who is signing in, as far as the attempt knows.
 #[derive(Clone, Debug)]
@@ -69,6 +69,10 @@ pub struct PasswordPage<'a> {
     pub going_to: Option<String>,
     /// Who is signing in.
     pub username: Username,
+    /// Where the answer of a security key goes that needs no name, if keys work here.
+    pub passkey: Option<String>,
+    /// What the last such answer led to.
+    pub passkey_state: KeyState,
     /// Where a person goes who has a pass and no password yet.
     pub pass_instead: String,
     /// What happened to the last try.
@@ -121,6 +125,8 @@ pub struct TotpPage<'a> {
     pub upn: String,
     /// Where a person goes whose hardware token's codes are refused.
     pub resync: Option<String>,
+    /// Where a person goes who has a security key too.
+    pub key_instead: Option<String>,
     /// What happened to the last try.
     pub state: TotpState,
 }
@@ -194,6 +200,8 @@ pub enum Happened {
     TokenTaken,
     /// An operator told us how far a token's clock is off.
     TokenResynced,
+    /// A security key was refused because its counter went back.
+    KeyCounter,
 }
 
 impl fmt::Display for Happened {
@@ -210,6 +218,9 @@ impl fmt::Display for Happened {
             Self::TokenAssigned => f.write_str("A hardware token was handed to you"),
             Self::TokenTaken => f.write_str("A hardware token was taken back or reported lost"),
             Self::TokenResynced => f.write_str("A hardware token was brought back into step"),
+            Self::KeyCounter => f.write_str(
+                "A security key was refused because there may be a copy of it; remove it and use another",
+            ),
         }
     }
 }

@@ -14,7 +14,7 @@ use claimbridge::{
     factor::totp,
 };
 
-use client::{Client, Page};
+use client::{Client, Form, Page};
 use serde_json::Value;
 
 /// A running demo; it ends with this value.
@@ -219,7 +219,10 @@ fn the_second_person_enrols_by_the_pass_and_then_signs_in_with_both() {
     let passes = client.submit(&asked, &form);
     let mut form = passes.form();
     form.set("pass", &demo.user(1, "pass"));
-    let method = client.submit(&passes, &form);
+    let choice = client.submit(&passes, &form);
+    let totp = |form: &Form| form.inputs.iter().any(|(_, _, value)| value == "totp");
+    let form = choice.forms().into_iter().find(totp).unwrap();
+    let method = client.submit(&choice, &form);
     let secret = method
         .body
         .split("secret=")

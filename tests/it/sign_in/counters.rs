@@ -58,7 +58,8 @@ impl Guesser {
                 let way = format!("{}/pass", browser.at);
                 browser.get(&way).await;
                 let fields = [("username", person.upn()), ("pass", pass)];
-                let secret = browser.submit(&fields).await.totp_secret();
+                browser.submit(&fields).await;
+                let secret = browser.choose_totp().await.totp_secret();
                 let user = person.user.clone();
                 Person { user, secret }.code(world.now())
             }

@@ -233,10 +233,10 @@ async fn a_person_without_a_password_chooses_one_with_the_pass() {
         "first a password: {}",
         page.text()
     );
-    let page = browser
+    browser
         .submit(&[("new-password", "correct horse battery")])
         .await;
-    let secret = page.totp_secret();
+    let secret = browser.choose_totp().await.totp_secret();
     let code = claimbridge::factor::totp::code_at(
         &secret,
         claimbridge::directory::TotpParameters::default(),
@@ -425,8 +425,8 @@ async fn attack_6_a_method_is_added_after_fresh_proofs_only() {
     let mut browser = at_the_account(&world, &person).await;
     // Five minutes are fresh; the new secret confirms itself and the way leads back.
     world.advance(300);
-    let page = browser.press("/account/add").await;
-    let secret = page.totp_secret();
+    browser.press("/account/add").await;
+    let secret = browser.choose_totp().await.totp_secret();
     let code = |at| {
         claimbridge::factor::totp::code_at(
             &secret,
@@ -456,7 +456,8 @@ async fn attack_6_a_method_is_added_after_fresh_proofs_only() {
     // What was added since the last sign-in is said first.
     let page = browser.submit(&[]).await;
     assert_eq!(browser.at, "/account", "{}", page.text());
-    let page = browser.press("/account/add").await;
+    browser.press("/account/add").await;
+    let page = browser.choose_totp().await;
     assert!(page.body.contains("otpauth"), "{}", page.text());
 }
 
@@ -465,7 +466,8 @@ async fn attack_6_an_enrolment_from_the_account_ends_with_its_session() {
     let world = World::new().await;
     let person = world.ready("agent1@contoso.com").await;
     let mut browser = at_the_account(&world, &person).await;
-    let page = browser.press("/account/add").await;
+    browser.press("/account/add").await;
+    let page = browser.choose_totp().await;
     assert!(page.body.contains("otpauth"), "{}", page.text());
     let open = browser.at.clone();
     let mut tab = browser.clone();

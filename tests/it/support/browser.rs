@@ -230,8 +230,23 @@ impl Browser {
         self.submit(&[("one-time-code", code)]).await
     }
 
+    /// Gives the pass; where there is a choice then, chooses a code generator.
     pub async fn submit_pass(&mut self, pass: &str) -> Page {
-        self.submit(&[("pass", pass)]).await
+        self.submit(&[("pass", pass)]).await;
+        self.choose_totp().await
+    }
+
+    /// Chooses a code generator, if there is a choice.
+    pub async fn choose_totp(&mut self) -> Page {
+        let page = self.page.clone().expect("a page");
+        let totp = page
+            .forms()
+            .into_iter()
+            .find(|form| form.inputs.iter().any(|input| input.value == "totp"));
+        match totp {
+            Some(form) => self.send_form(&form, &[]).await,
+            None => page,
+        }
     }
 
     pub async fn confirm(&mut self, code: &str) -> Page {

@@ -1,0 +1,407 @@
+//! Signing in with a security key or a passkey.
+//!
+//! Always true: a question is stored before it is asked and taken out once, with its answer,
+//! in the transaction that keeps the proof; a wrong answer has used it up. After the password
+//! a key is the second factor; before anybody is named a key that verified its person is both
+//! (house §1), and one that was only touched leaves the password to be asked.
+//!
+//! What a stranger can cause is counted; an event needs a password that was right, or a
+//! signature that was.
+
+use super::{
+    App, Error,
+    error::SupportCode,
+    guess::in_a_row,
+    prove::require_password_proof,
+    scene::Scene,
+    sign_in::{Browser, NextStep},
+};
+use crate::{
+    audit::{Actor, Event, Refused},
+    base::{
+        clock::Timestamp,
+        ids::{AttemptId, UserId},
+    },
+    directory::{MethodKind, SecurityKey, User},
+    factor::{
+        FactorKind,
+        evidence::{self, EvidenceRecord},
+        webauthn::{
+            Ceremony, Demand, KeyRefused, Purpose, Scope,
+            assertion::{self, AssertionRefused, Rules},
+            ceremony::Asking,
+            policy::PolicyRefusal,
+            response::UnverifiedAssertion,
+        },
+    },
+    signin::attempt::Attempt,
+    storage::{ReadTx, Tx},
+};
+
+/// What became of a key's answer to a sign-in.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum KeyAnswer {
+    /// Right: go on.
+    Right,
+    /// Refused; the person can begin again.
+    Refused(KeyProblem),
+}
+
+/// Why a key's answer was refused, as far as the person may know.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum KeyProblem {
+    /// It came too late or twice, or another tab asked again.
+    Over,
+    /// It is nobody's key, not this person's, or was taken away.
+    NotYours,
+    /// Its counter went back.
+    Copied,
+    /// It is registered already.
+    AlreadyKnown,
+    /// The policy refuses it: one sentence with the remedy.
+    NotAllowed(String),
+    /// Anything else: the answer was wrong.
+    Wrong,
+}
+
+impl From<KeyRefused> for KeyProblem {
+    fn from(refused: KeyRefused) -> Self {
+        match refused {
+            KeyRefused::NotOpen | KeyRefused::OtherCeremony | KeyRefused::Challenge => Self::Over,
+            KeyRefused::UnknownKey | KeyRefused::OtherPerson | KeyRefused::Revoked => {
+                Self::NotYours
+            }
+            KeyRefused::Counter => Self::Copied,
+            KeyRefused::AlreadyKnown => Self::AlreadyKnown,
+            KeyRefused::NotVerified => Self::NotAllowed(PolicyRefusal::NotVerified.to_string()),
+            KeyRefused::Synced => Self::NotAllowed(PolicyRefusal::Synced.to_string()),
+            _ => Self::Wrong,
+        }
+    }
+}
+
+/// Why an assertion made no proof.
+enum Failed {
+    Key(KeyRefused),
+    Policy(PolicyRefusal),
+    /// The person may not use keys, or not sign in at all.
+    Person(&'static str),
+}
+
+impl Failed {
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Key(refused) => refused.code(),
+            Self::Policy(refused) => refused.reason(),
+            Self::Person(reason) => reason,
+        }
+    }
+
+    /// Whether only a holder of the key can cause it.
+    fn was_signed(&self) -> bool {
+        !matches!(self, Self::Key(refused) if *refused != KeyRefused::Counter)
+    }
+
+    fn problem(self) -> KeyProblem {
+        match self {
+            Self::Key(refused) => refused.into(),
+            Self::Policy(refused) => KeyProblem::NotAllowed(refused.to_string()),
+            Self::Person("not-offered") => KeyProblem::NotAllowed(
+                "Security keys are not allowed for your account; use another way to sign in."
+                    .to_owned(),
+            ),
+            // As a key that nobody has.
+            Self::Person(_) => KeyProblem::NotYours,
+        }
+    }
+}
+
+impl App {
+    /// Whether security keys can work at this address at all.
+    pub fn takes_keys(&self) -> bool {
+        self.scope.is_ok() && self.settings.methods.is_used(MethodKind::SecurityKey)
+    }
+
+    pub(super) fn scope(&self) -> Result<&Scope, Error> {
+        self.scope
+            .as_ref()
+            .map_err(|why| Error::denied(&SupportCode::NO_KEYS_HERE, why.to_string()))
+    }
+
+    /// The keys that count for a person now: not taken away, and of a kind that the person's
+    /// groups allow.
+    pub(super) async fn usable_keys(
+        &self,
+        tx: &mut ReadTx<'_>,
+        user: &UserId,
+    ) -> Result<Vec<SecurityKey>, Error> {
+        let policy = self.method_policy_of(tx, user).await?;
+        if policy.allows(MethodKind::SecurityKey) {
+            Ok(tx.security_keys_of(user).await?)
+        } else {
+            Ok(Vec::new())
+        }
+    }
+
+    /// What a question of this purpose needs.
+    pub(super) fn asking<'a>(
+        &'a self,
+        attempt: &'a Attempt,
+        purpose: Purpose,
+    ) -> Result<Asking<'a>, Error> {
+        Ok(Asking {
+            scope: self.scope()?,
+            binding: attempt.binding(),
+            demand: Demand::of(&self.settings.webauthn, purpose),
+            sealing: &self.sealing,
+            now: self.now(),
+        })
+    }
+
+    /// Asks a key of the person whose password was right; what the browser is given, as JSON.
+    pub async fn ask_key(&self, id: &AttemptId, browser: &Browser) -> Result<String, Error> {
+        let mut tx = self.store.begin().await?;
+        let attempt = self.open_attempt(&mut tx, id, browser).await?;
+        let scene = self.scene(&mut tx, attempt).await?;
+        let user = require_password_proof(&scene)?;
+        let keys = self.usable_keys(&mut tx, &user.id).await?;
+        if keys.is_empty() {
+            let detail = format!("{} has no security key", user.upn);
+            return Err(Error::denied(&SupportCode::NOT_OFFERED, detail));
+        }
+        let asking = self.asking(&scene.attempt, Purpose::SecondFactor)?;
+        let asked = self
+            .with_random(|random| asking.second_factor(&user.id, &keys, random))
+            .map_err(|refused| Error::internal(refused.to_string()))?;
+        tx.put_ceremony(&asked.ceremony).await?;
+        tx.commit().await?;
+        Ok(asked.options)
+    }
+
+    /// Asks whatever key knows of us, before anybody is named; what the browser is given, as
+    /// JSON. One question an attempt, so what strangers can store is bounded with attempts.
+    pub async fn ask_passkey(&self, id: &AttemptId, browser: &Browser) -> Result<String, Error> {
+        let mut tx = self.store.begin().await?;
+        let attempt = self.open_attempt(&mut tx, id, browser).await?;
+        let scene = self.scene(&mut tx, attempt).await?;
+        require_nothing_proved(&scene)?;
+        let asking = self.asking(&scene.attempt, Purpose::Passwordless)?;
+        let asked = self
+            .with_random(|random| asking.passwordless(random))
+            .map_err(|refused| Error::internal(refused.to_string()))?;
+        tx.put_ceremony(&asked.ceremony).await?;
+        tx.commit().await?;
+        Ok(asked.options)
+    }
+
+    /// Checks a key's answer after the password.
+    pub async fn submit_key(
+        &self,
+        id: &AttemptId,
+        browser: &Browser,
+        answer: &str,
+    ) -> Result<KeyAnswer, Error> {
+        let result = self.check_key(id, browser, answer).await;
+        self.noting_tampering(result).await
+    }
+
+    async fn check_key(
+        &self,
+        id: &AttemptId,
+        browser: &Browser,
+        answer: &str,
+    ) -> Result<KeyAnswer, Error> {
+        let mut tx = self.store.begin().await?;
+        let attempt = self.open_attempt(&mut tx, id, browser).await?;
+        let scene = self.scene(&mut tx, attempt).await?;
+        let user = require_password_proof(&scene)?.clone();
+        self.settle_key(tx, &scene.attempt, Some(user), answer)
+            .await
+    }
+
+    /// Checks a key's answer to a question that named nobody.
+    pub async fn submit_passkey(
+        &self,
+        id: &AttemptId,
+        browser: &Browser,
+        answer: &str,
+    ) -> Result<KeyAnswer, Error> {
+        let result = self.check_passkey(id, browser, answer).await;
+        self.noting_tampering(result).await
+    }
+
+    async fn check_passkey(
+        &self,
+        id: &AttemptId,
+        browser: &Browser,
+        answer: &str,
+    ) -> Result<KeyAnswer, Error> {
+        let mut tx = self.store.begin().await?;
+        let attempt = self.open_attempt(&mut tx, id, browser).await?;
+        let scene = self.scene(&mut tx, attempt).await?;
+        require_nothing_proved(&scene)?;
+        self.settle_key(tx, &scene.attempt, None, answer).await
+    }
+
+    /// Takes the question, checks the answer, and writes what came of it.
+    async fn settle_key(
+        &self,
+        mut tx: Tx<'_>,
+        attempt: &Attempt,
+        user: Option<User>,
+        answer: &str,
+    ) -> Result<KeyAnswer, Error> {
+        let purpose = match user {
+            Some(_) => Purpose::SecondFactor,
+            None => Purpose::Passwordless,
+        };
+        let taken = tx.take_ceremony(&attempt.id, purpose, self.now()).await?;
+        let mut found = None;
+        let checked = self
+            .proof_of_key(&mut tx, attempt, taken, user.as_ref(), answer, &mut found)
+            .await?;
+        let owner = user.or(found.as_ref().map(|(_, owner)| owner.clone()));
+        let record = match checked {
+            Ok(record) => record,
+            Err(Failed::Key(refused @ KeyRefused::Tampered)) => {
+                let id = owner.map(|owner| owner.id);
+                return Err(Error::tampering("security key", id, &refused));
+            }
+            Err(failed) => {
+                let named = purpose == Purpose::SecondFactor || failed.was_signed();
+                match owner.filter(|_| named) {
+                    Some(owner) => {
+                        let event = Event::KeyRefused {
+                            attempt: attempt.id.clone(),
+                            credential: found.map(|(key, _)| key.id),
+                            reason: failed.reason(),
+                        };
+                        if matches!(failed, Failed::Key(KeyRefused::Counter)) {
+                            tx.add_notice(&owner.id, "key-counter", "claimbridge", self.now())
+                                .await?;
+                        }
+                        tx.append(Actor::Person, Some(owner.id), event);
+                    }
+                    None => self.count_refused(Refused::SecurityKey),
+                }
+                tx.commit().await?;
+                return Ok(KeyAnswer::Refused(failed.problem()));
+            }
+        };
+        let owner = owner.ok_or_else(|| Error::internal("a proof of nobody"))?;
+        if !self.may_answer(&mut tx, &owner, &attempt.request).await? {
+            return Err(Error::denied(
+                &SupportCode::OTHER_DOMAIN,
+                format!(
+                    "{} may not answer a request for {:?}",
+                    owner.upn, attempt.request.domain
+                ),
+            ));
+        }
+        if !tx.set_attempt_user(&attempt.id, &owner.id).await? {
+            return Err(Error::denied(
+                &SupportCode::PERSON_CHANGED,
+                "an attempt of another person",
+            ));
+        }
+        let event = Event::KeyVerified {
+            attempt: attempt.id.clone(),
+            credential: record.credential.clone(),
+            verified: match record.kind {
+                FactorKind::WebAuthnVerified => "person",
+                _ => "touch",
+            },
+        };
+        tx.put_evidence(&record).await?;
+        tx.give_back_try(&in_a_row(&owner.id)).await?;
+        tx.append(Actor::Person, Some(owner.id), event);
+        tx.commit().await?;
+        Ok(KeyAnswer::Right)
+    }
+
+    /// The sealed proof of an answer. `found`: the key that it names, and whose it is.
+    async fn proof_of_key(
+        &self,
+        tx: &mut Tx<'_>,
+        attempt: &Attempt,
+        taken: Option<Ceremony>,
+        user: Option<&User>,
+        answer: &str,
+        found: &mut Option<(SecurityKey, User)>,
+    ) -> Result<Result<EvidenceRecord, Failed>, Error> {
+        let purpose = match user {
+            Some(_) => Purpose::SecondFactor,
+            None => Purpose::Passwordless,
+        };
+        let now = self.now();
+        let opened = taken.ok_or(KeyRefused::NotOpen).and_then(|ceremony| {
+            let asked = user.map(|user| &user.id);
+            ceremony.open(attempt.binding(), purpose, asked, &self.sealing, now)
+        });
+        let (ceremony, answer) = match (opened, UnverifiedAssertion::parse(answer)) {
+            (Ok(ceremony), Ok(answer)) => (ceremony, answer),
+            (Err(refused), _) | (_, Err(refused)) => return Ok(Err(Failed::Key(refused))),
+        };
+        let Some(key) = tx
+            .security_key_by_credential_id(answer.credential_id())
+            .await?
+        else {
+            return Ok(Err(Failed::Key(KeyRefused::UnknownKey)));
+        };
+        let Some(owner) = tx.user(&key.user).await? else {
+            return Ok(Err(Failed::Key(KeyRefused::UnknownKey)));
+        };
+        let (key, owner) = &*found.insert((key, owner));
+        let metadata = self.metadata();
+        let rules = Rules {
+            scope: self.scope()?,
+            policy: &self.settings.webauthn,
+            metadata: metadata.as_deref(),
+        };
+        let verified =
+            assertion::verify(&answer, ceremony, key, rules, &self.sealing, now, tx).await;
+        let proof = match verified {
+            Ok(proof) => proof,
+            Err(AssertionRefused::Refused(refused)) => return Ok(Err(Failed::Key(refused))),
+            Err(AssertionRefused::Policy(refused)) => return Ok(Err(Failed::Policy(refused))),
+            Err(AssertionRefused::Store(error)) => return Err(error.into()),
+        };
+        if owner.disabled_at.is_some() {
+            return Ok(Err(Failed::Person("disabled")));
+        }
+        let policy = self.method_policy_of(tx, &owner.id).await?;
+        if !policy.allows(MethodKind::SecurityKey) {
+            return Ok(Err(Failed::Person("not-offered")));
+        }
+        evidence::seal(proof, attempt.binding(), &self.sealing)
+            .map(Ok)
+            .map_err(|error| Error::internal(error.to_string()))
+    }
+}
+
+/// Takes all keys of a person away.
+pub(super) async fn revoke_keys_of(
+    tx: &mut Tx<'_>,
+    user: &UserId,
+    operator: &str,
+    at: Timestamp,
+) -> Result<(), Error> {
+    for key in tx.security_keys_of(user).await? {
+        tx.revoke_security_key(&key.id, at).await?;
+        let event = Event::MethodRevoked { credential: key.id };
+        let by = Actor::Operator(operator.to_owned());
+        tx.append(by, Some(user.clone()), event);
+    }
+    Ok(())
+}
+
+/// A key that names its person is for the first page only.
+fn require_nothing_proved(scene: &Scene) -> Result<(), Error> {
+    if scene.evidence.is_empty() && scene.asks() == NextStep::AskPassword {
+        return Ok(());
+    }
+    Err(Error::denied(
+        &SupportCode::ATTEMPT_OVER,
+        "a passwordless key after another proof",
+    ))
+}

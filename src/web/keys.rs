@@ -1,0 +1,231 @@
+//! `/sign-in/{attempt}/key…`, `…/passkey…`, `…/new-key…`: security keys.
+//!
+//! `…/ask` gives the question to the page's script as JSON; the answer comes back as a field of
+//! an ordinary form, so that there is one way for forms and one check of where they come from.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::State,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse as _, Redirect, Response},
+};
+use serde::Deserialize;
+
+use super::{
+    Web, edge,
+    forms::{CsrfForm, Pressed},
+    pages::keys::{KeyAddedPage, KeyEnrolPage, KeyPage, KeyState},
+    sign_in::{Said, SecondFactor, on, show},
+    visit::AttemptVisit,
+};
+use crate::app::{
+    Error,
+    enrol::{Afterwards, MethodKind, NewKeyOutcome},
+    security_keys::KeyAnswer,
+    sign_in::Ask,
+};
+
+/// What the page's script put into the form.
+#[derive(Deserialize)]
+pub struct AnswerForm {
+    answer: String,
+}
+
+/// The same, with the name of a new key.
+#[derive(Deserialize)]
+pub struct NewKeyForm {
+    name: String,
+    answer: String,
+}
+
+/// The key page, where another way would be shown first.
+pub async fn key_page(State(web): State<Arc<Web>>, visit: AttemptVisit) -> Response {
+    show(&web, &visit, Said::Wants(SecondFactor::Key)).await
+}
+
+/// The code page, where another way would be shown first.
+pub async fn code_page(State(web): State<Arc<Web>>, visit: AttemptVisit) -> Response {
+    show(&web, &visit, Said::Wants(SecondFactor::Code)).await
+}
+
+/// Asks a key of the person whose password was right.
+pub async fn ask_key(
+    State(web): State<Arc<Web>>,
+    visit: AttemptVisit,
+    form: CsrfForm<Pressed>,
+) -> Response {
+    if form
+        .verify(&web.forms, visit.browser.binding.as_ref())
+        .is_err()
+    {
+        return web.stale_form();
+    }
+    let asked = web.app.ask_key(&visit.id, &visit.browser).await;
+    question(&web, asked)
+}
+
+/// Checks a key's answer.
+pub async fn key(
+    State(web): State<Arc<Web>>,
+    visit: AttemptVisit,
+    form: CsrfForm<AnswerForm>,
+) -> Response {
+    let Ok(form) = form.verify(&web.forms, visit.browser.binding.as_ref()) else {
+        return web.stale_form();
+    };
+    match web
+        .app
+        .submit_key(&visit.id, &visit.browser, &form.answer)
+        .await
+    {
+        Ok(KeyAnswer::Right) => on(&visit),
+        Ok(KeyAnswer::Refused(problem)) => {
+            show(&web, &visit, Said::Key(KeyState::Refused(problem))).await
+        }
+        Err(error) => web.fail_at(&visit, &error),
+    }
+}
+
+/// Asks whatever key knows of us.
+pub async fn ask_passkey(
+    State(web): State<Arc<Web>>,
+    visit: AttemptVisit,
+    form: CsrfForm<Pressed>,
+) -> Response {
+    if form
+        .verify(&web.forms, visit.browser.binding.as_ref())
+        .is_err()
+    {
+        return web.stale_form();
+    }
+    let asked = web.app.ask_passkey(&visit.id, &visit.browser).await;
+    question(&web, asked)
+}
+
+/// Checks the answer of a key that names its person.
+pub async fn passkey(
+    State(web): State<Arc<Web>>,
+    visit: AttemptVisit,
+    form: CsrfForm<AnswerForm>,
+) -> Response {
+    let Ok(form) = form.verify(&web.forms, visit.browser.binding.as_ref()) else {
+        return web.stale_form();
+    };
+    match web
+        .app
+        .submit_passkey(&visit.id, &visit.browser, &form.answer)
+        .await
+    {
+        Ok(KeyAnswer::Right) => on(&visit),
+        Ok(KeyAnswer::Refused(problem)) => {
+            show(&web, &visit, Said::Passkey(KeyState::Refused(problem))).await
+        }
+        Err(error) => web.fail_at(&visit, &error),
+    }
+}
+
+/// Asks for a new key.
+pub async fn ask_new_key(
+    State(web): State<Arc<Web>>,
+    visit: AttemptVisit,
+    form: CsrfForm<Pressed>,
+) -> Response {
+    if form
+        .verify(&web.forms, visit.browser.binding.as_ref())
+        .is_err()
+    {
+        return web.stale_form();
+    }
+    let asked = web.app.ask_new_key(&visit.id, &visit.browser).await;
+    question(&web, asked)
+}
+
+/// Adds the key that answered.
+pub async fn new_key(
+    State(web): State<Arc<Web>>,
+    visit: AttemptVisit,
+    form: CsrfForm<NewKeyForm>,
+) -> Response {
+    let Ok(form) = form.verify(&web.forms, visit.browser.binding.as_ref()) else {
+        return web.stale_form();
+    };
+    match web
+        .app
+        .confirm_key(&visit.id, &visit.browser, &form.name, &form.answer)
+        .await
+    {
+        Ok(NewKeyOutcome::Added(Afterwards::SignIn)) => {
+            Redirect::to(&format!("{}/key-added", visit.path())).into_response()
+        }
+        Ok(NewKeyOutcome::Added(Afterwards::Account)) => on(&visit),
+        Ok(NewKeyOutcome::Refused(problem)) => {
+            let said = Said::NewKey(form.name, KeyState::Refused(problem));
+            show(&web, &visit, said).await
+        }
+        Err(error) => web.fail_at(&visit, &error),
+    }
+}
+
+/// Says that the key was added. It holds nothing of the attempt: anyone may see it.
+pub async fn added(State(web): State<Arc<Web>>, visit: AttemptVisit) -> Response {
+    let page = KeyAddedPage {
+        frame: &web.frame,
+        next: visit.path(),
+    };
+    web.page(StatusCode::OK, &page)
+}
+
+/// The question, or the page of the error: the script reloads then.
+fn question(web: &Web, asked: Result<String, Error>) -> Response {
+    let json = HeaderValue::from_static("application/json");
+    match asked {
+        Ok(options) => ([(header::CONTENT_TYPE, json)], options).into_response(),
+        Err(error) => web.fail(&error),
+    }
+}
+
+/// The page for a key as the second step.
+pub(super) fn ask(web: &Web, visit: &AttemptVisit, ask: &Ask, state: KeyState) -> Response {
+    let code_instead = ask.second_factors.contains(&SecondFactor::Code);
+    let page = KeyPage {
+        frame: &web.frame,
+        action: format!("{}/key", visit.path()),
+        csrf: visit.form(web),
+        upn: ask.upn.clone().unwrap_or_default(),
+        code_instead: code_instead.then(|| format!("{}/code", visit.path())),
+        state,
+    };
+    with_script(web.page(StatusCode::OK, &page))
+}
+
+/// The page that adds a key.
+pub(super) fn ask_new(web: &Web, visit: &AttemptVisit, ask: &Ask, said: &Said) -> Response {
+    let (name, state) = match said {
+        Said::NewKey(name, state) => (name.clone(), state.clone()),
+        _ => (String::new(), KeyState::Fresh),
+    };
+    let page = KeyEnrolPage {
+        frame: &web.frame,
+        action: format!("{}/new-key", visit.path()),
+        choose: format!("{}/choose", visit.path()),
+        csrf: visit.form(web),
+        name,
+        others: ask
+            .offered
+            .iter()
+            .copied()
+            .filter(|kind| *kind != MethodKind::SecurityKey)
+            .collect(),
+        state,
+    };
+    with_script(web.page(StatusCode::OK, &page))
+}
+
+/// Lets the page's script fetch the question, from us only.
+pub(super) fn with_script(mut page: Response) -> Response {
+    let policy: HeaderValue = edge::POLICY_FOR_KEYS;
+    page.headers_mut()
+        .insert(header::CONTENT_SECURITY_POLICY, policy);
+    page
+}

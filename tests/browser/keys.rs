@@ -1,0 +1,307 @@
+//! Security keys and passkeys, with Chromium's virtual authenticators
+//! (WebDriver, WebAuthn §11): a CTAP2 key with and without user verification, an internal
+//! authenticator with resident keys, a U2F key.
+
+use serde_json::{Value, json};
+use thirtyfour::extensions::cdp::ChromeDevTools;
+use thirtyfour::prelude::*;
+
+use super::{
+    demo::{Demo, Person},
+    window::{Scripts, Window, with_demo},
+};
+
+/// An authenticator that is plugged in to a window.
+struct Authenticator {
+    tools: ChromeDevTools,
+    id: Value,
+}
+
+/// What is plugged in.
+#[derive(Clone, Copy)]
+struct Kind {
+    protocol: &'static str,
+    transport: &'static str,
+    resident: bool,
+    verifies: bool,
+}
+
+const KEY: Kind = Kind {
+    protocol: "ctap2",
+    transport: "usb",
+    resident: true,
+    verifies: true,
+};
+const TOUCH_ONLY: Kind = Kind {
+    verifies: false,
+    ..KEY
+};
+const INTERNAL: Kind = Kind {
+    transport: "internal",
+    ..KEY
+};
+const U2F: Kind = Kind {
+    protocol: "u2f",
+    transport: "usb",
+    resident: false,
+    verifies: false,
+};
+
+impl Authenticator {
+    async fn plugged_in(window: &Window, kind: Kind) -> WebDriverResult<Self> {
+        let tools = ChromeDevTools::new(window.0.handle.clone());
+        tools
+            .execute_cdp_with_params("WebAuthn.enable", json!({"enableUI": false}))
+            .await?;
+        let options = json!({"options": {
+            "protocol": kind.protocol,
+            "ctap2Version": "ctap2_1",
+            "transport": kind.transport,
+            "hasResidentKey": kind.resident,
+            "hasUserVerification": kind.verifies,
+            "isUserVerified": kind.verifies,
+            "automaticPresenceSimulation": true,
+        }});
+        let added = tools
+            .execute_cdp_with_params("WebAuthn.addVirtualAuthenticator", options)
+            .await?;
+        let id = added["authenticatorId"].clone();
+        assert!(id.is_string(), "{added}");
+        Ok(Self { tools, id })
+    }
+
+    async fn call(&self, command: &str, mut arguments: Value) -> WebDriverResult<Value> {
+        arguments["authenticatorId"] = self.id.clone();
+        self.tools
+            .execute_cdp_with_params(&format!("WebAuthn.{command}"), arguments)
+            .await
+    }
+
+    /// From now on it says whether its person's PIN was right.
+    async fn verifies(&self, verified: bool) -> WebDriverResult<()> {
+        let arguments = json!({"isUserVerified": verified});
+        self.call("setUserVerified", arguments).await.map(drop)
+    }
+
+    async fn credentials(&self) -> WebDriverResult<Vec<Value>> {
+        let held = self.call("getCredentials", json!({})).await?;
+        Ok(held["credentials"].as_array().cloned().unwrap_or_default())
+    }
+
+    /// Sets the counter of its one credential back, as a copy made earlier would have it.
+    async fn forgets_its_counter(&self) -> WebDriverResult<()> {
+        let mut credential = self.credentials().await?.remove(0);
+        let id = credential["credentialId"].clone();
+        self.call("removeCredential", json!({"credentialId": id}))
+            .await?;
+        credential["signCount"] = json!(1);
+        self.call("addCredential", json!({"credential": credential}))
+            .await
+            .map(drop)
+    }
+
+    async fn unplugged(self) -> WebDriverResult<()> {
+        self.call("removeVirtualAuthenticator", json!({}))
+            .await
+            .map(drop)
+    }
+}
+
+/// From the practice tenant, by password and pass, to the page that adds a key; then adds it.
+async fn adds_a_key(window: &Window, demo: &Demo, person: &Person) -> WebDriverResult<()> {
+    window.comes_from_entra(demo).await?;
+    window.gives_password(&person.upn, &person.password).await?;
+    window.sees("Set up a second step").await?;
+    window.types("pass", person.pass.as_ref().unwrap()).await?;
+    window.presses("Next").await?;
+    window.sees("What do you want to set up").await?;
+    window.presses("A security key").await?;
+    window.sees("Add a security key").await?;
+    window.types("name", "blue key").await?;
+    window.presses("Add this key").await
+}
+
+#[tokio::test]
+async fn a_full_journey_from_a_pass_to_accepted_with_a_hardware_key() {
+    with_demo(async |demo, browsers| {
+        browsers
+            .open(Scripts::On, async |window| {
+                let person = &demo.newcomer;
+                let key = Authenticator::plugged_in(&window, KEY).await?;
+                adds_a_key(&window, &demo, person).await?;
+                window.sees("is added").await?;
+                window.picture("key-1-added").await?;
+                assert_eq!(key.credentials().await?.len(), 1);
+
+                // The registration proved nothing: a sign-in with both follows.
+                window.presses("Sign in now").await?;
+                window.sees("Sign in").await?;
+                window.types("current-password", &person.password).await?;
+                window.presses("Next").await?;
+                window.sees("Use your security key").await?;
+                window.picture("key-2-asked").await?;
+                window.presses("Use security key").await?;
+                window.sees("Since your last sign-in").await?;
+                window.presses("continue").await?;
+                window.sees("Partner Center: accepted").await?;
+                window.picture("key-3-accepted").await?;
+
+                // Without a password: the key verified its person, which is both factors.
+                window.goto(&demo.practice).await?;
+                window.presses("ForceAuthn").await?;
+                window.sees("Sign in").await?;
+                window.picture("key-4-passwordless").await?;
+                window
+                    .presses("Sign in with a security key or passkey")
+                    .await?;
+                window.sees("Partner Center: accepted").await?;
+
+                // A copy of the key is found out, and the person reads of it.
+                key.forgets_its_counter().await?;
+                window.goto(&demo.practice).await?;
+                window.presses("ForceAuthn").await?;
+                window.sees("Sign in").await?;
+                window
+                    .presses("Sign in with a security key or passkey")
+                    .await?;
+                window.is_told("there may be a copy of it").await?;
+                window.picture("key-5-copied").await
+            })
+            .await;
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_that_is_only_touched_leaves_the_password_to_be_asked() {
+    with_demo(async |demo, browsers| {
+        browsers
+            .open(Scripts::On, async |window| {
+                let person = &demo.newcomer;
+                let key = Authenticator::plugged_in(&window, TOUCH_ONLY).await?;
+                adds_a_key(&window, &demo, person).await?;
+                window.sees("is added").await?;
+                window.presses("Sign in now").await?;
+                window.sees("Sign in").await?;
+                // First the key, without a name …
+                window
+                    .presses("Sign in with a security key or passkey")
+                    .await?;
+                // … which says who it is and is one factor: the password is the other.
+                window.sees("Sign in").await?;
+                let name = window.0.find(By::Id("username")).await?;
+                assert_eq!(name.prop("value").await?.as_deref(), Some(&*person.upn));
+                assert!(name.prop("readOnly").await?.as_deref() == Some("true"));
+                window.types("current-password", &person.password).await?;
+                window.presses("Next").await?;
+                window.sees("Since your last sign-in").await?;
+                window.presses("continue").await?;
+                window.sees("Partner Center: accepted").await?;
+                // And as the second factor, after the password.
+                window.goto(&demo.practice).await?;
+                window.presses("ForceAuthn").await?;
+                window.gives_password(&person.upn, &person.password).await?;
+                window.sees("Use your security key").await?;
+                window.presses("Use security key").await?;
+                window.sees("Partner Center: accepted").await?;
+                key.unplugged().await
+            })
+            .await;
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn this_computer_itself_is_a_key_and_its_refusal_is_said_plainly() {
+    with_demo(async |demo, browsers| {
+        browsers
+            .open(Scripts::On, async |window| {
+                let person = &demo.newcomer;
+                let internal = Authenticator::plugged_in(&window, INTERNAL).await?;
+                adds_a_key(&window, &demo, person).await?;
+                window.sees("is added").await?;
+                window.presses("Sign in now").await?;
+                window.sees("Sign in").await?;
+                window
+                    .presses("Sign in with a security key or passkey")
+                    .await?;
+                window.sees("Since your last sign-in").await?;
+                window.presses("continue").await?;
+                window.sees("Partner Center: accepted").await?;
+
+                // Nothing fits any more: the page says so and the button is there again.
+                internal.verifies(false).await?;
+                internal.unplugged().await?;
+                let other = Authenticator::plugged_in(&window, KEY).await?;
+                window.goto(&demo.practice).await?;
+                window.presses("ForceAuthn").await?;
+                window.gives_password(&person.upn, &person.password).await?;
+                window.sees("Use your security key").await?;
+                window.clicks("Use security key").await?;
+                window.is_told("no fitting key was there").await?;
+                window.picture("key-6-none-fits").await?;
+                other.unplugged().await
+            })
+            .await;
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_u2f_key_names_no_model_and_is_refused_by_the_policy() {
+    with_demo(async |demo, browsers| {
+        browsers
+            .open(Scripts::On, async |window| {
+                let person = &demo.newcomer;
+                let key = Authenticator::plugged_in(&window, U2F).await?;
+                adds_a_key(&window, &demo, person).await?;
+                window.is_told("does not say which model it is").await?;
+                window.picture("key-7-policy").await?;
+                // The name stays as it was typed; another kind can be chosen instead.
+                let name = window.0.find(By::Id("name")).await?;
+                assert_eq!(name.prop("value").await?.as_deref(), Some("blue key"));
+                key.unplugged().await?;
+                window.presses("Set up a code generator instead").await?;
+                window.sees("Add a code generator").await
+            })
+            .await;
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_window_that_cannot_ask_keys_says_so_and_offers_another_way() {
+    with_demo(async |demo, browsers| {
+        browsers
+            .open(Scripts::On, async |window| {
+                // As in an embedded web view.
+                let tools = ChromeDevTools::new(window.0.handle.clone());
+                let source = "delete window.PublicKeyCredential;";
+                tools
+                    .execute_cdp_with_params(
+                        "Page.addScriptToEvaluateOnNewDocument",
+                        json!({"source": source}),
+                    )
+                    .await?;
+                let person = &demo.newcomer;
+                window.comes_from_entra(&demo).await?;
+                let text = window.text().await?;
+                assert!(!text.contains("passkey"), "{text}");
+                window.gives_password(&person.upn, &person.password).await?;
+                window.types("pass", person.pass.as_ref().unwrap()).await?;
+                window.presses("Next").await?;
+                window.presses("A security key").await?;
+                window.is_told("it may be part of another program").await?;
+                window.picture("key-8-web-view").await?;
+                window.presses("Set up a code generator instead").await?;
+                window.sees("Add a code generator").await
+            })
+            .await;
+        Ok(())
+    })
+    .await;
+}
