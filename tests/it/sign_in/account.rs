@@ -18,8 +18,8 @@ async fn at_the_account(world: &World, person: &Person) -> Browser {
 
 /// Adds a code generator from the account page; its secret.
 async fn add(world: &World, browser: &mut Browser) -> Vec<u8> {
-    let page = browser.press("/account/add").await;
-    let secret = page.totp_secret();
+    browser.press("/account/add").await;
+    let secret = browser.choose_totp().await.totp_secret();
     let parameters = claimbridge::directory::TotpParameters::default();
     let code = claimbridge::factor::totp::code_at(&secret, parameters, world.now()).unwrap();
     browser.confirm(&code).await;
