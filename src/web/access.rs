@@ -8,9 +8,7 @@ use std::sync::Arc;
 
 use axum::routing::{MethodRouter, get, post};
 
-use super::{
-    Web, account, assets, enrol, health, home, keys, own_methods, saml, sign_in, token,
-};
+use super::{Web, account, assets, enrol, health, home, keys, own_methods, saml, sign_in, token};
 
 /// Who gets an answer other than "start again" or a refusal.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
