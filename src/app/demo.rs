@@ -1,4 +1,5 @@
-//! People of the demo, who start with a TOTP program instead of enrolling one.
+//! People of the demo, who start with a TOTP program instead of enrolling one, or with a
+//! hardware token in their hands.
 //!
 //! Always true: only `demo` calls this, on its throw-away database. It adds a
 //! credential to a person who has none and has never signed in; it makes no proof,
@@ -6,11 +7,15 @@
 
 use std::sync::Arc;
 
-use super::{App, Error, users::NewUser};
+use super::{
+    App, Error,
+    oath_tokens::import::{Assigning, ImportOptions, Mode},
+    users::NewUser,
+};
 use crate::{
     audit::{Actor, Event},
     base::{ids::CredentialId, random::random_bytes, secret::Secret, text::Upn},
-    directory::{TotpCredential, TotpParameters},
+    directory::{Serial, TotpCredential, TotpParameters, oath_import::Defaults},
 };
 
 /// Who added the people.
@@ -57,6 +62,37 @@ impl App {
             immutable_id,
             display_name: user.display_name,
         })
+    }
+
+    /// Puts a hardware token into the inventory, by a file like a vendor's, and hands it to a
+    /// person of the demo, who activates it at the first sign-in. Its secret.
+    pub async fn add_demo_token(
+        &self,
+        upn: &Upn,
+        serial: &Serial,
+    ) -> Result<Secret<Vec<u8>>, Error> {
+        let secret = self.with_random(|random| Secret::new(random_bytes::<20>(random).to_vec()));
+        let csv = zeroize::Zeroizing::new(format!(
+            "upn,serial number,secret key,time interval,manufacturer,model\n{upn},{serial},{},30,Contoso,Demo token\n",
+            data_encoding::BASE32_NOPAD.encode(secret.expose())
+        ));
+        let open = || -> std::io::Result<Box<dyn std::io::BufRead + Send>> {
+            Ok(Box::new(std::io::Cursor::new(csv.as_bytes().to_vec())))
+        };
+        let options = ImportOptions {
+            defaults: Defaults::default(),
+            key: None,
+            assigning: Assigning::AsTheFileSays,
+            mode: Mode::Whole,
+            operator: OPERATOR,
+        };
+        let imported = self
+            .import_oath_tokens(&open, &options, &mut |_| {})
+            .await?;
+        match (imported.assigned, imported.failed.first()) {
+            (1, None) => Ok(secret),
+            (_, failed) => Err(Error::internal(format!("the demo's token: {failed:?}"))),
+        }
     }
 
     /// Gives a person of the demo, who has no method yet, a TOTP program. Its secret.

@@ -4,7 +4,9 @@
 //! keep cannot be taken away, also not by two browsers at once; whatever happened is an
 //! event, and a notice at the next sign-in.
 
-use super::{App, Error, account::FreshSession, enrol::method_name, error::SupportCode};
+use super::{
+    App, Error, account::FreshSession, enrol::method_name, error::SupportCode, groups::kind_of,
+};
 use crate::{
     audit::{Actor, Event},
     base::{
@@ -41,15 +43,22 @@ impl App {
         user: &UserId,
     ) -> Result<Vec<OwnMethod>, Error> {
         let totp = tx.totp_of(user).await?;
+        let tokens = self.activated_tokens(tx, user).await?;
+        let model = |totp: &TotpCredential| {
+            let token = tokens
+                .iter()
+                .find(|token| token.credential.as_ref() == Some(&totp.id))?;
+            Some(token.model.clone()).filter(|model| !model.is_empty())
+        };
         Ok(totp
             .into_iter()
             .filter(TotpCredential::is_live)
             .map(|totp| OwnMethod {
                 last_used: last_used(&totp),
+                kind: kind_of(&totp, &tokens),
+                model: model(&totp),
                 id: totp.id,
-                kind: MethodKind::Totp,
                 name: totp.name,
-                model: None,
                 added: totp.created_at,
             })
             .collect())
@@ -104,6 +113,7 @@ impl App {
                 format!("{} has {} methods", user.upn, methods.len()),
             ));
         }
+        self.release_own_token(&mut tx, &user.id, id).await?;
         self.revoke_own(&mut tx, id, now).await?;
         let event = Event::MethodRevoked {
             credential: id.clone(),

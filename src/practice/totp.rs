@@ -21,6 +21,8 @@ pub struct DemoPerson {
     pub password: Secret<String>,
     /// The TOTP program; a person without one enrols with the pass.
     pub totp: Option<DesktopTotp>,
+    /// The serial number, if what plays the program is a hardware token.
+    pub token_serial: Option<String>,
     /// A temporary access pass, to try enrolment.
     pub access_pass: Option<Secret<String>>,
 }

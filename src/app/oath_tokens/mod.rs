@@ -26,7 +26,11 @@ use super::{
 };
 use crate::{
     audit::{Actor, Event},
-    base::{clock::Timestamp, ids::UserId, text::Upn},
+    base::{
+        clock::Timestamp,
+        ids::{CredentialId, UserId},
+        text::Upn,
+    },
     directory::{OathToken, Serial, TokenState, User},
     storage::{ReadTx, Tx},
 };
@@ -147,6 +151,34 @@ impl App {
         Ok(())
     }
 
+    /// The person took the token's method off the account: it is nobody's until an operator
+    /// hands it over again. Call it before the method is revoked.
+    pub(super) async fn release_own_token(
+        &self,
+        tx: &mut Tx<'_>,
+        user: &UserId,
+        credential: &CredentialId,
+    ) -> Result<(), Error> {
+        let held = tx.oath_tokens_of(user).await?;
+        let token = held
+            .into_iter()
+            .find(|token| token.credential.as_ref() == Some(credential));
+        let Some(mut token) = token else {
+            return Ok(());
+        };
+        self.require_untouched(&token)?;
+        let read_tag = token.tag.clone();
+        remember_clock(tx, &mut token, user, credential).await?;
+        token.credential = None;
+        into_state(&mut token, Withdrawal::Returned, self.now());
+        token.tag = token.make_tag(&self.sealing);
+        if !tx.update_oath_token(&token, &read_tag).await? {
+            return Err(changed_meanwhile(&token.serial));
+        }
+        note_taken(tx, &token, Some(user.clone()), Actor::Person);
+        Ok(())
+    }
+
     async fn take(
         &self,
         tx: &mut Tx<'_>,
@@ -157,43 +189,21 @@ impl App {
         let now = self.now();
         let read_tag = token.tag.clone();
         let holder = token.user.clone();
+        let by = Actor::Operator(operator.to_owned());
         let in_hands = matches!(token.state, TokenState::Assigned | TokenState::Active);
         if let (Some(holder), Some(credential)) = (&holder, token.credential.take()) {
-            let totp = tx.totp_of(holder).await?;
-            if let Some(totp) = totp.into_iter().find(|totp| totp.id == credential) {
-                // What was shown to others while it was in use opens nothing later.
-                token.last_step = token.last_step.max(totp.last_step);
-                token.drift_steps = totp.drift_steps;
-                tx.revoke_totp(&credential, now).await?;
+            remember_clock(tx, &mut token, holder, &credential).await?;
+            if tx.revoke_totp(&credential, now).await? {
                 let event = Event::MethodRevoked { credential };
-                tx.append(
-                    Actor::Operator(operator.to_owned()),
-                    Some(holder.clone()),
-                    event,
-                );
+                tx.append(by.clone(), Some(holder.clone()), event);
             }
         }
-        token.state = why.state();
-        token.activated_at = None;
-        match why {
-            Withdrawal::Returned => {
-                token.user = None;
-                token.assigned_at = None;
-                token.assigned_by = None;
-                token.ended_at = None;
-            }
-            Withdrawal::Lost | Withdrawal::Retired => token.ended_at = Some(now),
-        }
+        into_state(&mut token, why, now);
         token.tag = token.make_tag(&self.sealing);
         if !tx.update_oath_token(&token, &read_tag).await? {
             return Err(changed_meanwhile(&token.serial));
         }
-        let event = Event::OathTokenTaken {
-            token: token.id.clone(),
-            serial: token.serial.to_string(),
-            state: token.state.as_str(),
-        };
-        tx.append(Actor::Operator(operator.to_owned()), holder.clone(), event);
+        note_taken(tx, &token, holder.clone(), by);
         if let Some(holder) = holder.filter(|_| in_hands) {
             tx.add_notice(&holder, why.reason(), operator, now).await?;
             self.end_all(tx, &holder, why.reason()).await?;
@@ -294,6 +304,44 @@ impl App {
         }
         Ok(())
     }
+}
+
+/// What was shown to others while a token was in use opens nothing later.
+async fn remember_clock(
+    tx: &mut ReadTx<'_>,
+    token: &mut OathToken,
+    holder: &UserId,
+    credential: &CredentialId,
+) -> Result<(), Error> {
+    let totp = tx.totp_of(holder).await?;
+    if let Some(totp) = totp.into_iter().find(|totp| totp.id == *credential) {
+        token.last_step = token.last_step.max(totp.last_step);
+        token.drift_steps = totp.drift_steps;
+    }
+    Ok(())
+}
+
+fn into_state(token: &mut OathToken, why: Withdrawal, now: Timestamp) {
+    token.state = why.state();
+    token.activated_at = None;
+    match why {
+        Withdrawal::Returned => {
+            token.user = None;
+            token.assigned_at = None;
+            token.assigned_by = None;
+            token.ended_at = None;
+        }
+        Withdrawal::Lost | Withdrawal::Retired => token.ended_at = Some(now),
+    }
+}
+
+fn note_taken(tx: &mut Tx<'_>, token: &OathToken, holder: Option<UserId>, by: Actor) {
+    let event = Event::OathTokenTaken {
+        token: token.id.clone(),
+        serial: token.serial.to_string(),
+        state: token.state.as_str(),
+    };
+    tx.append(by, holder, event);
 }
 
 fn changed_meanwhile(serial: &Serial) -> Error {

@@ -1,4 +1,5 @@
-//! The demo's people: one who can sign in at once, one who enrols first.
+//! The demo's people: one who can sign in at once, one who enrols first, and one with a
+//! hardware token that waits to be activated.
 
 use serde_json::{Value, json};
 
@@ -9,6 +10,7 @@ use crate::{
         secret::Secret,
         text::Upn,
     },
+    directory::Serial,
     practice::{DemoPerson, DesktopTotp, PracticeUser, request},
 };
 
@@ -18,17 +20,21 @@ pub struct Person {
     user: DemoUser,
     password: Secret<String>,
     totp: Option<Secret<Vec<u8>>>,
+    token: Option<Serial>,
     pass: Option<Secret<String>>,
 }
 
-/// Adds both.
+/// What stands on the back of the demo's token.
+const SERIAL: &str = "2600124809778";
+
+/// Adds them.
 pub async fn add(app: &App, domain: &str, random: &mut dyn Random) -> Result<Vec<Person>, Error> {
     let upn = |name: &str| -> Result<Upn, Error> {
         format!("{name}@{domain}").parse().map_err(Error::invalid)
     };
-    let (first, second) = (upn("agent1")?, upn("agent2")?);
-    let passwords = [password(random), password(random)];
-    let [first_password, second_password] = passwords;
+    let (first, second, third) = (upn("agent1")?, upn("agent2")?, upn("agent3")?);
+    let passwords = [password(random), password(random), password(random)];
+    let [first_password, second_password, third_password] = passwords;
     let user = app
         .add_demo_user(first.clone(), "Agent One", first_password.clone())
         .await?;
@@ -37,6 +43,7 @@ pub async fn add(app: &App, domain: &str, random: &mut dyn Random) -> Result<Vec
         user,
         password: first_password,
         totp: Some(totp),
+        token: None,
         pass: None,
     };
     let user = app
@@ -51,9 +58,21 @@ pub async fn add(app: &App, domain: &str, random: &mut dyn Random) -> Result<Vec
         user,
         password: second_password,
         totp: None,
+        token: None,
         pass: Some(pass.value),
     };
-    Ok(vec![with_totp, with_pass])
+    let user = app
+        .add_demo_user(third.clone(), "Agent Three", third_password.clone())
+        .await?;
+    let serial: Serial = SERIAL.parse().map_err(Error::invalid)?;
+    let with_token = Person {
+        user,
+        password: third_password,
+        totp: Some(app.add_demo_token(&third, &serial).await?),
+        token: Some(serial),
+        pass: None,
+    };
+    Ok(vec![with_totp, with_pass, with_token])
 }
 
 /// 80 random bits in groups that a person can copy.
@@ -86,9 +105,13 @@ impl Person {
             upn: self.user.upn.to_string(),
             password: self.password.clone(),
             totp: self.totp.clone().map(|secret| DesktopTotp {
-                upn: self.user.upn.to_string(),
+                upn: match &self.token {
+                    Some(serial) => format!("{} (hardware token {serial})", self.user.upn),
+                    None => self.user.upn.to_string(),
+                },
                 secret,
             }),
+            token_serial: self.token.as_ref().map(Serial::to_string),
             access_pass: self.pass.clone(),
         }
     }
@@ -101,6 +124,9 @@ impl Person {
             "totp_secret": self.totp_secret(),
             "immutable_id": self.user.immutable_id,
         });
+        if let Some(serial) = &self.token {
+            person["token_serial"] = json!(serial);
+        }
         if let Some(pass) = &self.pass {
             person["pass"] = json!(pass.expose());
         }
@@ -110,6 +136,9 @@ impl Person {
     /// For the terminal.
     pub fn in_words(&self) -> String {
         let second = match (self.totp_secret(), &self.pass) {
+            (Some(secret), _) if self.token.is_some() => {
+                format!("hardware token, to be activated; its secret {secret}")
+            }
             (Some(secret), _) => format!("TOTP secret {secret}"),
             (None, Some(pass)) => format!("no method yet; access pass {}", pass.expose()),
             (None, None) => "no method".to_owned(),

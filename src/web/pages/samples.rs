@@ -591,9 +591,7 @@ fn a_test_client_finds_inputs_by_their_autocomplete_token() {
         let (_, fields) = read(&name, &html);
         let expected: &[&str] = if name.starts_with("sign_in-password") {
             &["username", "current-password"]
-        } else if name.starts_with("sign_in-totp") {
-            &["one-time-code"]
-        } else if name == "sign_in-token-fresh" {
+        } else if name.starts_with("sign_in-totp") || name == "sign_in-token-fresh" {
             &["one-time-code"]
         } else if name.starts_with("sign_in-token") {
             &["one-time-code", "off"]

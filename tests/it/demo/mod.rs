@@ -311,3 +311,45 @@ fn what_the_demo_refuses() {
     assert_eq!(code, 3);
     assert!(words.contains(&format!("port {port} is taken")), "{words}");
 }
+
+#[test]
+fn the_third_person_activates_the_hardware_token_and_then_signs_in_with_both() {
+    let demo = Demo::start();
+    let mut client = Client::default();
+    let home = client.get(&format!("{}/", demo.url("practice")));
+    assert!(home.body.contains(&demo.user(2, "token_serial")));
+    let secret = data_encoding::BASE32_NOPAD
+        .decode(demo.user(2, "totp_secret").as_bytes())
+        .unwrap();
+    let asked = demo.begin(&mut client, "/start");
+    let mut form = asked.form();
+    form.fill("username", &demo.user(2, "upn"));
+    form.fill("current-password", &demo.user(2, "password"));
+    let token = client.submit(&asked, &form);
+    assert!(token.body.contains("Activate your token"), "{}", token.body);
+    // The first code activates, within ten steps; the second is of now.
+    let now = SystemClock.now();
+    let code = |at| totp::code_at(&secret, TotpParameters::default(), at).unwrap();
+    let mut form = token.form();
+    form.fill("one-time-code", &code(now.minus(Duration::from_secs(30))));
+    let second = client.submit(&token, &form);
+    assert!(
+        second.body.contains("Enter your one-time code"),
+        "{}",
+        second.body
+    );
+    let mut form = second.form();
+    form.fill("one-time-code", &code(now));
+    let notices = client.submit(&second, &form);
+    assert!(notices.body.contains("handed to you"), "{}", notices.body);
+    let answer = client.submit(&notices, &notices.form());
+    let end = Demo::carry_back(&mut client, &answer);
+    assert!(
+        end.body.contains("Partner Center: accepted"),
+        "{}",
+        end.body
+    );
+    let last = demo.last(&mut client);
+    assert_eq!(last["amr"], serde_json::json!(["pwd", "mfa"]));
+    assert_eq!(last["person"], demo.user(2, "upn").as_str());
+}

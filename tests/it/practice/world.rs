@@ -70,6 +70,7 @@ pub fn world_with(people: People) -> World {
             upn: "agent1@contoso.com".to_owned(),
             secret: Secret::new(b"12345678901234567890".to_vec()),
         }),
+        token_serial: None,
         access_pass: None,
     }];
     let practice = Practice::new(PracticeConfig {

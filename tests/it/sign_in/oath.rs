@@ -346,6 +346,57 @@ async fn attack_3_what_was_shown_before_a_token_came_back_activates_nothing() {
 }
 
 #[tokio::test]
+async fn a_token_that_its_holder_took_off_the_account_is_nobodys_until_it_is_handed_over() {
+    let world = World::new().await;
+    let token = active(&world, 30).await;
+    let seen = token.shown(&world);
+    assert!(signs_in(&world, &token).await);
+    let user = world.app().find_user(&UPN.parse().unwrap()).await.unwrap();
+    // Beside another method, with fresh proofs: as the account page does it.
+    let pass = world.issue_pass(UPN).await;
+    let mut browser = world.browser();
+    browser.start(&entra::request(world.now())).await;
+    let path = under(&browser, "pass");
+    browser.get(&path).await;
+    let page = browser.submit(&[("username", UPN), ("pass", &pass)]).await;
+    let program = page.totp_secret();
+    let code = totp::code_at(&program, TotpParameters::default(), world.now()).unwrap();
+    browser.confirm(&code).await;
+    step(&world, &token);
+    let mut browser = world.browser();
+    after_password(&world, &mut browser).await;
+    let page = browser.submit_code(&token.shown(&world)).await;
+    if page.answer().is_none() {
+        browser.submit(&[]).await.expect_answer();
+    }
+    step(&world, &token);
+    let fresh = world
+        .app()
+        .require_fresh(&browser.app_cookies())
+        .await
+        .unwrap();
+    let credential = {
+        let mut tx = world.app().store().read().await.unwrap();
+        let row = tx.oath_token(&token.serial).await.unwrap().unwrap();
+        row.credential.unwrap()
+    };
+    world
+        .app()
+        .remove_method(&fresh, &credential)
+        .await
+        .unwrap();
+    assert_eq!(state(&world, &token).await, TokenState::InStock);
+    let mut tx = world.app().store().read().await.unwrap();
+    assert!(tx.oath_tokens_of(&user.id).await.unwrap().is_empty());
+    drop(tx);
+    let mut browser = world.browser();
+    after_password(&world, &mut browser).await;
+    for code in [seen, token.shown(&world)] {
+        assert!(browser.submit_code(&code).await.answer().is_none());
+    }
+}
+
+#[tokio::test]
 async fn attack_38_a_token_moved_to_another_person_by_hand_is_an_alarm() {
     let world = World::new().await;
     let thief = world.add_user(UPN).await;
