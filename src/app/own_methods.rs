@@ -6,17 +6,21 @@
 
 use super::{
     App, Error, account::FreshSession, enrol::method_name, error::SupportCode, groups::kind_of,
+    metadata::Metadata,
 };
 use crate::{
     audit::{Actor, Event},
     base::{
+        aaguid::Aaguid,
         clock::Timestamp,
         ids::{CredentialId, SessionId, UserId},
         secret::Secret,
     },
-    directory::{MethodKind, TotpCredential},
+    directory::{MethodKind, OathToken, SecurityKey, TotpCredential},
     storage::{ReadTx, Tx},
 };
+
+pub use crate::directory::AttestationState;
 
 /// One of a person's ways to sign in.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -33,6 +37,19 @@ pub struct OwnMethod {
     pub added: Timestamp,
     /// When it last proved something.
     pub last_used: Option<Timestamp>,
+    /// Of a key: its model as it said, and how far that was proved.
+    pub attested: Option<(Aaguid, AttestationState)>,
+    /// Whether the metadata has a picture of that model.
+    pub picture: Picture,
+}
+
+/// Whether there is something to look at.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Picture {
+    /// The model has a picture.
+    OfModel,
+    /// It has none, or the model is not known.
+    None,
 }
 
 impl App {
@@ -42,26 +59,19 @@ impl App {
         tx: &mut ReadTx<'_>,
         user: &UserId,
     ) -> Result<Vec<OwnMethod>, Error> {
-        let totp = tx.totp_of(user).await?;
         let tokens = self.activated_tokens(tx, user).await?;
-        let model = |totp: &TotpCredential| {
-            let token = tokens
-                .iter()
-                .find(|token| token.credential.as_ref() == Some(&totp.id))?;
-            Some(token.model.clone()).filter(|model| !model.is_empty())
-        };
-        Ok(totp
-            .into_iter()
-            .filter(TotpCredential::is_live)
-            .map(|totp| OwnMethod {
-                last_used: last_used(&totp),
-                kind: kind_of(&totp, &tokens),
-                model: model(&totp),
-                id: totp.id,
-                name: totp.name,
-                added: totp.created_at,
-            })
-            .collect())
+        let generators = self.usable_totp(tx, user).await?.into_iter();
+        let mut methods: Vec<OwnMethod> = generators
+            .map(|totp| code_generator(totp, &tokens))
+            .collect();
+        let policy = self.method_policy_of(tx, user).await?;
+        if policy.allows(MethodKind::SecurityKey) {
+            let metadata = self.metadata();
+            let keys = tx.security_keys_of(user).await?.into_iter();
+            methods.extend(keys.map(|key| security_key(key, metadata.as_deref())));
+        }
+        methods.sort_by_key(|method| method.added);
+        Ok(methods)
     }
 
     /// Gives a method another name.
@@ -79,7 +89,11 @@ impl App {
         let methods = self.own_methods(&mut tx, &fresh.user.id).await?;
         let method = methods.into_iter().find(|method| method.id == *id);
         let method = method.ok_or_else(gone)?;
-        if !tx.rename_totp(id, &name).await? {
+        let renamed = match method.kind {
+            MethodKind::Totp | MethodKind::OathToken => tx.rename_totp(id, &name).await?,
+            MethodKind::SecurityKey => tx.rename_security_key(&fresh.user.id, id, &name).await?,
+        };
+        if !renamed {
             return Err(gone());
         }
         let event = Event::MethodRenamed {
@@ -141,7 +155,7 @@ impl App {
         id: &CredentialId,
         now: Timestamp,
     ) -> Result<(), Error> {
-        if tx.revoke_totp(id, now).await? {
+        if tx.revoke_totp(id, now).await? || tx.revoke_security_key(id, now).await? {
             return Ok(());
         }
         Err(gone())
@@ -184,6 +198,42 @@ impl App {
             tx.commit().await?;
         }
         Ok(())
+    }
+}
+
+fn code_generator(totp: TotpCredential, tokens: &[OathToken]) -> OwnMethod {
+    let token = tokens
+        .iter()
+        .find(|token| token.credential.as_ref() == Some(&totp.id));
+    let model = token
+        .map(|token| token.model.clone())
+        .filter(|model| !model.is_empty());
+    OwnMethod {
+        last_used: last_used(&totp),
+        kind: kind_of(&totp, tokens),
+        id: totp.id,
+        name: totp.name,
+        model,
+        added: totp.created_at,
+        attested: None,
+        picture: Picture::None,
+    }
+}
+
+fn security_key(key: SecurityKey, metadata: Option<&Metadata>) -> OwnMethod {
+    let model = metadata.and_then(|metadata| metadata.model(&key.aaguid));
+    OwnMethod {
+        id: key.id,
+        kind: MethodKind::SecurityKey,
+        name: key.name,
+        model: model.map(|model| model.name.to_owned()),
+        added: key.created_at,
+        last_used: key.last_used_at,
+        attested: Some((key.aaguid, key.attestation)),
+        picture: match model.and_then(|model| model.icon) {
+            Some(_) => Picture::OfModel,
+            None => Picture::None,
+        },
     }
 }
 

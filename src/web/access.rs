@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use axum::routing::{MethodRouter, get, post};
 
-use super::{Web, account, assets, enrol, health, home, keys, own_methods, saml, sign_in, token};
+use super::{
+    Web, account, assets, enrol, health, home, keys, models, own_methods, saml, sign_in, token,
+};
 
 /// Who gets an answer other than "start again" or a refusal.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -85,6 +87,7 @@ pub fn routes() -> Vec<Route> {
         row("/sign-out",                       SignedIn,        ChangesNothing, get(account::ask_sign_out).post(account::sign_out)),
         row("/sign-out/everywhere",            SignedIn,        ChangesNothing, post(account::sign_out_everywhere)),
         row("/assets/{file}",                  Anyone,          ChangesNothing, get(assets::serve)),
+        row("/models/{aaguid}",                Anyone,          ChangesNothing, get(models::picture)),
         row("/healthz",                        Anyone,          ChangesNothing, get(health::healthz)),
         row("/readyz",                         Anyone,          ChangesNothing, get(health::readyz)),
     ];

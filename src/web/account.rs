@@ -12,6 +12,7 @@ use super::{
     Web,
     cookies::Cookie,
     forms::{CsrfForm, Pressed},
+    models::picture_path,
     navigation::is_navigation,
     pages::{
         Moment,
@@ -27,6 +28,7 @@ use crate::{
         account::{AccountView, FRESH},
         enrol::MethodKind,
         error::SupportCode,
+        own_methods::{AttestationState, Picture},
     },
     base::clock::Timestamp,
 };
@@ -71,6 +73,13 @@ pub async fn account(State(web): State<Arc<Web>>, visit: Visit, headers: HeaderM
                 name: method.name,
                 kind: in_words(method.kind),
                 model: method.model,
+                picture: match (method.picture, method.attested) {
+                    (Picture::OfModel, Some((model, _))) => Some(picture_path(&model)),
+                    _ => None,
+                },
+                attested: method
+                    .attested
+                    .map(|(_, state)| attestation_in_words(state)),
                 added: Moment(method.added),
                 last_used: method.last_used.map(Moment),
             })
@@ -103,6 +112,15 @@ pub async fn account(State(web): State<Arc<Web>>, visit: Visit, headers: HeaderM
             .collect(),
     };
     web.page(StatusCode::OK, &page)
+}
+
+/// How far a key's model was proved.
+fn attestation_in_words(state: AttestationState) -> &'static str {
+    match state {
+        AttestationState::Verified => "model verified",
+        AttestationState::SelfAttested | AttestationState::None => "model not verified",
+        AttestationState::Untrusted => "model vouched for by nobody known",
+    }
 }
 
 /// A form's address that was opened by hand: to the account page.

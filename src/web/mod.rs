@@ -22,6 +22,7 @@ pub mod forms;
 mod health;
 mod home;
 mod keys;
+mod models;
 mod navigation;
 mod own_methods;
 /// One struct per page; a missing field is a compile error.

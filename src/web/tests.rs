@@ -218,6 +218,7 @@ async fn every_address_answers_a_stranger_as_the_table_says() {
             .path
             .replace("{attempt}", "att_aaaaaaaaaaaaaaaaaaaaaaaaaa")
             .replace("{file}", "none")
+            .replace("{aaguid}", "cb69481e-8ff7-4039-93ec-0a2729a154a8")
             .replace("{id}", "crd_aaaaaaaaaaaaaaaaaaaaaaaaaa");
         let got = ask(&router, "GET", &path, HOST).await;
         let status = got.status().as_u16();
@@ -227,7 +228,7 @@ async fn every_address_answers_a_stranger_as_the_table_says() {
             (Who::SignedIn, "/sign-out") => &[200],
             (Who::SignedIn, "/sign-out/everywhere") => &[405],
             (Who::SignedIn, _) | (Who::Anyone, "/saml2/slo") => &[303],
-            (Who::Anyone, "/assets/{file}") => &[404],
+            (Who::Anyone, "/assets/{file}" | "/models/{aaguid}") => &[404],
             // Without a request in it.
             (Who::Anyone, "/saml2/sso") => &[400],
             (Who::Anyone, _) => &[200],

@@ -3,7 +3,8 @@
 use std::{error::Error as _, time::Duration};
 
 use claimbridge::{
-    base::{aaguid::Aaguid, clock::Timestamp},
+    base::{aaguid::Aaguid, clock::Timestamp, ids::CredentialId, random::SystemRandom},
+    directory::SecurityKey,
     factor::webauthn::{
         chain::{Anchoring, ChainError, MAX_CHAIN, SignatureError, verify_chain},
         metadata::{
@@ -34,7 +35,7 @@ use crate::{
         Authority, NOW, Publisher, TITAN, U2F_KEY, YUBIKEY, ca, entry, header, leaf, payload, png,
         some_entries,
     },
-    support::World,
+    support::{PASSWORD, World},
 };
 
 fn aaguid(text: &str) -> Aaguid {
@@ -978,4 +979,99 @@ async fn attack_35_no_node_goes_back_to_an_older_file() {
     let file = another.publish(&payload(1, &[]));
     app.use_metadata(file, another.roots()).await.unwrap();
     assert_eq!(app.metadata().unwrap().number(), 1);
+}
+
+#[tokio::test]
+async fn attack_32_the_picture_of_a_model_is_served_as_what_it_is() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    let path = format!("/models/{YUBIKEY}");
+    assert_eq!(browser.request("GET", &path, None).await.status, 404);
+    let mut entries = some_entries(b"root");
+    entries[1]["metadataStatement"]["icon"] = json!("data:image/png;base64,PHN2Zz4=");
+    let publisher = Publisher::new();
+    let file = publisher.publish(&payload(1, &entries));
+    for node in &world.nodes {
+        let used = node.app.use_metadata(file.clone(), publisher.roots()).await;
+        used.unwrap();
+    }
+    let page = browser.request("GET", &path, None).await;
+    let header = |name: &str| page.headers[name].to_str().unwrap().to_owned();
+    assert_eq!(page.status, 200);
+    assert_eq!(header("content-type"), "image/png");
+    assert_eq!(header("x-content-type-options"), "nosniff");
+    // No picture, no such model, no model at all.
+    for other in [TITAN, "00000000-0000-0000-0000-000000000000", "x"] {
+        let path = format!("/models/{other}");
+        assert_eq!(browser.request("GET", &path, None).await.status, 404);
+    }
+}
+
+#[tokio::test]
+async fn the_account_shows_which_key_is_which() {
+    let world = World::new().await;
+    let person = world.ready("agent1@contoso.com").await;
+    let publisher = Publisher::new();
+    let file = publisher.publish(&payload(1, &some_entries(b"root")));
+    for node in &world.nodes {
+        let used = node.app.use_metadata(file.clone(), publisher.roots()).await;
+        used.unwrap();
+    }
+    let mut key = SecurityKey {
+        id: CredentialId::random(&mut SystemRandom),
+        user: person.user.id.clone(),
+        name: "The blue one".to_owned(),
+        credential_id: vec![7; 32],
+        passkey: "{}".to_owned(),
+        aaguid: aaguid(YUBIKEY),
+        algorithm: CoseAlgorithm::ES256,
+        backup_eligible: false,
+        user_verified: true,
+        attestation: AttestationState::Verified,
+        attestation_key: None,
+        transports: Vec::new(),
+        discoverable: None,
+        counter: 0,
+        backed_up: false,
+        created_at: world.now(),
+        last_used_at: None,
+        revoked_at: None,
+        tag: String::new(),
+    };
+    key.tag = key.make_tag(&world.sealing());
+    let mut tx = world.app().store().begin().await.unwrap();
+    assert!(tx.insert_security_key(&key).await.unwrap());
+    tx.commit().await.unwrap();
+
+    let mut browser = world.browser();
+    browser.get("/account").await;
+    browser.submit_password(person.upn(), PASSWORD).await;
+    let page = browser.submit_code(&person.code(world.now())).await;
+    let text = page.text();
+    assert!(text.contains("The blue one"), "{text}");
+    assert!(
+        text.contains("YubiKey 5 Series with NFC") && text.contains("model verified"),
+        "{text}"
+    );
+    let picture = format!("src=\"/models/{YUBIKEY}\"");
+    assert_eq!(page.body.matches(&picture).count(), 1, "{}", page.body);
+
+    let form = |page: &crate::support::Page, what: &str| {
+        let action = format!("/account/methods/{}/{what}", key.id);
+        let form = page.forms().into_iter().find(|form| form.action == action);
+        form.unwrap_or_else(|| panic!("{what}: {}", page.body))
+    };
+    let page = browser
+        .send_form(&form(&page, "rename"), &[("name", "The safe's")])
+        .await;
+    assert!(page.text().contains("The safe"), "{}", page.text());
+    let page = browser.send_form(&form(&page, "remove"), &[]).await;
+    assert!(!page.body.contains(&picture), "{}", page.body);
+    let mut tx = world.app().store().read().await.unwrap();
+    assert!(
+        tx.security_keys_of(&person.user.id)
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }

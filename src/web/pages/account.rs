@@ -15,6 +15,10 @@ pub struct Method {
     pub kind: &'static str,
     /// What its maker calls it.
     pub model: Option<String>,
+    /// The address of the model's picture.
+    pub picture: Option<String>,
+    /// Of a key, in words: whether its model was proved.
+    pub attested: Option<&'static str>,
     /// Since when.
     pub added: Moment,
     /// When it last proved something.
