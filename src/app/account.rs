@@ -28,6 +28,8 @@ pub struct AccountView {
     pub methods: Vec<OwnMethod>,
     /// How many of them the person must keep.
     pub kept: usize,
+    /// How many recovery codes are left.
+    pub recovery_codes: i64,
     /// When the password was set; `None` if there is none.
     pub password: Option<Timestamp>,
     /// The last answers.
@@ -145,11 +147,13 @@ impl App {
         let policy = self.settings.sessions;
         let mut sessions = tx.sessions_of(&user.id).await?;
         sessions.retain(|row| row.is_alive(policy, now));
+        let recovery_codes = tx.recovery_codes_left(&user.id).await?;
         Ok(Some(AccountView {
             user,
             session,
             methods,
             kept,
+            recovery_codes,
             password: password.map(|password| password.set_at),
             receipts,
             sessions,

@@ -1,9 +1,9 @@
 //! Adding a method.
 //!
 //! Always true: a password alone never opens enrolment (attack 37). A pass opens it in one
-//! attempt of one browser, for ten minutes; so does a session whose proofs are minutes old.
-//! What confirms the new method makes no proof and is spent; after a pass all evidence of
-//! the attempt is dropped, so that a normal sign-in with both factors follows.
+//! attempt of one browser, for ten minutes; so does a recovery code, and a session whose
+//! proofs are minutes old. What confirms the new method makes no proof and is spent; after
+//! a pass or a code all evidence of the attempt is dropped, so that a normal sign-in with both factors follows.
 //!
 //! The ways in are [`by_pass`] and [`from_account`]; what can be set up: [`totp`].
 
@@ -203,7 +203,7 @@ impl App {
             ));
         }
         let afterwards = match row.opened_by {
-            OpenedBy::Pass(_) => {
+            OpenedBy::Pass(_) | OpenedBy::RecoveryCode(_) => {
                 tx.clear_evidence(&attempt.id).await?;
                 Afterwards::SignIn
             }

@@ -43,6 +43,8 @@ pub mod own_methods;
 pub mod passes;
 /// Checking a password or a code.
 pub mod prove;
+/// Recovery codes.
+pub mod recovery_codes;
 /// Counting what strangers cause.
 pub mod refused;
 /// Relying parties.

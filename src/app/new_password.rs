@@ -211,7 +211,7 @@ mod tests {
             "qwertyuiop12",
             "aaaaaaaaaaaaaaaa",
             "contosocontoso",
-            "agathaonyx12",
+            "agent1@contoso.com",
             "abcdefghijkl",
             "Contoso sign-in",
         ] {

@@ -197,6 +197,7 @@ impl App {
         revoke_keys_of(&mut tx, &user.id, operator, now).await?;
         tx.remove_password(&user.id).await?;
         tx.revoke_passes(&user.id, now).await?;
+        tx.revoke_recovery_codes(&user.id, now).await?;
         tx.forget_browsers_of(&user.id).await?;
         tx.append(
             Actor::Operator(operator.to_owned()),

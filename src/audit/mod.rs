@@ -10,7 +10,8 @@ use serde::Serialize;
 use crate::base::{
     clock::Timestamp,
     ids::{
-        AttemptId, CredentialId, EventId, KeyId, NodeId, OathTokenId, PassId, SessionId, UserId,
+        AttemptId, CredentialId, EventId, KeyId, NodeId, OathTokenId, PassId, RecoveryCodeId,
+        SessionId, UserId,
     },
 };
 
@@ -104,6 +105,13 @@ pub enum Event {
     PassRefused { attempt: AttemptId },
     /// A pass was taken back.
     PassRevoked { pass: PassId },
+    /// Ten new recovery codes were made; the former ones ended.
+    RecoveryCodesMade,
+    /// A recovery code opened re-enrolment.
+    RecoveryCodeAccepted {
+        code: RecoveryCodeId,
+        attempt: AttemptId,
+    },
     /// A method was added and confirmed.
     MethodAdded {
         credential: CredentialId,

@@ -66,6 +66,8 @@ ids! {
     OathTokenId = "oat_";
     /// A temporary access pass.
     PassId = "tap_";
+    /// A recovery code.
+    RecoveryCodeId = "rec_";
     /// A browser session's public name (its cookie's secret is another value).
     SessionId = "ses_";
     /// A person.

@@ -8,6 +8,8 @@
 pub mod evidence;
 /// Argon2id passwords.
 pub mod password;
+/// Codes that open re-enrolment.
+pub mod recovery_code;
 /// Time-based one-time codes (RFC 6238).
 pub mod totp;
 /// Security keys and passkeys (WebAuthn).

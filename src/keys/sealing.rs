@@ -65,6 +65,8 @@ pub enum TagLabel {
     Enrolment,
     /// A temporary access pass, as stored.
     Pass,
+    /// A recovery code, as stored.
+    RecoveryCode,
     /// A name in a counter's key.
     Bucket,
 }
@@ -79,6 +81,7 @@ impl TagLabel {
             Self::Form => "form",
             Self::Enrolment => "enrolment",
             Self::Pass => "pass",
+            Self::RecoveryCode => "recovery-code",
             Self::Bucket => "bucket",
         }
     }

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     base::{
         clock::Timestamp,
-        ids::{AttemptId, CredentialId, PassId, SessionId, UserId},
+        ids::{AttemptId, CredentialId, PassId, RecoveryCodeId, SessionId, UserId},
     },
     directory::MethodKind,
 };
@@ -18,6 +18,8 @@ use crate::{
 pub enum OpenedBy {
     /// A temporary access pass.
     Pass(PassId),
+    /// A recovery code.
+    RecoveryCode(RecoveryCodeId),
     /// A session whose proofs were minutes old.
     Session(SessionId),
 }
@@ -27,13 +29,16 @@ impl OpenedBy {
     pub fn as_str(&self) -> &str {
         match self {
             Self::Pass(id) => id.as_str(),
+            Self::RecoveryCode(id) => id.as_str(),
             Self::Session(id) => id.as_str(),
         }
     }
 
     fn parse(text: &str) -> Option<Self> {
         let pass = text.parse().map(Self::Pass).ok();
-        pass.or_else(|| text.parse().map(Self::Session).ok())
+        let code = || text.parse().map(Self::RecoveryCode).ok();
+        let session = || text.parse().map(Self::Session).ok();
+        pass.or_else(code).or_else(session)
     }
 }
 

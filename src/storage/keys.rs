@@ -127,13 +127,14 @@ impl Tx<'_> {
         .map(drop)
     }
 
-    /// Ends every pass, session, attempt and enrolment: their tags cannot be made anew
+    /// Ends every pass, recovery code, session, attempt and enrolment: their tags cannot be made anew
     /// under another master key (`keys rewrap`). How many rows.
     pub async fn end_everything(&mut self, now: Timestamp) -> Result<u64, StoreError> {
         let at = now.as_millis();
         let mut rows = 0;
         for statement in [
             "UPDATE access_passes SET revoked_at = $1 WHERE revoked_at IS NULL",
+            "UPDATE recovery_codes SET revoked_at = $1 WHERE used_at IS NULL AND revoked_at IS NULL",
             "UPDATE sessions SET revoked_at = $1 WHERE revoked_at IS NULL",
             "UPDATE enrolments SET finished_at = $1 WHERE finished_at IS NULL",
         ] {

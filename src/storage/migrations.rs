@@ -34,6 +34,7 @@ migrations![
     "0003_groups_and_metadata",
     "0004_security_keys",
     "0005_oath_tokens",
+    "0006_recovery_codes",
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations (

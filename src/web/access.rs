@@ -83,6 +83,7 @@ pub fn routes() -> Vec<Route> {
         row("/account/methods/{id}/rename",    SignedIn,        ChangesNothing, post(own_methods::rename).get(account::back)),
         row("/account/methods/{id}/remove",    SignedIn,        ChangesNothing, post(own_methods::remove).get(account::back)),
         row("/account/password",               SignedIn,        Protocol,       get(own_methods::password_page).post(own_methods::change_password)),
+        row("/account/recovery-codes",         SignedIn,        ChangesNothing, post(own_methods::recovery_codes).get(account::back)),
         row("/account/sessions/{id}/end",      SignedIn,        ChangesNothing, post(own_methods::end_session).get(account::back)),
         row("/sign-out",                       SignedIn,        ChangesNothing, get(account::ask_sign_out).post(account::sign_out)),
         row("/sign-out/everywhere",            SignedIn,        ChangesNothing, post(account::sign_out_everywhere)),

@@ -55,6 +55,7 @@ pub async fn account(State(web): State<Arc<Web>>, visit: Visit, headers: HeaderM
         session,
         methods,
         kept,
+        recovery_codes,
         password,
         receipts,
         sessions,
@@ -65,6 +66,7 @@ pub async fn account(State(web): State<Arc<Web>>, visit: Visit, headers: HeaderM
         csrf,
         display_name: user.display_name,
         upn: user.upn.to_string(),
+        recovery_codes,
         password: password.map(Moment),
         methods: methods
             .into_iter()

@@ -19,7 +19,7 @@ use super::{
     forms::{CsrfForm, Pressed},
     navigation::is_navigation,
     pages::{
-        account::{ChangePasswordPage, PasswordChangedPage},
+        account::{ChangePasswordPage, PasswordChangedPage, RecoveryCodesPage},
         outcome::ErrorKind,
     },
     saml,
@@ -118,6 +118,29 @@ pub async fn remove(
         return web.refuse(ErrorKind::NotFound, &SupportCode::NOT_FOUND);
     };
     back_after(&web, web.app.remove_method(&fresh, &id).await)
+}
+
+/// Makes ten recovery codes and shows them, this once.
+pub async fn recovery_codes(
+    State(web): State<Arc<Web>>,
+    visit: Visit,
+    form: CsrfForm<Pressed>,
+) -> Response {
+    let (fresh, _) = match verified(&web, &visit, form).await {
+        Ok(verified) => verified,
+        Err(response) => return response,
+    };
+    match web.app.make_recovery_codes(&fresh).await {
+        Ok(codes) => {
+            let page = RecoveryCodesPage {
+                frame: &web.frame,
+                upn: fresh.upn().to_owned(),
+                codes: codes.iter().map(|code| code.expose().clone()).collect(),
+            };
+            web.page(StatusCode::OK, &page)
+        }
+        Err(error) => web.fail(&error),
+    }
 }
 
 /// Ends one of the own sessions.

@@ -195,7 +195,11 @@ pub async fn pass_page(State(web): State<Arc<Web>>, visit: AttemptVisit) -> Resp
         Ok(Next::Ask(ask)) if ask.step == NextStep::AskPassword => {
             Username::Asked(ask.login_hint.unwrap_or_default())
         }
-        Ok(Next::Ask(ask)) if ask.step == NextStep::ActivateToken => {
+        Ok(Next::Ask(ask)) if matches!(
+                ask.step,
+                NextStep::ActivateToken | NextStep::AskSecondFactor
+            ) =>
+        {
             Username::Known(ask.upn.unwrap_or_default())
         }
         // Further on already: the page of the attempt knows where.
@@ -287,6 +291,9 @@ async fn ask_for(
     let frame = &web.frame;
     let csrf = visit.form(web);
     let upn = ask.upn.clone().unwrap_or_default();
+    if let (NextStep::AskSecondFactor, Said::Pass(_, state)) = (ask.step, said) {
+        return Ok(ask_pass(web, visit, Username::Known(upn), state.clone()));
+    }
     Ok(match ask.step {
         NextStep::AskPassword => {
             // A person without a password is still asked for one; the pass form was
@@ -343,6 +350,7 @@ async fn ask_for(
                     .second_factors
                     .contains(&SecondFactor::Key)
                     .then(|| format!("{}/key", visit.path())),
+                pass_instead: format!("{}/pass", visit.path()),
                 state,
             };
             web.page(StatusCode::OK, &page)
@@ -420,6 +428,8 @@ fn notice(notice: Notice) -> NoticeItem {
     let what = match notice.kind.as_str() {
         "pass-issued" => Happened::PassIssued,
         "pass-accepted" => Happened::PassUsed,
+        "recovery-codes-made" => Happened::RecoveryCodesMade,
+        "recovery-code-accepted" => Happened::RecoveryCodeUsed,
         "password-set" => Happened::PasswordSet,
         "reset" => Happened::MethodsReset,
         "method-added" => Happened::MethodAdded,

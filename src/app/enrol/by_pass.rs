@@ -1,4 +1,4 @@
-//! A temporary access pass opens enrolment, never a claim.
+//! A temporary access pass, or a recovery code, opens enrolment, never a claim.
 
 use super::ENROLMENT_LIFETIME;
 use crate::{
@@ -12,7 +12,9 @@ use crate::{
     },
     audit::{Actor, Event},
     base::{ids::AttemptId, secret::Secret},
-    storage::{EnrolmentRow, OpenedBy},
+    directory::User,
+    factor::recovery_code,
+    storage::{EnrolmentRow, OpenedBy, Tx},
 };
 
 impl App {
@@ -45,10 +47,9 @@ impl App {
             return Ok(Guess::Wrong);
         };
         let mut tx = self.store.begin().await?;
-        let tag = pass_tag(&self.sealing, &user.id, pass.expose());
         let accepted = match user.disabled_at {
             Some(_) => None,
-            None => tx.consume_pass(&user.id, &tag, now).await?,
+            None => self.accept(&mut tx, &user, pass, id).await?,
         };
         let Some(accepted) = accepted else {
             tx.append(
@@ -82,7 +83,7 @@ impl App {
         let row = EnrolmentRow {
             attempt: id.clone(),
             user: user.id.clone(),
-            opened_by: OpenedBy::Pass(accepted.id.clone()),
+            opened_by: accepted.opened_by,
             method: None,
             credential: None,
             expires_at,
@@ -94,14 +95,55 @@ impl App {
             .await?;
         tx.insert_enrolment(&row).await?;
         self.give_back(&mut tx, &buckets).await?;
-        let event = Event::PassAccepted {
-            pass: accepted.id,
-            attempt: id.clone(),
-        };
-        tx.append(Actor::Person, Some(user.id.clone()), event);
-        tx.add_notice(&user.id, "pass-accepted", &accepted.issued_by, now)
+        tx.append(Actor::Person, Some(user.id.clone()), accepted.event);
+        tx.add_notice(&user.id, accepted.notice, &accepted.by, now)
             .await?;
         tx.commit().await?;
         Ok(Guess::Right)
     }
+
+    /// Uses up what was typed: a pass, or a recovery code. Both are looked for, whichever
+    /// it is, so that the work is the same.
+    async fn accept(
+        &self,
+        tx: &mut Tx<'_>,
+        user: &User,
+        typed: &Secret<String>,
+        attempt: &AttemptId,
+    ) -> Result<Option<Accepted>, Error> {
+        let now = self.now();
+        let pass = pass_tag(&self.sealing, &user.id, typed.expose());
+        let pass = tx.consume_pass(&user.id, &pass, now).await?;
+        let code = recovery_code::tag(&self.sealing, &user.id, typed.expose());
+        let code = tx.consume_recovery_code(&user.id, &code, now).await?;
+        Ok(match (pass, code) {
+            (Some(pass), _) => Some(Accepted {
+                opened_by: OpenedBy::Pass(pass.id.clone()),
+                event: Event::PassAccepted {
+                    pass: pass.id,
+                    attempt: attempt.clone(),
+                },
+                notice: "pass-accepted",
+                by: pass.issued_by,
+            }),
+            (None, Some(code)) => Some(Accepted {
+                opened_by: OpenedBy::RecoveryCode(code.clone()),
+                event: Event::RecoveryCodeAccepted {
+                    code,
+                    attempt: attempt.clone(),
+                },
+                notice: "recovery-code-accepted",
+                by: user.upn.to_string(),
+            }),
+            (None, None) => None,
+        })
+    }
+}
+
+/// What opened the door, and what is said of it.
+struct Accepted {
+    opened_by: OpenedBy,
+    event: Event,
+    notice: &'static str,
+    by: String,
 }

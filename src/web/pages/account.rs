@@ -74,6 +74,18 @@ pub struct ChangePasswordPage<'a> {
     pub problem: Option<String>,
 }
 
+/// New recovery codes, this once.
+#[derive(Debug, Template)]
+#[template(path = "account/recovery_codes.html")]
+pub struct RecoveryCodesPage<'a> {
+    /// What stands around the page.
+    pub frame: &'a Frame,
+    /// Whose they are.
+    pub upn: String,
+    /// The codes.
+    pub codes: Vec<String>,
+}
+
 /// The password was changed.
 #[derive(Debug, Template)]
 #[template(path = "account/password_changed.html")]
@@ -94,6 +106,8 @@ pub struct AccountPage<'a> {
     pub display_name: String,
     /// The person's UPN.
     pub upn: String,
+    /// How many recovery codes are left.
+    pub recovery_codes: i64,
     /// When the password was set, if there is one.
     pub password: Option<Moment>,
     /// Their methods.

@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, path::Path, time::Duration};
 use super::{
     CsrfToken, Frame, Moment,
     account::{
-        AccountPage, ChangePasswordPage, Method, PasswordChangedPage, Removable, SessionLine,
-        SignInLine,
+        AccountPage, ChangePasswordPage, Method, PasswordChangedPage, RecoveryCodesPage, Removable,
+        SessionLine, SignInLine,
     },
     enrol::{
         ChooseMethodPage, ChoosePasswordPage, ConfirmState, EnrolDonePage, TotpEnrolPage, in_fours,
@@ -130,6 +130,7 @@ fn samples(frame: &Frame, words: &Words) -> Vec<(String, String)> {
             upn: upn.clone(),
             resync: (name == "wrong").then(|| format!("{ACTION}/resync")),
             key_instead: Some(format!("{ACTION}/key")),
+            pass_instead: format!("{ACTION}/pass"),
             state,
         };
         add(&format!("sign_in-totp-{name}"), &page);
@@ -367,12 +368,19 @@ fn samples(frame: &Frame, words: &Words) -> Vec<(String, String)> {
         };
         add(&format!("account-password-{name}"), &page);
     }
+    let page = RecoveryCodesPage {
+        frame,
+        upn: upn.clone(),
+        codes: vec!["7h2k-9qwe-x0vz".to_owned(); 10],
+    };
+    add("account-recovery_codes", &page);
     add("account-password-changed", &PasswordChangedPage { frame });
     let account = |sign_ins, methods: Vec<Method>, sessions| AccountPage {
         frame,
         csrf: csrf(),
         display_name: words.name.to_owned(),
         upn: upn.clone(),
+        recovery_codes: i64::try_from(methods.len()).unwrap(),
         password: Some(moment()),
         removable: if methods.len() > 1 {
             Removable::Yes

@@ -127,6 +127,8 @@ pub struct TotpPage<'a> {
     pub resync: Option<String>,
     /// Where a person goes who has a security key too.
     pub key_instead: Option<String>,
+    /// Where a person goes who has none of the own methods any more.
+    pub pass_instead: String,
     /// What happened to the last try.
     pub state: TotpState,
 }
@@ -202,6 +204,10 @@ pub enum Happened {
     TokenResynced,
     /// A security key was refused because its counter went back.
     KeyCounter,
+    /// New recovery codes were made.
+    RecoveryCodesMade,
+    /// A recovery code was used to add a method.
+    RecoveryCodeUsed,
 }
 
 impl fmt::Display for Happened {
@@ -221,6 +227,8 @@ impl fmt::Display for Happened {
             Self::KeyCounter => f.write_str(
                 "A security key was refused because there may be a copy of it; remove it and use another",
             ),
+            Self::RecoveryCodesMade => f.write_str("New recovery codes were made"),
+            Self::RecoveryCodeUsed => f.write_str("A recovery code was used"),
         }
     }
 }

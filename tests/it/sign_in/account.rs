@@ -233,3 +233,136 @@ async fn another_browsers_session_is_signed_out_from_here() {
     assert!(elsewhere.get("/account").await.asks_for_password());
     assert_eq!(actions(&browser.get("/account").await, "/end").len(), 0);
 }
+
+/// Ten codes from the account page.
+async fn recovery_codes(browser: &mut Browser) -> Vec<String> {
+    let page = browser.press("/account/recovery-codes").await;
+    let codes: Vec<String> = page
+        .body
+        .split("<code>")
+        .skip(1)
+        .map(|rest| rest.split("</code>").next().unwrap().to_owned())
+        .collect();
+    assert_eq!(codes.len(), 10, "{}", page.text());
+    codes
+}
+
+/// A browser of someone who knows the password and has lost the methods, before the form
+/// for passes and codes.
+async fn lost(world: &World, person: &Person) -> Browser {
+    let mut browser = world.browser();
+    let request = crate::support::entra::request(world.now());
+    browser.start(&request).await;
+    let page = browser.submit_password(person.upn(), PASSWORD).await;
+    assert!(page.asks_for_code() && page.text().contains("I have a recovery code"));
+    let page = browser.get(&format!("{}/pass", browser.at)).await;
+    assert!(page.asks_for_pass(), "{}", page.text());
+    browser
+}
+
+#[tokio::test]
+async fn attack_5_a_recovery_code_opens_re_enrolment_once_and_claims_nothing() {
+    let world = World::new().await;
+    let person = world.ready("agent1@contoso.com").await;
+    let other = world.ready("agent2@contoso.com").await;
+    let mut browser = at_the_account(&world, &person).await;
+    let void = recovery_codes(&mut browser).await;
+    browser.get("/account").await;
+    let codes = recovery_codes(&mut browser).await;
+    let page = browser.get("/account").await;
+    assert!(
+        page.text().contains("You have 10 recovery codes left"),
+        "{}",
+        page.text()
+    );
+    let foreign = recovery_codes(&mut at_the_account(&world, &other).await).await;
+
+    world.advance(30);
+    let mut browser = lost(&world, &person).await;
+    for wrong in [&void[0], &foreign[0]] {
+        let page = browser.submit_pass(wrong).await;
+        assert!(page.asks_for_pass(), "{}", page.text());
+        assert_eq!(page.status, 403);
+    }
+    // As people type it.
+    let page = browser
+        .submit_pass(&codes[0].to_uppercase().replace('-', " "))
+        .await;
+    assert!(page.answer().is_none());
+    let secret = page.totp_secret();
+    let new = Person {
+        user: person.user.clone(),
+        secret,
+    };
+    browser.confirm(&new.code(world.now())).await;
+    let page = browser.reload_attempt().await;
+    assert!(
+        page.asks_for_password(),
+        "both factors follow: {}",
+        page.text()
+    );
+    world.advance(30);
+    browser.submit_password(person.upn(), PASSWORD).await;
+    let page = browser.submit_code(&new.code(world.now())).await;
+    assert!(page.answer().is_none() && page.text().contains("A recovery code was used"));
+    browser.submit(&[]).await.expect_answer();
+
+    // Used is used, also on another node.
+    let mut browser = lost(&world, &person).await;
+    let page = browser.submit_pass(&codes[0]).await;
+    assert!(
+        page.asks_for_pass() && page.answer().is_none(),
+        "{}",
+        page.text()
+    );
+    // What an administrator resets is gone altogether.
+    let upn = person.user.upn.clone();
+    world.app().reset_user(&upn, "tester").await.unwrap();
+    let page = lost_with_nothing(&world, &person, &codes[1]).await;
+    assert!(
+        page.asks_for_pass() && page.answer().is_none(),
+        "{}",
+        page.text()
+    );
+}
+
+/// What someone who was reset gets for a recovery code.
+async fn lost_with_nothing(world: &World, person: &Person, code: &str) -> Page {
+    let mut browser = world.browser();
+    browser
+        .start(&crate::support::entra::request(world.now()))
+        .await;
+    browser.get(&format!("{}/pass", browser.at)).await;
+    browser
+        .submit(&[("username", person.upn()), ("pass", code)])
+        .await
+}
+
+/// Fifty uses of one code at once, in as many attempts: one opens enrolment.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn attack_28_a_recovery_code_is_used_fifty_times_at_once_and_opens_once() {
+    let world = World::new().await;
+    let person = world.ready("agent1@contoso.com").await;
+    let mut browser = at_the_account(&world, &person).await;
+    let codes = recovery_codes(&mut browser).await;
+    let tag = claimbridge::factor::recovery_code::tag(&world.sealing(), &person.user.id, &codes[3]);
+    let tries: Vec<_> = (0..50)
+        .map(|number| {
+            let store = world.nodes[number % world.nodes.len()].app.store().clone();
+            let (user, tag, now) = (person.user.id.clone(), tag.clone(), world.now());
+            tokio::spawn(async move {
+                let mut tx = store.begin().await.unwrap();
+                let used = tx.consume_recovery_code(&user, &tag, now).await.unwrap();
+                tx.commit().await.unwrap();
+                used.is_some()
+            })
+        })
+        .collect();
+    let mut used = 0;
+    for done in tries {
+        used += usize::from(done.await.unwrap());
+    }
+    assert_eq!(used, 1);
+    let view = world.app().account(&browser.app_cookies()).await.unwrap();
+    assert_eq!(view.unwrap().recovery_codes, 9);
+}
