@@ -194,6 +194,7 @@ pub(super) fn ask(web: &Web, visit: &AttemptVisit, ask: &Ask, state: KeyState) -
         csrf: visit.form(web),
         upn: ask.upn.clone().unwrap_or_default(),
         code_instead: code_instead.then(|| format!("{}/code", visit.path())),
+        pass_instead: format!("{}/pass", visit.path()),
         state,
     };
     with_script(web.page(StatusCode::OK, &page))

@@ -195,7 +195,8 @@ pub async fn pass_page(State(web): State<Arc<Web>>, visit: AttemptVisit) -> Resp
         Ok(Next::Ask(ask)) if ask.step == NextStep::AskPassword => {
             Username::Asked(ask.login_hint.unwrap_or_default())
         }
-        Ok(Next::Ask(ask)) if matches!(
+        Ok(Next::Ask(ask))
+            if matches!(
                 ask.step,
                 NextStep::ActivateToken | NextStep::AskSecondFactor
             ) =>

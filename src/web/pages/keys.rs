@@ -62,6 +62,8 @@ pub struct KeyPage<'a> {
     pub upn: String,
     /// Where a person goes who has a code generator too.
     pub code_instead: Option<String>,
+    /// Where a person goes who has none of the own methods any more.
+    pub pass_instead: String,
     /// What happened to the last try.
     pub state: KeyState,
 }

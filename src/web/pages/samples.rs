@@ -166,6 +166,7 @@ fn samples(frame: &Frame, words: &Words) -> Vec<(String, String)> {
                 csrf: csrf(),
                 upn: upn.clone(),
                 code_instead,
+                pass_instead: format!("{ACTION}/pass"),
                 state: state.clone(),
             };
             add(&format!("sign_in-key-{name}{other}"), &page);
