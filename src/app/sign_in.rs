@@ -262,16 +262,16 @@ impl App {
         let mut ways: Vec<(Option<Timestamp>, SecondFactor)> = Vec::new();
         if self.takes_keys() {
             let keys = self.usable_keys(tx, user).await?;
-            let used = keys.iter().map(|key| key.last_used_at);
-            ways.extend(used.max().map(|at| (at, SecondFactor::Key)));
+            let key_uses = keys.iter().map(|key| key.last_used_at);
+            ways.extend(key_uses.max().map(|at| (at, SecondFactor::Key)));
         }
         let codes = self.usable_totp(tx, user).await?;
-        let used = codes.iter().map(|totp| {
+        let code_uses = codes.iter().map(|totp| {
             let step = totp.last_step?.saturating_sub(totp.drift_steps);
             let seconds = step.saturating_mul(i64::from(totp.parameters.period));
             Some(Timestamp::from_millis(seconds.saturating_mul(1000)))
         });
-        ways.extend(used.max().map(|at| (at, SecondFactor::Code)));
+        ways.extend(code_uses.max().map(|at| (at, SecondFactor::Code)));
         ways.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
         Ok(ways.into_iter().map(|(_, way)| way).collect())
     }

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use axum::routing::{MethodRouter, get, post};
 
 use super::{
-    Web, account, assets, enrol, health, home, keys, models, own_methods, saml, sign_in, token,
+    Web, account, assets, enrol, health, home, keys, models, own_methods, pass, saml, sign_in,
+    token,
 };
 
 /// Who gets an answer other than "start again" or a refusal.
@@ -71,7 +72,7 @@ pub fn routes() -> Vec<Route> {
         row("/sign-in/{attempt}/code",         AttemptsBrowser, Protocol,       get(keys::code_page).post(sign_in::code)),
         row("/sign-in/{attempt}/token",        AttemptsBrowser, ChangesNothing, post(token::activate).get(sign_in::back)),
         row("/sign-in/{attempt}/resync",       AttemptsBrowser, Protocol,       get(token::resync_page).post(token::resync)),
-        row("/sign-in/{attempt}/pass",         AttemptsBrowser, Protocol,       get(sign_in::pass_page).post(sign_in::pass)),
+        row("/sign-in/{attempt}/pass",         AttemptsBrowser, Protocol,       get(pass::form).post(pass::redeem)),
         row("/sign-in/{attempt}/new-password", AttemptsBrowser, ChangesNothing, post(enrol::choose_password).get(sign_in::back)),
         row("/sign-in/{attempt}/choose",       AttemptsBrowser, ChangesNothing, post(enrol::choose_method).get(sign_in::back)),
         row("/sign-in/{attempt}/method",       AttemptsBrowser, ChangesNothing, post(enrol::confirm_method).get(sign_in::back)),

@@ -27,6 +27,7 @@ mod navigation;
 mod own_methods;
 /// One struct per page; a missing field is a compile error.
 pub mod pages;
+mod pass;
 /// The address that throttling counts.
 pub mod peer;
 mod saml;

@@ -22,12 +22,12 @@ use super::{
         enrol::ConfirmState,
         keys::KeyState,
         sign_in::{
-            Happened, NoticeItem, NoticePage, PassPage, PassState, PasswordPage, PasswordState,
-            TotpPage, TotpState, Username,
+            Happened, NoticeItem, NoticePage, PassState, PasswordPage, PasswordState, TotpPage,
+            TotpState, Username,
         },
         token::TokenState,
     },
-    token,
+    pass, token,
     visit::AttemptVisit,
 };
 use crate::{
@@ -118,13 +118,6 @@ pub struct SeenForm {
     up_to: String,
 }
 
-/// A temporary access pass.
-#[derive(Deserialize)]
-pub struct PassForm {
-    username: String,
-    pass: Secret<String>,
-}
-
 /// The attempt's page, or the answer if nothing is left to ask.
 pub async fn page(
     State(web): State<Arc<Web>>,
@@ -189,50 +182,6 @@ pub async fn code(
     show(&web, &visit, Said::Code(state)).await
 }
 
-/// The form for a person who got a pass instead of a password.
-pub async fn pass_page(State(web): State<Arc<Web>>, visit: AttemptVisit) -> Response {
-    let username = match web.app.proceed(&visit.id, &visit.browser).await {
-        Ok(Next::Ask(ask)) if ask.step == NextStep::AskPassword => {
-            Username::Asked(ask.login_hint.unwrap_or_default())
-        }
-        Ok(Next::Ask(ask))
-            if matches!(
-                ask.step,
-                NextStep::ActivateToken | NextStep::AskSecondFactor
-            ) =>
-        {
-            Username::Known(ask.upn.unwrap_or_default())
-        }
-        // Further on already: the page of the attempt knows where.
-        Ok(Next::Ask(_)) => return on(&visit),
-        Ok(Next::Answer(sent)) => return answer::send(&web, *sent),
-        Err(error) => return web.fail_at(&visit, &error),
-    };
-    ask_pass(&web, &visit, username, PassState::Fresh)
-}
-
-/// Redeems a pass.
-pub async fn pass(
-    State(web): State<Arc<Web>>,
-    visit: AttemptVisit,
-    form: CsrfForm<PassForm>,
-) -> Response {
-    let Ok(form) = form.verify(&web.forms, visit.browser.binding.as_ref()) else {
-        return web.stale_form();
-    };
-    let guess = web
-        .app
-        .submit_pass(&visit.id, &visit.browser, &form.username, &form.pass)
-        .await;
-    let state = match guess {
-        Ok(Guess::Right) => return on(&visit),
-        Ok(Guess::Wait(until)) => PassState::Wait(web.until(until)),
-        Ok(Guess::Wrong | Guess::UsedBefore | Guess::PasswordDead) => PassState::Wrong,
-        Err(error) => return web.fail_at(&visit, &error),
-    };
-    show(&web, &visit, Said::Pass(form.username, state)).await
-}
-
 /// The person has read what was done to the account.
 pub async fn notices(
     State(web): State<Arc<Web>>,
@@ -293,7 +242,12 @@ async fn ask_for(
     let csrf = visit.form(web);
     let upn = ask.upn.clone().unwrap_or_default();
     if let (NextStep::AskSecondFactor, Said::Pass(_, state)) = (ask.step, said) {
-        return Ok(ask_pass(web, visit, Username::Known(upn), state.clone()));
+        return Ok(pass::ask_pass(
+            web,
+            visit,
+            Username::Known(upn),
+            state.clone(),
+        ));
     }
     Ok(match ask.step {
         NextStep::AskPassword => {
@@ -301,7 +255,7 @@ async fn ask_for(
             // reached by its link and says by itself what went wrong.
             if let Said::Pass(typed, state) = said {
                 let username = Username::Asked(typed.clone());
-                return Ok(ask_pass(web, visit, username, state.clone()));
+                return Ok(pass::ask_pass(web, visit, username, state.clone()));
             }
             let (typed, state) = match said {
                 Said::Password(typed, state) => (Some(typed.clone()), state.clone()),
@@ -358,7 +312,7 @@ async fn ask_for(
         }
         NextStep::ActivateToken => match said {
             // Reached by its link, which the page of the token has.
-            Said::Pass(_, state) => ask_pass(web, visit, Username::Known(upn), state.clone()),
+            Said::Pass(_, state) => pass::ask_pass(web, visit, Username::Known(upn), state.clone()),
             _ => token::ask_activation(web, visit, upn, said),
         },
         NextStep::AskPass => {
@@ -366,7 +320,7 @@ async fn ask_for(
                 Said::Pass(_, state) => state.clone(),
                 _ => PassState::Fresh,
             };
-            ask_pass(web, visit, Username::Known(upn), state)
+            pass::ask_pass(web, visit, Username::Known(upn), state)
         }
         NextStep::ShowNotices => {
             let page = NoticePage {
@@ -412,17 +366,6 @@ fn wants(ask: &Ask, said: &Said) -> SecondFactor {
         .filter(has)
         .or(ask.second_factors.first().copied())
         .unwrap_or(SecondFactor::Code)
-}
-
-fn ask_pass(web: &Web, visit: &AttemptVisit, username: Username, state: PassState) -> Response {
-    let page = PassPage {
-        frame: &web.frame,
-        action: format!("{}/pass", visit.path()),
-        csrf: visit.form(web),
-        username,
-        state,
-    };
-    web.page(StatusCode::OK, &page)
 }
 
 fn notice(notice: Notice) -> NoticeItem {

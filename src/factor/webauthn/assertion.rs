@@ -159,13 +159,13 @@ pub async fn verify<S: CountUse>(
         .policy
         .require_use(&facts, rules.metadata, now)
         .map_err(AssertionRefused::Policy)?;
-    let used = KeyUse {
+    let seen = KeyUse {
         counter: checked.counter(),
         backed_up: data.has(Flag::BackedUp),
         at: now,
     };
     match uses
-        .count_use(&key.id, used)
+        .count_use(&key.id, seen)
         .await
         .map_err(AssertionRefused::Store)?
     {

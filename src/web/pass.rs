@@ -1,0 +1,89 @@
+//! `/sign-in/{attempt}/pass`: temporary access passes and recovery codes.
+
+use std::sync::Arc;
+
+use axum::{extract::State, http::StatusCode, response::Response};
+use serde::Deserialize;
+
+use super::{
+    Web, answer,
+    forms::CsrfForm,
+    pages::sign_in::{PassPage, PassState, Username},
+    sign_in::{Said, on, show},
+    visit::AttemptVisit,
+};
+use crate::{
+    app::{
+        prove::Guess,
+        sign_in::{Next, NextStep},
+    },
+    base::secret::Secret,
+};
+
+/// A temporary access pass.
+#[derive(Deserialize)]
+pub struct PassForm {
+    username: String,
+    pass: Secret<String>,
+}
+
+/// The form for a person who got a pass instead of a password.
+pub async fn form(State(web): State<Arc<Web>>, visit: AttemptVisit) -> Response {
+    let username = match web.app.proceed(&visit.id, &visit.browser).await {
+        Ok(Next::Ask(ask)) if ask.step == NextStep::AskPassword => {
+            Username::Asked(ask.login_hint.unwrap_or_default())
+        }
+        Ok(Next::Ask(ask))
+            if matches!(
+                ask.step,
+                NextStep::ActivateToken | NextStep::AskSecondFactor
+            ) =>
+        {
+            Username::Known(ask.upn.unwrap_or_default())
+        }
+        // Further on already: the page of the attempt knows where.
+        Ok(Next::Ask(_)) => return on(&visit),
+        Ok(Next::Answer(sent)) => return answer::send(&web, *sent),
+        Err(error) => return web.fail_at(&visit, &error),
+    };
+    ask_pass(&web, &visit, username, PassState::Fresh)
+}
+
+/// Redeems a pass.
+pub async fn redeem(
+    State(web): State<Arc<Web>>,
+    visit: AttemptVisit,
+    form: CsrfForm<PassForm>,
+) -> Response {
+    let Ok(form) = form.verify(&web.forms, visit.browser.binding.as_ref()) else {
+        return web.stale_form();
+    };
+    let guess = web
+        .app
+        .submit_pass(&visit.id, &visit.browser, &form.username, &form.pass)
+        .await;
+    let state = match guess {
+        Ok(Guess::Right) => return on(&visit),
+        Ok(Guess::Wait(until)) => PassState::Wait(web.until(until)),
+        Ok(Guess::Wrong | Guess::UsedBefore | Guess::PasswordDead) => PassState::Wrong,
+        Err(error) => return web.fail_at(&visit, &error),
+    };
+    show(&web, &visit, Said::Pass(form.username, state)).await
+}
+
+/// The form for a pass or a recovery code.
+pub(super) fn ask_pass(
+    web: &Web,
+    visit: &AttemptVisit,
+    username: Username,
+    state: PassState,
+) -> Response {
+    let page = PassPage {
+        frame: &web.frame,
+        action: format!("{}/pass", visit.path()),
+        csrf: visit.form(web),
+        username,
+        state,
+    };
+    web.page(StatusCode::OK, &page)
+}
