@@ -215,7 +215,10 @@ impl SoftKey {
             (x.to_vec(), y.to_vec())
         };
         let mut credential_id = vec![0; 32];
-        aws_lc_rs::rand::fill(&mut credential_id).unwrap();
+        claimbridge::base::random::Random::fill(
+            &mut claimbridge::base::random::SystemRandom,
+            &mut credential_id,
+        );
         Self {
             pair,
             cose: cose(2, alg, curve, x, y),

@@ -349,10 +349,10 @@ async fn attack_28_a_recovery_code_is_used_fifty_times_at_once_and_opens_once() 
     let tries: Vec<_> = (0..50)
         .map(|number| {
             let store = world.nodes[number % world.nodes.len()].app.store().clone();
-            let (user, tag, now) = (person.user.id.clone(), tag.clone(), world.now());
+            let (holder, tag, now) = (person.user.id.clone(), tag.clone(), world.now());
             tokio::spawn(async move {
                 let mut tx = store.begin().await.unwrap();
-                let used = tx.consume_recovery_code(&user, &tag, now).await.unwrap();
+                let used = tx.consume_recovery_code(&holder, &tag, now).await.unwrap();
                 tx.commit().await.unwrap();
                 used.is_some()
             })

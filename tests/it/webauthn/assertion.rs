@@ -29,7 +29,7 @@ fn what_the_key_verified_decides_what_its_proof_is_worth() {
     }
     // A second factor need not repeat whose it is.
     let silent = kit.assertion(Purpose::SecondFactor, &mut key, &row, |answer| {
-        answer.user_handle = None
+        answer.user_handle = None;
     });
     assert_eq!(silent, Ok(FactorKind::WebAuthnVerified));
 }
@@ -222,7 +222,7 @@ fn a_key_that_does_not_count_never_goes_back() {
     let mut key = SoftKey::new();
     let row = kit.stored(&mut key);
     let signed = kit.assertion(Purpose::SecondFactor, &mut key, &row, |answer| {
-        answer.data.counter = 0
+        answer.data.counter = 0;
     });
     assert_eq!(signed, Ok(FactorKind::WebAuthnVerified));
 }
@@ -240,12 +240,12 @@ fn attack_1_a_key_signs_for_its_own_person_only() {
     };
     theirs.tag = theirs.make_tag(&kit.sealing);
     let refused = kit.assertion(Purpose::SecondFactor, &mut key, &theirs, |answer| {
-        answer.user_handle = None
+        answer.user_handle = None;
     });
     assert_eq!(refused, Err(Refused::Key(KeyRefused::OtherPerson)));
     // Without a name, the key must say whose it is.
     let refused = kit.assertion(Purpose::Passwordless, &mut key, &row, |answer| {
-        answer.user_handle = None
+        answer.user_handle = None;
     });
     assert_eq!(refused, Err(Refused::Key(KeyRefused::OtherPerson)));
     let refused = kit.assertion(Purpose::Passwordless, &mut key, &theirs, |_| ());

@@ -159,7 +159,7 @@ impl Kit {
             policy: &self.policy,
             metadata: None,
         };
-        let mut uses = Uses {
+        let mut counts = Uses {
             counter: row.counter,
         };
         let verified = at_once(assertion::verify(
@@ -169,7 +169,7 @@ impl Kit {
             rules,
             &self.sealing,
             NOW,
-            &mut uses,
+            &mut counts,
         ));
         match verified {
             Ok(proof) => {

@@ -128,7 +128,7 @@ const BAD: [(&str, Change, KeyRefused); 45] = [
         |a| {
             a.client
                 .members
-                .push(("topOrigin", "https://evil.example".into()))
+                .push(("topOrigin", "https://evil.example".into()));
         },
         KeyRefused::CrossOrigin,
     ),
@@ -147,7 +147,7 @@ const BAD: [(&str, Change, KeyRefused); 45] = [
         |a| {
             a.client.raw = Some(
         format!(r#"{{"type":"webauthn.create","challenge":"{}","origin":"https://evil.example","origin":"{ORIGIN}"}}"#, a.client.challenge).into_bytes(),
-    )
+    );
         },
         KeyRefused::ClientData,
     ),
@@ -160,7 +160,7 @@ const BAD: [(&str, Change, KeyRefused); 45] = [
                     a.client.challenge
                 )
                 .into_bytes(),
-            )
+            );
         },
         KeyRefused::ClientData,
     ),
