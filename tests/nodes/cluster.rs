@@ -17,12 +17,13 @@ use axum::{
 use claimbridge::{
     base::{
         clock::{Clock as _, SystemClock, Timestamp},
-        ids::{AttemptId, CredentialId, NodeId, UserId},
+        ids::{AttemptId, CredentialId, NodeId, OathTokenId, UserId},
         random::{SystemRandom, random_token},
         secret::Secret,
     },
     directory::{
-        ImmutableId, PasswordCredential, TotpCredential, TotpParameters, User, identity_tag,
+        ImmutableId, OathToken, PasswordCredential, TokenState, TotpCredential, TotpParameters,
+        User, identity_tag,
     },
     factor::{
         password::{self, HashCost},
@@ -175,6 +176,46 @@ impl Cluster {
                 .map(|node| passing_on(self.addresses[node], self.sent[node].clone()))
                 .to_vec(),
         )
+    }
+
+    /// A person with a password and a hardware token that waits to be activated.
+    pub async fn person_with_token(&self, upn: &str, serial: &str) -> Person {
+        let person = self.person(upn).await;
+        let id = OathTokenId::random(&mut SystemRandom);
+        let place = OathToken::secret_place(&id);
+        let mut token = OathToken {
+            sealed_secret: self.sealing.seal(&place, SECRET, &mut SystemRandom),
+            id,
+            serial: serial.parse().unwrap(),
+            manufacturer: String::new(),
+            model: String::new(),
+            parameters: person.parameters,
+            state: TokenState::Assigned,
+            user: Some(person.user.id.clone()),
+            credential: None,
+            drift_steps: 0,
+            last_step: None,
+            imported_at: now(),
+            assigned_at: Some(now()),
+            assigned_by: Some("os:root".to_owned()),
+            activated_at: None,
+            ended_at: None,
+            tag: String::new(),
+        };
+        token.tag = token.make_tag(&self.sealing);
+        let mut tx = self.store.begin().await.unwrap();
+        for program in tx.totp_of(&person.user.id).await.unwrap() {
+            tx.revoke_totp(&program.id, now()).await.unwrap();
+        }
+        assert!(tx.insert_oath_token(&token).await.unwrap());
+        tx.commit().await.unwrap();
+        person
+    }
+
+    /// How many live code generators a person has.
+    pub async fn methods_of(&self, person: &Person) -> usize {
+        let mut tx = self.store.read().await.unwrap();
+        tx.totp_of(&person.user.id).await.unwrap().len()
     }
 
     /// A person with a password and a desktop program, who has nothing to be told.

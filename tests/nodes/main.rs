@@ -17,7 +17,11 @@ mod tests {
 
     use super::{
         cluster::{Cluster, now},
-        support::{PASSWORD, browser::Page, entra},
+        support::{
+            PASSWORD,
+            browser::{Browser, Page},
+            entra,
+        },
     };
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -89,6 +93,77 @@ mod tests {
             .collect();
         assert_eq!(answers.len(), 1, "one answer, repeated byte for byte");
         assert_eq!(cluster.check_books().await, 1);
+    }
+
+    /// Fifty tabs of one browser, on both nodes: `next` is the second code, if there is one.
+    async fn in_fifty_tabs(
+        cluster: &Cluster,
+        browser: &Browser,
+        code: &str,
+        next: Option<&str>,
+    ) -> Vec<Page> {
+        let mut tasks = JoinSet::new();
+        for number in 0..50 {
+            let mut tab = cluster.browser([number % 2]);
+            tab.cookies.clone_from(&browser.cookies);
+            tab.page.clone_from(&browser.page);
+            tab.at.clone_from(&browser.at);
+            let values: Vec<(String, String)> = [("code", Some(code)), ("next", next)]
+                .into_iter()
+                .filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())))
+                .collect();
+            tasks.spawn(async move {
+                let values: Vec<(&str, &str)> = values
+                    .iter()
+                    .map(|(name, value)| (name.as_str(), value.as_str()))
+                    .collect();
+                tab.submit(&values).await
+            });
+        }
+        tasks.join_all().await
+    }
+
+    fn led_to_the_code_question(pages: &[Page]) -> usize {
+        assert!(pages.iter().all(|page| page.status != 500));
+        assert!(pages.iter().all(|page| page.answer().is_none()));
+        pages
+            .iter()
+            .filter(|page| page.status == 200 && page.text().contains("Enter your one-time code"))
+            .count()
+    }
+
+    /// Attack 28: one activation, and then one resync, fifty times at once.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn attack_28_a_token_is_activated_once_and_brought_back_once() {
+        let cluster = Cluster::start().await;
+        let person = cluster
+            .person_with_token("agent1@contoso.com", "2600124809778")
+            .await;
+        let mut browser = cluster.browser([0]);
+        browser.start(&entra::request(now())).await;
+        let page = browser.submit_password(person.upn(), PASSWORD).await;
+        assert!(
+            page.text().contains("Activate your token"),
+            "{}",
+            page.text()
+        );
+        let pages = in_fifty_tabs(&cluster, &browser, &person.code_at_step(0), None).await;
+        assert_eq!(led_to_the_code_question(&pages), 1);
+        assert_eq!(cluster.methods_of(&person).await, 1);
+
+        // Its clock has run far ahead.
+        let path: Vec<&str> = browser.at.split('/').take(3).collect();
+        let resync = format!("{}/resync", path.join("/"));
+        let page = browser.get(&resync).await;
+        assert!(
+            page.text().contains("Bring your token back"),
+            "{}",
+            page.text()
+        );
+        let (code, next) = (person.code_at_step(500), person.code_at_step(501));
+        let pages = in_fifty_tabs(&cluster, &browser, &code, Some(&next)).await;
+        assert_eq!(led_to_the_code_question(&pages), 1);
+        assert_eq!(cluster.check_books().await, 0);
     }
 
     const ROUNDS: usize = 12;

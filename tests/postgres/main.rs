@@ -7,6 +7,10 @@
 #[path = "../it/sign_in/mod.rs"]
 mod sign_in;
 #[cfg(test)]
+#[path = "../it/soft_key.rs"]
+#[expect(dead_code, reason = "the tests that stay with SQLite use more of it")]
+mod soft_key;
+#[cfg(test)]
 #[path = "../suite/mod.rs"]
 mod suite;
 #[cfg(test)]

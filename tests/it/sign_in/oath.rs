@@ -358,8 +358,8 @@ async fn a_token_that_its_holder_took_off_the_account_is_nobodys_until_it_is_han
     browser.start(&entra::request(world.now())).await;
     let path = under(&browser, "pass");
     browser.get(&path).await;
-    let page = browser.submit(&[("username", UPN), ("pass", &pass)]).await;
-    let program = page.totp_secret();
+    browser.submit(&[("username", UPN), ("pass", &pass)]).await;
+    let program = browser.choose_totp().await.totp_secret();
     let code = totp::code_at(&program, TotpParameters::default(), world.now()).unwrap();
     browser.confirm(&code).await;
     step(&world, &token);
