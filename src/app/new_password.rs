@@ -28,16 +28,18 @@ pub const LONGEST: usize = 128;
 #[derive(Debug, thiserror::Error)]
 pub enum Unfit {
     /// Too short.
-    #[error("it has fewer than {SHORTEST} characters; add another word or two")]
+    #[error("the password has fewer than {SHORTEST} characters; add another word or two")]
     Short,
     /// Too long.
-    #[error("it has more than {LONGEST} characters; take a shorter one")]
+    #[error("the password has more than {LONGEST} characters; take a shorter one")]
     Long,
     /// Guessed within reach of an attacker; the estimator's reason.
-    #[error("it is too easy to guess; {0}")]
+    #[error("the password is too easy to guess; {0}")]
     Guessable(String),
     /// It stands in a list of leaked passwords.
-    #[error("it stands in a list of leaked passwords, which attackers try first; take another")]
+    #[error(
+        "the password stands in a list of leaked passwords, which attackers try first; take another"
+    )]
     Leaked,
     /// The operator's list could not be read.
     #[error("the list of leaked passwords cannot be read")]
@@ -52,25 +54,35 @@ impl App {
         upn: &Upn,
         display_name: &str,
     ) -> Result<String, Error> {
+        self.require_fit_password(password.clone(), upn, display_name)
+            .await?;
+        self.hash_password(password).await
+    }
+
+    /// Judges a new password of the person of that name.
+    pub(super) async fn require_fit_password(
+        &self,
+        password: Secret<String>,
+        upn: &Upn,
+        display_name: &str,
+    ) -> Result<(), Error> {
         let about = [
             upn.as_str().to_owned(),
             display_name.to_owned(),
             self.settings.service_name.clone(),
         ];
         let list = self.settings.breached_passwords_file.clone();
-        let password = self
-            .hashing(move || {
-                let about: Vec<&str> = about.iter().map(String::as_str).collect();
-                require_fit(&password, &about, list.as_deref()).map(|()| password)
-            })
-            .await?
-            .map_err(|unfit| match unfit {
-                Unfit::List(error) => {
-                    Error::internal(format!("policy.breached_passwords_file: {error}"))
-                }
-                unfit => Error::invalid(unfit),
-            })?;
-        self.hash_password(password).await
+        self.hashing(move || {
+            let about: Vec<&str> = about.iter().map(String::as_str).collect();
+            require_fit(&password, &about, list.as_deref())
+        })
+        .await?
+        .map_err(|unfit| match unfit {
+            Unfit::List(error) => {
+                Error::internal(format!("policy.breached_passwords_file: {error}"))
+            }
+            unfit => Error::invalid(unfit),
+        })
     }
 }
 

@@ -4,10 +4,7 @@
 //! that person; so each of these ends the person's sessions and attempts, is an event
 //! that names the operator, and is shown to the person at the next sign-in.
 
-use super::{
-    App, Error, groups::join, guess::in_a_row, new_password::require_fit,
-    security_keys::revoke_keys_of,
-};
+use super::{App, Error, groups::join, guess::in_a_row, security_keys::revoke_keys_of};
 use crate::{
     audit::{Actor, Event},
     base::{
@@ -105,8 +102,8 @@ impl App {
     /// The error is the one that `add_user` would give.
     pub async fn require_addable(&self, new: &NewUser) -> Result<(), Error> {
         if let Some(password) = &new.password {
-            let about = [new.upn.as_str(), &new.display_name];
-            require_fit(password, &about, None).map_err(Error::invalid)?;
+            self.require_fit_password(password.clone(), &new.upn, &new.display_name)
+                .await?;
         }
         display_name(&new.display_name)?;
         let mut tx = self.store.read().await?;

@@ -59,7 +59,7 @@ fn nothing_of_a_bad_file_is_added_and_every_bad_row_is_named() {
                 .contains("nobody was added because 12 rows are bad")
         );
         for reason in [
-            "line 3: a password has at least 8",
+            "line 3: the password has fewer than 12 characters",
             "line 4: a display name",
             "line 5: a display name",
             "line 6: a display name",
