@@ -39,6 +39,8 @@ pub async fn run(
     path: Option<&Path>,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
+    // From the first moment: a signal that finds nobody listening ends the process.
+    let asked = start::ReloadSignal::new();
     let config = open::config(path)?;
     log();
     let tls = match &config.tls {
@@ -89,7 +91,7 @@ pub async fn run(
     };
     let people = web::serve::serve(listener, tls, router, start::stop_signal());
     // Not aborted: counts that are being written are not in memory any more.
-    let upkeep = upkeep(&app, metadata, start::stop_signal());
+    let upkeep = upkeep(&app, metadata, asked, start::stop_signal());
     tokio::join!(people, ops, upkeep);
     write_counts(&app).await;
     Ok(())
@@ -98,9 +100,13 @@ pub async fn run(
 /// Every five minutes: forgets what ended. Any node may; all may at once. Every five
 /// seconds: writes what was refused meanwhile. Every minute, and when asked by SIGHUP:
 /// reads the metadata file again if it has changed.
-async fn upkeep(app: &App, mut metadata: Option<MetadataFile>, stop: impl Future<Output = ()>) {
+async fn upkeep(
+    app: &App,
+    mut metadata: Option<MetadataFile>,
+    mut asked: start::ReloadSignal,
+    stop: impl Future<Output = ()>,
+) {
     let mut stop = pin!(stop);
-    let mut asked = start::ReloadSignal::new();
     let mut look = tokio::time::interval(Duration::from_mins(1));
     let mut forget = tokio::time::interval(Duration::from_mins(5));
     let mut count = tokio::time::interval(Duration::from_secs(5));
