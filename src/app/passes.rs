@@ -19,6 +19,13 @@ use crate::{
     keys::sealing::{Sealing, TagLabel},
 };
 
+/// The least and the greatest life of a pass (Entra's, facts §7).
+const SHORTEST: Duration = Duration::from_mins(10);
+const LONGEST: Duration = Duration::from_hours(30 * 24);
+
+/// How long ago "now" may have been, in a script that computed it.
+const LATE: Duration = Duration::from_mins(1);
+
 /// What a pass should be (Entra's ranges, facts §7).
 #[derive(Clone, Copy, Debug)]
 pub struct PassOptions {
@@ -64,8 +71,7 @@ impl App {
         operator: &str,
     ) -> Result<IssuedPass, Error> {
         let now = self.now();
-        let minutes = options.lifetime.as_secs() / 60;
-        if !(10..=43_200).contains(&minutes) {
+        if !(SHORTEST..=LONGEST).contains(&options.lifetime) {
             return Err(Error::invalid(
                 "a pass lives between 10 minutes and 30 days",
             ));
@@ -80,6 +86,11 @@ impl App {
             )
         });
         let starts_at = options.starts_at.unwrap_or(now);
+        if now.since(starts_at) > LATE {
+            return Err(Error::invalid(
+                "a pass begins now or later; name a later instant, or none",
+            ));
+        }
         let expires_at = starts_at.plus(options.lifetime);
         let mut tx = self.store.begin().await?;
         let user = find(&mut tx, upn).await?;
@@ -123,6 +134,24 @@ impl App {
             starts_at,
             expires_at,
         })
+    }
+
+    /// Takes back the pass that is out, and closes an enrolment that is open.
+    pub async fn revoke_pass(&self, upn: &Upn, operator: &str) -> Result<(), Error> {
+        let now = self.now();
+        let mut tx = self.store.begin().await?;
+        let user = find(&mut tx, upn).await?;
+        let Some(pass) = tx.live_pass_of(&user.id, now).await? else {
+            return Err(Error::not_found(format!(
+                "{upn} has no pass that could be used; if somebody used it, say `claimbridge user reset {upn}`"
+            )));
+        };
+        tx.revoke_passes(&user.id, now).await?;
+        tx.restart_attempts_of(&user.id).await?;
+        let event = Event::PassRevoked { pass: pass.id };
+        tx.append(Actor::Operator(operator.to_owned()), Some(user.id), event);
+        tx.commit().await?;
+        Ok(())
     }
 }
 

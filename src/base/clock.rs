@@ -79,6 +79,19 @@ impl Timestamp {
             .and_then(|at| at.format(format).ok())
             .unwrap_or_default()
     }
+
+    /// `Friday, 20 November 2026, 10:00 UTC`, for what people read on paper; seconds are cut
+    /// off. Empty outside the years 1..=9999.
+    #[must_use]
+    pub fn to_words(self) -> String {
+        let format = format_description!(
+            "[weekday], [day padding:none] [month repr:long] [year], [hour]:[minute] UTC"
+        );
+        OffsetDateTime::from_unix_timestamp(self.as_secs())
+            .ok()
+            .and_then(|at| at.format(format).ok())
+            .unwrap_or_default()
+    }
 }
 
 impl fmt::Display for Timestamp {
@@ -165,6 +178,13 @@ mod tests {
             Timestamp::from_millis(i64::MAX).to_rfc3339(),
             "9999-12-31T23:59:59.999Z"
         );
+    }
+
+    #[test]
+    fn an_instant_in_words() {
+        let at = Timestamp::parse_rfc3339("2026-11-02T09:05:59Z").unwrap();
+        assert_eq!(at.to_words(), "Monday, 2 November 2026, 09:05 UTC");
+        assert_eq!(Timestamp::from_millis(i64::MAX).to_words(), "");
     }
 
     #[test]

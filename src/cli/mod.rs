@@ -23,13 +23,16 @@ mod oath_list;
 mod oath_source;
 mod open;
 mod operator;
+mod private_file;
 mod relying_party;
 mod serve;
+mod slip;
 mod start;
 mod user;
 mod user_group;
 mod user_import;
 mod user_list;
+mod user_pass;
 
 use std::{
     io::{self, Write},

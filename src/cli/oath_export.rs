@@ -2,15 +2,11 @@
 //!
 //! Always true: a file that it writes can be read by its owner only and replaces none.
 
-use std::{
-    fs::{File, OpenOptions},
-    io::{self, Write},
-    path::{Path, PathBuf},
-};
+use std::{io::Write, path::PathBuf};
 
 use clap::Args;
 
-use super::Failure;
+use super::{Failure, private_file};
 use crate::{
     app::{self, App, oath_tokens::export::EntraRow},
     base::text::{Upn, harmless_cell},
@@ -31,7 +27,7 @@ pub async fn run(
     operator: &str,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
-    let mut file = args.out.as_deref().map(create).transpose()?;
+    let mut file = args.out.as_deref().map(private_file::create).transpose()?;
     let to: &mut dyn Write = match &mut file {
         Some(file) => file,
         None => out,
@@ -106,20 +102,4 @@ impl From<Stopped> for Failure {
     fn from(Stopped(failure): Stopped) -> Self {
         failure
     }
-}
-
-fn create(path: &Path) -> Result<File, Failure> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
-    }
-    options.open(path).map_err(|error: io::Error| {
-        Failure::usage(format!(
-            "{} cannot be made ({error}); name a file that does not exist yet",
-            path.display()
-        ))
-    })
 }

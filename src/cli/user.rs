@@ -7,22 +7,19 @@
 use std::{
     io::{BufRead as _, IsTerminal as _, Write},
     path::Path,
-    time::Duration,
 };
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::{Failure, open, operator, user_group, user_import, user_list};
+use super::{Failure, open, operator, user_group, user_import, user_list, user_pass};
 use crate::{
     app::{
         App,
-        passes::PassOptions,
         users::{NewUser, PasswordState, Replace, UserView},
     },
     base::{clock::Timestamp, secret::Secret, text::Upn},
-    config::{Config, parse_duration},
-    directory::{GroupName, ImmutableId, PassReuse},
+    directory::{GroupName, ImmutableId},
 };
 
 /// People: add, show, list, import, passes, passwords.
@@ -43,7 +40,7 @@ pub enum UserCommand {
     Unlock(NameArgs),
     SetImmutableId(ImmutableIdArgs),
     SetPassword(PasswordArgs),
-    Pass(PassArgs),
+    Pass(user_pass::PassArgs),
     Sessions(SessionsArgs),
     /// Put a person into a group of [[policy.group]], take out of one, or list.
     #[command(subcommand)]
@@ -113,25 +110,6 @@ pub struct PasswordArgs {
     password_stdin: bool,
 }
 
-/// Issue a temporary access pass. It opens enrolment, is shown once, and ends an earlier one.
-#[derive(Args, Debug)]
-pub struct PassArgs {
-    /// The user principal name.
-    upn: Upn,
-    /// How long it is good, such as 1h or 3d (10 minutes to 30 days).
-    #[arg(long, value_name = "TIME", value_parser = lifetime)]
-    lifetime: Option<Duration>,
-    /// From when, such as 2026-11-20T10:00:00Z.
-    #[arg(long, value_name = "TIME", value_parser = instant)]
-    starts_at: Option<Timestamp>,
-    /// It may be used until it ends, not only once.
-    #[arg(long)]
-    reusable: bool,
-    /// Print {"pass", "starts_at", "expires_at"}.
-    #[arg(long)]
-    json: bool,
-}
-
 /// Show a person's browser sessions, or end them.
 #[derive(Args, Debug)]
 pub struct SessionsArgs {
@@ -162,7 +140,8 @@ pub async fn run(
         }
         UserCommand::List(args) => user_list::list(&args, &app, out).await,
         UserCommand::Import(args) => {
-            user_import::run(&args, &app, pass_options(&config), &operator, out).await
+            let usual = user_pass::usual(&config);
+            user_import::run(&args, &app, usual, &operator, out).await
         }
         UserCommand::Export => user_list::export(&app, out).await,
         UserCommand::Disable(args) => {
@@ -195,7 +174,7 @@ pub async fn run(
                 &format!("The password of {} is set; sessions ended.", args.upn),
             )
         }
-        UserCommand::Pass(args) => pass(&args, &app, &config, &operator, out).await,
+        UserCommand::Pass(args) => user_pass::run(&args, &app, &config, &operator, out).await,
         UserCommand::Sessions(args) => sessions(&args, &app, &operator, out).await,
         UserCommand::Group(command) => user_group::run(command, &app, &operator, out).await,
         UserCommand::Reset(args) => {
@@ -263,53 +242,6 @@ async fn add(args: AddArgs, app: &App, operator: &str, out: &mut dyn Write) -> R
         &format!(
             "Added {} with the ImmutableID {immutable_id}.{unruled}",
             user.upn
-        ),
-    )
-}
-
-/// What `user pass` and `import --passes` give unless asked otherwise.
-fn pass_options(config: &Config) -> PassOptions {
-    PassOptions {
-        lifetime: config.policy.pass_lifetime,
-        length: config.policy.pass_length as usize,
-        ..PassOptions::default()
-    }
-}
-
-async fn pass(
-    args: &PassArgs,
-    app: &App,
-    config: &Config,
-    operator: &str,
-    out: &mut dyn Write,
-) -> Result<(), Failure> {
-    let usual = pass_options(config);
-    let options = PassOptions {
-        lifetime: args.lifetime.unwrap_or(usual.lifetime),
-        starts_at: args.starts_at,
-        reuse: if args.reusable {
-            PassReuse::UntilExpiry
-        } else {
-            PassReuse::Once
-        },
-        ..usual
-    };
-    let pass = app.issue_pass(&args.upn, options, operator).await?;
-    if args.json {
-        let value = json!({
-            "pass": pass.value.expose(),
-            "starts_at": pass.starts_at.to_rfc3339(),
-            "expires_at": pass.expires_at.to_rfc3339(),
-        });
-        return said(out, &value.to_string());
-    }
-    said(
-        out,
-        &format!(
-            "{}\nGood until {}. It is not shown again. Hand it over in person or by a way that only {} reads.",
-            pass.value.expose(),
-            pass.expires_at,
-            args.upn
         ),
     )
 }
@@ -387,13 +319,4 @@ fn read_password(from_stdin: bool) -> Result<Secret<String>, Failure> {
     } else {
         Err(Failure::usage("the two are not the same; try again"))
     }
-}
-
-fn lifetime(text: &str) -> Result<Duration, String> {
-    parse_duration(text).ok_or_else(|| "write a length of time such as 90m, 8h or 3d".to_owned())
-}
-
-fn instant(text: &str) -> Result<Timestamp, String> {
-    Timestamp::parse_rfc3339(text)
-        .ok_or_else(|| "write an instant such as 2026-11-20T10:00:00Z".to_owned())
 }

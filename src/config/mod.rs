@@ -389,7 +389,7 @@ fn read_policy(reader: &mut Reader) -> Policy {
             10..=100_000,
         ),
         pass_lifetime: reader.duration("policy.pass_lifetime", HOUR, 10 * MINUTE..=30 * DAY),
-        pass_length: reader.number("policy.pass_length", 16, 12..=48),
+        pass_length: reader.number("policy.pass_length", 16, 8..=48),
         breached_passwords_file: methods::read_present(reader, "policy.breached_passwords_file"),
         trusted_proxies: reader.list("policy.trusted_proxies"),
         desk,

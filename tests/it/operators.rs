@@ -179,6 +179,39 @@ async fn resetting_a_person_takes_everything_away_and_names_the_operator() {
 }
 
 #[tokio::test]
+async fn who_issues_a_pass_or_takes_it_back_stands_in_the_event() {
+    let world = World::new().await;
+    let user = world.add_user("agent1@contoso.com").await;
+    let upn = user.upn.clone();
+    let options = PassOptions::default();
+    world
+        .app()
+        .issue_pass(&upn, options, "os:maria")
+        .await
+        .unwrap();
+    world.app().revoke_pass(&upn, "os:otto").await.unwrap();
+    // There is nothing to take back any more.
+    assert!(world.app().revoke_pass(&upn, "os:otto").await.is_err());
+    let mut tx = world.app().store().read().await.unwrap();
+    let events = tx.events_of(&user.id, 100).await.unwrap();
+    let by = |kind: &str| {
+        let of_kind = events.iter().filter(|event| event.kind() == kind);
+        of_kind
+            .map(|event| serde_json::to_value(event).unwrap().to_string())
+            .collect::<Vec<_>>()
+    };
+    let (issued, revoked) = (by("pass-issued"), by("pass-revoked"));
+    assert!(
+        issued.len() == 1 && issued[0].contains("os:maria"),
+        "{issued:?}"
+    );
+    assert!(
+        revoked.len() == 1 && revoked[0].contains("os:otto"),
+        "{revoked:?}"
+    );
+}
+
+#[tokio::test]
 async fn no_secret_stands_in_the_database_or_in_events() {
     let world = World::new().await;
     let person = world.ready("agent1@contoso.com").await;

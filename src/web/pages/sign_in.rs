@@ -73,7 +73,7 @@ pub struct PasswordPage<'a> {
     pub passkey: Option<String>,
     /// What the last such answer led to.
     pub passkey_state: KeyState,
-    /// Where a person goes who has a pass and no password yet.
+    /// Where a person goes who has a pass or a recovery code.
     pub pass_instead: String,
     /// What happened to the last try.
     pub state: PasswordState,

@@ -9,6 +9,8 @@ mod oath;
 mod policy;
 /// The lines that are promised word for word, and each command once.
 mod promised;
+/// Temporary access passes and the slip to print.
+mod slip;
 
 use std::{
     io::Write as _,

@@ -185,6 +185,70 @@ async fn attack_5_an_opened_enrolment_ends_after_ten_minutes() {
 }
 
 #[tokio::test]
+async fn attack_5_a_pass_that_is_taken_back_closes_what_it_opened() {
+    let world = World::new().await;
+    world.add_user("agent1@contoso.com").await;
+    let upn = "agent1@contoso.com".parse().unwrap();
+    let options = PassOptions {
+        reuse: PassReuse::UntilExpiry,
+        ..PassOptions::default()
+    };
+    let issued = world.app().issue_pass(&upn, options, "tester").await;
+    let pass = issued.unwrap().value.expose().clone();
+    let mut browser = world.browser();
+    browser.start(&entra::request(world.now())).await;
+    browser
+        .submit_password("agent1@contoso.com", PASSWORD)
+        .await;
+    let secret = browser.submit_pass(&pass).await.totp_secret();
+    world.app().revoke_pass(&upn, "tester").await.unwrap();
+    let parameters = claimbridge::directory::TotpParameters::default();
+    let code = claimbridge::factor::totp::code_at(&secret, parameters, world.now()).unwrap();
+    browser.confirm(&code).await;
+    let view = world.app().view_user(&upn).await.unwrap();
+    assert_eq!(view.counting(), 0, "{:?}", view.methods);
+    // Nor does it open another.
+    let mut browser = world.browser();
+    browser.start(&entra::request(world.now())).await;
+    browser
+        .submit_password("agent1@contoso.com", PASSWORD)
+        .await;
+    let page = browser.submit_pass(&pass).await;
+    assert!(page.asks_for_pass(), "{}", page.text());
+}
+
+/// What the printed slip says leads there for everyone: with a method or without.
+#[tokio::test]
+async fn the_way_on_the_slip_leads_to_enrolment_and_to_the_account() {
+    let world = World::new().await;
+    world.add_user("new@contoso.com").await;
+    world.ready("old@contoso.com").await;
+    for upn in ["new@contoso.com", "old@contoso.com"] {
+        let pass = world.issue_pass(upn).await;
+        let mut browser = world.browser();
+        let page = browser.get("/account").await;
+        let words = "I have a temporary access pass or a recovery code";
+        let link = page.body.split(words).next().unwrap();
+        let link = link.rsplit("href=\"").next().unwrap();
+        let link = link.split('"').next().unwrap().to_owned();
+        browser.get(&link).await;
+        browser.submit(&[("username", upn), ("pass", &pass)]).await;
+        let page = browser.choose_totp().await;
+        assert!(page.body.contains("otpauth"), "{upn}: {}", page.text());
+        let parameters = claimbridge::directory::TotpParameters::default();
+        let secret = page.totp_secret();
+        let code = |at| claimbridge::factor::totp::code_at(&secret, parameters, at).unwrap();
+        browser.confirm(&code(world.now())).await;
+        browser.reload_attempt().await;
+        browser.submit_password(upn, PASSWORD).await;
+        world.advance(30);
+        browser.submit_code(&code(world.now())).await;
+        let page = browser.submit(&[]).await;
+        assert_eq!(browser.at, "/account", "{upn}: {}", page.text());
+    }
+}
+
+#[tokio::test]
 async fn attack_36_an_enrolment_page_belongs_to_its_browser() {
     let world = World::new().await;
     world.add_user("agent1@contoso.com").await;
