@@ -18,7 +18,7 @@ use crate::{
 /// The page.
 #[derive(askama::Template)]
 #[template(path = "print/slip.html")]
-pub struct Slip<'a> {
+struct Slip<'a> {
     brand: &'a str,
     name: &'a str,
     upn: &'a str,
@@ -40,45 +40,43 @@ enum Password {
     ToChoose,
 }
 
-impl<'a> Slip<'a> {
-    /// The page for a pass of this person, as HTML.
-    pub fn new(
-        app: &'a App,
-        view: &'a UserView,
-        pass: &'a IssuedPass,
-        reuse: PassReuse,
-    ) -> Result<String, Failure> {
-        let settings = app.settings();
-        let kinds = [MethodKind::SecurityKey, MethodKind::Totp];
-        let offered = kinds
-            .into_iter()
-            .filter(|kind| view.policy.allows(*kind))
-            .filter(|kind| *kind != MethodKind::SecurityKey || app.takes_keys())
-            .filter_map(in_words)
-            .collect();
-        let slip = Self {
-            brand: &settings.service_name,
-            name: &view.user.display_name,
-            upn: view.user.upn.as_str(),
-            groups: in_groups(pass.value.expose()),
-            address: format!("{}/account", settings.public_url),
-            starts: pass.starts_at.to_words(),
-            ends: pass.expires_at.to_words(),
-            reuse,
-            password: match view.password {
-                PasswordState::Set => Password::Present,
-                PasswordState::None | PasswordState::Dead => Password::ToChoose,
-            },
-            min_length: new_password::SHORTEST,
-            offered,
-            whom_to_ask: settings
-                .support_contact
-                .as_deref()
-                .unwrap_or("your administrator"),
-        };
-        slip.render()
-            .map_err(|error| Failure::service(format!("the page could not be made: {error}")))
-    }
+/// The page for a pass of this person, as HTML.
+pub fn render(
+    app: &App,
+    view: &UserView,
+    pass: &IssuedPass,
+    reuse: PassReuse,
+) -> Result<String, Failure> {
+    let settings = app.settings();
+    let kinds = [MethodKind::SecurityKey, MethodKind::Totp];
+    let offered = kinds
+        .into_iter()
+        .filter(|kind| view.policy.allows(*kind))
+        .filter(|kind| *kind != MethodKind::SecurityKey || app.takes_keys())
+        .filter_map(in_words)
+        .collect();
+    let slip = Slip {
+        brand: &settings.service_name,
+        name: &view.user.display_name,
+        upn: view.user.upn.as_str(),
+        groups: in_groups(pass.value.expose()),
+        address: format!("{}/account", settings.public_url),
+        starts: pass.starts_at.to_words(),
+        ends: pass.expires_at.to_words(),
+        reuse,
+        password: match view.password {
+            PasswordState::Set => Password::Present,
+            PasswordState::None | PasswordState::Dead => Password::ToChoose,
+        },
+        min_length: new_password::SHORTEST,
+        offered,
+        whom_to_ask: settings
+            .support_contact
+            .as_deref()
+            .unwrap_or("your administrator"),
+    };
+    slip.render()
+        .map_err(|error| Failure::service(format!("the page could not be made: {error}")))
 }
 
 /// As the page that offers them calls them.

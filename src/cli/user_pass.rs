@@ -13,7 +13,7 @@ use std::{
 use clap::Args;
 use serde_json::json;
 
-use super::{Failure, private_file, slip::Slip};
+use super::{Failure, private_file, slip};
 use crate::{
     app::{
         App,
@@ -92,6 +92,7 @@ pub async fn run(
 }
 
 /// Where the value is.
+#[derive(Clone, Copy)]
 enum Shown<'a> {
     Here,
     OnSlip(&'a Path),
@@ -158,7 +159,7 @@ async fn print(
     };
     let written = match app.view_user(&args.upn).await {
         Ok(view) => {
-            let page = Slip::new(app, &view, &pass, options.reuse);
+            let page = slip::render(app, &view, &pass, options.reuse);
             page.and_then(|page| {
                 file.write_all(page.as_bytes())
                     .and_then(|()| file.sync_all())

@@ -294,10 +294,17 @@ pub(super) fn object_to_a_messy_desk(reader: &mut Reader, policy: &Policy, brand
     }
 }
 
-/// A mail address or a telephone number in a sentence; an extension has up to five digits.
+/// A way to write or call that a clean desk does not have, in a sentence; an extension has up
+/// to five digits.
 fn personal_channel(text: &str) -> Option<&'static str> {
-    if text.contains('@') || text.to_lowercase().contains("mailto:") {
+    let lower = text.to_lowercase();
+    let words = || lower.split(|c: char| !c.is_alphanumeric());
+    if text.contains('@') || words().any(|word| ["mail", "email", "mailto"].contains(&word)) {
         return Some("a mail address");
+    }
+    let called = ["sms", "mobile", "whatsapp"];
+    if lower.contains("phone") || words().any(|word| called.contains(&word)) {
+        return Some("a telephone");
     }
     let mut digits = 0;
     for c in text.chars() {
@@ -331,6 +338,10 @@ mod tests {
             ("MAILTO:help", "a mail address"),
             ("call +43 (1) 234-567", "a telephone number"),
             ("0800 123 456", "a telephone number"),
+            ("by e-mail", "a mail address"),
+            ("the desk, phone 1234", "a telephone"),
+            ("Telephone 1234", "a telephone"),
+            ("SMS to 1234", "a telephone"),
         ] {
             assert_eq!(personal_channel(text), Some(what), "{text}");
         }

@@ -29,7 +29,10 @@ pub fn send(web: &Web, answer: Answer) -> Response {
     ];
     for (cookie, token) in cookies {
         if let Some(token) = token {
-            headers.append(header::SET_COOKIE, cookie.set(&token, web.site.scheme));
+            headers.append(
+                header::SET_COOKIE,
+                cookie.set(&token, web.site.scheme, web.app.settings().desk),
+            );
         }
     }
     response

@@ -10,7 +10,10 @@ use std::time::Duration;
 use axum::http::{HeaderMap, HeaderValue, header};
 
 use super::site::Scheme;
-use crate::base::{browser::CookieToken, ids::AttemptId};
+use crate::{
+    base::{browser::CookieToken, ids::AttemptId},
+    session::Desk,
+};
 
 /// Which cookie.
 #[derive(Clone, Copy, Debug)]
@@ -63,8 +66,11 @@ impl Cookie<'_> {
     }
 
     /// How long the browser keeps it; `None`: until it is closed.
-    fn kept(self) -> Option<Duration> {
+    fn kept(self, desk: Desk) -> Option<Duration> {
         match self {
+            // Who closes the browser of a shared PC leaves nothing to the next person, who
+            // might ask for the last answer once more.
+            Self::Attempt(_) if desk == Desk::Clean => None,
             // Longer than any attempt lives, so that a late click is answered with
             // "this took too long" and not with "another browser".
             Self::Attempt(_) => Some(Duration::from_hours(1)),
@@ -94,8 +100,8 @@ impl Cookie<'_> {
 
     /// Sets it.
     #[must_use]
-    pub fn set(self, token: &CookieToken, scheme: Scheme) -> HeaderValue {
-        self.write(token.expose(), self.kept(), scheme)
+    pub fn set(self, token: &CookieToken, scheme: Scheme, desk: Desk) -> HeaderValue {
+        self.write(token.expose(), self.kept(desk), scheme)
     }
 
     /// Takes it away.
@@ -129,7 +135,7 @@ mod tests {
     #[test]
     fn on_https_a_cookie_is_of_this_host_and_of_tls_only() {
         let token = CookieToken::random(&mut SystemRandom);
-        let set = Cookie::Session.set(&token, Scheme::Https);
+        let set = Cookie::Session.set(&token, Scheme::Https, Desk::Ordinary);
         assert_eq!(
             line(&set),
             format!(
@@ -138,15 +144,26 @@ mod tests {
             )
         );
         let id = AttemptId::random(&mut SystemRandom);
-        let set = Cookie::Attempt(&id).set(&token, Scheme::Https);
+        let set = Cookie::Attempt(&id).set(&token, Scheme::Https, Desk::Ordinary);
         assert!(line(&set).starts_with(&format!("__Host-claimbridge-{id}=")));
         assert!(line(&set).ends_with("; Secure; Max-Age=3600"));
     }
 
     #[test]
+    fn at_a_clean_desk_what_proves_anything_ends_with_the_browser() {
+        let token = CookieToken::random(&mut SystemRandom);
+        let id = AttemptId::random(&mut SystemRandom);
+        for cookie in [Cookie::Session, Cookie::Attempt(&id)] {
+            let set = cookie.set(&token, Scheme::Https, Desk::Clean);
+            assert!(!line(&set).contains("Max-Age"), "{set:?}");
+            assert!(!line(&set).contains("Expires"), "{set:?}");
+        }
+    }
+
+    #[test]
     fn on_loopback_http_it_has_neither_prefix_nor_secure() {
         let token = CookieToken::random(&mut SystemRandom);
-        let set = Cookie::KnownBrowser.set(&token, Scheme::Http);
+        let set = Cookie::KnownBrowser.set(&token, Scheme::Http, Desk::Ordinary);
         assert_eq!(
             line(&set),
             format!(

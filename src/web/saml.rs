@@ -98,7 +98,8 @@ async fn begin(
 pub(super) fn to_attempt(web: &Web, begun: &Begun) -> Response {
     let mut response = Redirect::to(&attempt_path(&begun.attempt)).into_response();
     if let Some(binding) = &begun.binding {
-        let cookie = Cookie::Attempt(&begun.attempt).set(binding, web.site.scheme);
+        let cookie =
+            Cookie::Attempt(&begun.attempt).set(binding, web.site.scheme, web.app.settings().desk);
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     response

@@ -33,7 +33,7 @@ async fn a_pass_opens_enrolment_and_the_confirming_code_proves_nothing() {
                 window.sees("Add a code generator").await?;
                 window.picture("enrolment-2-secret").await?;
                 let text = window.text().await?;
-                assert!(text.contains("no phone is needed"), "{text}");
+                assert!(text.contains("is all that is needed"), "{text}");
                 let secret = window.texts(".secret").await?.remove(0);
                 let mut codes = Codes::new(&secret);
                 window.types("one-time-code", &codes.wrong()).await?;

@@ -120,6 +120,41 @@ async fn every_cookie_is_of_this_host_and_out_of_reach_of_scripts() {
     }
 }
 
+/// Who closes the browser of a shared PC leaves nothing that proves anything: no cookie of a
+/// sign-in or a session says how long it is kept.
+#[tokio::test]
+async fn at_a_clean_desk_sign_in_and_session_end_with_the_browser() {
+    let mut world = World::new().await;
+    world.settings.desk = claimbridge::session::Desk::Clean;
+    world.start_node().await;
+    let node = world.nodes.len() - 1;
+    let person = world.ready("agent1@contoso.com").await;
+    let mut browser = world.browser_on(node);
+    let request = entra::request(world.now());
+    let body = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("SAMLRequest", &request.base64())
+        .finish();
+    let begun = browser.request("POST", "/saml2/sso", Some(body)).await;
+    browser.get(&begun.redirect().unwrap()).await;
+    browser
+        .submit_password(person.upn(), crate::support::PASSWORD)
+        .await;
+    let answered = browser.submit_code(&person.code(world.now())).await;
+    answered.expect_answer();
+    let cookies: Vec<&str> = [&begun, &answered]
+        .into_iter()
+        .flat_map(|page| page.headers.get_all(header::SET_COOKIE))
+        .map(|line| line.to_str().unwrap())
+        // It only says that the browser is no stranger.
+        .filter(|line| !line.starts_with("__Host-claimbridge-known="))
+        .collect();
+    assert_eq!(cookies.len(), 2, "{cookies:?}");
+    for cookie in cookies {
+        assert!(!cookie.contains("Max-Age"), "{cookie}");
+        assert!(!cookie.contains("Expires"), "{cookie}");
+    }
+}
+
 #[tokio::test]
 async fn only_the_page_that_leaves_may_send_its_form_elsewhere() {
     let world = World::new().await;

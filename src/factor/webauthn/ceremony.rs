@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use webauthn_rs_core::proto::{
     AllowCredentials, AttestationConveyancePreference, AuthenticationState, AuthenticatorTransport,
     COSEAlgorithm, CredProtect, CredentialProtectionPolicy, PublicKeyCredentialDescriptor,
-    RegistrationState, RequestRegistrationExtensions, ResidentKeyRequirement,
-    UserVerificationPolicy,
+    PublicKeyCredentialHints, RegistrationState, RequestRegistrationExtensions,
+    ResidentKeyRequirement, UserVerificationPolicy,
 };
 
 use super::{
@@ -243,6 +243,7 @@ impl Asking<'_> {
             transports: told(key),
         });
         options.public_key.exclude_credentials = Some(excluded.collect());
+        options.public_key.hints = self.hints();
         self.asked(
             Purpose::Register,
             Some(&user.id),
@@ -285,6 +286,7 @@ impl Asking<'_> {
             transports: told(key),
         });
         options.public_key.allow_credentials = allowed.collect();
+        options.public_key.hints = self.hints();
         self.asked(
             purpose,
             user,
@@ -292,6 +294,13 @@ impl Asking<'_> {
             &options,
             random,
         )
+    }
+
+    /// Where keys that are copied between devices are refused, browsers need not offer to
+    /// fetch one from a phone (WebAuthn Level 3 §5.8.7). It decides nothing: the policy does.
+    fn hints(&self) -> Option<Vec<PublicKeyCredentialHints>> {
+        use PublicKeyCredentialHints::{ClientDevice, SecurityKey};
+        (!self.demand.takes_synced).then(|| vec![SecurityKey, ClientDevice])
     }
 
     fn policy(&self) -> UserVerificationPolicy {

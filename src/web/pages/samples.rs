@@ -26,6 +26,7 @@ use super::{
 use crate::{
     app::{enrol::MethodKind, security_keys::KeyProblem},
     base::clock::Timestamp,
+    session::Desk,
 };
 
 const ACTION: &str = "/sign-in/att_aaaaaaaaaaaaaaaaaaaaaaaaaa";
@@ -70,7 +71,7 @@ fn key_states(words: &Words) -> Vec<(&'static str, KeyState)> {
     ]
 }
 
-fn samples(frame: &Frame, words: &Words) -> Vec<(String, String)> {
+fn samples(frame: &Frame, words: &Words, desk: Desk) -> Vec<(String, String)> {
     let mut pages: Vec<(String, String)> = Vec::new();
     let mut add = |name: &str, page: &dyn askama::DynTemplate| {
         pages.push((name.to_owned(), page.dyn_render().unwrap()));
@@ -206,7 +207,10 @@ fn samples(frame: &Frame, words: &Words) -> Vec<(String, String)> {
     }
 
     let otpauth = "otpauth://totp/Contoso%20sign-in:agent1%40contoso.com?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Contoso%20sign-in&algorithm=SHA1&digits=6&period=30";
-    let picture = || Some(Qr::draw(otpauth).unwrap());
+    let picture = || match desk {
+        Desk::Ordinary => Some(Qr::draw(otpauth).unwrap()),
+        Desk::Clean => None,
+    };
     for (name, state, qr) in [
         ("fresh", ConfirmState::Fresh, picture()),
         ("wrong", ConfirmState::Wrong, picture()),
@@ -582,16 +586,85 @@ fn read(name: &str, html: &str) -> (BTreeSet<String>, Vec<String>) {
 #[test]
 fn every_page_in_every_state_is_well_made() {
     let frame = Frame::new("Contoso sign-in", Some("help@contoso.com"));
-    for (name, html) in samples(&frame, &PLAIN) {
+    for (name, html) in samples(&frame, &PLAIN, Desk::Ordinary) {
         read(&name, &html);
         assert!(!html.to_lowercase().contains("phone number"), "{name}");
     }
 }
 
+/// What a page says, also to a screen reader; addresses and form values left out.
+fn words_of(name: &str, html: &str) -> Vec<String> {
+    let xml = html.strip_prefix("<!doctype html>").expect(name);
+    let page = roxmltree::Document::parse(xml).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let said = page.descendants().flat_map(|node| {
+        let spoken = [
+            "alt",
+            "aria-label",
+            "title",
+            "placeholder",
+            "content",
+            "class",
+        ];
+        let attributes = node
+            .attributes()
+            .filter(move |a| spoken.contains(&a.name()));
+        let texts = attributes.map(|attribute| attribute.value());
+        texts
+            .chain(node.is_text().then(|| node.text().unwrap_or_default()))
+            .collect::<Vec<_>>()
+    });
+    said.flat_map(|text| text.split(|c: char| !c.is_alphanumeric() && c != '-'))
+        .map(str::to_lowercase)
+        .filter(|word| !word.is_empty())
+        .collect()
+}
+
+/// The words that a clean desk has no use for.
+fn is_messy(word: &str) -> bool {
+    const WORDS: [&str; 10] = [
+        "sms",
+        "qr",
+        "mail",
+        "e-mail",
+        "email",
+        "mobile",
+        "camera",
+        "scan",
+        "photograph",
+        "remember",
+    ];
+    word.contains("phone") || WORDS.contains(&word)
+}
+
+#[test]
+fn at_a_clean_desk_no_page_speaks_of_phones_messages_or_pictures_to_scan() {
+    let frame = Frame::new("Contoso sign-in", Some("the service desk, extension 1234"));
+    for (name, html) in samples(&frame, &PLAIN, Desk::Clean) {
+        let words = words_of(&name, &html);
+        assert!(words.len() > 5, "{name}");
+        let messy: Vec<&String> = words.iter().filter(|word| is_messy(word)).collect();
+        assert!(messy.is_empty(), "{name}: {messy:?}");
+        let text = words.join(" ");
+        for never in ["stay signed in", "keep me signed in", "text message"] {
+            assert!(!text.contains(never), "{name}: {never}");
+        }
+        assert!(
+            !html.contains("mailto:") && !html.contains("tel:"),
+            "{name}"
+        );
+        assert!(!html.contains("<svg"), "{name}: no picture of the secret");
+    }
+    // The check can fail: an ordinary desk has the picture.
+    let ordinary = samples(&frame, &PLAIN, Desk::Ordinary);
+    let messy =
+        |(name, html): &(String, String)| words_of(name, html).iter().any(|word| is_messy(word));
+    assert!(ordinary.iter().any(messy));
+}
+
 #[test]
 fn what_people_and_strangers_write_stays_text() {
     let frame = Frame::new(HOSTILE.name, Some(HOSTILE.upn));
-    for (name, html) in samples(&frame, &HOSTILE) {
+    for (name, html) in samples(&frame, &HOSTILE, Desk::Ordinary) {
         read(&name, &html);
         assert!(!html.contains("<script src=//"), "{name}");
         assert!(!html.contains("<!--"), "{name}");
@@ -601,7 +674,7 @@ fn what_people_and_strangers_write_stays_text() {
 #[test]
 fn a_test_client_finds_inputs_by_their_autocomplete_token() {
     let frame = Frame::new("Contoso sign-in", None);
-    for (name, html) in samples(&frame, &PLAIN) {
+    for (name, html) in samples(&frame, &PLAIN, Desk::Ordinary) {
         let (_, fields) = read(&name, &html);
         let expected: &[&str] = if name.starts_with("sign_in-password") {
             &["username", "current-password"]
@@ -660,7 +733,7 @@ fn write_the_samples_to_look_at() {
         std::fs::write(folder.join("assets").join(file), content).unwrap();
     }
     let frame = Frame::new("Contoso sign-in", Some("help@contoso.com"));
-    for (name, html) in samples(&frame, &PLAIN) {
+    for (name, html) in samples(&frame, &PLAIN, Desk::Ordinary) {
         let html = html.replace("\"/assets/", "\"assets/");
         std::fs::write(folder.join(format!("{name}.html")), html).unwrap();
     }

@@ -153,14 +153,42 @@ fn check_and_serve_read_the_metadata_file() {
 #[test]
 fn check_names_what_is_messy_on_a_clean_desk() {
     let cli = Cli::new();
-    configure(&cli, "[policy]\nclean_desk = true\nsession_idle = \"1h\"\n");
-    let said = cli.refused(1, &["check"]);
-    assert_eq!(
-        said.matches("this contradicts policy.clean_desk").count(),
-        2
+    let text = std::fs::read_to_string(cli.path("claimbridge.toml")).unwrap();
+    let text = text.replace(
+        "# support_contact = \"the service desk, extension …\"",
+        "support_contact = \"help@contoso.com\"",
     );
-    assert!(said.contains("policy.session_idle"), "{said}");
-    assert!(said.contains("policy.webauthn.mds_file"), "{said}");
+    cli.write("claimbridge.toml", text);
+    configure(
+        &cli,
+        "[policy]\nclean_desk = true\nsession_idle = \"1h\"\nsession_lifetime = \"8h\"\n\
+         [policy.webauthn]\nattestation = \"recorded\"\nsynced_passkeys = \"allowed\"\n\
+         keys_without_model = \"allowed\"\n",
+    );
+    // One line each, with what to write instead.
+    let said = cli.refused(1, &["check"]);
+    let lines: Vec<&str> = said.lines().collect();
+    let wanted = [
+        ("policy.session_idle", "make it 5m or shorter"),
+        ("policy.session_lifetime", "make it 1h or shorter"),
+        ("policy.webauthn.attestation", "make it \"enforced\""),
+        ("policy.webauthn.mds_file", "name it"),
+        ("policy.webauthn.synced_passkeys", "make it \"refused\""),
+        ("policy.webauthn.keys_without_model", "make it \"refused\""),
+        ("branding.support_contact", "name a desk"),
+    ];
+    assert_eq!(lines.len(), wanted.len(), "{said}");
+    for (line, (key, remedy)) in lines.iter().zip(wanted) {
+        assert!(line.contains(key), "{key}: {line}");
+        assert!(
+            line.contains("this contradicts policy.clean_desk"),
+            "{line}"
+        );
+        assert!(line.contains(remedy), "{remedy}: {line}");
+    }
+    let json = cli.run(&["check", "--json"]).json();
+    assert_eq!(json["problems"].as_array().unwrap().len(), wanted.len());
+    assert_eq!(cli.run(&["serve"]).exit, 2, "it does not start like that");
 }
 
 /// `serve` in a process of its own, ended with the test; its log as it is written.

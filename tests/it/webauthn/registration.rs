@@ -632,3 +632,15 @@ fn every_refusal_has_a_code_of_its_own() {
         KeyRefused::ALL.iter().map(|one| one.code()).collect();
     assert_eq!(codes.len(), KeyRefused::ALL.len());
 }
+
+/// Where keys that are copied between devices are refused, a browser need not offer a phone.
+#[test]
+fn who_refuses_synced_keys_asks_for_those_at_the_desk() {
+    let mut kit = Kit::new();
+    let hints = |options: &str| parsed(options)["publicKey"]["hints"].clone();
+    assert!(hints(&kit.asks_registration().options).is_null());
+    kit.policy.synced = Permission::Refused;
+    let wanted = serde_json::json!(["security-key", "client-device"]);
+    assert_eq!(hints(&kit.asks_registration().options), wanted);
+    assert_eq!(hints(&kit.asks(Purpose::Passwordless, &[]).options), wanted);
+}
