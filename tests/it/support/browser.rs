@@ -307,7 +307,7 @@ impl Page {
         forms
     }
 
-    fn has_input(&self, token: &str) -> bool {
+    pub fn has_input(&self, token: &str) -> bool {
         self.forms()
             .iter()
             .any(|form| form.inputs.iter().any(|input| input.is(token)))
