@@ -15,7 +15,7 @@ use super::{
 use crate::{
     audit::{Actor, Event},
     base::{ids::CredentialId, random::random_bytes, secret::Secret, text::Upn},
-    directory::{Serial, TotpCredential, TotpParameters, oath_import::Defaults},
+    directory::{GroupName, Serial, TotpCredential, TotpParameters, oath_import::Defaults},
 };
 
 /// Who added the people.
@@ -33,12 +33,13 @@ pub struct DemoUser {
 }
 
 impl App {
-    /// Adds a person with a password and no method.
+    /// Adds a person with a password and no method, in these groups.
     pub async fn add_demo_user(
         &self,
         upn: Upn,
         display_name: &str,
         password: Secret<String>,
+        groups: Vec<GroupName>,
     ) -> Result<DemoUser, Error> {
         let user = self
             .add_user(
@@ -46,7 +47,7 @@ impl App {
                     upn,
                     display_name: display_name.to_owned(),
                     immutable_id: None,
-                    groups: Vec::new(),
+                    groups,
                     password: Some(password),
                 },
                 OPERATOR,

@@ -56,7 +56,7 @@ use crate::base::{
 };
 
 pub use federation::{Break, FederatedDomain, PracticeUser, PreferredProtocol};
-pub use totp::{DemoPerson, DesktopTotp};
+pub use totp::{Adds, Brings, DemoPerson, DesktopTotp};
 
 use altered::AlterationError;
 use outcome::{Decision, Origin, Outcome};
@@ -164,7 +164,7 @@ impl Practice {
     fn current_codes(&self) -> Vec<totp::CurrentCode> {
         self.demo_people
             .iter()
-            .filter_map(|person| person.totp.as_ref())
+            .filter_map(DemoPerson::codes)
             .map(|program| program.code_at(self.now()))
             .collect()
     }

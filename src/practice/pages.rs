@@ -13,7 +13,7 @@ use super::{
     partner_center::PartnerCenterAnswer,
     reading,
     request::Binding,
-    totp::CurrentCode,
+    totp::{Adds, Brings, CurrentCode},
 };
 
 /// `/`: what will happen.

@@ -48,7 +48,7 @@ pub(super) fn router(practice: &Arc<Practice>) -> Router {
     if practice
         .demo_people
         .iter()
-        .any(|person| person.totp.is_some())
+        .any(|person| person.codes().is_some())
     {
         routes = routes
             .route("/totp", get(desktop_totp))

@@ -19,12 +19,48 @@ pub struct DemoPerson {
     pub upn: String,
     /// The password.
     pub password: Secret<String>,
-    /// The TOTP program; a person without one enrols with the pass.
-    pub totp: Option<DesktopTotp>,
-    /// The serial number, if what plays the program is a hardware token.
-    pub token_serial: Option<String>,
-    /// A temporary access pass, to try enrolment.
-    pub access_pass: Option<Secret<String>>,
+    /// What is in the person's hands.
+    pub brings: Brings,
+}
+
+/// What a person of the demo has besides the password.
+#[derive(Clone, Debug)]
+pub enum Brings {
+    /// A TOTP program that is set up.
+    Program(DesktopTotp),
+    /// A hardware token that an operator handed over; its first code activates it.
+    Token {
+        /// What stands on its back.
+        serial: String,
+        /// What plays it.
+        codes: DesktopTotp,
+    },
+    /// A temporary access pass, to add a method with.
+    Pass {
+        /// Its value.
+        value: Secret<String>,
+        /// What it adds.
+        adds: Adds,
+    },
+}
+
+/// What the person's rules allow to be added.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Adds {
+    /// A code generator or a security key, as the person likes.
+    Anything,
+    /// A security key and nothing else.
+    SecurityKey,
+}
+
+impl DemoPerson {
+    /// What plays the person's program or token, if there is one.
+    pub fn codes(&self) -> Option<&DesktopTotp> {
+        match &self.brings {
+            Brings::Program(codes) | Brings::Token { codes, .. } => Some(codes),
+            Brings::Pass { .. } => None,
+        }
+    }
 }
 
 /// One person's TOTP program (RFC 6238: SHA-1, 6 digits, 30 seconds).

@@ -72,6 +72,8 @@ pub struct Person {
     pub password: String,
     pub secret: Option<String>,
     pub pass: Option<String>,
+    /// What may be set up, where the rules do not allow everything.
+    pub allowed: Option<Value>,
 }
 
 /// A running demo.
@@ -82,6 +84,8 @@ pub struct Demo {
     pub agent: Person,
     /// Has a password and a pass.
     pub newcomer: Person,
+    /// The same, for a security key and nothing else.
+    pub key_holder: Person,
     _process: Process,
 }
 
@@ -96,6 +100,7 @@ impl Demo {
             password: text(&value["password"]).unwrap(),
             secret: text(&value["totp_secret"]),
             pass: text(&value["pass"]),
+            allowed: value.get("allowed_methods").cloned(),
         };
         let users: Vec<Person> = said["users"]
             .as_array()
@@ -108,7 +113,8 @@ impl Demo {
             idp: text(&said["idp"]).unwrap(),
             practice: text(&said["practice"]).unwrap(),
             agent: find(|person| person.secret.is_some()),
-            newcomer: find(|person| person.pass.is_some()),
+            newcomer: find(|person| person.pass.is_some() && person.allowed.is_none()),
+            key_holder: find(|person| person.allowed.is_some()),
             _process: process,
         }
     }

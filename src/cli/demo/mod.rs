@@ -30,6 +30,7 @@ use crate::{
         random::{Random, SystemRandom, random_bytes},
     },
     config::Config,
+    directory::MethodKind,
     practice::{FederatedDomain, Practice, PracticeConfig, PreferredProtocol},
     web,
 };
@@ -160,6 +161,11 @@ fn configuration(
         ("DATABASE_URL", format!("sqlite://{}", database.display())),
         ("MASTER_KEY", master_key),
         ("DOMAIN__0__NAME", DOMAIN.to_owned()),
+        ("POLICY__GROUP__0__NAME", people::KEY_HOLDERS.to_owned()),
+        (
+            "POLICY__GROUP__0__ALLOWED_METHODS",
+            MethodKind::SecurityKey.to_string(),
+        ),
         ("BRANDING__NAME", "claimbridge demo".to_owned()),
         (
             "BRANDING__SUPPORT_CONTACT",
@@ -212,7 +218,7 @@ fn announce(
     }
     writeln!(
         out,
-        "\nCodes: {practice}/totp\nIdentity provider: {idp}\nEverything is gone when you stop it with Ctrl-C."
+        "\nCodes: {practice}/totp, or `oathtool --totp -b SECRET`\nIdentity provider: {idp}\nEverything is gone when you stop it with Ctrl-C."
     )?;
     out.flush()
 }

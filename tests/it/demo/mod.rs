@@ -353,3 +353,113 @@ fn the_third_person_activates_the_hardware_token_and_then_signs_in_with_both() {
     assert_eq!(last["amr"], serde_json::json!(["pwd", "mfa"]));
     assert_eq!(last["person"], demo.user(2, "upn").as_str());
 }
+
+/// The key's answer to what the page asks, in the page's form.
+fn touch(client: &mut Client, page: &Page, answer: impl FnOnce(&str) -> String) -> Form {
+    let mut form = page.form();
+    let ask = url::Url::parse(&page.url)
+        .unwrap()
+        .join(&format!("{}/ask", form.action))
+        .unwrap();
+    let csrf = form.value("csrf").unwrap().to_owned();
+    let asked = client.post(ask.as_str(), &[("csrf", &csrf)]);
+    assert_eq!(asked.status, 200, "{}", asked.body);
+    form.set("answer", &answer(&asked.body));
+    form
+}
+
+#[test]
+fn the_fourth_person_adds_a_security_key_and_then_signs_in_with_it() {
+    let demo = Demo::start();
+    let mut client = Client::default();
+    let home = client.get(&format!("{}/", demo.url("practice")));
+    assert!(home.body.contains("touch a FIDO2 key"), "{}", home.body);
+    assert!(home.body.contains(&demo.user(3, "pass")));
+    let asked = demo.begin(&mut client, "/start");
+    let mut form = asked.form();
+    form.fill("username", &demo.user(3, "upn"));
+    form.fill("current-password", &demo.user(3, "password"));
+    let passes = client.submit(&asked, &form);
+    let mut form = passes.form();
+    form.set("pass", &demo.user(3, "pass"));
+    // The group's rules allow nothing else, so nothing is to be chosen.
+    let add = client.submit(&passes, &form);
+    assert!(add.body.contains("Add a security key"), "{}", add.body);
+    assert_eq!(add.forms().len(), 1, "{}", add.body);
+
+    let mut key = crate::soft_key::SoftKey::new();
+    let origin = demo.url("idp");
+    let form = touch(&mut client, &add, |ask| key.registers(ask, &origin));
+    let added = client.submit(&add, &form);
+    assert!(
+        added.body.contains("Your security key is added"),
+        "{}",
+        added.body
+    );
+    let on = added.body.split("class=\"button\" href=\"").nth(1).unwrap();
+    let on = url::Url::parse(&added.url)
+        .unwrap()
+        .join(on.split('"').next().unwrap())
+        .unwrap();
+    let asked = client.get(on.as_str());
+    let mut form = asked.form();
+    form.fill("current-password", &demo.user(3, "password"));
+    let second = client.submit(&asked, &form);
+    let form = touch(&mut client, &second, |ask| key.signs(ask, &origin));
+    let notices = client.submit(&second, &form);
+    assert!(
+        notices.body.contains("A way to sign in was added"),
+        "{}",
+        notices.body
+    );
+    let answer = client.submit(&notices, &notices.form());
+    let end = Demo::carry_back(&mut client, &answer);
+    assert!(
+        end.body.contains("Partner Center: accepted"),
+        "{}",
+        end.body
+    );
+    let last = demo.last(&mut client);
+    assert_eq!(last["amr"], serde_json::json!(["pwd", "mfa"]));
+    assert_eq!(last["person"], demo.user(3, "upn").as_str());
+}
+
+/// One line for each person says how to sign in or to enrol; then where codes come from.
+#[test]
+fn the_demo_says_how_to_enrol_each() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_claimbridge"))
+        .args(["demo", "--listen", "127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut said = Vec::new();
+    for line in lines {
+        let line = line.unwrap();
+        let last = line.contains("Ctrl-C");
+        said.push(line);
+        if last {
+            break;
+        }
+    }
+    drop(Demo {
+        child,
+        line: Value::Null,
+    });
+    for (agent, how) in [
+        ("agent1@", "TOTP secret"),
+        ("agent2@", "to add a code generator or a security key"),
+        (
+            "agent3@",
+            "hardware token 2600124809778, which activates it",
+        ),
+        ("agent4@", "to add a security key"),
+    ] {
+        let line = said.iter().find(|line| line.contains(agent)).unwrap();
+        assert!(line.contains(how), "{line}");
+    }
+    assert!(
+        said.iter().any(|line| line.contains("oathtool --totp -b")),
+        "{said:?}"
+    );
+}

@@ -15,7 +15,7 @@ use claimbridge::{
         secret::Secret,
     },
     practice::{
-        DemoPerson, DesktopTotp, FederatedDomain, Practice, PracticeConfig, PracticeUser,
+        Brings, DemoPerson, DesktopTotp, FederatedDomain, Practice, PracticeConfig, PracticeUser,
         PreferredProtocol,
     },
 };
@@ -66,12 +66,10 @@ pub fn world_with(people: People) -> World {
     let demo_people = vec![DemoPerson {
         upn: "agent1@contoso.com".to_owned(),
         password: Secret::new("correct horse".to_owned()),
-        totp: Some(DesktopTotp {
+        brings: Brings::Program(DesktopTotp {
             upn: "agent1@contoso.com".to_owned(),
             secret: Secret::new(b"12345678901234567890".to_vec()),
         }),
-        token_serial: None,
-        access_pass: None,
     }];
     let practice = Practice::new(PracticeConfig {
         own_url: TENANT.to_owned(),
