@@ -183,6 +183,8 @@ verifiers() {
 }
 
 export CARGO_TERM_COLOR=never CARGO_TERM_PROGRESS_WHEN=never
+# What failed stands in the last lines; the frames of the runtime would hide it.
+export RUST_BACKTRACE=0
 step "tools" tools
 step "formatting" cargo fmt --check
 step "clippy" cargo clippy --locked --all-targets --quiet -- -D warnings

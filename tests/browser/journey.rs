@@ -73,8 +73,14 @@ async fn the_account_page_shows_what_happened_and_signs_out() {
                 let agent = &demo.agent;
                 let mut codes = Codes::new(agent.secret.as_ref().unwrap());
                 window.goto(&format!("{}/account", demo.idp)).await?;
-                window.sees("This is a sign-in service").await?;
-                window.picture("account-0-home").await?;
+                window.sees("Sign in").await?;
+                assert!(
+                    window
+                        .text()
+                        .await?
+                        .contains("You are going to your account")
+                );
+                window.picture("account-0-asked").await?;
                 window.comes_from_entra(&demo).await?;
                 window.gives_password(&agent.upn, &agent.password).await?;
                 window.gives_code(&codes.fresh()).await?;

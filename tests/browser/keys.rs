@@ -33,6 +33,7 @@ const KEY: Kind = Kind {
 };
 const TOUCH_ONLY: Kind = Kind {
     verifies: false,
+    resident: false,
     ..KEY
 };
 const INTERNAL: Kind = Kind {
@@ -185,7 +186,7 @@ async fn a_key_that_is_only_touched_needs_the_password_too() {
                 window.sees("is added").await?;
                 window.presses("Sign in now").await?;
                 window.sees("Sign in").await?;
-                // Chromium makes no discoverable credential on such a key: alone it is not
+                // It holds nothing that could be found without a name: alone it is not
                 // enough, and the page says so plainly.
                 window
                     .clicks("Sign in with a security key or passkey")

@@ -126,10 +126,15 @@ impl Window {
         let button = self.find(By::XPath(path), words).await?;
         let page = self.0.find(By::Tag("html")).await?;
         button.click().await?;
-        page.wait_until()
+        let left = page
+            .wait_until()
             .wait(PATIENCE, BETWEEN_LOOKS)
             .stale()
-            .await
+            .await;
+        if left.is_err() {
+            panic!("{words} led nowhere:\n{}", self.text().await?);
+        }
+        Ok(())
     }
 
     /// Presses the button that contains `words`; the page stays.
