@@ -9,8 +9,8 @@ use super::{
     sign_in::{Begun, Browser},
 };
 use crate::{
-    audit::{Actor, Event, Receipt},
-    base::{clock::Timestamp, random::random_token},
+    audit::{Actor, Event},
+    base::{clock::Timestamp, ids::UserId, random::random_token},
     directory::User,
     session::SessionRow,
     signin::request::{Interaction, OWN_ACCOUNT, Protocol, Reauthentication, SignInRequest},
@@ -32,11 +32,25 @@ pub struct AccountView {
     pub recovery_codes: i64,
     /// When the password was set; `None` if there is none.
     pub password: Option<Timestamp>,
-    /// The last answers.
-    pub receipts: Vec<Receipt>,
+    /// The last sign-ins, newest first.
+    pub sign_ins: Vec<RecentSignIn>,
     /// Live sessions, this one among them.
     pub sessions: Vec<SessionRow>,
 }
+
+/// A sign-in of the person, as its receipt or event has it.
+#[derive(Debug)]
+pub struct RecentSignIn {
+    /// When it was answered.
+    pub at: Timestamp,
+    /// To which relying party; none to the own pages.
+    pub to: Option<String>,
+    /// What it rests on, one line a proof (see [`crate::audit::Receipt::proofs`]).
+    pub proofs: String,
+}
+
+/// How many sign-ins the account page shows.
+const SHOWN: u32 = 10;
 
 /// A live session whose proofs are at most [`FRESH`] old: what a change to methods or
 /// password needs. Made only by [`App::require_fresh`].
@@ -143,7 +157,7 @@ impl App {
         let methods = self.own_methods(&mut tx, &user.id).await?;
         let kept = self.methods_kept(&mut tx, &user.id).await?;
         let password = tx.password_of(&user.id).await?;
-        let receipts = tx.receipts_of(&user.id, 10).await?;
+        let sign_ins = recent_sign_ins(&mut tx, &user.id).await?;
         let policy = self.settings.sessions;
         let mut sessions = tx.sessions_of(&user.id).await?;
         sessions.retain(|row| row.is_alive(policy, now));
@@ -155,7 +169,7 @@ impl App {
             kept,
             recovery_codes,
             password: password.map(|password| password.set_at),
-            receipts,
+            sign_ins,
             sessions,
         }))
     }
@@ -196,4 +210,32 @@ impl App {
         }
         Ok(())
     }
+}
+
+/// What left for relying parties, and visits to the own pages: whoever changes somebody's
+/// methods is seen by it.
+async fn recent_sign_ins(tx: &mut ReadTx<'_>, user: &UserId) -> Result<Vec<RecentSignIn>, Error> {
+    let receipts = tx.receipts_of(user, SHOWN).await?.into_iter();
+    let mut recent: Vec<RecentSignIn> = receipts
+        .map(|receipt| RecentSignIn {
+            at: Timestamp::from_millis(receipt.issued_at_millis),
+            to: Some(receipt.relying_party),
+            proofs: receipt.proofs,
+        })
+        .collect();
+    let visits = tx.account_sign_ins_of(user, SHOWN).await?.into_iter();
+    recent.extend(visits.map(|visit| {
+        RecentSignIn {
+            at: visit.at,
+            to: None,
+            // Events of former versions do not say it.
+            proofs: visit.event["proofs"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned(),
+        }
+    }));
+    recent.sort_by_key(|sign_in| std::cmp::Reverse(sign_in.at));
+    recent.truncate(SHOWN as usize);
+    Ok(recent)
 }

@@ -116,7 +116,7 @@ impl App {
         tx.put_known_browser(&known.hash(), &user.id, now).await?;
 
         if attempt.request.protocol == Protocol::Account {
-            let mut answer = self.arrive(tx, attempt, user).await?;
+            let mut answer = self.arrive(tx, attempt, user, &signed_in).await?;
             answer.session = Some(token);
             answer.known = Some(known);
             return Ok(answer);
@@ -173,7 +173,7 @@ impl App {
             ));
         }
         let Some(party) = party else {
-            return self.arrive(tx, attempt, &user).await;
+            return self.arrive(tx, attempt, &user, &signed_in).await;
         };
         let index = told.map_or_else(|| self.with_random(message_id), |told| told.session_index);
         let told = SessionParty {
@@ -197,11 +197,13 @@ impl App {
         mut tx: Tx<'_>,
         attempt: &Attempt,
         user: &User,
+        signed_in: &SignedIn,
     ) -> Result<Answer, Error> {
         let to = Destination::Here(attempt.request.reply_url.clone());
         self.keep_answer(&mut tx, attempt, &to).await?;
         let event = Event::AccountOpened {
             attempt: attempt.id.clone(),
+            proofs: proof_lines(signed_in),
         };
         tx.append(Actor::Person, Some(user.id.clone()), event);
         tx.commit().await?;
@@ -356,11 +358,6 @@ impl App {
         xml: &str,
     ) -> Receipt {
         let sha256 = digest::digest(&digest::SHA256, xml.as_bytes());
-        let proofs: Vec<String> = signed_in
-            .proofs()
-            .iter()
-            .map(|proof| format!("{} {} {}", proof.kind.as_str(), proof.credential, proof.at))
-            .collect();
         Receipt {
             assertion_id: envelope.assertion_id.clone(),
             attempt: attempt.id.clone(),
@@ -369,7 +366,7 @@ impl App {
             request_id: attempt.request.request_id.clone(),
             issuer: claims.issuer().to_owned(),
             name_id: claims.name_id().to_owned(),
-            proofs: proofs.join("\n"),
+            proofs: proof_lines(signed_in),
             session: session.clone(),
             authn_instant_millis: claims.authn_instant().as_millis(),
             issued_at_millis: envelope.now.as_millis(),
@@ -377,6 +374,15 @@ impl App {
             sha256: data_encoding::HEXLOWER.encode(sha256.as_ref()),
         }
     }
+}
+
+/// What a sign-in rests on, one line a proof: `kind credential instant`.
+fn proof_lines(signed_in: &SignedIn) -> String {
+    let proofs = signed_in.proofs().iter();
+    let lines: Vec<String> = proofs
+        .map(|proof| format!("{} {} {}", proof.kind.as_str(), proof.credential, proof.at))
+        .collect();
+    lines.join("\n")
 }
 
 /// The reply address of the request, if it is registered for its party still (attack 39).

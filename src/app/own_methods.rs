@@ -238,7 +238,7 @@ fn security_key(key: SecurityKey, metadata: Option<&Metadata>) -> OwnMethod {
 }
 
 /// The instant of the step that was accepted last, as the token's own clock had it.
-fn last_used(totp: &TotpCredential) -> Option<Timestamp> {
+pub(super) fn last_used(totp: &TotpCredential) -> Option<Timestamp> {
     let step = totp.last_step?.checked_sub(totp.drift_steps)?;
     let seconds = step.checked_mul(i64::from(totp.parameters.period))?;
     seconds.checked_mul(1000).map(Timestamp::from_millis)

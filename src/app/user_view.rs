@@ -2,7 +2,7 @@
 //!
 //! Whoever adds a kind of method adds it to [`UserView`]: coverage counts what stands there.
 
-use super::{App, Error, groups::kind_of, users::find};
+use super::{App, Error, groups::kind_of, own_methods::last_used, users::find};
 use crate::{
     audit::Receipt,
     base::{aaguid::Aaguid, clock::Timestamp, ids::CredentialId, text::Upn},
@@ -45,7 +45,7 @@ pub struct MethodView {
     pub name: String,
     /// Since when it counts; none if no code confirmed it.
     pub confirmed_at: Option<Timestamp>,
-    /// When it was last used, where that is kept.
+    /// When it was last used.
     pub last_used_at: Option<Timestamp>,
     /// A key's model, as it said, and how far that was proved.
     pub model: Option<(Aaguid, AttestationState)>,
@@ -161,6 +161,7 @@ impl App {
 
 fn code_generator(kind: MethodKind, totp: TotpCredential, policy: &EffectivePolicy) -> MethodView {
     MethodView {
+        last_used_at: last_used(&totp),
         standing: match totp.confirmed_at {
             None => MethodStanding::Unconfirmed,
             Some(_) => allowed(kind, policy),
@@ -169,7 +170,6 @@ fn code_generator(kind: MethodKind, totp: TotpCredential, policy: &EffectivePoli
         kind,
         name: totp.name,
         confirmed_at: totp.confirmed_at,
-        last_used_at: None,
         model: None,
         strength: Strength::OneFactor,
     }

@@ -159,8 +159,8 @@ pub enum Event {
     ImmutableIdSet { value: String },
     /// It was replaced.
     ImmutableIdReplaced { from: Option<String>, to: String },
-    /// A person signed in to the own account pages.
-    AccountOpened { attempt: AttemptId },
+    /// A person signed in to the own account pages. `proofs` as in [`Receipt::proofs`].
+    AccountOpened { attempt: AttemptId, proofs: String },
     /// An answer was sent: see the receipt of that assertion.
     AnswerIssued {
         attempt: AttemptId,

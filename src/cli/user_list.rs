@@ -176,12 +176,12 @@ fn method_json(method: &MethodView) -> Value {
     let mut value = json!({
         "id": method.id, "kind": method.kind, "name": method.name,
         "confirmed_at": method.confirmed_at.map(Timestamp::to_rfc3339),
+        "last_used_at": method.last_used_at.map(Timestamp::to_rfc3339),
         "standing": method.standing,
     });
     if let Some((aaguid, attestation)) = &method.model {
         value["aaguid"] = json!(aaguid);
         value["attestation"] = json!(attestation.as_str());
-        value["last_used_at"] = json!(method.last_used_at.map(Timestamp::to_rfc3339));
     }
     value
 }

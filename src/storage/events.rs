@@ -130,6 +130,25 @@ impl ReadTx<'_> {
         .transpose()
     }
 
+    /// The last `limit` sign-ins of a person to the own pages, newest first.
+    pub async fn account_sign_ins_of(
+        &mut self,
+        user: &UserId,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        self.all(
+            sql("SELECT id, node, sequence, written_at, actor, actor_name, user_id, body FROM events
+                 WHERE user_id = $1 AND kind = 'account-opened'
+                 ORDER BY written_at DESC, node, sequence DESC LIMIT $2")
+            .bind(user.as_str())
+            .bind(i64::from(limit)),
+        )
+        .await?
+        .iter()
+        .map(event)
+        .collect()
+    }
+
     /// All events of an attempt, oldest first.
     pub async fn events_of_attempt(
         &mut self,

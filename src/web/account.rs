@@ -22,15 +22,12 @@ use super::{
     saml,
     visit::Visit,
 };
-use crate::{
-    app::{
-        Error,
-        account::{AccountView, FRESH},
-        enrol::MethodKind,
-        error::SupportCode,
-        own_methods::{AttestationState, Picture},
-    },
-    base::clock::Timestamp,
+use crate::app::{
+    Error,
+    account::{AccountView, FRESH},
+    enrol::MethodKind,
+    error::SupportCode,
+    own_methods::{AttestationState, Picture},
 };
 
 /// The way to the account page.
@@ -57,16 +54,18 @@ pub async fn account(State(web): State<Arc<Web>>, visit: Visit, headers: HeaderM
         kept,
         recovery_codes,
         password,
-        receipts,
+        sign_ins,
         sessions,
     } = view;
     let removable = methods.len() > kept;
+    let wanted = (methods.len() < kept).then_some(kept);
     let page = AccountPage {
         frame: &web.frame,
         csrf,
         display_name: user.display_name,
         upn: user.upn.to_string(),
         recovery_codes,
+        wanted,
         password: password.map(Moment),
         methods: methods
             .into_iter()
@@ -91,16 +90,16 @@ pub async fn account(State(web): State<Arc<Web>>, visit: Visit, headers: HeaderM
         } else {
             Removable::Last(kept)
         },
-        sign_ins: receipts
+        sign_ins: sign_ins
             .into_iter()
-            .map(|receipt| SignInLine {
-                at: Moment(Timestamp::from_millis(receipt.issued_at_millis)),
-                to: if receipt.relying_party == entra.entity_id.as_str() {
-                    entra.display_name.clone()
-                } else {
-                    receipt.relying_party
+            .map(|sign_in| SignInLine {
+                at: Moment(sign_in.at),
+                to: match sign_in.to {
+                    None => "these pages".to_owned(),
+                    Some(party) if party == entra.entity_id.as_str() => entra.display_name.clone(),
+                    Some(party) => party,
                 },
-                with: kinds(&receipt.proofs),
+                with: kinds(&sign_in.proofs),
             })
             .collect(),
         sessions: sessions

@@ -77,6 +77,34 @@ pub async fn an_event_reads_back(database: Database) {
     assert_eq!(tx.events_of(&user.id, 1).await.unwrap(), events[1..2]);
 }
 
+/// Visits to the own pages: those of one person, newest first, as many as are asked for.
+pub async fn sign_ins_to_the_own_pages_are_found(database: Database) {
+    let clock = Arc::new(ManualClock::at(NOW));
+    let store = database.node().await.with_clock(clock.clone());
+    let user = stored_user(&store, "a@contoso.com").await;
+    let other = stored_user(&store, "b@contoso.com").await;
+    let mut tx = store.begin().await.unwrap();
+    for (who, proofs) in [(&user, "first"), (&other, "other"), (&user, "second")] {
+        let opened = Event::AccountOpened {
+            attempt: AttemptId::random(&mut SystemRandom),
+            proofs: proofs.to_owned(),
+        };
+        tx.append(Actor::Person, Some(who.id.clone()), opened);
+        tx.append(Actor::Person, Some(who.id.clone()), Event::UserUnlocked);
+        clock.advance(MILLI);
+    }
+    tx.commit().await.unwrap();
+    let mut tx = store.read().await.unwrap();
+    for (limit, wanted) in [(10, &["second", "first"][..]), (1, &["second"])] {
+        let found = tx.account_sign_ins_of(&user.id, limit).await.unwrap();
+        let proofs: Vec<&str> = found
+            .iter()
+            .map(|event| event.event["proofs"].as_str().unwrap())
+            .collect();
+        assert_eq!(proofs, wanted);
+    }
+}
+
 /// Events that a crashed or refused change would have told of are gone with it, and
 /// what is there is numbered 1, 2, 3 … for each node.
 pub async fn numbers_have_no_gap_after_rollbacks_and_races(database: Database) {

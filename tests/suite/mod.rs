@@ -66,7 +66,7 @@ macro_rules! storage_suite {
             throttle: the_database_waits_as_lockout_says who_read_the_clock_earlier_need_not_wait
                 attack_2_fifty_sessions_share_one_counter
                 attack_4_a_rollback_is_no_free_guess tries_come_back waits_are_lifted_by_person failures_in_a_row_are_kept;
-            events: an_event_reads_back numbers_have_no_gap_after_rollbacks_and_races
+            events: an_event_reads_back sign_ins_to_the_own_pages_are_found numbers_have_no_gap_after_rollbacks_and_races
                 a_rollback_leaves_no_event refusals_are_counted_not_stored
                 an_attempt_has_one_receipt receipts_read_back;
             groups: people_are_in_groups attack_35_the_number_only_grows attack_35_many_nodes_load_at_once

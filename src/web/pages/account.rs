@@ -108,6 +108,8 @@ pub struct AccountPage<'a> {
     pub upn: String,
     /// How many recovery codes are left.
     pub recovery_codes: i64,
+    /// How many methods the policy asks for, if there are fewer.
+    pub wanted: Option<usize>,
     /// When the password was set, if there is one.
     pub password: Option<Moment>,
     /// Their methods.

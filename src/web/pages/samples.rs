@@ -386,6 +386,7 @@ fn samples(frame: &Frame, words: &Words, desk: Desk) -> Vec<(String, String)> {
         display_name: words.name.to_owned(),
         upn: upn.clone(),
         recovery_codes: i64::try_from(methods.len()).unwrap(),
+        wanted: (methods.len() == 1).then_some(2),
         password: Some(moment()),
         removable: if methods.len() > 1 {
             Removable::Yes

@@ -234,6 +234,81 @@ async fn another_browsers_session_is_signed_out_from_here() {
     assert_eq!(actions(&browser.get("/account").await, "/end").len(), 0);
 }
 
+/// Answers to applications and visits to these pages, with what was proved; nobody else's.
+#[tokio::test]
+async fn the_own_sign_ins_are_shown_and_no_other_s() {
+    let world = World::new().await;
+    let person = world.ready("agent1@contoso.com").await;
+    let other = world.ready("agent2@contoso.com").await;
+    at_the_account(&world, &other).await;
+    let mut browser = at_the_account(&world, &person).await;
+    let text = browser.page.clone().unwrap().text();
+    let shown = text.split("Last sign-ins").nth(1).unwrap();
+    let shown = shown.split("Where you are signed in").next().unwrap();
+    let words: Vec<&str> = shown.split_whitespace().collect();
+    let shown = words.join(" ");
+    for line in [
+        "to these pages with password and code",
+        "to Microsoft Entra ID with password and code",
+    ] {
+        assert_eq!(shown.matches(line).count(), 1, "{line}: {shown}");
+    }
+    // The newest is the first.
+    assert!(
+        shown.find("these pages") < shown.find("Microsoft"),
+        "{shown}"
+    );
+    // Not more than ten, however many there were.
+    for _ in 0..11 {
+        world.advance(30);
+        browser = at_the_account(&world, &person).await;
+    }
+    let text = browser.page.unwrap().text();
+    assert_eq!(text.matches("to these pages").count(), 10, "{text}");
+}
+
+#[tokio::test]
+async fn what_the_group_wants_kept_is_asked_for_and_stays() {
+    use claimbridge::directory::{EffectivePolicy, GroupName, MethodKind, MethodPolicy};
+    let mut world = World::new().await;
+    let group: GroupName = "desk".parse().unwrap();
+    world.settings.methods = MethodPolicy {
+        groups: vec![(
+            group.clone(),
+            EffectivePolicy::new(vec![MethodKind::Totp], 2),
+        )],
+        ..MethodPolicy::default()
+    };
+    // Every node keeps to it.
+    world.nodes.clear();
+    world.start_node().await;
+    let person = world.ready("agent1@contoso.com").await;
+    let mut browser = at_the_account(&world, &person).await;
+    let asks = |page: &Page| page.text().contains("You should have 2 ways to sign in");
+    assert!(!asks(&browser.page.clone().unwrap()), "one is enough");
+    let upn = &person.user.upn;
+    world
+        .app()
+        .add_to_group(upn, &group, "tester")
+        .await
+        .unwrap();
+    assert!(asks(&browser.get("/account").await));
+    add(&world, &mut browser).await;
+    let page = browser.page.clone().unwrap();
+    assert!(!asks(&page), "{}", page.text());
+    assert!(actions(&page, "/remove").is_empty(), "{}", page.text());
+    assert!(page.text().contains("You must keep 2"), "{}", page.text());
+    let rename = actions(&page, "/rename").remove(0);
+    let mut forged = page
+        .forms()
+        .into_iter()
+        .find(|form| form.action == rename)
+        .unwrap();
+    forged.action = rename.replace("/rename", "/remove");
+    let refused = browser.send_form(&forged, &[]).await;
+    assert_eq!(refused.status, 403, "{}", refused.text());
+}
+
 /// Ten codes from the account page.
 async fn recovery_codes(browser: &mut Browser) -> Vec<String> {
     let page = browser.press("/account/recovery-codes").await;

@@ -130,6 +130,8 @@ async fn coverage_counts_what_counts_for_the_person() {
     let view = app.view_user(&upn).await.unwrap();
     assert_eq!(view.last_refusal.unwrap().kind(), "password-refused");
     assert!(view.last_mfa.is_some());
+    let used = view.methods[0].last_used_at.unwrap();
+    assert!(world.now().since(used).as_secs() < 30, "{used}");
 
     // In the group it does not count, and the listing says so.
     app.add_to_group(&upn, &desk(), "tester").await.unwrap();
