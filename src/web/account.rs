@@ -120,7 +120,7 @@ fn attestation_in_words(state: AttestationState) -> &'static str {
     match state {
         AttestationState::Verified => "model verified",
         AttestationState::SelfAttested | AttestationState::None => "model not verified",
-        AttestationState::Untrusted => "model vouched for by nobody known",
+        AttestationState::Untrusted => "model not proved by a known maker",
     }
 }
 

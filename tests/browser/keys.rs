@@ -299,3 +299,88 @@ async fn a_window_that_cannot_ask_keys_says_so_and_offers_another_way() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn keys_are_named_and_taken_away_in_the_account() {
+    with_demo(async |demo, browsers| {
+        browsers
+            .open(Scripts::On, async |window| {
+                let person = &demo.newcomer;
+                let blue = Authenticator::plugged_in(&window, KEY).await?;
+                adds_a_key(&window, &demo, person).await?;
+                window.sees("is added").await?;
+                window.goto(&format!("{}/account", demo.idp)).await?;
+                window
+                    .presses("Sign in with a security key or passkey")
+                    .await?;
+                window.sees("Since your last sign-in").await?;
+                window.presses("continue").await?;
+                window.sees("Your account").await?;
+                window.clicks_open("Rename or remove").await?;
+                let text = window.text().await?;
+                assert!(text.contains("It is your only one"), "{text}");
+                window.picture("account-3-only-one").await?;
+
+                // The same key is no second one.
+                window.presses("Add another way").await?;
+                window.sees("What do you want to set up").await?;
+                window.presses("A security key").await?;
+                window.clicks("Add this key").await?;
+                window.is_told("already").await?;
+                let copied = blue.credentials().await?.remove(0);
+                blue.unplugged().await?;
+
+                let red = Authenticator::plugged_in(&window, KEY).await?;
+                window.types("name", "<b>red</b> key").await?;
+                window.presses("Add this key").await?;
+                window.sees("Your account").await?;
+                window.picture("account-4-two-keys").await?;
+                assert_eq!(
+                    window.texts("#methods + ul > li > strong").await?,
+                    ["blue key", "<b>red</b> key"]
+                );
+
+                // The lost one is taken away, and with it the session that rests on it …
+                window.clicks_open("Rename or remove").await?;
+                window.presses("Remove it for good").await?;
+                window.sees("Sign in").await?;
+                window
+                    .presses("Sign in with a security key or passkey")
+                    .await?;
+                window.sees("Since your last sign-in").await?;
+                window.presses("continue").await?;
+                window.sees("Your account").await?;
+                assert_eq!(
+                    window.texts("#methods + ul > li > strong").await?,
+                    ["<b>red</b> key"]
+                );
+                // … and the other gets a better name.
+                window.clicks_open("Rename or remove").await?;
+                window.types("name", "red key").await?;
+                window.presses("Rename it").await?;
+                window.sees("Your account").await?;
+                assert_eq!(
+                    window.texts("#methods + ul > li > strong").await?,
+                    ["red key"]
+                );
+                red.unplugged().await?;
+
+                // Whoever finds the lost one gets nowhere with it.
+                let found = Authenticator::plugged_in(&window, KEY).await?;
+                found
+                    .call("addCredential", json!({"credential": copied}))
+                    .await?;
+                window.goto(&demo.practice).await?;
+                window.presses("ForceAuthn").await?;
+                window.sees("Sign in").await?;
+                window
+                    .presses("Sign in with a security key or passkey")
+                    .await?;
+                window.is_told("it is not registered, or was removed").await?;
+                window.picture("account-5-removed-key").await
+            })
+            .await;
+        Ok(())
+    })
+    .await;
+}

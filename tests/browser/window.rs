@@ -143,6 +143,12 @@ impl Window {
         self.find(By::XPath(path), words).await?.click().await
     }
 
+    /// Opens what is folded up under `words`, the first of them.
+    pub async fn clicks_open(&self, words: &str) -> WebDriverResult<()> {
+        let path = format!("//summary[contains(normalize-space(.), \"{words}\")]");
+        self.find(By::XPath(path), words).await?.click().await
+    }
+
     /// The page as text.
     pub async fn text(&self) -> WebDriverResult<String> {
         self.0.find(By::Tag("body")).await?.text().await
