@@ -376,7 +376,9 @@ async fn keys_are_named_and_taken_away_in_the_account() {
                 window
                     .presses("Sign in with a security key or passkey")
                     .await?;
-                window.is_told("it is not registered, or was removed").await?;
+                window
+                    .is_told("it is not registered, or was removed")
+                    .await?;
                 window.picture("account-5-removed-key").await
             })
             .await;
