@@ -1,4 +1,8 @@
 //! A temporary access pass, or a recovery code, opens enrolment, never a claim.
+//!
+//! A recovery code does so after the password only: who found the sheet with the codes could
+//! otherwise add a key with a PIN, which is two factors by itself, and be that person. A pass
+//! needs none, because an operator handed it over and its life is short.
 
 use super::ENROLMENT_LIFETIME;
 use crate::{
@@ -7,7 +11,7 @@ use crate::{
         error::SupportCode,
         guess::{Counter, Named, TypedName},
         passes::pass_tag,
-        prove::Guess,
+        prove::{Guess, require_password_proof},
         sign_in::Browser,
     },
     audit::{Actor, Event},
@@ -47,9 +51,18 @@ impl App {
             return Ok(Guess::Wrong);
         };
         let mut tx = self.store.begin().await?;
+        let attempt = self.open_attempt(&mut tx, id, browser).await?;
+        let scene = self.scene(&mut tx, attempt).await?;
+        let knows_password =
+            require_password_proof(&scene).is_ok_and(|proved| proved.id == user.id);
+        let taken = if knows_password {
+            Taken::PassOrCode
+        } else {
+            Taken::Pass
+        };
         let accepted = match user.disabled_at {
             Some(_) => None,
-            None => self.accept(&mut tx, &user, pass, id).await?,
+            None => self.accept(&mut tx, &user, pass, id, taken).await?,
         };
         let Some(accepted) = accepted else {
             tx.append(
@@ -62,8 +75,6 @@ impl App {
             tx.commit().await?;
             return Ok(Guess::Wrong);
         };
-        let attempt = self.open_attempt(&mut tx, id, browser).await?;
-        let scene = self.scene(&mut tx, attempt).await?;
         if scene.is_of_other_than(&user.id) || !tx.set_attempt_user(id, &user.id).await? {
             return Err(Error::denied(
                 &SupportCode::PERSON_CHANGED,
@@ -102,20 +113,24 @@ impl App {
         Ok(Guess::Right)
     }
 
-    /// Uses up what was typed: a pass, or a recovery code. Both are looked for, whichever
-    /// it is, so that the work is the same.
+    /// Uses up what was typed: a pass, or a recovery code. Where both are taken, both are
+    /// looked for, whichever it is, so that the work is the same.
     async fn accept(
         &self,
         tx: &mut Tx<'_>,
         user: &User,
         typed: &Secret<String>,
         attempt: &AttemptId,
+        taken: Taken,
     ) -> Result<Option<Accepted>, Error> {
         let now = self.now();
         let pass = pass_tag(&self.sealing, &user.id, typed.expose());
         let pass = tx.consume_pass(&user.id, &pass, now).await?;
         let code = recovery_code::tag(&self.sealing, &user.id, typed.expose());
-        let code = tx.consume_recovery_code(&user.id, &code, now).await?;
+        let code = match taken {
+            Taken::Pass => None,
+            Taken::PassOrCode => tx.consume_recovery_code(&user.id, &code, now).await?,
+        };
         Ok(match (pass, code) {
             (Some(pass), _) => Some(Accepted {
                 opened_by: OpenedBy::Pass(pass.id.clone()),
@@ -138,6 +153,15 @@ impl App {
             (None, None) => None,
         })
     }
+}
+
+/// What is taken here.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Taken {
+    /// Nobody proved the password.
+    Pass,
+    /// The person did.
+    PassOrCode,
 }
 
 /// What opened the door, and what is said of it.

@@ -73,7 +73,7 @@ pub struct PasswordPage<'a> {
     pub passkey: Option<String>,
     /// What the last such answer led to.
     pub passkey_state: KeyState,
-    /// Where a person goes who has a pass or a recovery code.
+    /// Where a person goes who has a pass.
     pub pass_instead: String,
     /// What happened to the last try.
     pub state: PasswordState,
@@ -161,7 +161,7 @@ impl PassState {
 
 /// `/sign-in/{attempt}` after the password of a person without a second method, and
 /// `/sign-in/{attempt}/pass` for a person who got a pass instead of a password.
-/// The password alone opens nothing here; a pass does.
+/// The password alone opens nothing here; a pass does, and after the password a recovery code.
 #[derive(Debug, Template)]
 #[template(path = "sign_in/enrol.html")]
 pub struct PassPage<'a> {

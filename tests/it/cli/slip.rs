@@ -57,7 +57,7 @@ fn a_slip_says_who_what_where_until_when_and_what_to_do() {
         "Monday, 4 March 2999, 05:06 UTC",
         "Monday, 4 March 2999, 06:06 UTC",
         "once",
-        "I have a temporary access pass or a recovery code",
+        "I have a temporary access pass",
         "Choose a password: at least 12 characters",
         "a security key or a code generator",
         "Destroy this slip after use",

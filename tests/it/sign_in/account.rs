@@ -401,6 +401,40 @@ async fn attack_5_a_recovery_code_opens_re_enrolment_once_and_claims_nothing() {
     );
 }
 
+/// Who found the sheet with the codes, and knows no password, adds nothing: a key with a PIN
+/// would be two factors by itself.
+#[tokio::test]
+async fn attack_5_a_recovery_code_without_the_password_opens_nothing() {
+    let world = World::new().await;
+    let person = world.ready("agent1@contoso.com").await;
+    let other = world.ready("agent2@contoso.com").await;
+    let mut browser = at_the_account(&world, &person).await;
+    let codes = recovery_codes(&mut browser).await;
+    world.advance(30);
+    let mut finder = world.browser();
+    finder
+        .start(&crate::support::entra::request(world.now()))
+        .await;
+    let page = finder.get(&format!("{}/pass", finder.at)).await;
+    assert!(
+        page.text()
+            .contains("type your user name and password first")
+    );
+    let sheet = [("username", person.upn()), ("pass", &codes[0])];
+    let page = finder.submit(&sheet).await;
+    assert!(page.asks_for_pass(), "{}", page.text());
+    assert_eq!(page.status, 403);
+    // Nor with somebody else's password.
+    let mut finder = lost(&world, &other).await;
+    let page = finder.submit(&sheet).await;
+    assert!(page.asks_for_pass(), "{}", page.text());
+    // The code is not used up; with the password it opens.
+    let view = world.app().account(&browser.app_cookies()).await.unwrap();
+    assert_eq!(view.unwrap().recovery_codes, 10);
+    let page = lost(&world, &person).await.submit_pass(&codes[0]).await;
+    assert!(page.body.contains("otpauth"), "{}", page.text());
+}
+
 /// What someone who was reset gets for a recovery code.
 async fn lost_with_nothing(world: &World, person: &Person, code: &str) -> Page {
     let mut browser = world.browser();
