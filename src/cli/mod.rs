@@ -51,8 +51,8 @@ use crate::{
 };
 use failure::Failure;
 
-/// An identity provider that a Microsoft partner federates with Entra ID: password plus
-/// TOTP, and an MFA claim that is computed from proofs.
+/// An identity provider that a Microsoft partner federates with Entra ID: security keys,
+/// hardware tokens and programs at the desk, and an MFA claim that is computed from proofs.
 #[derive(Debug, Parser)]
 #[command(name = "claimbridge", version, arg_required_else_help = true)]
 struct Cli {
