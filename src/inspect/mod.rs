@@ -18,6 +18,8 @@ mod json;
 pub mod jwks;
 mod partner_center;
 mod reading;
+/// Reports that name nobody.
+pub mod redact;
 /// What is said.
 pub mod report;
 mod rule;
@@ -27,6 +29,8 @@ mod saml;
 mod saml_case;
 mod token_case;
 mod verdict;
+/// Reports in words.
+pub mod words;
 mod xml_case;
 
 use serde_json::Value;
