@@ -53,6 +53,16 @@ impl StoreError {
     pub fn is_unavailable(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::File { .. })
     }
+
+    /// Whether another writer of a SQLite file was in the way.
+    pub(super) fn is_busy(&self) -> bool {
+        const BUSY: u32 = 5;
+        let Self::Unavailable(sqlx::Error::Database(error)) = self else {
+            return false;
+        };
+        let code = error.code().and_then(|code| code.parse::<u32>().ok());
+        code.is_some_and(|code| code & 0xff == BUSY)
+    }
 }
 
 impl From<sqlx::Error> for StoreError {

@@ -27,7 +27,7 @@ use crate::base::{
 /// answered "unavailable".
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The same patience inside SQLite, for writers of other processes.
+/// The same patience inside SQLite, for other processes (see `tx` for those that write).
 const SQLITE: &str = "PRAGMA busy_timeout = 5000;
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;

@@ -10,7 +10,10 @@
 use std::ops::{Deref, DerefMut};
 
 use sqlx::{Any, Transaction, any::AnyRow};
-use tokio::{sync::OwnedMutexGuard, time::timeout};
+use tokio::{
+    sync::OwnedMutexGuard,
+    time::{Instant, timeout},
+};
 
 use super::{
     error::StoreError,
@@ -22,6 +25,12 @@ use crate::{
     audit::{Actor, Event},
     base::ids::UserId,
 };
+
+/// With five milliseconds' patience SQLite looks four times.
+const BEGIN_TO_WRITE: &str = "PRAGMA busy_timeout = 5; BEGIN IMMEDIATE; PRAGMA busy_timeout = 5000";
+
+/// The patience that a connection has by itself: one that did not get to write has less.
+const BEGIN_TO_READ: &str = "PRAGMA busy_timeout = 5000; BEGIN";
 
 /// A transaction that reads: one consistent view, and no method that writes.
 pub struct ReadTx<'s> {
@@ -51,21 +60,36 @@ impl Store {
                 Some(waiting.map_err(|_| StoreError::Unavailable(sqlx::Error::PoolTimedOut))?)
             }
         };
-        let statement = match self.engine {
-            Engine::Sqlite => "BEGIN IMMEDIATE",
-            Engine::Postgres => "BEGIN",
+        let read = match self.engine {
+            Engine::Sqlite => self.open_for_writing().await?,
+            Engine::Postgres => self.open("BEGIN").await?,
         };
         Ok(Tx {
-            read: self.open(statement).await?,
+            read,
             events: Vec::new(),
             _turn: turn,
         })
     }
 
+    /// Takes SQLite's write lock, which other processes take too: a second server, a command.
+    ///
+    /// SQLite itself would look for it ever more rarely, every 100 ms in the end, and whoever
+    /// writes without a pause (an import) leaves it free for less than one: somebody waited
+    /// five seconds in vain. So it looks every one or two milliseconds.
+    async fn open_for_writing(&self) -> Result<ReadTx<'_>, StoreError> {
+        let began = Instant::now();
+        loop {
+            match self.open(BEGIN_TO_WRITE).await {
+                Err(error) if error.is_busy() && began.elapsed() < PATIENCE => {}
+                done => return done,
+            }
+        }
+    }
+
     /// Begins a transaction that only reads.
     pub async fn read(&self) -> Result<ReadTx<'_>, StoreError> {
         self.open(match self.engine {
-            Engine::Sqlite => "BEGIN",
+            Engine::Sqlite => BEGIN_TO_READ,
             Engine::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
         })
         .await

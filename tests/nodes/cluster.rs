@@ -5,7 +5,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     os::unix::fs::OpenOptionsExt as _,
     path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
 };
 
 use claimbridge::{
@@ -113,16 +113,9 @@ impl Cluster {
             _folder: folder,
         };
         // At once, as after a power cut: one of them makes the key.
-        let processes = [cluster.serve(), cluster.serve()];
-        for (node, process) in processes.into_iter().enumerate() {
-            cluster.put(node, ready(process));
-        }
+        let said = [0, 1].map(|node| cluster.serve(node));
+        cluster.addresses = said.map(address);
         cluster
-    }
-
-    fn put(&mut self, node: usize, (process, address): (Child, SocketAddr)) {
-        self.processes[node] = Some(process);
-        self.addresses[node] = address;
     }
 
     /// A command on this database, as a server or an operator runs it.
@@ -142,9 +135,14 @@ impl Cluster {
         command
     }
 
-    fn serve(&self) -> Child {
+    /// Starts a node; what it says.
+    fn serve(&mut self, node: usize) -> ChildStdout {
+        assert!(self.processes[node].is_none());
         let mut command = self.command(&["serve"]);
-        command.stdout(Stdio::piped()).spawn().unwrap()
+        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
+        let said = process.stdout.take().unwrap();
+        self.processes[node] = Some(process);
+        said
     }
 
     /// Ends a node without a word (`kill -9`).
@@ -156,10 +154,9 @@ impl Cluster {
     }
 
     pub async fn restart(&mut self, node: usize) {
-        assert!(self.processes[node].is_none());
-        let process = self.serve();
-        let ready = tokio::task::spawn_blocking(|| ready(process));
-        self.put(node, ready.await.unwrap());
+        let said = self.serve(node);
+        let address = tokio::task::spawn_blocking(|| address(said));
+        self.addresses[node] = address.await.unwrap();
     }
 
     /// Ends when a node was sent so many requests more than now.
@@ -199,13 +196,12 @@ impl Cluster {
 /// Any free port: an address that was free a moment ago may be another test's by now.
 const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
-/// Waits for the line that says where the process listens.
-fn ready(mut process: Child) -> (Child, SocketAddr) {
+/// Waits for the line that says where a node listens.
+fn address(said: ChildStdout) -> SocketAddr {
     let mut line = String::new();
-    let mut out = BufReader::new(process.stdout.take().unwrap());
-    out.read_line(&mut line).unwrap();
+    BufReader::new(said).read_line(&mut line).unwrap();
     let (_, rest) = line
         .split_once("is served on ")
         .unwrap_or_else(|| panic!("the node did not start: {line:?}"));
-    (process, rest.trim().trim_end_matches('.').parse().unwrap())
+    rest.trim().trim_end_matches('.').parse().unwrap()
 }

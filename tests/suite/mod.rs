@@ -40,7 +40,8 @@ macro_rules! storage_suite {
             people: a_person_reads_back names_and_immutable_ids_are_taken_once
                 an_immutable_id_is_never_anothers of_many_at_once_one_gets_the_name people_come_in_pages
                 an_impossible_value_is_named a_failed_transaction_cannot_be_committed
-                a_reader_keeps_its_view many_who_read_and_then_write_all_succeed a_locked_database_is_unavailable a_closed_store_is_unavailable;
+                a_reader_keeps_its_view many_who_read_and_then_write_all_succeed a_locked_database_is_unavailable
+                a_neighbour_who_writes_without_a_pause_lets_others_write a_closed_store_is_unavailable;
             credentials: a_password_is_replaced_and_rehashed attack_3_a_secret_counts_once_confirmed
                 attack_3_one_code_counts_once attack_3_twenty_submissions_at_once
                 attack_5_a_pass_has_a_beginning_and_an_end attack_28_a_hundred_redemptions_of_a_pass
