@@ -26,6 +26,8 @@ pub struct UserView {
     pub last_mfa: Option<Receipt>,
     /// A pass that could be used.
     pub live_pass: Option<AccessPass>,
+    /// How many recovery codes are left.
+    pub recovery_codes: i64,
     /// The groups the person is in.
     pub groups: Vec<GroupName>,
     /// What they ask of the person.
@@ -136,6 +138,7 @@ impl App {
         };
         let last_mfa = tx.receipts_of(&user.id, 1).await?.into_iter().next();
         let live_pass = tx.live_pass_of(&user.id, self.now()).await?;
+        let recovery_codes = tx.recovery_codes_left(&user.id).await?;
         let groups = tx.groups_of(&user.id).await?;
         let policy = self.settings.methods.for_groups(&groups);
         let tokens = self.activated_tokens(tx, &user.id).await?;
@@ -152,6 +155,7 @@ impl App {
             methods,
             last_mfa,
             live_pass,
+            recovery_codes,
             groups,
             policy,
             last_refusal,

@@ -168,6 +168,7 @@ fn view_json(view: &UserView) -> Value {
             "reason": refusal.event.get("reason"),
         })
     });
+    value["recovery_codes"] = json!(view.recovery_codes);
     value["pass_expires_at"] = json!(view.live_pass.as_ref().map(|p| p.expires_at.to_rfc3339()));
     value
 }

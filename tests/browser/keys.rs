@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use thirtyfour::{cdp::Cdp, prelude::*};
 
 use super::{
-    demo::{Demo, Person},
+    demo::{Codes, Demo, Person},
     window::{Scripts, Window, with_demo},
 };
 
@@ -380,6 +380,58 @@ async fn keys_are_named_and_taken_away_in_the_account() {
                     .is_told("it is not registered, or was removed")
                     .await?;
                 window.picture("account-5-removed-key").await
+            })
+            .await;
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_cannot_use_a_key_in_this_window_signs_in_with_a_code() {
+    with_demo(async |demo, browsers| {
+        browsers
+            .open(Scripts::On, async |window| {
+                let person = &demo.newcomer;
+                let key = Authenticator::plugged_in(&window, KEY).await?;
+                adds_a_key(&window, &demo, person).await?;
+                window.sees("is added").await?;
+                window.goto(&format!("{}/account", demo.idp)).await?;
+                window
+                    .presses("Sign in with a security key or passkey")
+                    .await?;
+                window.presses("continue").await?;
+                window.presses("Add another way").await?;
+                window.presses("A code generator").await?;
+                let secret = window.texts(".secret").await?.remove(0);
+                let mut codes = Codes::new(&secret);
+                window.types("one-time-code", &codes.fresh()).await?;
+                window.presses("Add it").await?;
+                window.sees("Your account").await?;
+                key.unplugged().await?;
+
+                // From here on as in an embedded web view.
+                let source = "delete window.PublicKeyCredential;";
+                window
+                    .0
+                    .cdp()
+                    .send_raw(
+                        "Page.addScriptToEvaluateOnNewDocument",
+                        json!({"source": source}),
+                    )
+                    .await?;
+                window.goto(&demo.practice).await?;
+                window.presses("ForceAuthn").await?;
+                window.gives_password(&person.upn, &person.password).await?;
+                // Whichever was used last comes first.
+                let at = window.0.current_url().await?;
+                window.goto(&format!("{at}/key")).await?;
+                window.is_told("or use a one-time code").await?;
+                window.picture("key-9-code-instead").await?;
+                window.presses("Use a one-time code instead").await?;
+                window.gives_code(&codes.fresh()).await?;
+                window.presses("continue").await?;
+                window.sees("Partner Center: accepted").await
             })
             .await;
         Ok(())

@@ -151,7 +151,7 @@ impl PassState {
         match self {
             Self::Fresh => None,
             Self::Wrong => Some(
-                "That pass is not valid, or not any more. Check it, or ask for a new one."
+                "That pass is not valid now. Check it, and from when until when it is good, or ask for a new one."
                     .to_owned(),
             ),
             Self::Wait(wait) => Some(too_many_tries(*wait)),

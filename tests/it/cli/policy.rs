@@ -74,6 +74,8 @@ fn people_are_in_groups_with_rules() {
         json!({"totp": 0, "oath-token": 0, "security-key": 0})
     );
     assert!(coverage[0]["last_refusal"].is_null());
+    assert_eq!(coverage[0]["recovery_codes"], 0);
+    assert_eq!(coverage[0]["below_minimum"], true);
     let coverage = cli.done(&["user", "list", "--coverage"]);
     assert!(
         coverage.contains("methods none\tlast MFA never\tlast refusal never"),

@@ -431,6 +431,8 @@ async fn attack_5_a_recovery_code_without_the_password_opens_nothing() {
     // The code is not used up; with the password it opens.
     let view = world.app().account(&browser.app_cookies()).await.unwrap();
     assert_eq!(view.unwrap().recovery_codes, 10);
+    let view = world.app().view_user(&person.user.upn).await.unwrap();
+    assert_eq!(view.recovery_codes, 10);
     let page = lost(&world, &person).await.submit_pass(&codes[0]).await;
     assert!(page.body.contains("otpauth"), "{}", page.text());
 }
