@@ -2,8 +2,8 @@
 # The second command of the README: everything that must hold, in one go.
 #
 #   tests/run.sh --quick   formatting, clippy, `cargo test` — the loop of daily work; needs only Rust
-#   tests/run.sh           also licences and advisories, the storage suite and two servers on
-#                          PostgreSQL, a browser, independent verifiers, and memory at rest
+#   tests/run.sh           also licences and advisories, the storage suite on PostgreSQL, two
+#                          servers at once, a browser, independent verifiers, and memory at rest
 #
 # It installs what it needs when it is root, else it says what is missing; it skips
 # nothing. It ends only what it started, and is quiet while all is well: each step's

@@ -59,67 +59,29 @@ impl Engine {
     }
 }
 
-/// Two processes on one database. They end with this value.
-pub struct Cluster {
+/// What servers and commands are told: the database, the master key.
+struct Site {
     url: String,
     key_file: PathBuf,
-    pub sealing: Sealing,
-    pub store: Store,
-    pub sql: AnyPool,
-    addresses: [SocketAddr; 2],
-    processes: [Option<Child>; 2],
-    /// How many requests each was sent.
-    sent: [watch::Sender<usize>; 2],
-    _folder: TempDir,
+    folder: TempDir,
 }
 
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        for node in 0..2 {
-            self.kill(node);
-        }
-    }
-}
-
-impl Cluster {
-    pub async fn start(engine: Engine) -> Self {
+impl Site {
+    async fn fresh(engine: Engine, key: &MasterKey) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let url = engine.fresh(&folder).await;
-        let key = MasterKey::random(&mut SystemRandom);
         let key_file = folder.path().join("master.key");
         let mut file = std::fs::OpenOptions::new();
         file.write(true).create_new(true).mode(0o600);
         std::io::Write::write_all(&mut file.open(&key_file).unwrap(), key.to_hex().as_bytes())
             .unwrap();
-
-        let store = Store::connect(&url).await.unwrap();
-        store.migrate().await.unwrap();
-        let issuer = format!("{PUBLIC_URL}/contoso.com");
-        let name = "contoso.com".parse().unwrap();
-        let domain = new_domain(name, None, &issuer, &[], now()).unwrap();
-        let mut tx = store.begin().await.unwrap();
-        assert!(tx.insert_domain(&domain).await.unwrap());
-        tx.commit().await.unwrap();
-
-        let mut cluster = Self {
-            sql: AnyPool::connect(&url).await.unwrap(),
-            url,
+        Self {
+            url: engine.fresh(&folder).await,
             key_file,
-            sealing: Sealing::new(&key),
-            store,
-            addresses: [NOWHERE; 2],
-            processes: [None, None],
-            sent: [watch::Sender::new(0), watch::Sender::new(0)],
-            _folder: folder,
-        };
-        // At once, as after a power cut: one of them makes the key.
-        let said = [0, 1].map(|node| cluster.serve(node));
-        cluster.addresses = said.map(address);
-        cluster
+            folder,
+        }
     }
 
-    /// A command on this database, as a server or an operator runs it.
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_claimbridge"));
         command
             .args(arguments)
@@ -131,30 +93,94 @@ impl Cluster {
             .env("CLAIMBRIDGE_POLICY__TRUSTED_PROXIES", "127.0.0.1")
             // Fifty requests at once wait for ten connections: no news.
             .env("RUST_LOG", "warn,sqlx=error")
-            .current_dir(self.key_file.parent().unwrap());
+            .current_dir(self.folder.path());
         command
     }
+}
 
+/// The processes. They end with this value.
+#[derive(Default)]
+struct Processes([Option<Child>; 2]);
+
+impl Drop for Processes {
+    fn drop(&mut self) {
+        for node in 0..2 {
+            self.kill(node);
+        }
+    }
+}
+
+impl Processes {
     /// Starts a node; what it says.
-    fn serve(&mut self, node: usize) -> ChildStdout {
-        assert!(self.processes[node].is_none());
-        let mut command = self.command(&["serve"]);
+    fn start(&mut self, node: usize, mut command: Command) -> ChildStdout {
+        assert!(self.0[node].is_none());
         let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
         let said = process.stdout.take().unwrap();
-        self.processes[node] = Some(process);
+        self.0[node] = Some(process);
         said
     }
 
-    /// Ends a node without a word (`kill -9`).
-    pub fn kill(&mut self, node: usize) {
-        if let Some(mut process) = self.processes[node].take() {
+    fn kill(&mut self, node: usize) {
+        if let Some(mut process) = self.0[node].take() {
             process.kill().unwrap();
             process.wait().unwrap();
         }
     }
+}
+
+/// Two processes on one database.
+pub struct Cluster {
+    pub sealing: Sealing,
+    pub store: Store,
+    pub sql: AnyPool,
+    addresses: [SocketAddr; 2],
+    /// How many requests each was sent.
+    sent: [watch::Sender<usize>; 2],
+    processes: Processes,
+    site: Site,
+}
+
+impl Cluster {
+    /// On a database that nobody has used. Both start at once, as after a power cut: one of
+    /// them migrates it and makes the key.
+    pub async fn start(engine: Engine) -> Self {
+        let key = MasterKey::random(&mut SystemRandom);
+        let site = Site::fresh(engine, &key).await;
+        let mut processes = Processes::default();
+        let addresses = [0, 1]
+            .map(|node| processes.start(node, site.command(&["serve", "--migrate"])))
+            .map(address);
+
+        let store = Store::connect(&site.url).await.unwrap();
+        let issuer = format!("{PUBLIC_URL}/contoso.com");
+        let name = "contoso.com".parse().unwrap();
+        let domain = new_domain(name, None, &issuer, &[], now()).unwrap();
+        let mut tx = store.begin().await.unwrap();
+        assert!(tx.insert_domain(&domain).await.unwrap());
+        tx.commit().await.unwrap();
+        Self {
+            sealing: Sealing::new(&key),
+            store,
+            sql: AnyPool::connect(&site.url).await.unwrap(),
+            addresses,
+            sent: [watch::Sender::new(0), watch::Sender::new(0)],
+            processes,
+            site,
+        }
+    }
+
+    /// A command on this database, as an operator runs it while the servers run.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        self.site.command(arguments)
+    }
+
+    /// Ends a node without a word (`kill -9`).
+    pub fn kill(&mut self, node: usize) {
+        self.processes.kill(node);
+    }
 
     pub async fn restart(&mut self, node: usize) {
-        let said = self.serve(node);
+        let said = self.processes.start(node, self.site.command(&["serve"]));
         let address = tokio::task::spawn_blocking(|| address(said));
         self.addresses[node] = address.await.unwrap();
     }

@@ -2,7 +2,8 @@
 //! that is killed.
 //!
 //! Each test runs twice: on PostgreSQL, and on one SQLite file, which several servers on one
-//! machine may share too (an old and a new version while one replaces the other).
+//! machine may share too (an old and a new version while one replaces the other). Both servers
+//! start at once on a database that nobody has used.
 //!
 //! Run by `tests/run.sh`, which starts a server and sets `CLAIMBRIDGE_TEST_POSTGRES`.
 //!
