@@ -171,6 +171,7 @@ fn context(args: InspectArgs, now: Timestamp) -> Result<Context, String> {
         } else {
             UncheckedSignature::Undecided
         },
+        ..Context::at(now)
     })
 }
 

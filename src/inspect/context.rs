@@ -93,6 +93,109 @@ pub struct GivenRequest {
     pub id: String,
 }
 
+/// What Entra sent to the external method (facts §5.3), as far as the answer is judged by it.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct GivenAuthorization {
+    /// `client_id`, which `aud` must repeat.
+    pub client_id: Option<String>,
+    /// `nonce`, which the answer must repeat.
+    pub nonce: Option<String>,
+    /// The requested values of `acr`.
+    pub acr: Vec<String>,
+    /// The requested values of `amr`.
+    pub amr: Vec<String>,
+    /// The hint that came with it.
+    pub hint: Option<Hint>,
+}
+
+/// What the answer is judged by of an `id_token_hint` (facts §5.4). It is not verified here.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Hint {
+    /// `sub`, which the answer must repeat.
+    pub sub: Option<String>,
+    /// `iat`: when Entra sent the person.
+    pub issued_at: Option<Timestamp>,
+}
+
+/// What is known about an external authentication method (facts §5).
+#[derive(Clone, Debug, Default)]
+pub struct ExternalMfa {
+    /// The `issuer` of the discovery document.
+    pub issuer: Option<String>,
+    /// The discovery URL that is registered with Entra.
+    pub discovery_url: Option<String>,
+    /// The client id that was given to Entra.
+    pub client_id: Option<String>,
+    /// The reply URLs of the app registration.
+    pub app_reply_urls: Vec<String>,
+    /// The request that the token answers.
+    pub authorization: Option<GivenAuthorization>,
+    /// The `id_token_hint`, if it was given by itself.
+    pub hint: Option<Hint>,
+}
+
+impl ExternalMfa {
+    /// The issuer, from the discovery URL if it was not given (facts §5.2).
+    pub(super) fn issuer(&self) -> Option<&str> {
+        self.issuer.as_deref().or_else(|| {
+            self.discovery_url
+                .as_deref()?
+                .strip_suffix("/.well-known/openid-configuration")
+        })
+    }
+
+    pub(super) fn client_id(&self) -> Option<&str> {
+        self.client_id
+            .as_deref()
+            .or_else(|| self.authorization.as_ref()?.client_id.as_deref())
+    }
+
+    pub(super) fn hint(&self) -> Option<&Hint> {
+        self.hint
+            .as_ref()
+            .or_else(|| self.authorization.as_ref()?.hint.as_ref())
+    }
+}
+
+/// Something that is so, is not so, or was not said.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Known {
+    /// Nobody said.
+    #[default]
+    Unknown,
+    /// It is so.
+    Yes,
+    /// It is not so.
+    No,
+}
+
+/// What is known about our side of a domain's federation (facts §4).
+#[derive(Clone, Debug, Default)]
+pub struct Federation {
+    /// Our `passiveSignInUri`.
+    pub sign_in_url: Option<String>,
+    /// Our `signOutUri`.
+    pub sign_out_url: Option<String>,
+    /// Whether Microsoft's keys are loaded, so that signed requests can be verified.
+    pub request_keys: Known,
+    /// Whether cloud-only emergency accounts exist.
+    pub emergency_accounts: Known,
+    /// Whether the tenant has security defaults on.
+    pub security_defaults: Known,
+    /// The issuers of the other domains.
+    pub others: Vec<(DomainName, String)>,
+}
+
+/// What time counts for the messages of a trace.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum TraceTime {
+    /// When each was sent, as the trace has it.
+    #[default]
+    AsRecorded,
+    /// The instant asked about, for all.
+    AskedAbout,
+}
+
 /// Which messages the rules judge against, and when.
 #[derive(Clone, Debug)]
 pub struct Context {
@@ -122,6 +225,12 @@ pub struct Context {
     pub max_age: Option<Duration>,
     /// What to make of a signature that cannot be checked.
     pub unchecked_signature: UncheckedSignature,
+    /// For External MFA.
+    pub external_mfa: ExternalMfa,
+    /// For the configuration of a domain.
+    pub federation: Federation,
+    /// For traces.
+    pub trace_time: TraceTime,
 }
 
 impl Context {
@@ -140,6 +249,9 @@ impl Context {
             skew: DEFAULT_SKEW,
             max_age: None,
             unchecked_signature: UncheckedSignature::default(),
+            external_mfa: ExternalMfa::default(),
+            federation: Federation::default(),
+            trace_time: TraceTime::default(),
         }
     }
 }

@@ -13,8 +13,11 @@ use crate::{
 };
 
 use super::{
+    federation_case::{FederationCase, Setting},
+    jwks::KeysCase,
     saml_case::{ASSERTION, PROTOCOL, SamlCase},
     token_case::{TokenCase, TokenSignature},
+    wsfed_case::WsfedCase,
 };
 
 pub(super) fn of_token(case: &TokenCase<'_>) -> Value {
@@ -130,10 +133,62 @@ pub(super) fn of_saml(case: &SamlCase<'_>) -> Value {
     }
     let signatures: Vec<_> = case
         .signatures
+        .list
         .iter()
         .map(|signature| of_signature(signature.carrier.local_name(), &signature.parts))
         .collect();
     put("signatures", Value::Array(signatures));
+    Value::Object(decoded)
+}
+
+pub(super) fn of_wsfed(case: &WsfedCase<'_>) -> Value {
+    let mut decoded = Map::new();
+    if !case.responses.is_empty() {
+        decoded.insert(
+            "response".to_owned(),
+            json!({
+                "applies_to": case.applies_to(),
+                "lifetime": case.lifetime().into_iter()
+                    .map(|(name, text)| (name.to_owned(), Value::from(text)))
+                    .collect::<Map<_, _>>(),
+                "token_type": case.token_types(),
+            }),
+        );
+    }
+    if let Some(assertion) = case.assertion() {
+        let conditions = case.all(&["Conditions"]);
+        let statements = case.all(&["AuthenticationStatement"]);
+        let names = case.name_identifiers();
+        let claims: Vec<_> = case
+            .claims()
+            .into_iter()
+            .map(|(namespace, name, values)| {
+                json!({"name": format!("{namespace}/{name}"), "values": values})
+            })
+            .collect();
+        decoded.insert(
+            "assertion".to_owned(),
+            json!({
+                "id": assertion.attribute("AssertionID"),
+                "issuer": assertion.attribute("Issuer"),
+                "issue_instant": assertion.attribute("IssueInstant"),
+                "name_identifier": texts(names.iter().copied()),
+                "not_before": values(&conditions, "NotBefore"),
+                "not_on_or_after": values(&conditions, "NotOnOrAfter"),
+                "audience": texts(case.all(&["Conditions", "AudienceRestrictionCondition", "Audience"])),
+                "authentication_instant": values(&statements, "AuthenticationInstant"),
+                "authentication_method": values(&statements, "AuthenticationMethod"),
+                "attributes": claims,
+            }),
+        );
+    }
+    let signatures: Vec<_> = case
+        .signatures
+        .list
+        .iter()
+        .map(|signature| of_signature("Assertion", &signature.parts))
+        .collect();
+    decoded.insert("signatures".to_owned(), Value::Array(signatures));
     Value::Object(decoded)
 }
 
@@ -178,5 +233,89 @@ fn would_answer(request: XmlElement<'_>) -> &'static str {
         "multipleauthn, after both factors were proved again."
     } else {
         "multipleauthn, after two factors or from a session that is fresh enough."
+    }
+}
+
+/// A sign-out message (facts §1.4).
+pub(super) fn of_logout(message: XmlElement<'_>) -> Value {
+    let names: Vec<_> = message.children_named(ASSERTION, "NameID").collect();
+    json!({
+        "message": message.local_name(),
+        "id": message.attribute("ID"),
+        "issuer": texts(message.children_named(ASSERTION, "Issuer")),
+        "destination": message.attribute("Destination"),
+        "in_response_to": message.attribute("InResponseTo"),
+        "name_id": texts(names.iter().copied()),
+        "session_index": texts(message.children_named(PROTOCOL, "SessionIndex")),
+        "status": message.descendants()
+            .filter(|element| element.is(PROTOCOL, "StatusCode"))
+            .filter_map(|code| code.attribute("Value"))
+            .collect::<Vec<_>>(),
+    })
+}
+
+pub(super) fn of_keys(case: &KeysCase) -> Value {
+    let keys: Vec<_> = case
+        .keys
+        .keys()
+        .iter()
+        .map(|key| {
+            json!({
+                "kid": key.kid,
+                "kty": key.kty,
+                "rsa_bits": key.rsa().map(|(modulus, _)| modulus.len() * 8),
+                "x5c": key.certificate().map(|certificate| json!({
+                    "subject": certificate.subject,
+                    "thumbprint": certificate.thumbprint(),
+                    "not_after": certificate.not_after,
+                })),
+            })
+        })
+        .collect();
+    json!({ "keys": keys })
+}
+
+pub(super) fn of_federation(case: &FederationCase<'_>) -> Value {
+    let configs: Vec<_> = case
+        .configs
+        .iter()
+        .map(|config| {
+            let settings: Map<String, Value> = config
+                .settings
+                .iter()
+                .map(|(name, setting)| {
+                    let value = match setting {
+                        Setting::Text(text) if name.ends_with("Certificate") => {
+                            certificate_in_short(text)
+                        }
+                        Setting::Text(text) | Setting::Variable(text) => text.clone().into(),
+                        Setting::List(items) => items.clone().into(),
+                        Setting::Null => Value::Null,
+                    };
+                    ((*name).to_owned(), value)
+                })
+                .collect();
+            json!({
+                "domain": config.domain,
+                "command": config.command,
+                "settings": settings,
+            })
+        })
+        .collect();
+    json!({ "federation": configs })
+}
+
+fn certificate_in_short(text: &str) -> Value {
+    let read = data_encoding::BASE64
+        .decode(text.as_bytes())
+        .ok()
+        .and_then(|der| Certificate::read(&der).ok());
+    match read {
+        Some(certificate) => json!({
+            "subject": certificate.subject,
+            "thumbprint": certificate.thumbprint(),
+            "not_after": certificate.not_after,
+        }),
+        None => "unreadable".into(),
     }
 }

@@ -2,8 +2,13 @@
 //!
 //! Always true: each wrapping is taken off under a size limit, at most
 //! [`MAX_WRAPPINGS`] of them, and what is over a limit keeps the kind that its
-//! beginning shows. Two candidates for one message (a form that has it twice)
-//! are not chosen between: readers differ there (attack 14).
+//! beginning shows.
+//!
+//! Read next: [`form`] for forms, addresses and pages; `reading.rs` for what
+//! becomes of the content.
+
+/// Forms, query strings and the pages that post them.
+pub(super) mod form;
 
 use std::{borrow::Cow, io::Read};
 
@@ -13,11 +18,14 @@ use base64::{
 };
 
 use super::report::{Encoding, Kind};
+use form::{Beside, Parameters, Query};
 
 /// How many wrappings are taken off: a redirect URL within a form within a URL is still read.
 const MAX_WRAPPINGS: usize = 8;
 /// How many bytes are looked at, before and after each wrapping.
 pub(super) const MAX_BYTES: usize = 1024 * 1024;
+/// How many bytes of a browser's trace are looked at; it is read in one pass.
+pub const MAX_TRACE_BYTES: usize = 64 * 1024 * 1024;
 /// How much larger than its wrapping inflated content may be once it is over [`FREE_BYTES`].
 const MAX_RATIO: usize = 64;
 /// How many inflated bytes are taken whatever the ratio.
@@ -32,8 +40,8 @@ const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIEN
 /// What was recognised, with the wrappings off.
 pub(super) struct Detected<'a> {
     pub(super) encoding: Vec<Encoding>,
-    /// What came beside the message in a form or address: RelayState and SigAlg.
-    pub(super) beside: Vec<(&'static str, String)>,
+    /// What came beside the message in a form, an address or an HTTP answer.
+    pub(super) beside: Beside,
     pub(super) content: Content<'a>,
 }
 
@@ -41,10 +49,14 @@ pub(super) struct Detected<'a> {
 pub(super) enum Content<'a> {
     /// Begins like XML.
     Xml(Cow<'a, [u8]>),
-    /// Begins like a JSON object.
+    /// Begins like a JSON object or array.
     Json(Cow<'a, [u8]>),
     /// Three dot-separated parts.
     Jwt(String),
+    /// The parameters of a request that carries no message of its own.
+    Request(Parameters),
+    /// Commands of PowerShell or calls of Graph, or what they print.
+    Commands(String),
     /// Over a limit; `kind` is what the beginning shows.
     Excess { kind: Kind, what: String },
     /// Nothing known, in one sentence.
@@ -55,6 +67,17 @@ pub(super) enum Content<'a> {
 pub(super) fn detect(bytes: &[u8]) -> Detected<'_> {
     let mut encoding = Vec::new();
     let mut beside = Vec::new();
+    // A trace is large; only what nothing was taken off may be one.
+    if bytes.len() > MAX_BYTES
+        && bytes.len() <= MAX_TRACE_BYTES
+        && trim_margin(bytes).starts_with(b"{")
+    {
+        return Detected {
+            encoding,
+            beside,
+            content: Content::Json(Cow::Borrowed(trim_margin(bytes))),
+        };
+    }
     let mut now = Cow::Borrowed(bytes);
     for _ in 0..=MAX_WRAPPINGS {
         let content = match step(now, &mut beside) {
@@ -62,6 +85,10 @@ pub(super) fn detect(bytes: &[u8]) -> Detected<'_> {
             Step::TooMuch(taken_off, content) => {
                 encoding.push(taken_off);
                 content
+            }
+            Step::Request(taken_off, parameters) => {
+                encoding.push(taken_off);
+                Content::Request(parameters)
             }
             Step::Unwrapped(taken_off, inner) => {
                 encoding.push(taken_off);
@@ -86,6 +113,8 @@ enum Step<'a> {
     Done(Content<'a>),
     /// The wrapping came off and what is in it is over a limit.
     TooMuch(Encoding, Content<'a>),
+    /// The wrapping came off and its parameters are the request.
+    Request(Encoding, Parameters),
     Unwrapped(Encoding, Cow<'a, [u8]>),
 }
 
@@ -93,7 +122,7 @@ fn unknown(why: &'static str) -> Step<'static> {
     Step::Done(Content::Unknown(why))
 }
 
-fn step<'a>(bytes: Cow<'a, [u8]>, beside: &mut Vec<(&'static str, String)>) -> Step<'a> {
+fn step<'a>(bytes: Cow<'a, [u8]>, beside: &mut Beside) -> Step<'a> {
     if bytes.len() > MAX_BYTES {
         return Step::Done(Content::Excess {
             kind: kind_of_beginning(&bytes),
@@ -113,25 +142,35 @@ fn step<'a>(bytes: Cow<'a, [u8]>, beside: &mut Vec<(&'static str, String)>) -> S
     let trimmed = text.trim_start_matches('\u{feff}').trim();
     match trimmed.as_bytes().first() {
         None => return unknown("The input is empty."),
+        Some(b'<') if form::is_page(trimmed) => {
+            return query(Encoding::HtmlForm, &form::body_of_page(trimmed), beside);
+        }
         Some(b'<') => return Step::Done(Content::Xml(without_margin(bytes))),
-        Some(b'{') => return Step::Done(Content::Json(without_margin(bytes))),
+        Some(b'{' | b'[') => return Step::Done(Content::Json(without_margin(bytes))),
         _ => {}
+    }
+    if trimmed.starts_with("&lt;") {
+        let plain = form::html_unescaped(trimmed).into_owned().into_bytes();
+        return Step::Unwrapped(Encoding::HtmlEscaped, Cow::Owned(plain));
+    }
+    if trimmed.starts_with("-----BEGIN") {
+        return unknown(pem(trimmed));
     }
     let token = bearer(trimmed);
     if is_jwt(token) {
         return Step::Done(Content::Jwt(token.to_owned()));
     }
-    if let Some(query) = query_of_url(trimmed) {
-        return match message_parameter(query, beside) {
-            Ok(value) => Step::Unwrapped(Encoding::RedirectUrl, Cow::Owned(value)),
-            Err(why) => unknown(why),
-        };
+    if let Some(found) = form::query_of_url(trimmed) {
+        return query(Encoding::RedirectUrl, found, beside);
     }
-    if is_form(trimmed) {
-        return match message_parameter(trimmed, beside) {
-            Ok(value) => Step::Unwrapped(Encoding::Form, Cow::Owned(value)),
-            Err(why) => unknown(why),
-        };
+    if let Some(body) = http_body(trimmed, beside) {
+        return Step::Unwrapped(Encoding::HttpMessage, Cow::Owned(body.as_bytes().to_vec()));
+    }
+    if is_commands(trimmed) {
+        return Step::Done(Content::Commands(trimmed.to_owned()));
+    }
+    if form::is_form(trimmed) {
+        return query(Encoding::Form, trimmed, beside);
     }
     if trimmed.contains('%') {
         let decoded: Vec<u8> = percent_encoding::percent_decode_str(trimmed).collect();
@@ -144,6 +183,80 @@ fn step<'a>(bytes: Cow<'a, [u8]>, beside: &mut Vec<(&'static str, String)>) -> S
     }
     // A DEFLATE stream can happen to be valid UTF-8.
     inflate(&bytes)
+}
+
+fn query(encoding: Encoding, text: &str, beside: &mut Beside) -> Step<'static> {
+    match form::read(text, beside) {
+        Ok(Query::Message(value)) => Step::Unwrapped(encoding, Cow::Owned(value)),
+        Ok(Query::Request(parameters)) => Step::Request(encoding, parameters),
+        Err(_) if encoding == Encoding::HtmlForm => {
+            unknown("This is a web page, and no form in it carries a message.")
+        }
+        Err(why) => unknown(why),
+    }
+}
+
+fn pem(text: &str) -> &'static str {
+    if text.contains("PRIVATE KEY") {
+        "This is a private key and no message; give it to nobody, and replace it if it was shown."
+    } else {
+        "This is a PEM file (a certificate?) and no message; give a certificate with --certificate."
+    }
+}
+
+/// The body of an HTTP answer or request that was copied with its head (`curl -i`).
+fn http_body<'t>(text: &'t str, beside: &mut Beside) -> Option<&'t str> {
+    const METHODS: [&str; 3] = ["GET ", "POST ", "PUT "];
+    let first = text.lines().next()?;
+    let is_head = first.starts_with("HTTP/")
+        || (METHODS.iter().any(|method| first.starts_with(method)) && first.contains(" HTTP/"));
+    if !is_head {
+        return None;
+    }
+    let (head, body) = text
+        .split_once("\r\n\r\n")
+        .or_else(|| text.split_once("\n\n"))?;
+    let value = head.lines().skip(1).find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.trim()
+            .eq_ignore_ascii_case("content-length")
+            .then(|| value.trim().to_owned())
+    });
+    beside.push(("Content-Length", value.unwrap_or_default()));
+    Some(body)
+}
+
+/// Words that stand in commands about a domain's federation, or in what they print.
+const COMMANDS: [&str; 8] = [
+    "mgdomainfederationconfiguration",
+    "mgbetadomainfederationconfiguration",
+    "entradomainfederationsettings",
+    "msoldomainfederationsettings",
+    "msoldomainauthentication",
+    "msolfederateddomain",
+    "msoldomaintofederated",
+    "/federationconfiguration",
+];
+
+fn is_commands(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    COMMANDS.iter().any(|word| lower.contains(word))
+        || [
+            "issueruri",
+            "passivesigninuri",
+            "passivelogonuri",
+            "signingcertificate",
+        ]
+        .iter()
+        .filter(|name| {
+            lower.lines().any(|line| {
+                line.trim_start()
+                    .strip_prefix(*name)
+                    .is_some_and(|rest| rest.trim_start().starts_with(':'))
+            })
+        })
+        .count()
+            >= 2
 }
 
 /// White space and a byte order mark around a document are no part of it.
@@ -183,7 +296,7 @@ fn is_base64url(text: &str) -> bool {
 
 /// Three parts of which the first is a JSON object (RFC 7515 §3.1). The last may
 /// be empty: an unsigned token is a token, and a rule says what it is worth.
-fn is_jwt(text: &str) -> bool {
+pub(super) fn is_jwt(text: &str) -> bool {
     let mut parts = text.split('.');
     let (Some(header), Some(payload), Some(signature), None) =
         (parts.next(), parts.next(), parts.next(), parts.next())
@@ -195,55 +308,6 @@ fn is_jwt(text: &str) -> bool {
         && URL_SAFE
             .decode(header)
             .is_ok_and(|header| header.trim_ascii_start().starts_with(b"{"))
-}
-
-fn query_of_url(text: &str) -> Option<&str> {
-    let is_url = ["http://", "https://"].iter().any(|scheme| {
-        text.get(..scheme.len())
-            .is_some_and(|front| front.eq_ignore_ascii_case(scheme))
-    });
-    is_url.then(|| text.split_once(['?', '#']).map_or("", |(_, query)| query))
-}
-
-const PARAMETERS: [&str; 4] = ["SAMLResponse", "SAMLRequest", "access_token", "id_token"];
-/// Parameters that a reader of the message wants to see too.
-const BESIDE: [&str; 2] = ["RelayState", "SigAlg"];
-
-fn is_form(text: &str) -> bool {
-    text.split('&').any(|pair| {
-        pair.split_once('=')
-            .is_some_and(|(name, _)| PARAMETERS.contains(&name))
-    })
-}
-
-/// The value of the one parameter that carries a message.
-fn message_parameter(
-    query: &str,
-    beside: &mut Vec<(&'static str, String)>,
-) -> Result<Vec<u8>, &'static str> {
-    let mut found = None;
-    for pair in query.split(['&', '#']) {
-        let Some((name, value)) = pair.split_once('=') else {
-            continue;
-        };
-        if let Some(known) = BESIDE.iter().find(|known| **known == name) {
-            let value = value.replace('+', " ");
-            let decoded = percent_encoding::percent_decode_str(&value).decode_utf8_lossy();
-            beside.push((known, decoded.into_owned()));
-        }
-        if !PARAMETERS.contains(&name) {
-            continue;
-        }
-        if found.is_some() {
-            return Err(
-                "The form has more than one message parameter; which one counts differs between readers.",
-            );
-        }
-        // `+` stays: in a value that nobody escaped it is base64's plus, and an
-        // escaped value has no space.
-        found = Some(percent_encoding::percent_decode_str(value).collect());
-    }
-    found.ok_or("The address or form has no SAMLResponse, SAMLRequest, access_token or id_token.")
 }
 
 /// Base64 with line breaks, of either alphabet. At least eight characters, so
@@ -329,6 +393,11 @@ pub(super) fn kind_of_beginning(bytes: &[u8]) -> Kind {
         "Response" if is_saml2 => Kind::Saml2Response,
         "Assertion" | "EncryptedAssertion" if is_saml2 => Kind::Saml2Assertion,
         "AuthnRequest" if is_saml2 => Kind::Saml2AuthnRequest,
+        "LogoutRequest" | "LogoutResponse" if is_saml2 => Kind::Saml2Logout,
+        "Assertion" => Kind::Saml11Assertion,
+        "RequestSecurityTokenResponse" | "RequestSecurityTokenResponseCollection" => {
+            Kind::WsfedRstr
+        }
         _ => Kind::Unknown,
     }
 }
@@ -353,6 +422,8 @@ mod tests {
                 String::from_utf8(bytes.into_owned()).unwrap()
             }
             Content::Jwt(token) => token,
+            Content::Request(_) => "request".to_owned(),
+            Content::Commands(_) => "commands".to_owned(),
             Content::Excess { kind, .. } => format!("excess {kind:?}"),
             Content::Unknown(why) => format!("unknown: {why}"),
         };
@@ -459,16 +530,7 @@ mod tests {
 
     #[test]
     fn what_is_nothing_known() {
-        for input in [
-            "",
-            " ",
-            "hello",
-            "hello world",
-            "a.b.c",
-            "%zz",
-            "12345678",
-            "[1]",
-        ] {
+        for input in ["", " ", "hello", "hello world", "a.b.c", "%zz", "12345678"] {
             assert!(
                 unwrapped(input.as_bytes()).1.starts_with("unknown"),
                 "{input}"

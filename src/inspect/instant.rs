@@ -8,6 +8,8 @@ use serde_json::Value;
 
 use crate::base::clock::Timestamp;
 
+use super::{context::Context, rule::quoted};
+
 /// The last second of the year 9999, beyond which .NET has no dates.
 const LAST_SECOND: i64 = 253_402_300_799;
 
@@ -56,6 +58,33 @@ fn whole_seconds(seconds: f64) -> Option<i64> {
         reason = "the range was checked and a fraction of a second does not matter"
     )]
     Some(seconds.trunc() as i64)
+}
+
+/// What is wrong with a bound (`NotBefore` or `NotOnOrAfter`) of `place` at the time asked about.
+pub(super) fn check_window(
+    context: &Context,
+    bound: &str,
+    place: &str,
+    text: &str,
+) -> Option<String> {
+    let (at, skew) = (context.at, context.skew);
+    let Some(instant) = parse_saml_instant(text) else {
+        return Some(format!(
+            "{bound} of {place} is {}, which is no instant in UTC.",
+            quoted(text)
+        ));
+    };
+    let outside = if bound == "NotBefore" {
+        at.plus(skew) < instant
+    } else {
+        at.minus(skew) >= instant
+    };
+    outside.then(|| {
+        format!(
+            "{bound} of {place} is {instant}; asked about {at} ({} s of skew allowed).",
+            skew.as_secs()
+        )
+    })
 }
 
 #[cfg(test)]

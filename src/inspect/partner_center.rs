@@ -6,9 +6,9 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::{
-    context::UncheckedSignature,
+    context::{Consumer, UncheckedSignature},
     rule::{Ruling, quoted},
-    token_case::{TokenCase, TokenOf, TokenSignature},
+    token_case::{BadSignature, TokenCase, TokenOf, TokenSignature},
 };
 
 /// The API's address in each cloud (facts §6.1).
@@ -37,7 +37,13 @@ pub(super) fn repeated_claim(case: &TokenCase<'_>) -> Ruling {
 /// CB-JWT-003.
 pub(super) fn bad_signature(case: &TokenCase<'_>) -> Ruling {
     match &case.signature {
-        TokenSignature::Bad(why) => Ruling::broken(why),
+        // External MFA has a rule of its own for the algorithm: CB-EAM-001.
+        TokenSignature::Bad(BadSignature::Algorithm(_))
+            if case.consumer == Consumer::EntraExternalMfa =>
+        {
+            Ruling::Holds
+        }
+        TokenSignature::Bad(bad) => Ruling::broken(bad.why()),
         _ => Ruling::Holds,
     }
 }

@@ -8,23 +8,35 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use crate::protocol::xml::{self, XmlDocument, XmlError, XmlLimits};
+use crate::protocol::{
+    saml::metadata::METADATA_NS,
+    xml::{self, XmlDocument, XmlElement, XmlError, XmlLimits},
+};
 
 use super::{
     context::Context,
-    detect::{self, Content},
+    detect::{self, Content, form::Beside},
+    discovery::DiscoveryCase,
+    federation,
+    federation_case::{self, Extent, FederationCase, FederationConfig},
     json::{self, JsonError},
+    jwks::{Jwks, KeysCase},
     report::{Encoding, Kind},
-    rule::Ruling,
+    requests,
+    rule::{Ruling, quoted},
     saml_case::{ASSERTION, PROTOCOL},
     token_case::{TokenCase, TokenError},
+    trace::{self, Recorder, Trace},
+    wsfed_case::{SAML11, SOAP, TRUST, is_trust},
 };
 
 /// What came of reading.
 pub(super) struct Read<'a> {
     pub(super) encoding: Vec<Encoding>,
-    /// What came beside the message: RelayState and SigAlg.
-    pub(super) beside: Vec<(&'static str, String)>,
+    /// What came beside the message in a form, an address or an HTTP answer.
+    pub(super) beside: Beside,
+    /// Why it was taken for that; of XML its root says it.
+    pub(super) because: String,
     pub(super) content: ReadContent<'a>,
 }
 
@@ -33,6 +45,16 @@ pub(super) enum ReadContent<'a> {
     Xml(Cow<'a, [u8]>),
     /// A token or claims.
     Token(Kind, Box<TokenCase<'a>>),
+    /// A discovery document.
+    Discovery(Box<DiscoveryCase<'a>>),
+    /// A key set.
+    Keys(KeysCase),
+    /// A domain's federation.
+    Federation(FederationCase<'a>),
+    /// A request without a message of its own, in readable form.
+    Request(Kind, Value),
+    /// A browser's trace.
+    Trace(Box<Trace>),
     /// Refused by a rule of reading.
     Refused(Kind, Refusal),
     /// Nothing known; in one sentence.
@@ -58,22 +80,66 @@ impl Refusal {
 /// Takes the wrappings off and reads what is no XML.
 pub(super) fn read<'a>(bytes: &'a [u8], context: &'a Context) -> Read<'a> {
     let detected = detect::detect(bytes);
-    let inner = match detected.content {
-        Content::Xml(bytes) => ReadContent::Xml(bytes),
-        Content::Json(bytes) => read_claims(&bytes, context),
-        Content::Jwt(token) => read_token(&token, context),
-        Content::Excess { kind, what } => match kind {
-            Kind::Unknown => ReadContent::Unknown(what),
-            Kind::JwtClaims => ReadContent::Refused(kind, Refusal::new("CB-JWT-001", what)),
-            kind => ReadContent::Refused(kind, Refusal::new("CB-XML-002", what)),
-        },
-        Content::Unknown(why) => ReadContent::Unknown(why.to_owned()),
+    let (mut encoding, beside) = (detected.encoding, detected.beside);
+    let (because, inner) = match detected.content {
+        Content::Xml(bytes) => (String::new(), ReadContent::Xml(bytes)),
+        Content::Json(bytes) => read_json(&bytes, context, &beside, &mut encoding),
+        Content::Jwt(token) => (
+            "Three parts of base64url with two dots, the first a JSON object.".to_owned(),
+            read_token(&token, context),
+        ),
+        Content::Request(parameters) => {
+            let kind = requests::kind_of(&parameters);
+            let because = match kind {
+                Kind::ExternalMfaRequest => "Its parameters have an id_token_hint.",
+                _ => "Its parameters have wa, and no wresult.",
+            };
+            (
+                because.to_owned(),
+                ReadContent::Request(kind, requests::decoded(&parameters)),
+            )
+        }
+        Content::Commands(text) => read_commands(&text, context),
+        Content::Excess { kind, what } => (
+            "Its beginning looks like that.".to_owned(),
+            match kind {
+                Kind::Unknown => ReadContent::Unknown(what),
+                Kind::JwtClaims => ReadContent::Refused(kind, Refusal::new("CB-JWT-001", what)),
+                kind => ReadContent::Refused(kind, Refusal::new("CB-XML-002", what)),
+            },
+        ),
+        Content::Unknown(why) => (String::new(), ReadContent::Unknown(why.to_owned())),
     };
     Read {
-        encoding: detected.encoding,
-        beside: detected.beside,
+        encoding,
+        beside,
+        because,
         content: inner,
     }
+}
+
+fn read_commands<'a>(text: &str, context: &'a Context) -> (String, ReadContent<'a>) {
+    let configs = federation::commands::read(text);
+    if configs.is_empty() {
+        return (
+            String::new(),
+            ReadContent::Unknown(
+                "The text names commands or calls about a domain's federation and sets no property."
+                    .to_owned(),
+            ),
+        );
+    }
+    let because = configs
+        .iter()
+        .find_map(|config| config.command.clone())
+        .map_or_else(
+            || "It names or lists properties of a domain's federation.".to_owned(),
+            |command| format!("It has the command {command}."),
+        );
+    (
+        because,
+        ReadContent::Federation(FederationCase { context, configs }),
+    )
 }
 
 fn read_token<'a>(token: &str, context: &'a Context) -> ReadContent<'a> {
@@ -93,24 +159,153 @@ const CLAIM_NAMES: [&str; 12] = [
     "iss", "aud", "exp", "nbf", "iat", "amr", "scp", "tid", "oid", "upn", "acr", "appid",
 ];
 
-fn read_claims<'a>(bytes: &[u8], context: &'a Context) -> ReadContent<'a> {
-    match json::parse_json(bytes) {
-        Err(error @ (JsonError::Depth | JsonError::Bytes)) => ReadContent::Refused(
-            Kind::JwtClaims,
-            Refusal::new("CB-JWT-001", format!("{error}.")),
-        ),
-        Ok(json) => match json.value {
-            Value::Object(claims) if CLAIM_NAMES.iter().any(|name| claims.contains_key(*name)) => {
-                ReadContent::Token(
-                    Kind::JwtClaims,
-                    Box::new(TokenCase::of_claims(claims, json.repeated, context)),
-                )
+/// How much of the beginning shows that JSON is a trace.
+const TRACE_BEGINNING: usize = 64 * 1024;
+
+fn read_json<'a>(
+    bytes: &[u8],
+    context: &'a Context,
+    beside: &Beside,
+    encoding: &mut Vec<Encoding>,
+) -> (String, ReadContent<'a>) {
+    let front = String::from_utf8_lossy(&bytes[..bytes.len().min(TRACE_BEGINNING)]);
+    if ["\"log\"", "\"requests\""]
+        .iter()
+        .any(|name| front.contains(name))
+    {
+        match trace::parse_trace(bytes) {
+            Ok(Some(found)) => {
+                let because = match found.recorder {
+                    Recorder::Browser => "A JSON object with log.entries: a HAR.",
+                    Recorder::SamlTracer => {
+                        "A JSON object with requests: an export of SAML-tracer."
+                    }
+                };
+                return (because.to_owned(), ReadContent::Trace(Box::new(found)));
             }
-            _ => ReadContent::Unknown("The JSON has no claim of a token.".to_owned()),
-        },
-        Err(JsonError::Malformed(error)) => {
-            ReadContent::Unknown(format!("The input begins like JSON and is none: {error}."))
+            Err(error) if bytes.len() > json::MAX_BYTES => {
+                return (
+                    String::new(),
+                    ReadContent::Unknown(format!(
+                        "The input looks like a browser's trace and cannot be read: {error}."
+                    )),
+                );
+            }
+            Ok(None) | Err(_) => {}
         }
+    }
+    let json = match json::parse_json(bytes) {
+        Ok(json) => json,
+        Err(error @ (JsonError::Depth | JsonError::Bytes)) => {
+            return (
+                "It begins like a JSON object.".to_owned(),
+                ReadContent::Refused(
+                    Kind::JwtClaims,
+                    Refusal::new("CB-JWT-001", format!("{error}.")),
+                ),
+            );
+        }
+        Err(JsonError::Malformed(error)) => {
+            return (
+                String::new(),
+                ReadContent::Unknown(format!("The input begins like JSON and is none: {error}.")),
+            );
+        }
+    };
+    let configs = federation_case::of_json(&json.value, Extent::Whole);
+    let Value::Object(members) = json.value else {
+        return of_configs(configs, context);
+    };
+    let has = |name: &str| members.contains_key(name);
+    if has("keys") && !has("iss") {
+        return match Jwks::of_value(Value::Object(members)) {
+            Ok(keys) => (
+                "A JSON object with keys.".to_owned(),
+                ReadContent::Keys(KeysCase { keys }),
+            ),
+            Err(error) => (String::new(), ReadContent::Unknown(format!("{error}."))),
+        };
+    }
+    let is_discovery = has("issuer")
+        && [
+            "authorization_endpoint",
+            "jwks_uri",
+            "response_types_supported",
+        ]
+        .iter()
+        .any(|name| has(name));
+    if is_discovery {
+        let content_length = beside
+            .iter()
+            .find(|(name, _)| *name == "Content-Length")
+            .map(|(_, value)| value.clone());
+        return (
+            "A JSON object with issuer and endpoints.".to_owned(),
+            ReadContent::Discovery(Box::new(DiscoveryCase {
+                context,
+                members,
+                content_length,
+            })),
+        );
+    }
+    if !configs.is_empty() {
+        return of_configs(configs, context);
+    }
+    let token = ["access_token", "id_token"]
+        .iter()
+        .find_map(|name| members.get(*name)?.as_str());
+    if let Some(token) = token
+        && detect::is_jwt(token)
+    {
+        encoding.push(Encoding::TokenResponse);
+        return (
+            "A JSON object with a token in it: the answer of a token endpoint.".to_owned(),
+            read_token(token, context),
+        );
+    }
+    match CLAIM_NAMES.iter().find(|name| has(name)) {
+        Some(name) => (
+            format!("A JSON object with the claim {name}."),
+            ReadContent::Token(
+                Kind::JwtClaims,
+                Box::new(TokenCase::of_claims(members, json.repeated, context)),
+            ),
+        ),
+        None => (
+            String::new(),
+            ReadContent::Unknown("The JSON has no claim of a token.".to_owned()),
+        ),
+    }
+}
+
+fn of_configs(configs: Vec<FederationConfig>, context: &Context) -> (String, ReadContent<'_>) {
+    if configs.is_empty() {
+        return (
+            String::new(),
+            ReadContent::Unknown("The JSON is no message that the inspector knows.".to_owned()),
+        );
+    }
+    (
+        "JSON with the properties of a domain's federation.".to_owned(),
+        ReadContent::Federation(FederationCase { context, configs }),
+    )
+}
+
+/// What a document of another kind is, in one sentence.
+pub(super) fn unknown_root(root: XmlElement<'_>) -> String {
+    match (root.namespace(), root.local_name()) {
+        (METADATA_NS, "EntityDescriptor" | "EntitiesDescriptor") => {
+            "This is no message but metadata of SAML; give a service provider's with --sp-metadata."
+                .to_owned()
+        }
+        (soap, "Envelope") if SOAP.contains(&soap) => {
+            "This is a SOAP envelope without a token in it.".to_owned()
+        }
+        (namespace, name) => format!(
+            "The XML is a {} of the namespace {}, which the inspector does not know.",
+            quoted(name),
+            quoted(namespace)
+        ),
     }
 }
 
@@ -137,6 +332,21 @@ pub(super) fn kind_of(document: &XmlDocument<'_>) -> Kind {
         (PROTOCOL, "Response") => Kind::Saml2Response,
         (ASSERTION, "Assertion") => Kind::Saml2Assertion,
         (PROTOCOL, "AuthnRequest") => Kind::Saml2AuthnRequest,
+        (PROTOCOL, "LogoutRequest" | "LogoutResponse") => Kind::Saml2Logout,
+        (SAML11, "Assertion") => Kind::Saml11Assertion,
+        (trust, "RequestSecurityTokenResponse" | "RequestSecurityTokenResponseCollection")
+            if TRUST.contains(&trust) =>
+        {
+            Kind::WsfedRstr
+        }
+        (soap, "Envelope")
+            if SOAP.contains(&soap)
+                && document
+                    .elements()
+                    .any(|element| is_trust(element, "RequestSecurityTokenResponse")) =>
+        {
+            Kind::WsfedRstr
+        }
         _ => Kind::Unknown,
     }
 }

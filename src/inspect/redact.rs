@@ -10,13 +10,14 @@ use super::report::Report;
 
 /// Members of tokens and of the decoded form whose values name people, sessions or
 /// devices (OpenID Connect Core §5.1; Entra's access token reference).
-const PERSONAL: [&str; 30] = [
+const PERSONAL: [&str; 35] = [
     "aio",
     "deviceid",
     "email",
     "emails",
     "family_name",
     "given_name",
+    "hint_sub",
     "home_oid",
     "in_corp",
     "in_response_to",
@@ -26,6 +27,7 @@ const PERSONAL: [&str; 30] = [
     "middle_name",
     "name",
     "name_id",
+    "name_identifier",
     "nickname",
     "nonce",
     "oid",
@@ -33,13 +35,16 @@ const PERSONAL: [&str; 30] = [
     "phone_number",
     "preferred_username",
     "puid",
+    "relaystate",
     "rh",
     "session_index",
     "sid",
     "sub",
     "unique_name",
     "upn",
+    "username",
     "uti",
+    "wctx",
     "xms_st",
 ];
 
@@ -51,14 +56,28 @@ pub fn redacted(report: &Report) -> Value {
     let mut value = serde_json::to_value(report).unwrap_or(Value::Null);
     let mut found = Vec::new();
     collect(&report.decoded, &mut found);
+    for step in &report.story {
+        collect(&step.report.decoded, &mut found);
+    }
     // The longest first: a name may be part of a longer one.
     found.sort_by_key(|(text, _)| std::cmp::Reverse(text.len()));
     found.dedup();
-    if let Some(decoded) = value.get_mut("decoded") {
-        blank(decoded);
-    }
+    blank_decoded(&mut value);
     rewrite(&mut value, &found);
     value
+}
+
+/// In the report itself and in those of a trace's messages.
+fn blank_decoded(report: &mut Value) {
+    if let Some(decoded) = report.get_mut("decoded") {
+        blank(decoded);
+    }
+    let story = report.get_mut("story").and_then(Value::as_array_mut);
+    for step in story.into_iter().flatten() {
+        if let Some(inner) = step.get_mut("report") {
+            blank_decoded(inner);
+        }
+    }
 }
 
 fn placeholder(name: &str) -> String {

@@ -9,7 +9,9 @@
 
 use serde::Serialize;
 
-use super::context::Consumer;
+use crate::base::clock::Timestamp;
+
+use super::{context::Consumer, scenario::Scenarios};
 
 /// What was found out about one input.
 #[derive(Clone, Debug, Serialize)]
@@ -22,6 +24,34 @@ pub struct Report {
     pub verdicts: Vec<Verdict>,
     /// What is wrong, undecided or worth knowing, in the order of the table.
     pub findings: Vec<Finding>,
+    /// What the token opens; absent where Partner Center has no part in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scenarios: Option<Scenarios>,
+    /// The messages of a trace in order. Empty for anything else.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub story: Vec<Step>,
+}
+
+/// One message of a trace.
+#[derive(Clone, Debug, Serialize)]
+pub struct Step {
+    /// From 1.
+    pub number: usize,
+    /// When it was sent, if the trace says so.
+    pub at: Option<Timestamp>,
+    /// The method of HTTP.
+    pub method: String,
+    /// Where it went, without query and fragment.
+    pub address: String,
+    /// Where in the exchange it stood.
+    pub place: &'static str,
+    /// What the server answered.
+    pub status: Option<i64>,
+    /// What Partner Center said of the token (`isMfaCompliant`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub is_mfa_compliant: Option<String>,
+    /// The message, judged.
+    pub report: Box<Report>,
 }
 
 impl Report {
@@ -64,14 +94,16 @@ pub struct Input {
     pub encoding: Vec<Encoding>,
     /// How many bytes came in.
     pub bytes: usize,
+    /// Why it was taken for that, in one sentence. Empty where no kind could be given.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub because: String,
     /// Why no kind could be given, in one sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
 }
 
 /// What sort of message was recognised.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Kind {
     /// A signed token in three dot-separated parts (RFC 7519).
@@ -84,6 +116,24 @@ pub enum Kind {
     Saml2Assertion,
     /// A SAML 2.0 `AuthnRequest`.
     Saml2AuthnRequest,
+    /// A SAML 1.1 `Assertion` by itself.
+    Saml11Assertion,
+    /// A WS-Trust `RequestSecurityTokenResponse`: `wresult` of WS-Federation.
+    WsfedRstr,
+    /// The parameters of a sign-in or sign-out address of WS-Federation.
+    WsfedRequest,
+    /// A SAML 2.0 `LogoutRequest` or `LogoutResponse`.
+    Saml2Logout,
+    /// What Entra posts to an external authentication method.
+    ExternalMfaRequest,
+    /// A discovery document (OpenID Connect Discovery 1.0).
+    OidcDiscovery,
+    /// A JSON Web Key Set (RFC 7517).
+    Jwks,
+    /// What a browser sent and received: HAR, or an export of SAML-tracer.
+    Har,
+    /// A domain's federation as Graph shows it, or commands that set it.
+    FederationConfiguration,
     /// Nothing that the inspector knows.
     Unknown,
 }
@@ -97,8 +147,23 @@ impl Kind {
             Self::Saml2Response => "saml2-response",
             Self::Saml2Assertion => "saml2-assertion",
             Self::Saml2AuthnRequest => "saml2-authn-request",
+            Self::Saml11Assertion => "saml11-assertion",
+            Self::WsfedRstr => "wsfed-rstr",
+            Self::WsfedRequest => "wsfed-request",
+            Self::Saml2Logout => "saml2-logout",
+            Self::ExternalMfaRequest => "external-mfa-request",
+            Self::OidcDiscovery => "oidc-discovery",
+            Self::Jwks => "jwks",
+            Self::Har => "har",
+            Self::FederationConfiguration => "federation-configuration",
             Self::Unknown => "unknown",
         }
+    }
+}
+
+impl Serialize for Kind {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 
@@ -110,6 +175,14 @@ pub enum Encoding {
     RedirectUrl,
     /// A form body or query string: `SAMLResponse=…`.
     Form,
+    /// The page whose form posts the message: `<input type="hidden" name="wresult" …>`.
+    HtmlForm,
+    /// `&lt;` for `<`, as in the source of a page.
+    HtmlEscaped,
+    /// An HTTP answer or request with its head, as `curl -i` prints it.
+    HttpMessage,
+    /// The answer of a token endpoint: `{"access_token": "…"}`.
+    TokenResponse,
     /// `%XX` escapes.
     PercentEncoded,
     /// Base64 (RFC 4648 §4).

@@ -5,7 +5,8 @@
 //! cannot be decided, in which case it names the options that would decide it.
 
 use super::{
-    context::Consumer, report::Severity, saml_case::SamlCase, token_case::TokenCase,
+    context::Consumer, discovery::DiscoveryCase, federation_case::FederationCase, jwks::KeysCase,
+    report::Severity, saml_case::SamlCase, token_case::TokenCase, wsfed_case::WsfedCase,
     xml_case::XmlCase,
 };
 
@@ -37,8 +38,18 @@ pub(super) enum Check {
     Xml(fn(&XmlCase<'_>) -> Ruling),
     /// A SAML 2.0 response or assertion.
     Saml(fn(&SamlCase<'_>) -> Ruling),
+    /// A WS-Federation answer or a SAML 1.1 assertion.
+    Wsfed(fn(&WsfedCase<'_>) -> Ruling),
     /// A token or its claims.
     Token(fn(&TokenCase<'_>) -> Ruling),
+    /// A discovery document.
+    Discovery(fn(&DiscoveryCase<'_>) -> Ruling),
+    /// A key set.
+    Keys(fn(&KeysCase) -> Ruling),
+    /// A domain's federation.
+    Federation(fn(&FederationCase<'_>) -> Ruling),
+    /// Several of these: the one for the message at hand.
+    AnyOf(&'static [Check]),
 }
 
 /// What a rule says about one message.

@@ -8,23 +8,17 @@
 //! Where a list is kept (conditions, confirmations), a rule looks at every
 //! member: readers differ on which one of several counts.
 
-use std::sync::Arc;
+use crate::protocol::xml::{XmlDocument, XmlElement};
 
-use crate::{
-    keys::certificate::{Certificate, CertificateError},
-    protocol::xml::{
-        XmlDocument, XmlElement,
-        signature::{self, Sha1, SignatureError, SignatureParts},
-    },
+use super::{
+    context::Context,
+    signed::{SignatureCase, Signatures},
+    xml_case::XmlCase,
 };
-
-use super::{context::Context, xml_case::XmlCase};
 
 pub(super) const PROTOCOL: &str = "urn:oasis:names:tc:SAML:2.0:protocol";
 pub(super) const ASSERTION: &str = "urn:oasis:names:tc:SAML:2.0:assertion";
 pub(super) const BEARER: &str = "urn:oasis:names:tc:SAML:2.0:cm:bearer";
-/// A KeyInfo may bring a chain; more than this is not looked at.
-const MAX_EMBEDDED: usize = 4;
 
 /// A response or assertion, decoded.
 pub(super) struct SamlCase<'d> {
@@ -36,24 +30,7 @@ pub(super) struct SamlCase<'d> {
     /// How many encrypted assertions there are.
     pub(super) encrypted: usize,
     /// Those of the response and the used assertion, in document order.
-    pub(super) signatures: Vec<SignatureCase<'d>>,
-}
-
-/// One signature and what became of it.
-pub(super) struct SignatureCase<'d> {
-    /// The element that carries it.
-    pub(super) carrier: XmlElement<'d>,
-    pub(super) parts: SignatureParts<'d>,
-    pub(super) state: SignatureState,
-}
-
-pub(super) enum SignatureState {
-    /// It holds with the key of this certificate.
-    Holds(Arc<Certificate>),
-    /// It does not hold, or was not fit to be verified.
-    Fails(SignatureError),
-    /// KeyInfo has no certificate and none was given.
-    NoKey,
+    pub(super) signatures: Signatures<'d>,
 }
 
 impl<'d> SamlCase<'d> {
@@ -76,11 +53,11 @@ impl<'d> SamlCase<'d> {
             .into_iter()
             .chain(assertions.iter().copied())
             .collect();
-        let signatures = response
-            .into_iter()
-            .chain(assertions.first().copied())
-            .filter_map(|carrier| SignatureCase::of(document, carrier, context))
-            .collect();
+        let signatures = Signatures::of(
+            document,
+            response.into_iter().chain(assertions.first().copied()),
+            context,
+        );
         Self {
             context,
             xml: XmlCase::of(document, carriers),
@@ -153,95 +130,6 @@ impl<'d> SamlCase<'d> {
 
     /// The signature of the used assertion.
     pub(super) fn assertion_signature(&self) -> Option<&SignatureCase<'d>> {
-        let assertion = self.assertion()?;
-        self.signatures
-            .iter()
-            .find(|signature| signature.carrier == assertion)
-    }
-}
-
-impl<'d> SignatureCase<'d> {
-    fn of(
-        document: &'d XmlDocument<'d>,
-        carrier: XmlElement<'d>,
-        context: &Context,
-    ) -> Option<Self> {
-        let found = match signature::signature_of(carrier) {
-            Ok(None) => return None,
-            Ok(Some(found)) => found,
-            Err(error) => {
-                return Some(Self {
-                    carrier,
-                    parts: SignatureParts::default(),
-                    state: SignatureState::Fails(error),
-                });
-            }
-        };
-        let parts = signature::describe(found);
-        let state = check(document, carrier, &parts, context);
-        Some(Self {
-            carrier,
-            parts,
-            state,
-        })
-    }
-}
-
-/// The certificate that the message brings says which key to try, never which to
-/// trust: CB-SAML-006 compares it with the registered ones.
-fn check(
-    document: &XmlDocument<'_>,
-    carrier: XmlElement<'_>,
-    parts: &SignatureParts<'_>,
-    context: &Context,
-) -> SignatureState {
-    let candidates: &[Vec<u8>] = if parts.certificates.is_empty() {
-        &context.certificates
-    } else {
-        &parts.certificates[..parts.certificates.len().min(MAX_EMBEDDED)]
-    };
-    let verify = |certificates: &[Certificate]| {
-        signature::verify(document, carrier, certificates, Sha1::Allowed)
-    };
-    let mut first_error = None;
-    for der in candidates {
-        let outcome = read(der, context)
-            .map_err(SignatureError::Certificate)
-            .and_then(|certificate| {
-                verify(std::slice::from_ref(&*certificate)).map(|_| certificate)
-            });
-        match outcome {
-            Ok(certificate) => return SignatureState::Holds(certificate),
-            Err(error) => {
-                first_error.get_or_insert(error);
-            }
-        }
-    }
-    let error = match first_error {
-        Some(error) => error,
-        // No key at all: a shape that no key would mend is said first.
-        None => match verify(&[]) {
-            Ok(_) => SignatureError::DoesNotVerify,
-            Err(error) => error,
-        },
-    };
-    match error {
-        SignatureError::NoKey => SignatureState::NoKey,
-        // An unusable certificate hides nothing: whether the shape is right comes first.
-        SignatureError::Certificate(CertificateError::Form) => match verify(&[]) {
-            Err(SignatureError::NoKey) | Ok(_) => {
-                SignatureState::Fails(SignatureError::Certificate(CertificateError::Form))
-            }
-            Err(shape) => SignatureState::Fails(shape),
-        },
-        error => SignatureState::Fails(error),
-    }
-}
-
-/// The certificate, taken from those that were read before if it is one of them.
-fn read(der: &[u8], context: &Context) -> Result<Arc<Certificate>, CertificateError> {
-    match context.known.iter().find(|known| known.der == der) {
-        Some(known) => Ok(known.clone()),
-        None => Certificate::read(der).map(Arc::new),
+        self.signatures.of_carrier(self.assertion()?)
     }
 }

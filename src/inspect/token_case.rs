@@ -10,11 +10,19 @@ use serde_json::{Map, Value};
 
 use crate::base::clock::Timestamp;
 
-use super::{context::Context, instant::parse_numeric_date, json, jwks::Jwks};
+use super::{
+    context::{Consumer, Context},
+    external_mfa,
+    instant::parse_numeric_date,
+    json,
+    jwks::Jwks,
+};
 
 /// A decoded token.
 pub(super) struct TokenCase<'c> {
     pub(super) context: &'c Context,
+    /// Who would receive it: Partner Center an access token, Entra an answer to External MFA.
+    pub(super) consumer: Consumer,
     pub(super) header: Option<Map<String, Value>>,
     pub(super) claims: Map<String, Value>,
     /// Names that stand twice in header or claims.
@@ -30,9 +38,35 @@ pub(super) enum TokenSignature {
     /// It holds, with a given key.
     Verified,
     /// It does not hold, and why.
-    Bad(String),
+    Bad(BadSignature),
     /// There is no key to check it with, and why.
     Unchecked(String),
+}
+
+/// Why a signature does not hold.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum BadSignature {
+    /// The header says another algorithm than RS256, or none.
+    Algorithm(String),
+    /// Anything else.
+    Other(String),
+}
+
+impl BadSignature {
+    pub(super) fn why(&self) -> &str {
+        match self {
+            Self::Algorithm(why) | Self::Other(why) => why,
+        }
+    }
+}
+
+/// Who would receive a token with these claims.
+fn consumer_of(claims: &Map<String, Value>, context: &Context) -> Consumer {
+    match context.expect {
+        Some(expected @ (Consumer::EntraExternalMfa | Consumer::PartnerCenter)) => expected,
+        _ if external_mfa::looks_like_answer(claims) => Consumer::EntraExternalMfa,
+        _ => Consumer::PartnerCenter,
+    }
 }
 
 /// Whether a token speaks for a user or for an application.
@@ -67,6 +101,7 @@ impl<'c> TokenCase<'c> {
     ) -> Self {
         Self {
             context,
+            consumer: consumer_of(&claims, context),
             header: None,
             claims,
             repeated,
@@ -84,6 +119,7 @@ impl<'c> TokenCase<'c> {
         let signature = check(&header, signed, signature, context.jwks.as_ref());
         Ok(Self {
             context,
+            consumer: consumer_of(&claims, context),
             header: Some(header),
             claims,
             repeated,
@@ -159,21 +195,25 @@ fn check(
     match header.get("alg").and_then(Value::as_str) {
         Some("RS256") => {}
         Some(other) => {
-            return TokenSignature::Bad(format!("The header says alg {other:?}, not RS256."));
+            return TokenSignature::Bad(BadSignature::Algorithm(format!(
+                "The header says alg {other:?}, not RS256."
+            )));
         }
-        None => return TokenSignature::Bad("The header names no alg.".to_owned()),
+        None => {
+            return TokenSignature::Bad(BadSignature::Algorithm(
+                "The header names no alg.".to_owned(),
+            ));
+        }
     }
     if header.contains_key("crit") {
-        return TokenSignature::Bad(
-            "The header has crit: it asks for an extension that nobody here knows.".to_owned(),
-        );
+        return bad("The header has crit: it asks for an extension that nobody here knows.");
     }
     let Some(bytes) = URL_SAFE_NO_PAD
         .decode(signature)
         .ok()
         .filter(|bytes| !bytes.is_empty())
     else {
-        return TokenSignature::Bad("The signature is empty or not base64url.".to_owned());
+        return bad("The signature is empty or not base64url.");
     };
     let Some(jwks) = jwks else {
         return TokenSignature::Unchecked("No keys were given.".to_owned());
@@ -191,11 +231,7 @@ fn check(
         ));
     }
     let holds = candidates.iter().any(|key| {
-        let part = |text: &Option<String>| {
-            text.as_deref()
-                .and_then(|text| URL_SAFE_NO_PAD.decode(text).ok())
-        };
-        let (Some(n), Some(e)) = (part(&key.n), part(&key.e)) else {
+        let Some((n, e)) = key.rsa() else {
             return false;
         };
         RsaPublicKeyComponents { n, e }
@@ -205,6 +241,10 @@ fn check(
     if holds {
         TokenSignature::Verified
     } else {
-        TokenSignature::Bad("The signature does not hold with the given keys.".to_owned())
+        bad("The signature does not hold with the given keys.")
     }
+}
+
+fn bad(why: &str) -> TokenSignature {
+    TokenSignature::Bad(BadSignature::Other(why.to_owned()))
 }

@@ -52,6 +52,15 @@ pub fn kind(kind: Kind) -> &'static str {
         Kind::Saml2Response => "a SAML 2.0 response",
         Kind::Saml2Assertion => "a SAML 2.0 assertion",
         Kind::Saml2AuthnRequest => "a SAML 2.0 authentication request",
+        Kind::Saml2Logout => "a SAML 2.0 sign-out message",
+        Kind::Saml11Assertion => "a SAML 1.1 assertion",
+        Kind::WsfedRstr => "a WS-Federation answer (RequestSecurityTokenResponse)",
+        Kind::WsfedRequest => "a WS-Federation request",
+        Kind::ExternalMfaRequest => "a request to an external authentication method",
+        Kind::OidcDiscovery => "a discovery document",
+        Kind::Jwks => "a key set",
+        Kind::Har => "a browser's trace",
+        Kind::FederationConfiguration => "the federation of a domain",
         Kind::Unknown => "nothing known",
     }
 }

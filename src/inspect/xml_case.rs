@@ -6,6 +6,8 @@ use super::{
     report::Severity,
     rule::{Ruling, quoted},
     saml_case::{ASSERTION, PROTOCOL},
+    wsfed::authentication::MFA,
+    wsfed_case::SAML11,
 };
 
 /// An XML message.
@@ -58,7 +60,9 @@ pub(super) fn wrapping(case: &XmlCase<'_>) -> Ruling {
     let mut evidence = Vec::new();
     let is_used = |element: &XmlElement<'_>| case.carriers.contains(element);
     for element in case.document.elements() {
-        let stray = (element.is(ASSERTION, "Assertion") || element.is(PROTOCOL, "Response"))
+        let stray = (element.is(ASSERTION, "Assertion")
+            || element.is(SAML11, "Assertion")
+            || element.is(PROTOCOL, "Response"))
             && !is_used(&element);
         if stray {
             evidence.push(format!(
@@ -75,7 +79,7 @@ pub(super) fn wrapping(case: &XmlCase<'_>) -> Ruling {
     let assertions: Vec<_> = case
         .carriers
         .iter()
-        .filter(|carrier| carrier.is(ASSERTION, "Assertion"))
+        .filter(|carrier| carrier.local_name() == "Assertion")
         .collect();
     let is_signed =
         |element: &XmlElement<'_>| element.children_named(DSIG, "Signature").next().is_some();
@@ -115,9 +119,11 @@ fn reference_problem(
         Some(case.document.root())
     } else {
         uri.strip_prefix('#').and_then(|id| {
-            case.document
-                .elements()
-                .find(|element| element.attribute("ID") == Some(id))
+            case.document.elements().find(|element| {
+                ["ID", "AssertionID"]
+                    .iter()
+                    .any(|name| element.attribute(name) == Some(id))
+            })
         })
     };
     match target {
@@ -234,6 +240,18 @@ pub(super) fn mistyped_uri(case: &XmlCase<'_>) -> Ruling {
             {
                 note(format!("{name}/@Algorithm"), uri, right, Severity::Error);
             }
+        } else if element.namespace() == SAML11 {
+            for (place, text) in wsfed_texts(element) {
+                if let Some(right) = meant(&text, &CLAIMS) {
+                    // In WS-Federation attributes count: one right place is enough.
+                    let severity = if says_mfa(case) {
+                        Severity::Warning
+                    } else {
+                        Severity::Mfa
+                    };
+                    note(place, &text, right, severity);
+                }
+            }
         } else if element.namespace() == ASSERTION {
             match name {
                 "AuthnContextClassRef" => {
@@ -261,6 +279,36 @@ pub(super) fn mistyped_uri(case: &XmlCase<'_>) -> Ruling {
     Ruling::broken_by(&evidence)
         .with_severity(worst)
         .with_fix(fixes.join(" "))
+}
+
+/// The texts of a SAML 1.1 element that may be a claim's name or value, with their places.
+fn wsfed_texts(element: XmlElement<'_>) -> Vec<(String, String)> {
+    let name = element.local_name();
+    let of = |attribute: &str| element.attribute(attribute).unwrap_or("").to_owned();
+    match name {
+        "AttributeValue" => vec![(name.to_owned(), element.joined_text())],
+        "AuthenticationStatement" => vec![(
+            format!("{name}/@AuthenticationMethod"),
+            of("AuthenticationMethod"),
+        )],
+        "Attribute" => {
+            let (namespace, called) = (of("AttributeNamespace"), of("AttributeName"));
+            vec![(
+                format!("{name}/@AttributeNamespace and @AttributeName"),
+                format!("{namespace}/{called}"),
+            )]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Whether an MFA value stands somewhere in the SAML 1.1 assertion, rightly written.
+fn says_mfa(case: &XmlCase<'_>) -> bool {
+    case.document
+        .elements()
+        .filter(|element| element.namespace() == SAML11 && element.local_name() != "Attribute")
+        .flat_map(wsfed_texts)
+        .any(|(_, text)| MFA.contains(&text.as_str()))
 }
 
 #[cfg(test)]

@@ -4,15 +4,27 @@
 //! (`tests/fixtures/inspector`): one that breaks it, one that just does not. An
 //! id is never removed and never means something else.
 
+mod external_mfa;
+mod federation;
 mod saml;
 mod token;
+mod wsfed;
 mod xml;
 
 pub use super::rule::Rule;
 
 /// All rules, in the order in which findings are shown.
 pub fn all() -> impl Iterator<Item = &'static Rule> {
-    xml::RULES.iter().chain(saml::RULES).chain(token::RULES)
+    [
+        xml::RULES,
+        saml::RULES,
+        wsfed::RULES,
+        external_mfa::RULES,
+        token::RULES,
+        federation::RULES,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The rule of that id, whatever its letter case.

@@ -5,6 +5,7 @@ use super::super::{
     report::Severity::{Error, Mfa, Warning},
     rule::{Check::Saml, Rule},
     saml::{addressing, authentication, signatures, subject},
+    signature_rules,
 };
 
 const ENTRA: &[Consumer] = &[EntraSaml2];
@@ -58,7 +59,7 @@ pub(super) static RULES: &[Rule] = &[
         fix: "Send the bytes that were signed: nothing may indent, re-serialise or edit the XML after signing, and KeyInfo must name the key that signed.",
         aadsts: &["50006", "50012"],
         reference: "facts §9",
-        check: Saml(signatures::does_not_verify),
+        check: Saml(|case| signature_rules::does_not_verify(&case.signatures)),
     },
     Rule {
         id: "CB-SAML-006",
@@ -68,7 +69,7 @@ pub(super) static RULES: &[Rule] = &[
         fix: "Register the certificate as signingCertificate or nextSigningCertificate of the domain (PATCH /domains/{domain}/federationConfiguration/{id}), or sign with the registered key.",
         aadsts: &["5000811"],
         reference: "facts §4.4, §9",
-        check: Saml(signatures::unknown_certificate),
+        check: Saml(|case| signature_rules::unknown_certificate(&case.signatures)),
     },
     Rule {
         id: "CB-SAML-007",
@@ -78,7 +79,7 @@ pub(super) static RULES: &[Rule] = &[
         fix: "Sign with http://www.w3.org/2001/04/xmldsig-more#rsa-sha256 and digest http://www.w3.org/2001/04/xmlenc#sha256.",
         aadsts: &[],
         reference: "facts §1.3 (Algorithms)",
-        check: Saml(signatures::sha1),
+        check: Saml(|case| signature_rules::sha1(&case.signatures)),
     },
     Rule {
         id: "CB-SAML-008",
@@ -88,7 +89,7 @@ pub(super) static RULES: &[Rule] = &[
         fix: "Use an RSA key of 2048 bits or more and http://www.w3.org/2001/04/xmldsig-more#rsa-sha256.",
         aadsts: &["50006"],
         reference: "facts §1.3 (Algorithms), §4.4",
-        check: Saml(signatures::weak),
+        check: Saml(|case| signature_rules::weak(&case.signatures)),
     },
     Rule {
         id: "CB-SAML-009",
@@ -98,7 +99,7 @@ pub(super) static RULES: &[Rule] = &[
         fix: "Sign with one Reference to the element's ID, transforms http://www.w3.org/2000/09/xmldsig#enveloped-signature and http://www.w3.org/2001/10/xml-exc-c14n#, in this order, and the latter as CanonicalizationMethod.",
         aadsts: &["50006"],
         reference: "facts §1.3 (Algorithms)",
-        check: Saml(signatures::shape),
+        check: Saml(|case| signature_rules::shape(&case.signatures)),
     },
     Rule {
         id: "CB-SAML-010",

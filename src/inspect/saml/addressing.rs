@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use crate::{
     inspect::{
+        identity::near_miss,
         report::Severity,
         rule::{Ruling, quoted},
         saml_case::{ASSERTION, PROTOCOL, SamlCase},
@@ -124,27 +125,6 @@ pub(in crate::inspect) fn issuer(case: &SamlCase<'_>) -> Ruling {
     ))
 }
 
-/// Names what a near miss differs in.
-fn near_miss(found: &str, wanted: &str) -> &'static str {
-    let without_scheme = |text: &str| {
-        let text = text.to_owned();
-        text.strip_prefix("https://")
-            .or_else(|| text.strip_prefix("http://"))
-            .map_or(text.clone(), ToOwned::to_owned)
-    };
-    if found.trim() == wanted {
-        "; they differ in white space or a line break"
-    } else if found.trim_end_matches('/') == wanted.trim_end_matches('/') {
-        "; they differ in a slash at the end"
-    } else if without_scheme(found) == without_scheme(wanted) {
-        "; they differ in http and https"
-    } else if found.eq_ignore_ascii_case(wanted) {
-        "; they differ in letter case"
-    } else {
-        ""
-    }
-}
-
 /// CB-SAML-010. Each restriction must name the cloud (SAML core §2.5.1.4).
 pub(in crate::inspect) fn audience(case: &SamlCase<'_>) -> Ruling {
     if case.assertion().is_none() {
@@ -206,10 +186,7 @@ pub(in crate::inspect) fn destination(case: &SamlCase<'_>) -> Ruling {
     if let Some(response) = case.response {
         let destination = response.attribute("Destination");
         // Required only where the response itself is signed (SAML bindings §3.5.5.2).
-        let signed = case
-            .signatures
-            .iter()
-            .any(|signature| signature.carrier == response);
+        let signed = case.signatures.of_carrier(response).is_some();
         if destination.is_some() || signed {
             found.push(("Destination", destination));
         }

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    base::clock::Timestamp,
     inspect::{
-        instant::parse_saml_instant,
+        instant::{check_window, parse_saml_instant},
         report::Severity,
         rule::{Ruling, quoted},
         saml_case::SamlCase,
@@ -25,12 +24,12 @@ pub(in crate::inspect) fn window(case: &SamlCase<'_>) -> Ruling {
     }
     let mut evidence = Vec::new();
     for conditions in case.all(&["Conditions"]) {
-        check_window(case, conditions, &mut evidence);
+        window_of(case, conditions, &mut evidence);
     }
     for data in case.confirmation_data() {
         match data {
             Some(data) if data.attribute("NotOnOrAfter").is_some() => {
-                check_window(case, data, &mut evidence);
+                window_of(case, data, &mut evidence);
             }
             // Required of a bearer confirmation (SAML profiles §4.1.4.2).
             _ => evidence.push("SubjectConfirmationData has no NotOnOrAfter.".to_owned()),
@@ -49,26 +48,12 @@ pub(in crate::inspect) fn window(case: &SamlCase<'_>) -> Ruling {
     Ruling::broken_by(&evidence)
 }
 
-fn check_window(case: &SamlCase<'_>, element: XmlElement<'_>, evidence: &mut Vec<String>) {
-    let (at, skew, place) = (case.context.at, case.context.skew, element.local_name());
-    let mut broken = |name: &str, outside: fn(Timestamp, Timestamp, Duration) -> bool| {
-        let Some(text) = element.attribute(name) else {
-            return;
-        };
-        match parse_saml_instant(text) {
-            None => evidence.push(format!(
-                "{name} of {place} is {}, which is no instant in UTC.",
-                quoted(text)
-            )),
-            Some(bound) if outside(at, bound, skew) => evidence.push(format!(
-                "{name} of {place} is {bound}; asked about {at} ({} s of skew allowed).",
-                skew.as_secs()
-            )),
-            Some(_) => {}
+fn window_of(case: &SamlCase<'_>, element: XmlElement<'_>, evidence: &mut Vec<String>) {
+    for name in ["NotBefore", "NotOnOrAfter"] {
+        if let Some(text) = element.attribute(name) {
+            evidence.extend(check_window(case.context, name, element.local_name(), text));
         }
-    };
-    broken("NotBefore", |at, bound, skew| at.plus(skew) < bound);
-    broken("NotOnOrAfter", |at, bound, skew| at.minus(skew) >= bound);
+    }
 }
 
 /// CB-SAML-018. Too old is a warning: Entra takes the assertion and asks again.

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use claimbridge::{
     base::clock::Timestamp,
     inspect::{
-        Context, Jwks, Outcome, Report, Severity, UncheckedSignature, given_request, inspect,
-        pre_flight,
+        Context, ExternalMfa, Federation, Jwks, Kind, Known, Outcome, Report, Severity,
+        UncheckedSignature, given_authorization, given_hint, given_request, inspect, pre_flight,
     },
     keys::certificate::Certificate,
     relying_party::EntraCloud,
@@ -22,7 +22,7 @@ pub(super) struct Entry {
     encoding: Vec<String>,
     verdicts: BTreeMap<String, String>,
     pub(super) rules: Vec<String>,
-    undecided: Vec<String>,
+    pub(super) undecided: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -53,6 +53,32 @@ struct Options {
     skew: Option<u64>,
     #[serde(default)]
     trust_unsigned: bool,
+    #[serde(default)]
+    discovery_url: Option<String>,
+    #[serde(default)]
+    client_id: Option<String>,
+    #[serde(default)]
+    hint: Option<String>,
+    #[serde(default)]
+    app_reply_urls: Vec<String>,
+    #[serde(default)]
+    sign_in_url: Option<String>,
+    #[serde(default)]
+    sign_out_url: Option<String>,
+    #[serde(default)]
+    emergency_accounts: Option<bool>,
+    #[serde(default)]
+    security_defaults: Option<bool>,
+    #[serde(default)]
+    request_keys: Option<bool>,
+}
+
+fn known(answer: Option<bool>) -> Known {
+    match answer {
+        None => Known::Unknown,
+        Some(true) => Known::Yes,
+        Some(false) => Known::No,
+    }
 }
 
 pub(super) fn folder() -> PathBuf {
@@ -106,7 +132,7 @@ impl Entry {
             request: given
                 .request
                 .as_ref()
-                .map(|name| given_request(&read(name)).unwrap()),
+                .and_then(|name| given_request(&read(name))),
             jwks: given
                 .jwks
                 .as_ref()
@@ -120,6 +146,32 @@ impl Entry {
                 UncheckedSignature::TakenAsGood
             } else {
                 UncheckedSignature::Undecided
+            },
+            external_mfa: ExternalMfa {
+                issuer: given
+                    .discovery_url
+                    .is_none()
+                    .then(|| given.issuer.clone())
+                    .flatten(),
+                discovery_url: given.discovery_url.clone(),
+                client_id: given.client_id.clone(),
+                app_reply_urls: given.app_reply_urls.clone(),
+                authorization: given
+                    .request
+                    .as_ref()
+                    .and_then(|name| given_authorization(&read(name))),
+                hint: given
+                    .hint
+                    .as_ref()
+                    .map(|name| given_hint(&read(name)).unwrap()),
+            },
+            federation: Federation {
+                sign_in_url: given.sign_in_url.clone(),
+                sign_out_url: given.sign_out_url.clone(),
+                request_keys: known(given.request_keys),
+                emergency_accounts: known(given.emergency_accounts),
+                security_defaults: known(given.security_defaults),
+                others: Vec::new(),
             },
             ..Context::at(Timestamp::parse_rfc3339(&given.at).unwrap())
         }
@@ -199,7 +251,9 @@ fn difference(entry: &Entry) -> Option<String> {
         .to_string(),
     );
     for verdict in &report.verdicts {
-        let known = verdict.outcome != Outcome::Accepted || verdict.mfa == Some(true);
+        let is_sign_in = !matches!(report.input.kind, Kind::OidcDiscovery | Kind::Jwks);
+        let known =
+            verdict.outcome != Outcome::Accepted || verdict.mfa == is_sign_in.then_some(true);
         compare("mfa", known.to_string(), true.to_string());
         let explained = matches!(verdict.outcome, Outcome::Accepted | Outcome::NotApplicable)
             || !verdict.because.is_empty();

@@ -10,6 +10,7 @@ DEFAULTS = {
     "certificates": ["active.pem", "next.pem"],
     "request": "../entra/authn-request-unsigned.xml",
 }
+XML = ("saml", "wsfed-rstr")
 DERIVED = {
     "accepted": "accepted",
     "accepted-without-mfa": "rejected",
@@ -39,7 +40,7 @@ class Book:
 
         `content` None reuses the file of an earlier entry, `options["file"]`.
         """
-        file = options.pop("file", f"{name}.{'xml' if kind.startswith('saml2') and not encoding else 'txt'}")
+        file = options.pop("file", f"{name}.{'xml' if kind.startswith(XML) and not encoding else 'txt'}")
         if content is not None:
             self.write(file, content)
         if verdicts is None:

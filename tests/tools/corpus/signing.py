@@ -5,6 +5,7 @@ certificates and signed messages leave it.
 """
 
 import base64
+import datetime
 import json
 import re
 import subprocess
@@ -53,6 +54,12 @@ class Keys:
         self.short = Key(path, "short", *rsa(1024))
         self.curve = Key(path, "curve", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256")
 
+    def bound(self, key, which):
+        """The begin (`start`) or `end` of a certificate, shifted by days, as text."""
+        text = run("openssl", "x509", "-in", key.certificate, "-noout", f"-{which}date").decode().strip().split("=")[1]
+        at = datetime.datetime.strptime(text, "%b %d %H:%M:%S %Y GMT")
+        return lambda days: (at + datetime.timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
 
 def template(
     reference,
@@ -97,6 +104,7 @@ def sign(xml, key, carrier, hmac_with=None):
             "xmlsec1", "--sign", *with_key,
             "--id-attr:ID", "urn:oasis:names:tc:SAML:2.0:protocol:Response",
             "--id-attr:ID", "urn:oasis:names:tc:SAML:2.0:assertion:Assertion",
+            "--id-attr:AssertionID", "urn:oasis:names:tc:SAML:1.0:assertion:Assertion",
             "--node-xpath", path, "--output", target, source,
         )
         signed = target.read_text()
@@ -116,7 +124,9 @@ def token(claims, key, header=None, payload=None):
     return f"{signed}.{b64url(signature)}"
 
 
-def jwks(key):
+def jwk(key, x5c=None):
+    """One key of a set; `x5c` is the key whose certificate goes in."""
     modulus = run("openssl", "rsa", "-in", key.private, "-noout", "-modulus").decode()
     n = bytes.fromhex(modulus.strip().split("=")[1])
-    return {"keys": [{"kty": "RSA", "use": "sig", "kid": "active", "n": b64url(n), "e": "AQAB"}]}
+    chain = {"x5c": [base64.b64encode(x5c.der).decode()]} if x5c else {}
+    return {"kty": "RSA", "use": "sig", "kid": "active", "n": b64url(n), "e": "AQAB", **chain}

@@ -9,7 +9,17 @@ AT = "2019-02-02T06:30:00Z"
 IAT, EXP = 1549088552, 1549092452
 
 
+LOGOUT = (
+    '<samlp:LogoutRequest xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol" ID="_l" Version="2.0" '
+    'IssueInstant="2026-11-20T10:00:00Z"><saml:Issuer xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion">'
+    "urn:federation:MicrosoftOnline</saml:Issuer></samlp:LogoutRequest>"
+)
+
+
 def add(book, keys, claims):
+    for name, outcome, expect in [("kind-002-logout", "undecided", "entra-saml2"), ("kind-002-not-logout", "not-applicable", None)]:
+        book.add(name, LOGOUT, outcome, undecided=["CB-KIND-002"] if expect else [], kind="saml2-logout",
+                 verdicts={"entra-saml2": outcome}, expect=expect)
     def options(given):
         none = {key: None for key in ("issuer", "domain", "cloud", "request")}
         return {"at": AT, **none, "certificates": [], **given}
@@ -99,9 +109,6 @@ def add(book, keys, claims):
     signed("pc-008-unknown-kid", token(claims, keys.other, head), "undecided", undecided=["CB-PC-008"], **keyed)
     signed("kind-001-jwt-for-entra", good, bad, ["CB-KIND-001"], expect="entra-saml2",
            verdicts={"entra-saml2": bad}, **keyed)
-    signed("kind-002-external-mfa", good, "undecided", undecided=["CB-KIND-002"], expect="entra-external-mfa",
-           verdicts={"entra-external-mfa": "undecided"}, **keyed)
-
     deep = json.dumps({**claims, "x": 0}).replace('"x": 0', '"x": ' + "[" * 16 + "]" * 16).encode()
     fits = json.dumps({**claims, "x": 0}).replace('"x": 0', '"x": ' + "[" * 15 + "]" * 15).encode()
     signed("jwt-001-deep", token(None, keys.active, payload=deep), bad, ["CB-JWT-001"], **keyed)

@@ -1,0 +1,124 @@
+//! The messages of a trace in order: request → answer → next, each judged.
+//!
+//! Always true: an answer is judged against the request that the same trace shows
+//! before it, at the time when it was sent, unless the operator said otherwise.
+
+use super::{
+    super::{
+        context::{Consumer, Context, GivenAuthorization, GivenRequest, TraceTime},
+        report::{Kind, Outcome, Report, Step, Verdict},
+        requests,
+    },
+    Trace,
+    entry::{Exchange, Piece, Place},
+};
+
+/// The messages, judged by `judge`, which is the whole inspector.
+pub(in crate::inspect) fn tell(
+    trace: &Trace,
+    context: &Context,
+    judge: &dyn Fn(&[u8], &Context) -> Report,
+) -> Vec<Step> {
+    let mut teller = Teller {
+        given: context,
+        request: None,
+        authorization: None,
+        judge,
+        steps: Vec::new(),
+    };
+    for exchange in &trace.exchanges {
+        for piece in &exchange.pieces {
+            teller.step(exchange, piece);
+        }
+    }
+    teller.steps
+}
+
+struct Teller<'t> {
+    given: &'t Context,
+    request: Option<GivenRequest>,
+    authorization: Option<GivenAuthorization>,
+    judge: &'t dyn Fn(&[u8], &Context) -> Report,
+    steps: Vec<Step>,
+}
+
+impl Teller<'_> {
+    fn step(&mut self, exchange: &Exchange, piece: &Piece) {
+        let mut context = self.given.clone();
+        if let (TraceTime::AsRecorded, Some(at)) = (context.trace_time, exchange.at) {
+            context.at = at;
+        }
+        // In a story every message is judged for whom it is.
+        context.expect = None;
+        if context.request.is_none() {
+            context.request.clone_from(&self.request);
+        }
+        let known = &mut context.external_mfa;
+        if known.authorization.is_none() {
+            known.authorization.clone_from(&self.authorization);
+        }
+        if piece.place == Place::Answer && known.discovery_url.is_none() {
+            known.discovery_url = Some(exchange.address.clone());
+        }
+        let with_head;
+        let bytes = match (&exchange.content_length, piece.place) {
+            (Some(length), Place::Answer) => {
+                let line = if length.is_empty() {
+                    String::new()
+                } else {
+                    format!("Content-Length: {}\r\n", length.replace(['\r', '\n'], ""))
+                };
+                with_head = [
+                    format!("HTTP/1.1 200\r\n{line}\r\n").as_bytes(),
+                    &piece.bytes,
+                ]
+                .concat();
+                &with_head
+            }
+            _ => &piece.bytes,
+        };
+        let report = (self.judge)(bytes, &context);
+        match report.input.kind {
+            Kind::Unknown if piece.place == Place::Answer => return,
+            Kind::Saml2AuthnRequest => self.request = requests::authn_request(&piece.bytes),
+            Kind::ExternalMfaRequest => {
+                self.authorization = requests::authorization(&piece.bytes);
+            }
+            _ => {}
+        }
+        // The browser posts what the page before it showed; the same again is no news.
+        let repeats = self.steps.last().is_some_and(|last| {
+            last.report.input.kind == report.input.kind
+                && last.report.decoded == report.decoded
+                && last.address == exchange.address
+        });
+        if repeats {
+            return;
+        }
+        self.steps.push(Step {
+            number: self.steps.len() + 1,
+            at: exchange.at,
+            method: exchange.method.clone(),
+            address: exchange.address.clone(),
+            place: piece.place.as_str(),
+            status: exchange.status,
+            is_mfa_compliant: exchange.is_mfa_compliant.clone(),
+            report: Box::new(report),
+        });
+    }
+}
+
+/// How it ended: for each consumer the verdict on the last message that it received.
+pub(in crate::inspect) fn end(steps: &[Step]) -> Vec<Verdict> {
+    Consumer::ALL
+        .into_iter()
+        .filter_map(|consumer| {
+            steps
+                .iter()
+                .rev()
+                .filter_map(|step| step.report.verdict(consumer))
+                .find(|verdict| verdict.outcome != Outcome::NotApplicable)
+                .cloned()
+        })
+        .collect()
+}
