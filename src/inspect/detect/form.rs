@@ -17,7 +17,7 @@ const PARAMETERS: [&str; 5] = [
 ];
 /// Parameters that a reader of the message wants to see too.
 const BESIDE: [&str; 6] = ["RelayState", "SigAlg", "wa", "wctx", "state", "error"];
-/// How many parameters are kept of a request that carries no message.
+/// How many parameters of a request, or fields of a page, are looked at.
 const MAX_PARAMETERS: usize = 64;
 
 /// What came beside a message: name and value.
@@ -160,7 +160,10 @@ pub(super) fn body_of_page(page: &str) -> String {
     let mut body = String::new();
     let lower = page.to_ascii_lowercase();
     let mut from = 0;
-    while let Some(at) = lower[from..].find("<input") {
+    for _ in 0..MAX_PARAMETERS {
+        let Some(at) = lower[from..].find("<input") else {
+            break;
+        };
         from += at + "<input".len();
         let Some((name, value)) = name_and_value(&page[from..]) else {
             continue;
