@@ -10,6 +10,7 @@ use crate::{
         AccessPass, AttestationState, EffectivePolicy, GroupName, MethodKind, SecurityKey,
         TotpCredential, User,
     },
+    factor::webauthn::policy::KeyFacts,
     storage::{ReadTx, StoredEvent},
 };
 
@@ -65,7 +66,7 @@ pub enum MethodStanding {
     Counts,
     /// No code confirmed it.
     Unconfirmed,
-    /// The person's groups do not allow its kind.
+    /// The person's groups do not allow its kind, or the rules for security keys this one.
     NotAllowed,
 }
 
@@ -146,7 +147,10 @@ impl App {
         let keys = tx.security_keys_of(&user.id).await?.into_iter();
         let methods = generators
             .map(|totp| code_generator(kind_of(&totp, &tokens), totp, &policy))
-            .chain(keys.map(|key| security_key(key, &policy)))
+            .chain(keys.map(|key| {
+                let standing = self.standing_of(&key, &policy);
+                security_key(key, standing)
+            }))
             .collect();
         let last_refusal = tx.last_refusal_of(&user.id).await?;
         Ok(UserView {
@@ -160,6 +164,20 @@ impl App {
             policy,
             last_refusal,
         })
+    }
+
+    /// Whether a key would be taken at a sign-in now, as far as can be known before.
+    fn standing_of(&self, key: &SecurityKey, policy: &EffectivePolicy) -> MethodStanding {
+        let facts = KeyFacts::expected_of(key);
+        let metadata = self.metadata();
+        let taken = self
+            .settings
+            .webauthn
+            .require_use(&facts, metadata.as_deref(), self.now());
+        match taken {
+            Ok(()) => allowed(MethodKind::SecurityKey, policy),
+            Err(_) => MethodStanding::NotAllowed,
+        }
     }
 }
 
@@ -179,9 +197,9 @@ fn code_generator(kind: MethodKind, totp: TotpCredential, policy: &EffectivePoli
     }
 }
 
-fn security_key(key: SecurityKey, policy: &EffectivePolicy) -> MethodView {
+fn security_key(key: SecurityKey, standing: MethodStanding) -> MethodView {
     MethodView {
-        standing: allowed(MethodKind::SecurityKey, policy),
+        standing,
         id: key.id,
         kind: MethodKind::SecurityKey,
         name: key.name,

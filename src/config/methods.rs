@@ -44,6 +44,7 @@ pub(super) fn read_webauthn(reader: &mut Reader, desk: Desk) -> WebAuthnSetting 
         Desk::Clean => WebAuthnPolicy {
             attestation: Attestation::Enforced,
             synced: Permission::Refused,
+            unattested: Permission::Refused,
             ..WebAuthnPolicy::default()
         },
     };
@@ -81,6 +82,7 @@ pub(super) fn read_webauthn(reader: &mut Reader, desk: Desk) -> WebAuthnSetting 
             usual.without_model,
             &permission,
         ),
+        unattested: usual.unattested,
         compromised: choice(
             reader,
             &key("compromised_models"),

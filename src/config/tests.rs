@@ -418,6 +418,7 @@ fn the_policy_of_keys_is_read() {
             models: Models::Only(vec![YUBIKEY.parse().unwrap()]),
             synced: Permission::Refused,
             without_model: Permission::Allowed,
+            unattested: Permission::Allowed,
             compromised: Reaction::Warn,
             stale_metadata: Reaction::Warn,
         }
@@ -543,6 +544,7 @@ fn at_a_clean_desk_the_defaults_are_the_profiles_and_contradictions_are_named() 
     assert_eq!(policy.session.absolute, Duration::from_hours(1));
     assert_eq!(policy.webauthn.policy.attestation, Attestation::Enforced);
     assert_eq!(policy.webauthn.policy.synced, Permission::Refused);
+    assert_eq!(policy.webauthn.policy.unattested, Permission::Refused);
 
     let messy = "[policy]\nclean_desk = true\nsession_idle = \"6m\"\nsession_lifetime = \"2h\"\n\
         [policy.webauthn]\nattestation = \"recorded\"\nsynced_passkeys = \"allowed\"\nkeys_without_model = \"allowed\"\n\

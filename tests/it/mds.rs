@@ -733,6 +733,7 @@ fn strictest() -> WebAuthnPolicy {
         models: Models::Only(vec![aaguid(YUBIKEY)]),
         synced: Permission::Refused,
         without_model: Permission::Refused,
+        unattested: Permission::Allowed,
         compromised: Reaction::Refuse,
         stale_metadata: Reaction::Refuse,
     }

@@ -144,17 +144,7 @@ pub async fn verify<S: CountUse>(
         .library
         .authenticate_single_credential(&answer.0, state, &credential)
         .map_err(KeyRefused::from)?;
-    let facts = KeyFacts {
-        aaguid: (!key.aaguid.is_zero()).then_some(key.aaguid),
-        attestation_key: key
-            .attestation_key
-            .as_deref()
-            .and_then(|hex| hex.parse().ok()),
-        algorithm: key.algorithm,
-        user_verified: data.user_verified(),
-        backup: data.backup(),
-        attestation: key.attestation,
-    };
+    let facts = KeyFacts::of(key, data.user_verified(), data.backup());
     rules
         .policy
         .require_use(&facts, rules.metadata, now)

@@ -1,7 +1,8 @@
 //! Which keys count, at registration and at sign-in (attack 7: on the server, against what
 //! the authenticator signed; nothing of it is left to the browser).
 //!
-//! Entra's semantics (facts §7): attestation is asked for at registration only; which
+//! Entra's semantics (facts §7): attestation is asked for at registration only (at a clean desk
+//! what was found then is asked about at sign-in too); which
 //! models are allowed is asked at registration *and* at sign-in, so that taking a model
 //! off the list locks its keys out. The model (AAGUID) is the key's own word unless its
 //! attestation was verified: who must be sure enforces attestation.
@@ -14,7 +15,10 @@
 pub use crate::directory::{AttestationState, CoseAlgorithm};
 
 use super::metadata::{Compromise, Freshness, KeyIdentifier, Metadata};
-use crate::base::{aaguid::Aaguid, clock::Timestamp};
+use crate::{
+    base::{aaguid::Aaguid, clock::Timestamp},
+    directory::SecurityKey,
+};
 
 /// Whether the authenticator must have checked its person (PIN, fingerprint, face).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -80,6 +84,9 @@ pub struct WebAuthnPolicy {
     pub synced: Permission,
     /// Keys that name no model: U2F keys, and browsers that hide it.
     pub without_model: Permission,
+    /// At sign-in, keys that were registered without a verified attestation: at a clean desk
+    /// they do not count, also those that were there before.
+    pub unattested: Permission,
     /// What a bad status report of the model does.
     pub compromised: Reaction,
     /// What a metadata file does that FIDO has replaced since.
@@ -99,6 +106,7 @@ impl Default for WebAuthnPolicy {
             models: Models::Any,
             synced: Permission::Allowed,
             without_model: Permission::Refused,
+            unattested: Permission::Allowed,
             compromised: Reaction::Refuse,
             stale_metadata: Reaction::Refuse,
         }
@@ -172,6 +180,11 @@ pub enum PolicyRefusal {
         "The key does not prove its model; if the browser asks whether it may see the make and model, allow it, or use another key."
     )]
     NotAttested,
+    /// Registered without a verified attestation, which is not enough any more.
+    #[error(
+        "This key was added without proof of its model, which is not enough here any more; use another way to sign in, or ask for a temporary access pass and add a key that proves it."
+    )]
+    AddedUnattested,
     /// Attestation is enforced and nobody known vouches for it.
     #[error("Nobody known vouches for this key; use a key that your organisation gives out.")]
     Untrusted,
@@ -200,6 +213,7 @@ impl PolicyRefusal {
             Self::NoModel => "no-model",
             Self::Synced => "synced",
             Self::NotAttested => "not-attested",
+            Self::AddedUnattested => "added-unattested",
             Self::Untrusted => "attestation-untrusted",
             Self::NoMetadata => "no-metadata",
             Self::StaleMetadata => "stale-metadata",
@@ -216,7 +230,7 @@ impl WebAuthnPolicy {
         metadata: Option<&Metadata>,
         now: Timestamp,
     ) -> Result<(), PolicyRefusal> {
-        self.require_use(key, metadata, now)?;
+        self.require_kind(key, metadata, now)?;
         let stale = metadata.is_some_and(|known| known.freshness(now) == Freshness::Stale);
         if stale
             && self.stale_metadata == Reaction::Refuse
@@ -241,6 +255,20 @@ impl WebAuthnPolicy {
 
     /// Whether a registered key may be used to sign in now.
     pub fn require_use(
+        &self,
+        key: &KeyFacts,
+        metadata: Option<&Metadata>,
+        now: Timestamp,
+    ) -> Result<(), PolicyRefusal> {
+        self.require_kind(key, metadata, now)?;
+        if self.unattested == Permission::Refused && key.attestation != AttestationState::Verified {
+            return Err(PolicyRefusal::AddedUnattested);
+        }
+        Ok(())
+    }
+
+    /// What is asked of a key whenever it is seen.
+    fn require_kind(
         &self,
         key: &KeyFacts,
         metadata: Option<&Metadata>,
@@ -287,6 +315,36 @@ impl WebAuthnPolicy {
 }
 
 impl KeyFacts {
+    /// What is known of a registered key, with the flags of an answer.
+    pub fn of(key: &SecurityKey, user_verified: UserVerified, backup: Backup) -> Self {
+        Self {
+            aaguid: (!key.aaguid.is_zero()).then_some(key.aaguid),
+            attestation_key: key
+                .attestation_key
+                .as_deref()
+                .and_then(|hex| hex.parse().ok()),
+            algorithm: key.algorithm,
+            user_verified,
+            backup,
+            attestation: key.attestation,
+        }
+    }
+
+    /// The same, with the flags of its registration: what an answer may be expected to be.
+    pub fn expected_of(key: &SecurityKey) -> Self {
+        let user_verified = if key.user_verified {
+            UserVerified::Yes
+        } else {
+            UserVerified::No
+        };
+        let backup = if key.backup_eligible {
+            Backup::Eligible
+        } else {
+            Backup::DeviceBound
+        };
+        Self::of(key, user_verified, backup)
+    }
+
     /// Its model. The zero AAGUID names none, however it came here.
     fn model(&self) -> Option<Aaguid> {
         self.aaguid.filter(|aaguid| !aaguid.is_zero())

@@ -515,3 +515,45 @@ async fn a_reset_takes_keys_away_too() {
         .unwrap();
     assert_eq!(row.unwrap().revoked_at, Some(at));
 }
+
+/// The desk became a clean one: the key is refused with a sentence, coverage says so, and a
+/// pass leads on.
+#[tokio::test]
+async fn a_key_that_the_rules_refuse_now_is_refused_and_does_not_count() {
+    let mut world = World::new().await;
+    let mut key = with_key(&world, UPN).await;
+    world.settings.webauthn.unattested = claimbridge::factor::webauthn::policy::Permission::Refused;
+    world.start_node().await;
+    let node = world.nodes.len() - 1;
+    let app = world.nodes[node].app.clone();
+    let upn = UPN.parse().unwrap();
+    let before = world.app().view_user(&upn).await.unwrap();
+    assert!(before.is_covered() && before.counting() == 1);
+    let view = app.view_user(&upn).await.unwrap();
+    assert!(!view.is_covered() && view.counting() == 0, "{view:?}");
+
+    let mut browser = world.browser_on(node);
+    browser.start(&entra::request(world.now())).await;
+    browser.submit_password(UPN, PASSWORD).await;
+    let page = signs(&mut browser, "key", &mut key).await;
+    assert_eq!(page.status, 403);
+    assert!(
+        page.text().contains("added without proof of its model"),
+        "{}",
+        page.text()
+    );
+    assert_eq!(
+        reasons(&world, &attempt_of(&browser)).await,
+        ["added-unattested"]
+    );
+    // The way on is a pass.
+    let pass = app.issue_pass(&upn, claimbridge::app::passes::PassOptions::default(), "t");
+    let pass = pass.await.unwrap();
+    let mut browser = world.browser_on(node);
+    browser.start(&entra::request(world.now())).await;
+    browser.submit_password(UPN, PASSWORD).await;
+    let page = browser.get(&format!("{}/pass", browser.at)).await;
+    assert!(page.asks_for_pass(), "{}", page.text());
+    let page = browser.submit_pass(pass.value.expose()).await;
+    assert!(page.body.contains("otpauth"), "{}", page.text());
+}

@@ -2,12 +2,12 @@
 
 use claimbridge::{
     base::clock::Timestamp,
-    directory::SecurityKey,
+    directory::{AttestationState, SecurityKey},
     factor::{
         FactorKind,
         webauthn::{
             KeyRefused, Purpose,
-            policy::{Models, PolicyRefusal, UserVerification},
+            policy::{Models, Permission, PolicyRefusal, UserVerification},
         },
     },
 };
@@ -326,6 +326,25 @@ fn attack_35_the_policy_is_asked_at_every_sign_in() {
     assert_eq!(
         refused,
         Err(Refused::Policy(PolicyRefusal::Model(row.aaguid)))
+    );
+}
+
+/// At a clean desk also a key that was there before it became one.
+#[test]
+fn a_key_that_was_added_unattested_does_not_count_at_a_clean_desk() {
+    let mut kit = Kit::new();
+    let mut key = SoftKey::new();
+    let row = kit.stored(&mut key);
+    assert_ne!(row.attestation, AttestationState::Verified);
+    let signs = |kit: &Kit, key: &mut SoftKey| {
+        let answer = kit.assertion(Purpose::SecondFactor, key, &row, |_| ());
+        answer.map(drop)
+    };
+    assert_eq!(signs(&kit, &mut key), Ok(()));
+    kit.policy.unattested = Permission::Refused;
+    assert_eq!(
+        signs(&kit, &mut key),
+        Err(Refused::Policy(PolicyRefusal::AddedUnattested))
     );
 }
 
