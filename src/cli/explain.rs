@@ -12,7 +12,7 @@ use crate::{
         history::{self, AttemptHistory},
     },
     base::{clock::Timestamp, ids::AttemptId},
-    inspect::rules,
+    inspect::{rules, words},
 };
 
 /// Say what a support code (CB-SIGNIN-003), a rule (CB-SAML-003) or an attempt (att_…) is about.
@@ -48,8 +48,11 @@ pub async fn run(
         writeln!(out, "{} — {}\n", rule.id, rule.title)?;
         writeln!(out, "What to do: {}", rule.fix)?;
         if !rule.aadsts.is_empty() {
-            let codes: Vec<String> = rule.aadsts.iter().map(|c| format!("AADSTS{c}")).collect();
-            writeln!(out, "Entra would say: {}", codes.join(", "))?;
+            writeln!(out, "The answer would be: {}", words::errors(rule.aadsts))?;
+        }
+        if let Some(example) = rules::examples::of(rule.id) {
+            writeln!(out, "Bad:  {}", example.bad)?;
+            writeln!(out, "Good: {}", example.good)?;
         }
         writeln!(out, "From: {}", rule.reference)?;
         return Ok(());

@@ -5,8 +5,8 @@
 //! (0 accepted with MFA or nothing to say, 1 not, 2 no kind or wrong usage).
 
 use std::{
-    io::{self, Read, Write},
-    path::{Path, PathBuf},
+    io::{self, Write},
+    path::PathBuf,
     process::ExitCode,
     time::Duration,
 };
@@ -15,17 +15,16 @@ use clap::{Args, Subcommand};
 
 use crate::{
     base::{clock::Timestamp, text::DomainName},
-    inspect::{self, Consumer, Context, GivenRequest, Jwks, UncheckedSignature, given_request},
-    keys::certificate::Certificate,
-    relying_party::EntraCloud,
+    inspect::{self, Consumer},
 };
 
-use super::inspect_output;
+use super::{
+    inspect_given::{self, Local},
+    inspect_output,
+};
 
-/// How many bytes are read of a file; the inspector refuses what is longer.
-const MAX_BYTES: u64 = 2 * 1024 * 1024;
-
-/// Judge a SAML response, an assertion, a request, a token or its claims.
+/// Judge a SAML or WS-Federation message, a token, a browser's trace, a discovery document, a
+/// key set or the federation of a domain.
 #[derive(Args, Debug)]
 #[command(args_conflicts_with_subcommands = true, after_help = AFTER_HELP)]
 pub struct InspectArgs {
@@ -33,49 +32,79 @@ pub struct InspectArgs {
     about: Option<About>,
     /// The message, in any wrapping (base64, form, redirect URL …); - is standard input.
     #[arg(value_name = "FILE", default_value = "-")]
-    file: PathBuf,
+    pub(super) file: PathBuf,
     /// Judge for this consumer only.
     #[arg(long, value_name = "CONSUMER")]
-    expect: Option<Consumer>,
-    /// The instant asked about, such as 2026-11-20T10:00:00Z [default: now].
+    pub(super) expect: Option<Consumer>,
+    /// The instant asked about, such as 2026-11-20T10:00:00Z [default: now; in a trace, when it was sent].
     #[arg(long, value_name = "TIME", value_parser = parse_instant)]
-    at: Option<Timestamp>,
+    pub(super) at: Option<Timestamp>,
     /// Print the result as JSON.
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     /// The issuerUri that is registered for the domain.
     #[arg(long, value_name = "URI")]
-    issuer: Option<String>,
+    pub(super) issuer: Option<String>,
     /// The root domain that this issuer speaks for [default: the one that the issuer names].
     #[arg(long, value_name = "DOMAIN")]
-    domain: Option<DomainName>,
+    pub(super) domain: Option<DomainName>,
     /// The Entra cloud that the message is for.
     #[arg(long, value_name = "CLOUD", value_parser = ["global", "us-gov", "china"])]
-    cloud: Option<String>,
+    pub(super) cloud: Option<String>,
     /// The audience, where it is not that of a cloud.
     #[arg(long, value_name = "URI")]
-    audience: Option<String>,
+    pub(super) audience: Option<String>,
     /// The address of the assertion consumer service, where it is not that of a cloud.
     #[arg(long, value_name = "URL")]
-    reply_url: Option<String>,
+    pub(super) reply_url: Option<String>,
     /// A certificate registered for the domain, PEM, DER or base64; give it twice for the next one.
     #[arg(long, value_name = "FILE")]
-    certificate: Vec<PathBuf>,
-    /// The AuthnRequest that the response answers, in any wrapping.
+    pub(super) certificate: Vec<PathBuf>,
+    /// Metadata of the service provider, in place of --cloud: its audience, reply address and keys.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["cloud", "audience", "reply_url"])]
+    pub(super) sp_metadata: Option<PathBuf>,
+    /// The AuthnRequest that the response answers, or the form that Entra posted to the external method.
     #[arg(long, value_name = "FILE")]
-    request: Option<PathBuf>,
+    pub(super) request: Option<PathBuf>,
     /// The keys (JSON Web Key Set) to verify a token with.
     #[arg(long, value_name = "FILE")]
-    jwks: Option<PathBuf>,
+    pub(super) jwks: Option<PathBuf>,
+    /// External MFA: the client id that Entra was given.
+    #[arg(long, value_name = "ID")]
+    pub(super) client_id: Option<String>,
+    /// External MFA: the id_token_hint of the request, or its claims.
+    #[arg(long, value_name = "FILE")]
+    pub(super) hint: Option<PathBuf>,
+    /// External MFA: the discovery URL that is registered with Entra.
+    #[arg(long, value_name = "URL")]
+    pub(super) discovery_url: Option<String>,
+    /// External MFA: a reply URL of the app registration; give it once for each.
+    #[arg(long, value_name = "URL")]
+    pub(super) app_reply_url: Vec<String>,
+    /// Federation: our passiveSignInUri.
+    #[arg(long, value_name = "URL")]
+    pub(super) sign_in_url: Option<String>,
+    /// Federation: our signOutUri.
+    #[arg(long, value_name = "URL")]
+    pub(super) sign_out_url: Option<String>,
+    /// Federation: whether two cloud-only emergency accounts exist.
+    #[arg(long, value_name = "ANSWER", value_parser = ["yes", "no"])]
+    pub(super) emergency_accounts: Option<String>,
+    /// Federation: whether the tenant has security defaults.
+    #[arg(long, value_name = "STATE", value_parser = ["on", "off"])]
+    pub(super) security_defaults: Option<String>,
     /// How old the sign-in may be: seconds, or a number with s, m, h or d.
     #[arg(long, value_name = "AGE", value_parser = parse_age)]
-    max_age: Option<Duration>,
+    pub(super) max_age: Option<Duration>,
     /// How many seconds clocks may differ, both ways.
     #[arg(long, value_name = "SECONDS", default_value_t = inspect::context::DEFAULT_SKEW.as_secs(), value_parser = clap::value_parser!(u64).range(0..=86_400))]
-    skew: u64,
+    pub(super) skew: u64,
     /// "And if the signature were good?": take one that cannot be checked for want of a key as good.
     #[arg(long)]
-    trust_unsigned: bool,
+    pub(super) trust_unsigned: bool,
+    /// Take nothing from the local configuration.
+    #[arg(long)]
+    pub(super) alone: bool,
 }
 
 const AFTER_HELP: &str = "Exit code: 0 every consumer accepts it with MFA, or none applies; 1 one does not, or is undecided; 2 the input is nothing known.";
@@ -94,12 +123,13 @@ enum About {
 
 /// Runs the command at the instant `now`. Input comes from files or standard input.
 pub fn run(
-    args: InspectArgs,
+    args: &InspectArgs,
+    local: Option<&Local>,
     now: Timestamp,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> ExitCode {
-    match answer(args, now, out) {
+    match answer(args, local, now, out) {
         Ok(code) => ExitCode::from(code),
         Err(problem) => {
             // Nothing is left to tell it to if this fails too.
@@ -109,7 +139,19 @@ pub fn run(
     }
 }
 
-fn answer(args: InspectArgs, now: Timestamp, out: &mut dyn Write) -> Result<u8, String> {
+impl InspectArgs {
+    /// Whether the local configuration is worth reading.
+    pub fn wants_local(&self) -> bool {
+        self.about.is_none() && !self.alone
+    }
+}
+
+fn answer(
+    args: &InspectArgs,
+    local: Option<&Local>,
+    now: Timestamp,
+    out: &mut dyn Write,
+) -> Result<u8, String> {
     let unwritten = |error: io::Error| format!("the answer could not be written: {error}");
     if let Some(About::Rules { id, json }) = &args.about {
         let chosen: Vec<_> = match id {
@@ -125,122 +167,20 @@ fn answer(args: InspectArgs, now: Timestamp, out: &mut dyn Write) -> Result<u8, 
         };
         return written.map(|()| 0).map_err(unwritten);
     }
-    let bytes = read(&args.file)?;
-    let json = args.json;
-    let context = context(args, now)?;
+    let bytes = inspect_given::read(&args.file)?;
+    let (context, taken) = inspect_given::context(args, local, now)?;
     let report = inspect::inspect(&bytes, &context);
-    if json {
+    if args.json {
         inspect_output::report_as_json(&report, out).map_err(unwritten)?;
     } else if let Some(problem) = &report.input.problem {
         return Err(format!(
-            "{problem} Give a SAML message, a token or its claims, bare or as it was sent."
+            "{problem} Give a message, a token, a trace, a document or a command, bare or as it was sent."
         ));
     } else {
-        inspect_output::report_in_words(&report, &context, out).map_err(unwritten)?;
+        inspect_output::report_in_words(&report, &context, taken.as_deref(), out)
+            .map_err(unwritten)?;
     }
     Ok(report.exit_code())
-}
-
-fn context(args: InspectArgs, now: Timestamp) -> Result<Context, String> {
-    let cloud = cloud(args.cloud.as_deref(), args.audience, args.reply_url)?;
-    let mut certificates = Vec::new();
-    for path in &args.certificate {
-        certificates.extend(read_certificates(path)?);
-    }
-    let request = args.request.as_deref().map(read_request).transpose()?;
-    let jwks = match &args.jwks {
-        None => None,
-        Some(path) => Some(
-            Jwks::parse(&read(path)?).map_err(|error| format!("{}: {error}", path.display()))?,
-        ),
-    };
-    Ok(Context {
-        at: args.at.unwrap_or(now),
-        expect: args.expect,
-        issuer: args.issuer,
-        realm: args.domain,
-        cloud,
-        certificates,
-        known: Vec::new(),
-        request,
-        jwks,
-        skew: Duration::from_secs(args.skew),
-        max_age: args.max_age,
-        unchecked_signature: if args.trust_unsigned {
-            UncheckedSignature::TakenAsGood
-        } else {
-            UncheckedSignature::Undecided
-        },
-        ..Context::at(now)
-    })
-}
-
-/// A preset, a preset with parts replaced, or a custom one that needs both parts.
-fn cloud(
-    name: Option<&str>,
-    audience: Option<String>,
-    reply_url: Option<String>,
-) -> Result<Option<EntraCloud>, String> {
-    let preset = name.and_then(EntraCloud::by_name);
-    if audience.is_none() && reply_url.is_none() {
-        return Ok(preset);
-    }
-    let missing = "--audience and --reply-url go together, unless --cloud gives the other";
-    let entity_id = audience.or(preset.as_ref().map(|cloud| cloud.entity_id.clone()));
-    let reply_url = reply_url.or(preset.map(|cloud| cloud.reply_url));
-    match (entity_id, reply_url) {
-        (Some(entity_id), Some(reply_url)) => Ok(Some(EntraCloud {
-            name: "custom".to_owned(),
-            entity_id,
-            reply_url,
-            metadata_url: None,
-        })),
-        _ => Err(missing.to_owned()),
-    }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    let read = if path == Path::new("-") {
-        io::stdin().lock().take(MAX_BYTES).read_to_end(&mut bytes)
-    } else {
-        std::fs::File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes))
-    };
-    read.map(|_| bytes)
-        .map_err(|error| format!("{} cannot be read: {error}", path.display()))
-}
-
-fn read_request(path: &Path) -> Result<GivenRequest, String> {
-    given_request(&read(path)?)
-        .ok_or_else(|| format!("{} is no AuthnRequest with an ID", path.display()))
-}
-
-/// PEM (several certificates may stand in one file), DER, or bare base64 as Graph shows it.
-fn read_certificates(path: &Path) -> Result<Vec<Vec<u8>>, String> {
-    let bytes = read(path)?;
-    let found = match std::str::from_utf8(&bytes) {
-        Ok(text) if text.contains("-----BEGIN") => text
-            .split("-----BEGIN CERTIFICATE-----")
-            .skip(1)
-            .map(|part| decode(part.split("-----END").next().unwrap_or("")))
-            .collect::<Option<Vec<_>>>(),
-        Ok(text) => decode(text).map(|der| vec![der]),
-        Err(_) => Some(vec![bytes.clone()]),
-    };
-    found
-        .filter(|all| !all.is_empty() && all.iter().all(|der| Certificate::read(der).is_ok()))
-        .ok_or_else(|| {
-            format!(
-                "{} is no certificate; give PEM, DER or base64",
-                path.display()
-            )
-        })
-}
-
-fn decode(text: &str) -> Option<Vec<u8>> {
-    data_encoding::BASE64_MIME_PERMISSIVE
-        .decode(text.trim().as_bytes())
-        .ok()
 }
 
 fn parse_instant(text: &str) -> Result<Timestamp, String> {
@@ -283,7 +223,7 @@ mod tests {
         let command = Command::try_parse_from([&["inspect"], arguments].concat()).unwrap();
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let now = Timestamp::parse_rfc3339("2026-11-20T10:00:00Z").unwrap();
-        let code = run(command.args, now, &mut out, &mut err);
+        let code = run(&command.args, None, now, &mut out, &mut err);
         (
             code,
             String::from_utf8(out).unwrap(),

@@ -2,7 +2,11 @@
 
 use std::io::{self, Write};
 
-use crate::inspect::{Context, Report, Severity, rules::Rule, words};
+use crate::inspect::{
+    Context, Kind, Report, Scenarios, Severity,
+    rules::{Rule, examples},
+    shown, words,
+};
 
 pub(super) fn report_as_json(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, report)?;
@@ -12,6 +16,7 @@ pub(super) fn report_as_json(report: &Report, out: &mut dyn Write) -> io::Result
 pub(super) fn report_in_words(
     report: &Report,
     context: &Context,
+    taken: Option<&str>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     for verdict in &report.verdicts {
@@ -26,9 +31,102 @@ pub(super) fn report_in_words(
         context.at,
         context.skew.as_secs()
     )?;
+    writeln!(out, "Why: {}", report.input.because)?;
+    if let Some(taken) = taken {
+        writeln!(out, "{taken}")?;
+    }
+    if report.input.kind == Kind::Har {
+        return story(report, out);
+    }
     if report.findings.is_empty() {
         writeln!(out, "No rule is broken.")?;
     }
+    findings(report, out)?;
+    if let Some(scenarios) = &report.scenarios {
+        opens(scenarios, out)?;
+    }
+    let lines = words::lines(&report.decoded);
+    if !lines.is_empty() {
+        writeln!(out, "\nThe message says:")?;
+    }
+    for (name, value) in lines {
+        writeln!(out, "  {name}: {value}")?;
+    }
+    Ok(())
+}
+
+/// The messages of a trace in order.
+fn story(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let lines = words::lines(&report.decoded);
+    for (name, value) in lines {
+        writeln!(out, "  {name}: {value}")?;
+    }
+    if report.story.is_empty() {
+        writeln!(out, "No exchange carries a message.")?;
+    }
+    for step in &report.story {
+        let at = step.at.map_or_else(String::new, |at| format!("{at} "));
+        let status = step
+            .status
+            .map_or_else(String::new, |status| format!(" → {status}"));
+        writeln!(
+            out,
+            "\n── {}. {at}{} {}{status}: {}, {}",
+            step.number,
+            shown(&step.method, 16),
+            shown(&step.address, 200),
+            words::kind(step.report.input.kind),
+            step.place,
+        )?;
+        if let Some(compliant) = &step.is_mfa_compliant {
+            writeln!(
+                out,
+                "Partner Center answered isMfaCompliant: {}",
+                shown(compliant, 20)
+            )?;
+        }
+        if let Some(problem) = &step.report.input.problem {
+            writeln!(out, "{problem}")?;
+        }
+        for verdict in &step.report.verdicts {
+            writeln!(out, "{}", words::sentence(verdict))?;
+        }
+        findings(&step.report, out)?;
+    }
+    Ok(())
+}
+
+/// What the token opens.
+fn opens(scenarios: &Scenarios, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "\nWhat it opens:")?;
+    if let Some(amr) = &scenarios.amr {
+        writeln!(out, "  amr of the access token: {}", amr.join(", "))?;
+    }
+    for page in &scenarios.portal {
+        writeln!(
+            out,
+            "  portal, {}: {} ({})",
+            page.page,
+            page.opens.as_str(),
+            page.roles.join(", ")
+        )?;
+    }
+    for one in &scenarios.api {
+        let own = one.entra_mfa.map_or_else(String::new, |own| {
+            format!("; with Entra's own MFA {}", own.as_str())
+        });
+        writeln!(
+            out,
+            "  {}: by the rules of 2023 {}, of 2026 {}{own}",
+            one.scenario,
+            one.rules_2023.as_str(),
+            one.rules_2026.as_str()
+        )?;
+    }
+    Ok(())
+}
+
+fn findings(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     for finding in &report.findings {
         writeln!(out)?;
         writeln!(
@@ -44,13 +142,6 @@ pub(super) fn report_in_words(
             writeln!(out, "  error: {}", words::errors(&finding.aadsts))?;
         }
         writeln!(out, "  from: {}", finding.reference)?;
-    }
-    let lines = words::lines(&report.decoded);
-    if !lines.is_empty() {
-        writeln!(out, "\nThe message says:")?;
-    }
-    for (name, value) in lines {
-        writeln!(out, "  {name}: {value}")?;
     }
     Ok(())
 }
@@ -87,6 +178,10 @@ pub(super) fn explain_rules(rules: &[&Rule], out: &mut dyn Write) -> io::Result<
         if !rule.aadsts.is_empty() {
             writeln!(out, "  error: {}", words::errors(rule.aadsts))?;
         }
+        if let Some(example) = examples::of(rule.id) {
+            writeln!(out, "  bad:  {}", example.bad)?;
+            writeln!(out, "  good: {}", example.good)?;
+        }
         writeln!(out, "  from: {}", rule.reference)?;
     }
     Ok(())
@@ -104,6 +199,8 @@ pub(super) fn rules_as_json(rules: &[&Rule], out: &mut dyn Write) -> io::Result<
                 "fix": rule.fix,
                 "aadsts": rule.aadsts,
                 "reference": rule.reference,
+                "bad": examples::of(rule.id).map(|example| example.bad),
+                "good": examples::of(rule.id).map(|example| example.good),
             })
         })
         .collect();

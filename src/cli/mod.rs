@@ -12,6 +12,7 @@ mod failure;
 mod init;
 /// `inspect`: the token inspector.
 pub mod inspect;
+mod inspect_given;
 mod inspect_output;
 mod keys;
 mod metadata_file;
@@ -141,10 +142,49 @@ fn run(cli: Cli, out: &mut dyn Write) -> Result<ExitCode, Failure> {
         }
         Command::Inspect(args) => {
             let now = SystemClock.now();
-            return Ok(inspect::run(*args, now, out, &mut io::stderr()));
+            let local = local_for(&args, named)?;
+            return Ok(inspect::run(
+                &args,
+                local.as_ref(),
+                now,
+                out,
+                &mut io::stderr(),
+            ));
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The local configuration for the inspector. A named one must be readable; of one that
+/// merely lies there a sentence says why it was not.
+fn local_for(
+    args: &inspect::InspectArgs,
+    named: Option<PathBuf>,
+) -> Result<Option<inspect_given::Local>, Failure> {
+    if !args.wants_local() {
+        return Ok(None);
+    }
+    let is_named = named.is_some() || std::env::var_os(CONFIG_VARIABLE).is_some();
+    let Some(path) = config_path(named) else {
+        return Ok(None);
+    };
+    let read = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::service(format!("the async runtime did not start: {error}")))?
+        .block_on(inspect_given::local(&path));
+    match read {
+        Ok(local) => Ok(Some(local)),
+        Err(failure) if is_named => Err(failure),
+        Err(failure) => {
+            let _ = writeln!(
+                io::stderr(),
+                "claimbridge inspect: nothing is taken from {}: {failure}",
+                path.display()
+            );
+            Ok(None)
+        }
+    }
 }
 
 /// Runs what waits for sockets or the database.

@@ -4,6 +4,8 @@
 //! (`tests/fixtures/inspector`): one that breaks it, one that just does not. An
 //! id is never removed and never means something else.
 
+/// A bad and a good example of each.
+pub mod examples;
 mod external_mfa;
 mod federation;
 mod saml;
@@ -45,6 +47,8 @@ mod tests {
             assert!(rule.fix.ends_with('.'), "{}", rule.id);
             assert!(!rule.reference.is_empty(), "{}", rule.id);
             assert!(!rule.consumers.is_empty(), "{}", rule.id);
+            let example = examples::of(rule.id).expect(rule.id);
+            assert_ne!(example.bad, example.good, "{}", rule.id);
         }
         assert_eq!(
             by_id("cb-saml-004").map(|rule| rule.id),
