@@ -59,6 +59,8 @@ pub mod security_keys;
 pub mod settings;
 /// Beginning an attempt and choosing what comes next.
 pub mod sign_in;
+/// Real sign-ins to the inspector.
+pub mod test_sign_in;
 /// What operators see of people.
 pub mod user_view;
 /// People, for operators.

@@ -144,6 +144,9 @@ impl App {
         tx: &mut ReadTx<'_>,
         entity_id: &str,
     ) -> Result<RelyingParty, Error> {
+        if entity_id == self.inspector_entity_id() {
+            return Ok(self.inspector_party());
+        }
         self.find_party(tx, entity_id).await?.ok_or_else(|| {
             let detail = format!("{entity_id:?} was removed during a sign-in");
             Error::denied(&SupportCode::UNKNOWN_PARTY, detail)

@@ -15,7 +15,7 @@ use clap::{Args, Subcommand};
 
 use crate::{
     base::{clock::Timestamp, text::DomainName},
-    inspect::{self, Consumer},
+    inspect::{self, Consumer, given},
 };
 
 use super::{
@@ -189,22 +189,7 @@ fn parse_instant(text: &str) -> Result<Timestamp, String> {
 }
 
 fn parse_age(text: &str) -> Result<Duration, String> {
-    let (digits, unit) = match text.strip_suffix(['s', 'm', 'h', 'd']) {
-        Some(digits) => (digits, text.chars().last().unwrap_or('s')),
-        None => (text, 's'),
-    };
-    let factor = match unit {
-        'm' => 60,
-        'h' => 3_600,
-        'd' => 86_400,
-        _ => 1,
-    };
-    digits
-        .parse::<u64>()
-        .ok()
-        .and_then(|number| number.checked_mul(factor))
-        .map(Duration::from_secs)
-        .ok_or_else(|| "write seconds, or a number with s, m, h or d".to_owned())
+    given::age(text).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -313,16 +298,6 @@ mod tests {
             let (code, _, err) = ran(&arguments);
             assert_eq!(code, ExitCode::from(2), "{arguments:?}");
             assert!(err.contains(part), "{err}");
-        }
-    }
-
-    #[test]
-    fn ages() {
-        assert_eq!(parse_age("90"), Ok(Duration::from_secs(90)));
-        assert_eq!(parse_age("90m"), Ok(Duration::from_mins(90)));
-        assert_eq!(parse_age("2d"), Ok(Duration::from_hours(48)));
-        for bad in ["", "m", "-1", "1.5h", "18446744073709551615d"] {
-            assert!(parse_age(bad).is_err(), "{bad}");
         }
     }
 }

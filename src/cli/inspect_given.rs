@@ -307,24 +307,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>, String> {
 
 /// PEM (several certificates may stand in one file), DER, or bare base64 as Graph shows it.
 fn read_certificates(path: &Path) -> Result<Vec<Vec<u8>>, String> {
-    let bytes = read(path)?;
-    let found = match std::str::from_utf8(&bytes) {
-        Ok(text) if text.contains("-----BEGIN") => text
-            .split("-----BEGIN CERTIFICATE-----")
-            .skip(1)
-            .map(|part| decode(part.split("-----END").next().unwrap_or("")))
-            .collect::<Option<Vec<_>>>(),
-        Ok(text) => decode(text).map(|der| vec![der]),
-        Err(_) => Some(vec![bytes.clone()]),
-    };
-    found
-        .filter(|all| !all.is_empty() && all.iter().all(|der| Certificate::read(der).is_ok()))
-        .ok_or_else(|| {
-            format!(
-                "{} is no certificate; give PEM, DER or base64",
-                path.display()
-            )
-        })
+    given::certificates(&read(path)?).map_err(|error| format!("{} is {error}", path.display()))
 }
 
 fn decode(text: &str) -> Option<Vec<u8>> {

@@ -68,7 +68,13 @@ pub async fn run(
         app,
         router,
         health,
-    } = start::start(&config, migrations, Arc::new(SystemClock)).await?;
+    } = start::start(
+        &config,
+        migrations,
+        Arc::new(SystemClock),
+        web::InspectorAccess::SignedIn,
+    )
+    .await?;
     let mut metadata = MetadataFile::of(&config.policy.webauthn);
     if let Some(file) = &mut metadata {
         file.load(&app).await?;

@@ -28,12 +28,12 @@ pub async fn start(
     config: &Config,
     migrations: Migrations,
     clock: Arc<dyn Clock>,
+    inspector_access: web::InspectorAccess,
 ) -> Result<Started, Failure> {
     let app = Arc::new(open::start(config, migrations, clock).await?);
-    let web = Arc::new(Web::new(
-        Arc::clone(&app),
-        config.policy.trusted_proxies.clone(),
-    ));
+    let mut web = Web::new(Arc::clone(&app), config.policy.trusted_proxies.clone());
+    web.inspector_access = inspector_access;
+    let web = Arc::new(web);
     Ok(Started {
         app,
         router: web::router(Arc::clone(&web)),

@@ -16,6 +16,8 @@ mod discovery;
 mod external_mfa;
 mod federation;
 mod federation_case;
+/// What people give beside a message.
+pub mod given;
 mod identity;
 mod instant;
 mod json;

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use axum::routing::{MethodRouter, get, post};
 
 use super::{
-    Web, account, assets, enrol, health, home, keys, models, own_methods, pass, saml, sign_in,
-    token,
+    Web, account, assets, enrol, health, home, inspect, keys, models, own_methods, pass, saml,
+    sign_in, token,
 };
 
 /// Who gets an answer other than "start again" or a refusal.
@@ -86,6 +86,9 @@ pub fn routes() -> Vec<Route> {
         row("/account/password",               SignedIn,        Protocol,       get(own_methods::password_page).post(own_methods::change_password)),
         row("/account/recovery-codes",         SignedIn,        ChangesNothing, post(own_methods::recovery_codes).get(account::back)),
         row("/account/sessions/{id}/end",      SignedIn,        ChangesNothing, post(own_methods::end_session).get(account::back)),
+        row("/inspect",                        SignedIn,        Protocol,       inspect::routes()),
+        row("/inspect/test",                   SignedIn,        ChangesNothing, post(inspect::test).get(inspect::back)),
+        row("/inspect/response",               SignedIn,        ChangesNothing, post(inspect::response).get(inspect::back)),
         row("/sign-out",                       SignedIn,        ChangesNothing, get(account::ask_sign_out).post(account::sign_out)),
         row("/sign-out/everywhere",            SignedIn,        ChangesNothing, post(account::sign_out_everywhere)),
         row("/assets/{file}",                  Anyone,          ChangesNothing, get(assets::serve)),

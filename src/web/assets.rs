@@ -35,7 +35,7 @@ impl Asset {
     }
 }
 
-static ASSETS: LazyLock<[Asset; 4]> = LazyLock::new(|| {
+static ASSETS: LazyLock<[Asset; 5]> = LazyLock::new(|| {
     [
         Asset::new(
             "style",
@@ -56,6 +56,12 @@ static ASSETS: LazyLock<[Asset; 4]> = LazyLock::new(|| {
             include_bytes!("assets/webauthn.js"),
         ),
         Asset::new(
+            "inspect",
+            "js",
+            "text/javascript; charset=utf-8",
+            include_bytes!("assets/inspect.js"),
+        ),
+        Asset::new(
             "icon",
             "svg",
             "image/svg+xml",
@@ -73,6 +79,8 @@ pub struct AssetPaths {
     pub continue_script: &'static str,
     /// The script that asks security keys.
     pub webauthn_script: &'static str,
+    /// The script of the inspector's page.
+    pub inspect_script: &'static str,
     /// The icon of the browser's tab.
     pub icon: &'static str,
 }
@@ -81,11 +89,12 @@ impl AssetPaths {
     /// The addresses of the assets that are compiled in.
     #[must_use]
     pub fn of_this_build() -> Self {
-        let [style, script, webauthn, icon] = &*ASSETS;
+        let [style, script, webauthn, inspect, icon] = &*ASSETS;
         Self {
             stylesheet: &style.path,
             continue_script: &script.path,
             webauthn_script: &webauthn.path,
+            inspect_script: &inspect.path,
             icon: &icon.path,
         }
     }

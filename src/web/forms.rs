@@ -72,6 +72,11 @@ pub struct CsrfForm<T> {
 }
 
 impl<T> CsrfForm<T> {
+    /// A form that came in parts.
+    pub(super) fn of(token: String, inner: T) -> Self {
+        Self { token, inner }
+    }
+
     /// What the form says, if it came from a page that was made for this cookie.
     pub fn verify(self, key: &FormKey, cookie: Option<&CookieToken>) -> Result<T, StaleForm> {
         key.verify(&self.token, cookie.ok_or(StaleForm)?)?;

@@ -21,6 +21,7 @@ mod enrol;
 pub mod forms;
 mod health;
 mod home;
+mod inspect;
 mod keys;
 mod models;
 mod navigation;
@@ -56,6 +57,7 @@ use crate::{
     base::address_range::AddressRange,
 };
 use forms::FormKey;
+pub use inspect::InspectorAccess;
 use pages::{
     Frame, Moment,
     outcome::{ErrorKind, ErrorPage, OtherBrowserPage, StartAgain, StartAgainPage},
@@ -77,6 +79,10 @@ pub struct Web {
     pub trusted_proxies: Vec<AddressRange>,
     /// The use cases.
     pub app: Arc<App>,
+    /// Who may use the inspector when.
+    pub(crate) inspector: inspect::Turns,
+    /// Who may use it at all.
+    pub inspector_access: InspectorAccess,
 }
 
 /// All routes, with what every request passes around them.
@@ -142,6 +148,8 @@ impl Web {
             forms: FormKey::new(app.form_key().as_bytes()),
             trusted_proxies,
             app,
+            inspector: inspect::Turns::default(),
+            inspector_access: InspectorAccess::SignedIn,
         }
     }
 

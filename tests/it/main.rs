@@ -14,6 +14,8 @@ mod demo;
 #[cfg(test)]
 mod inspect;
 #[cfg(test)]
+mod inspect_page;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod mds;

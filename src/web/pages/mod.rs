@@ -17,6 +17,8 @@ use super::assets::AssetPaths;
 pub mod account;
 /// Adding a code generator.
 pub mod enrol;
+/// The token inspector.
+pub mod inspect;
 /// Security keys.
 pub mod keys;
 /// Pages that end a journey: sent on, refused, start again, signed out.

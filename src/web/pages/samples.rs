@@ -11,6 +11,7 @@ use super::{
     enrol::{
         ChooseMethodPage, ChoosePasswordPage, ConfirmState, EnrolDonePage, TotpEnrolPage, in_fours,
     },
+    inspect::{Given, InspectPage, Judged, TestSignIn},
     keys::{KeyAddedPage, KeyEnrolPage, KeyPage, KeyState},
     outcome::{
         AutoSubmitPage, ErrorKind, ErrorPage, HomePage, OtherBrowserPage, SignOutPage,
@@ -24,8 +25,9 @@ use super::{
     token::{TokenPage, TokenPurpose, TokenState},
 };
 use crate::{
-    app::{enrol::MethodKind, security_keys::KeyProblem},
+    app::{enrol::MethodKind, security_keys::KeyProblem, test_sign_in::Substitution},
     base::clock::Timestamp,
+    inspect::{Context, inspect},
     session::Desk,
 };
 
@@ -447,6 +449,9 @@ fn samples(frame: &Frame, words: &Words, desk: Desk) -> Vec<(String, String)> {
             ],
         ),
     );
+    for (name, page) in inspected(frame, words) {
+        add(name, &page);
+    }
     add(
         "sign_out",
         &SignOutPage {
@@ -467,6 +472,55 @@ fn samples(frame: &Frame, words: &Words, desk: Desk) -> Vec<(String, String)> {
         add(&format!("home-{name}"), &HomePage { frame, signed_in });
     }
     pages
+}
+
+/// The inspector's page: empty, with a problem, and with what was found.
+fn inspected<'a>(frame: &'a Frame, words: &Words) -> Vec<(&'static str, InspectPage<'a>)> {
+    let given = Given {
+        message: words.name.to_owned(),
+        issuer: words.name.to_owned(),
+        cloud: "own".to_owned(),
+        ..Given::default()
+    };
+    let page = |given, problem, judged| InspectPage {
+        frame,
+        csrf: csrf(),
+        given,
+        problem,
+        judged,
+        own: true,
+        test: TestSignIn::Offered,
+    };
+    let judged = |bytes: &[u8], substitutions| {
+        let report = inspect(bytes, &Context::at(moment().0));
+        Some(Judged::of(report, substitutions))
+    };
+    let claims = serde_json::json!({
+        "aud": words.name, "iss": words.name, "upn": words.name, "name": words.name,
+        "amr": [words.name], "nbf": 1, "exp": 2,
+    });
+    let substituted = Substitution {
+        what: "Audience",
+        says: words.name.to_owned(),
+        for_entra: words.name.to_owned(),
+    };
+    let problem = Some(("certificate", words.name.to_owned()));
+    vec![
+        ("inspect-empty", page(Given::default(), None, None)),
+        ("inspect-problem", page(given.clone(), problem, None)),
+        (
+            "inspect-judged",
+            page(
+                given.clone(),
+                None,
+                judged(claims.to_string().as_bytes(), vec![substituted]),
+            ),
+        ),
+        (
+            "inspect-unknown",
+            page(given, None, judged(words.name.as_bytes(), Vec::new())),
+        ),
+    ]
 }
 
 /// Reads a page as XML: what is not escaped or not closed is an error.
@@ -556,7 +610,9 @@ fn read(name: &str, html: &str) -> (BTreeSet<String>, Vec<String>) {
             "{name}: the title says so too"
         );
         assert!(
-            named("input").any(|input| input.attribute("aria-invalid") == Some("true")),
+            ["input", "textarea"].into_iter().any(|kind| {
+                named(kind).any(|input| input.attribute("aria-invalid") == Some("true"))
+            }),
             "{name}: an input is marked"
         );
     }
@@ -695,6 +751,8 @@ fn a_test_client_finds_inputs_by_their_autocomplete_token() {
             &[]
         } else if name.starts_with("enrol-password") || name.starts_with("account-password") {
             &["new-password", "new-password"]
+        } else if name.starts_with("inspect-") {
+            &["off"; 6]
         } else if name == "account" {
             // The names of two methods.
             &["off", "off"]

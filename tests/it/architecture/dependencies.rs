@@ -52,7 +52,9 @@ const RULES: &[(&str, &str)] = &[
         "config",
         "base directory factor::webauthn keys relying_party session signin",
     ),
-    ("web", "base app protocol session"),
+    // The page of the inspector shows what the inspector says (house.md §3: "used by the
+    // command line, the page, …"); it is pure and gives nobody anything.
+    ("web", "base app inspect protocol session"),
     // It judges the rooms above and must not trust them.
     ("practice", "base inspect relying_party::cloud"),
     (

@@ -83,8 +83,36 @@ impl Browser {
         self.send("POST", path, Some(body)).await
     }
 
+    /// A form in parts (`multipart/form-data`), as one with a file is sent.
+    pub async fn post_parts(&mut self, path: &str, fields: &[(&str, &str)]) -> Page {
+        const BOUNDARY: &str = "----a-boundary";
+        let mut body = String::new();
+        for (name, value) in fields {
+            body += &format!(
+                "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
+            );
+        }
+        body += &format!("--{BOUNDARY}--\r\n");
+        let kind = format!("multipart/form-data; boundary={BOUNDARY}");
+        path.clone_into(&mut self.at);
+        let page = self.request_of("POST", path, &kind, Some(body)).await;
+        self.page = Some(page.clone());
+        page
+    }
+
     /// One request, without following.
     pub async fn request(&mut self, method: &str, path: &str, body: Option<String>) -> Page {
+        self.request_of(method, path, "application/x-www-form-urlencoded", body)
+            .await
+    }
+
+    async fn request_of(
+        &mut self,
+        method: &str,
+        path: &str,
+        kind: &str,
+        body: Option<String>,
+    ) -> Page {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
@@ -99,7 +127,7 @@ impl Browser {
         }
         if body.is_some() {
             request = request
-                .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .header(header::CONTENT_TYPE, kind)
                 .header(header::ORIGIN, super::PUBLIC_URL);
         }
         let address: std::net::SocketAddr = format!("{}:4000", self.source).parse().unwrap();
