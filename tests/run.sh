@@ -182,6 +182,20 @@ verifiers() {
   [ -n "$found" ] || { echo "there is no tests/tools/verify-*.sh"; return 1; }
 }
 
+# axe-core judges pages by WCAG. Outside the source tree, so that nothing of it is committed.
+axe() {
+  mkdir -p target/tools/axe
+  cp tests/browser/package.json target/tools/axe/
+  (cd target/tools/axe && { npm ls --omit=dev >/dev/null 2>&1 ||
+    npm install --omit=dev --no-package-lock --no-audit --no-fund --loglevel=error; })
+}
+
+browser() {
+  axe || return 1
+  CLAIMBRIDGE_AXE=$PWD/target/tools/axe/node_modules/axe-core/axe.min.js \
+    cargo test --locked --quiet --test browser
+}
+
 export CARGO_TERM_COLOR=never CARGO_TERM_PROGRESS_WHEN=never
 # What failed stands in the last lines; the frames of the runtime would hide it.
 export RUST_BACKTRACE=0
@@ -205,7 +219,7 @@ CLAIMBRIDGE_TEST_POSTGRES=$(cat "$WORK/url")
 export CLAIMBRIDGE_TEST_POSTGRES
 step "storage on PostgreSQL" cargo test --locked --quiet --test postgres
 step "two nodes" cargo test --locked --quiet --test nodes
-step "browser" cargo test --locked --quiet --test browser
+step "browser" browser
 step "independent verifiers" verifiers
 step "release build" cargo build --locked --release --quiet
 step "memory and start" bash tests/idle.sh

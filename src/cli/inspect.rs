@@ -6,6 +6,7 @@
 
 use std::{
     io::{self, Write},
+    net::SocketAddr,
     path::PathBuf,
     process::ExitCode,
     time::Duration,
@@ -30,6 +31,9 @@ use super::{
 pub struct InspectArgs {
     #[command(subcommand)]
     about: Option<About>,
+    /// Serve the inspector as a page on this computer, and only to it.
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:8088")]
+    pub(super) serve: Option<SocketAddr>,
     /// The message, in any wrapping (base64, form, redirect URL …); - is standard input.
     #[arg(value_name = "FILE", default_value = "-")]
     pub(super) file: PathBuf,

@@ -16,9 +16,9 @@ use crate::{
     base::{clock::Timestamp, text::DomainName},
     inspect::{
         Context, ExternalMfa, Federation, Jwks, Known, MAX_TRACE_BYTES, TraceTime,
-        UncheckedSignature, given_authorization, given_hint, given_request,
+        UncheckedSignature, given, given_authorization, given_hint, given_request,
     },
-    keys::{KeyPurpose, certificate::Certificate},
+    keys::KeyPurpose,
     protocol::saml::sp_metadata::parse_sp_metadata,
     relying_party::{Domain, EntraCloud},
 };
@@ -308,10 +308,4 @@ pub fn read(path: &Path) -> Result<Vec<u8>, String> {
 /// PEM (several certificates may stand in one file), DER, or bare base64 as Graph shows it.
 fn read_certificates(path: &Path) -> Result<Vec<Vec<u8>>, String> {
     given::certificates(&read(path)?).map_err(|error| format!("{} is {error}", path.display()))
-}
-
-fn decode(text: &str) -> Option<Vec<u8>> {
-    data_encoding::BASE64_MIME_PERMISSIVE
-        .decode(text.trim().as_bytes())
-        .ok()
 }

@@ -14,6 +14,7 @@ mod init;
 pub mod inspect;
 mod inspect_given;
 mod inspect_output;
+mod inspect_serve;
 mod keys;
 mod metadata_file;
 mod migrate;
@@ -142,6 +143,10 @@ fn run(cli: Cli, out: &mut dyn Write) -> Result<ExitCode, Failure> {
         }
         Command::Inspect(args) => {
             let now = SystemClock.now();
+            if let Some(address) = args.serve {
+                in_runtime(inspect_serve::run(address, out))?;
+                return Ok(ExitCode::SUCCESS);
+            }
             let local = local_for(&args, named)?;
             return Ok(inspect::run(
                 &args,

@@ -98,7 +98,7 @@ fn is_for_us(web: &Web, request: &Request) -> bool {
 }
 
 /// Adds what is missing; a page that needs another policy has set it already.
-fn protect(headers: &mut HeaderMap, scheme: Scheme) {
+pub(super) fn protect(headers: &mut HeaderMap, scheme: Scheme) {
     const SNIFF: HeaderName = header::X_CONTENT_TYPE_OPTIONS;
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, POLICY),

@@ -4,6 +4,8 @@
 //! messages are judged at once, whoever asks, and each within its limits; no way leads
 //! from here to a token but a sign-in of the person who asks.
 
+/// The page without an identity provider.
+pub(super) mod alone;
 /// What was pasted, and against what it is judged.
 pub(super) mod form;
 

@@ -57,7 +57,7 @@ use crate::{
     base::address_range::AddressRange,
 };
 use forms::FormKey;
-pub use inspect::InspectorAccess;
+pub use inspect::{InspectorAccess, alone::alone as inspector_alone};
 use pages::{
     Frame, Moment,
     outcome::{ErrorKind, ErrorPage, OtherBrowserPage, StartAgain, StartAgainPage},

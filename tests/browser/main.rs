@@ -9,6 +9,8 @@ mod demo;
 #[cfg(test)]
 mod enrolment;
 #[cfg(test)]
+mod inspector;
+#[cfg(test)]
 mod journey;
 #[cfg(test)]
 mod keys;
