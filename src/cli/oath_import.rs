@@ -4,15 +4,14 @@
 //! stands in `Failures_<file>.csv` with its line and reason, and no secret does.
 
 use std::{
-    io::{self, Write},
+    io::{self, Read as _, Write},
     path::{Path, PathBuf},
 };
 
 use clap::Args;
 use serde_json::{Value, json};
-use zeroize::Zeroizing;
 
-use super::{Failure, oath_source::Source};
+use super::{Failure, oath_source::Source, private_file};
 use crate::{
     app::{
         App,
@@ -22,6 +21,7 @@ use crate::{
         },
     },
     base::{secret::Secret, text::harmless_cell},
+    config::secret_file,
     directory::{
         OathAlgorithm,
         oath_import::{Defaults, TokenFormat},
@@ -201,10 +201,6 @@ fn report(args: &ImportArgs, imported: Imported, out: &mut dyn Write) -> Result<
     }
     let what = if args.dry_run {
         format!("{good} would be imported with --partial; {rows}, so without it nothing would be")
-    } else if count > 0 {
-        format!(
-            "stopped after {count} were imported; correct the row and import the rest with --partial"
-        )
     } else {
         format!("nothing was imported because {rows}; correct the file, or say --partial")
     };
@@ -301,19 +297,51 @@ fn write_failures(args: &ImportArgs, failed: &[FailedRow]) {
     let Some(path) = failures_path(args) else {
         return;
     };
-    let written = csv::Writer::from_path(&path).and_then(|mut csv| {
-        csv.write_record(["line", "reason"])?;
-        for row in failed {
-            csv.write_record([row.line.to_string(), harmless_cell(&row.reason)])?;
-        }
-        csv.flush()?;
-        Ok(())
-    });
-    let said = match written {
+    let said = match try_write_failures(&path, failed) {
         Ok(()) => format!("the bad rows stand in {}", path.display()),
-        Err(error) => format!("{} could not be written: {error}", path.display()),
+        Err(error) => format!(
+            "{} could not be written ({error}); the bad rows stand in no file: take that one away, or name another with --failures",
+            path.display()
+        ),
     };
     writeln!(io::stderr(), "claimbridge: {said}").ok();
+}
+
+fn try_write_failures(path: &Path, failed: &[FailedRow]) -> Result<(), csv::Error> {
+    replace_former(path)?;
+    let mut csv = csv::Writer::from_writer(private_file::create_new(path)?);
+    csv.write_record(["line", "reason"])?;
+    for row in failed {
+        csv.write_record([row.line.to_string(), harmless_cell(&row.reason)])?;
+    }
+    csv.flush()?;
+    Ok(())
+}
+
+/// Takes away the list of a former import, which may be replaced, and nothing else: the
+/// name is easy to guess, and whoever may write into the folder could have put a file or a
+/// link there, to whatever this user may write.
+fn replace_former(path: &Path) -> io::Result<()> {
+    use std::io::BufRead as _;
+
+    let former = match std::fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+        Ok(data) => data,
+    };
+    let mut head = String::new();
+    if former.is_file() {
+        io::BufReader::new(std::fs::File::open(path)?)
+            .take(64)
+            .read_line(&mut head)?;
+    }
+    if head.trim_end() != "line,reason" {
+        return Err(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            "it is there and is no list of bad rows",
+        ));
+    }
+    std::fs::remove_file(path)
 }
 
 fn failures_path(args: &ImportArgs) -> Option<PathBuf> {
@@ -332,19 +360,10 @@ fn failures_path(args: &ImportArgs) -> Option<PathBuf> {
 
 /// What the operator gives for an encrypted PSKC file.
 fn key(args: &ImportArgs) -> Result<Option<PskcKey>, Failure> {
-    let read = |path: &Path| {
-        std::fs::read_to_string(path)
-            .map(Zeroizing::new)
-            .map_err(|error| {
-                Failure::usage(format!(
-                    "{} cannot be read ({error}); name another file",
-                    path.display()
-                ))
-            })
-    };
+    let read = |path: &Path| secret_file(path).map_err(Failure::usage);
     if let Some(path) = &args.passphrase_file {
         let text = read(path)?;
-        let line = text.lines().next().unwrap_or_default();
+        let line = text.expose().lines().next().unwrap_or_default();
         return Ok(Some(PskcKey::Passphrase(Secret::new(line.to_owned()))));
     }
     let Some(path) = &args.key_file else {
@@ -352,7 +371,7 @@ fn key(args: &ImportArgs) -> Result<Option<PskcKey>, Failure> {
     };
     let text = read(path)?;
     let bytes = data_encoding::HEXLOWER_PERMISSIVE
-        .decode(text.trim().as_bytes())
+        .decode(text.expose().as_bytes())
         .ok()
         .filter(|bytes| matches!(bytes.len(), 16 | 24 | 32))
         .ok_or_else(|| {

@@ -207,6 +207,11 @@ pub enum TokenWarning {
     /// privacyIDEA's file names no hash; its manual says that the length tells it.
     #[error("read as SHA-256 because the seed has 32 bytes, as privacyIDEA does")]
     HashByLength,
+    /// RFC 6030 §5: the policy has an `ExpiryDate` that lies ahead.
+    #[error(
+        "the file says until when it may be used; that is not watched here, so retire it in time"
+    )]
+    Expires,
 }
 
 /// A row of the inventory.

@@ -1,9 +1,10 @@
 //! Files of tokens into the inventory.
 //!
-//! Always true: the whole file is read and judged before the first token is stored, so
-//! that a file with bad rows changes nothing unless the operator wants the good ones; it
-//! is read twice, row by row, so that its length costs no memory; and it is stored in
-//! batches, so that nobody waits long to sign in meanwhile.
+//! Always true: the whole file is read and judged before the first token is stored, and
+//! then stored in one transaction, so that a file with bad rows changes nothing, also one
+//! that turns bad late, unless the operator wants the good ones; these are stored in
+//! batches. It is read twice, row by row, so that its length costs no memory. On SQLite
+//! whoever writes waits for a whole file: with very many tokens, seconds.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -16,7 +17,11 @@ use super::{App, Error, PskcKey};
 use crate::{
     app::{Category, saml::chain, users::find},
     audit::{Actor, Event},
-    base::{ids::OathTokenId, text::Upn},
+    base::{
+        clock::Timestamp,
+        ids::{OathTokenId, UserId},
+        text::Upn,
+    },
     directory::{
         OathToken, TokenState, User,
         oath_import::{CsvTokens, Defaults, FileProblem, Row, TokenFormat, is_pskc},
@@ -26,8 +31,11 @@ use crate::{
     storage::{ReadTx, Tx},
 };
 
-/// How many tokens one transaction stores: SQLite's writers wait for it.
-const BATCH: u64 = 500;
+/// How many rows one transaction judges, or stores of a file whose good rows are taken.
+const BATCH: usize = 500;
+
+/// A file with more bad rows is none of tokens: what is kept of it is bounded.
+const MOST_FAILED: usize = 100_000;
 
 /// What PSKC's reader takes at most, and one byte.
 const LONGEST_PSKC: u64 = 12 * 1024 * 1024 + 1;
@@ -123,13 +131,15 @@ impl App {
         judged: &mut dyn FnMut(&Judged<'_>),
     ) -> Result<Imported, Error> {
         let mut imported = self.judge(open, options, judged).await?;
-        let wanted = match options.mode {
-            Mode::DryRun => false,
-            Mode::Whole => imported.failed.is_empty(),
-            Mode::GoodRows => true,
-        };
-        if wanted && let Err(error) = self.store_all(open, options, &mut imported).await {
-            imported.stopped = Some(error);
+        match options.mode {
+            Mode::DryRun => {}
+            Mode::Whole if !imported.failed.is_empty() => {}
+            Mode::Whole => self.store_whole(open, options, &mut imported).await?,
+            Mode::GoodRows => {
+                if let Err(error) = self.store_good(open, options, &mut imported).await {
+                    imported.stopped = Some(error);
+                }
+            }
         }
         imported.failed.sort_by_key(|row| row.line);
         Ok(imported)
@@ -141,120 +151,171 @@ impl App {
         options: &ImportOptions<'_>,
         judged: &mut dyn FnMut(&Judged<'_>),
     ) -> Result<Imported, Error> {
-        let mut file = TokenFile::open(open, options)?;
-        let mut found = Imported {
-            format: file.format(),
-            good: 0,
-            imported: 0,
-            assigned: 0,
-            failed: Vec::new(),
-            encodings: BTreeMap::new(),
-            warnings: BTreeMap::new(),
-            unused_columns: file.unused_columns(),
-            stopped: None,
-        };
-        let mut serials = HashMap::new();
-        let mut tx = self.store.read().await?;
-        while let Some(Row { line, token }) = file.next_row()? {
-            let mut to = None;
-            let (token, refused) = match token {
-                Err(reason) => (None, Some(reason)),
-                Ok(token) => {
-                    let verdict = match require_first(&mut serials, &token, line) {
-                        Err(reason) => Err(reason),
-                        Ok(()) => match self.owner(&mut tx, &token, options.assigning).await? {
-                            Err(reason) => Err(reason),
-                            Ok(user) => {
-                                to = user.map(|user| user.upn);
-                                require_new(&mut tx, &token).await?
-                            }
-                        },
-                    };
-                    (Some(token), verdict.err())
-                }
-            };
-            judged(&Judged {
-                line,
-                token: token.as_ref(),
-                to: to.as_ref(),
-                refused: refused.as_deref(),
-            });
-            match (token, refused) {
-                (Some(token), None) => {
-                    found.good += 1;
-                    *found.encodings.entry(token.seed.encoding).or_default() += 1;
-                    for warning in token.warnings {
-                        *found.warnings.entry(warning).or_default() += 1;
-                    }
-                }
-                (_, reason) => found.failed.push(FailedRow {
-                    line,
-                    reason: reason.unwrap_or_default(),
-                }),
+        let mut file = TokenFile::open(open, options, self.now())?;
+        let mut found = Imported::nothing(&file);
+        let mut seen = Seen::default();
+        loop {
+            let rows = file.next_rows(BATCH)?;
+            if rows.is_empty() {
+                return Ok(found);
+            }
+            // Nothing is said while the database is held: whoever listens may be slow.
+            let verdicts = self.verdicts(&rows, options.assigning, &mut seen).await?;
+            for (row, verdict) in rows.into_iter().zip(verdicts) {
+                judged(&Judged {
+                    line: row.line,
+                    token: row.token.as_ref().ok(),
+                    to: verdict.as_ref().ok().and_then(Option::as_ref),
+                    refused: verdict.as_ref().err().map(String::as_str),
+                });
+                found.count(row, verdict)?;
             }
         }
-        Ok(found)
     }
 
-    async fn store_all(
+    /// To whom each row goes, or why it is not taken.
+    async fn verdicts(
+        &self,
+        rows: &[Row],
+        assigning: Assigning,
+        seen: &mut Seen,
+    ) -> Result<Vec<Result<Option<Upn>, String>>, Error> {
+        let mut tx = self.store.read().await?;
+        let mut verdicts = Vec::with_capacity(rows.len());
+        for row in rows {
+            verdicts.push(match &row.token {
+                Err(reason) => Err(reason.clone()),
+                Ok(token) => {
+                    self.verdict(&mut tx, token, row.line, assigning, seen)
+                        .await?
+                }
+            });
+        }
+        Ok(verdicts)
+    }
+
+    /// The inner error is the row's.
+    async fn verdict(
+        &self,
+        tx: &mut ReadTx<'_>,
+        token: &NewToken,
+        line: u64,
+        assigning: Assigning,
+        seen: &mut Seen,
+    ) -> Result<Result<Option<Upn>, String>, Error> {
+        if let Err(reason) = seen.require_first(token, line) {
+            return Ok(Err(reason));
+        }
+        let user = match self.owner(tx, token, assigning, &seen.coming).await? {
+            Ok(user) => user,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        if tx.is_serial_there(&token.serial).await? {
+            return Ok(Err(there_already(token)));
+        }
+        Ok(Ok(user.map(|user| {
+            *seen.coming.entry(user.id).or_default() += 1;
+            user.upn
+        })))
+    }
+
+    /// All of a file, or nothing of it.
+    async fn store_whole(
+        &self,
+        open: &Open<'_>,
+        options: &ImportOptions<'_>,
+        imported: &mut Imported,
+    ) -> Result<(), Error> {
+        let mut file = TokenFile::open(open, options, self.now())?;
+        let mut tx = self.store.begin().await?;
+        let (mut stored, mut assigned) = (0, 0);
+        while let Some(row) = file.next_row()? {
+            let line = row.line;
+            match self.store_row(&mut tx, row, options).await? {
+                Ok(handed_over) => {
+                    stored += 1;
+                    assigned += u64::from(handed_over);
+                }
+                // Somebody else was quicker, or the file has changed since it was judged.
+                Err(reason) => {
+                    imported.failed.push(FailedRow { line, reason });
+                    return Ok(());
+                }
+            }
+        }
+        if stored != imported.good {
+            return Err(Error::conflict(
+                "the file was changed while it was read; nothing was imported: try again when nobody writes to it",
+            ));
+        }
+        note_imported(&mut tx, stored, options.operator);
+        tx.commit().await?;
+        imported.imported = stored;
+        imported.assigned = assigned;
+        Ok(())
+    }
+
+    /// The good rows of a file, batch by batch.
+    async fn store_good(
         &self,
         open: &Open<'_>,
         options: &ImportOptions<'_>,
         imported: &mut Imported,
     ) -> Result<(), Error> {
         let refused: Vec<u64> = imported.failed.iter().map(|row| row.line).collect();
-        let mut file = TokenFile::open(open, options)?;
+        let mut file = TokenFile::open(open, options, self.now())?;
         loop {
+            let rows = file.next_rows(BATCH)?;
+            if rows.is_empty() {
+                return Ok(());
+            }
             let mut tx = self.store.begin().await?;
             let (mut stored, mut assigned) = (0, 0);
             let mut late = Vec::new();
-            let mut ended = true;
-            while let Some(Row { line, token }) = file.next_row()? {
+            for row in rows {
+                let line = row.line;
                 if refused.binary_search(&line).is_ok() {
                     continue;
                 }
-                let outcome = match token {
-                    Ok(token) => self.store_one(&mut tx, &token, options).await?,
-                    Err(reason) => Err(reason),
-                };
-                match outcome {
+                match self.store_row(&mut tx, row, options).await? {
                     Ok(handed_over) => {
                         stored += 1;
                         assigned += u64::from(handed_over);
                     }
-                    // Somebody else was quicker, or the file has changed since it was judged.
                     Err(reason) => late.push(FailedRow { line, reason }),
                 }
-                if !late.is_empty() && options.mode == Mode::Whole {
-                    break;
-                }
-                if stored == BATCH {
-                    ended = false;
-                    break;
-                }
             }
-            if stored > 0 {
-                let event = Event::OathTokensImported { count: stored };
-                tx.append(Actor::Operator(options.operator.to_owned()), None, event);
-            }
+            note_imported(&mut tx, stored, options.operator);
             tx.commit().await?;
             imported.imported += stored;
             imported.assigned += assigned;
-            imported.failed.extend(late);
-            if ended {
-                return Ok(());
+            for row in late {
+                imported.fail(row)?;
             }
         }
     }
 
-    /// Stores one token; whether it was handed to somebody. The inner error is the row's.
+    /// Stores a row; whether its token was handed to somebody. The inner error is the row's.
+    async fn store_row(
+        &self,
+        tx: &mut Tx<'_>,
+        row: Row,
+        options: &ImportOptions<'_>,
+    ) -> Result<Result<bool, String>, Error> {
+        match row.token {
+            Ok(token) => self.store_one(tx, &token, options).await,
+            Err(reason) => Ok(Err(reason)),
+        }
+    }
+
     async fn store_one(
         &self,
         tx: &mut Tx<'_>,
         new: &NewToken,
         options: &ImportOptions<'_>,
     ) -> Result<Result<bool, String>, Error> {
-        let user = match self.owner(tx, new, options.assigning).await? {
+        let none_coming = HashMap::new();
+        let user = match self.owner(tx, new, options.assigning, &none_coming).await? {
             Ok(user) => user,
             Err(reason) => return Ok(Err(reason)),
         };
@@ -302,12 +363,14 @@ impl App {
         }
     }
 
-    /// To whom a row goes. The inner error is the row's.
+    /// To whom a row goes; `coming`: how many tokens each person gets by rows before it that
+    /// are not stored yet. The inner error is the row's.
     async fn owner(
         &self,
         tx: &mut ReadTx<'_>,
         token: &NewToken,
         assigning: Assigning,
+        coming: &HashMap<UserId, usize>,
     ) -> Result<Result<Option<User>, String>, Error> {
         let (Assigning::AsTheFileSays, Some(owner)) = (assigning, &token.owner) else {
             return Ok(Ok(None));
@@ -320,7 +383,8 @@ impl App {
             Ok(user) => user,
             Err(error) => return rows_own(error).map(Err),
         };
-        match self.require_assignable(tx, &user, None).await {
+        let coming = coming.get(&user.id).copied().unwrap_or_default();
+        match self.require_assignable(tx, &user, None, coming).await {
             Ok(()) => Ok(Ok(Some(user))),
             Err(error) => rows_own(error).map(Err),
         }
@@ -334,7 +398,7 @@ enum TokenFile {
 }
 
 impl TokenFile {
-    fn open(open: &Open<'_>, options: &ImportOptions<'_>) -> Result<Self, Error> {
+    fn open(open: &Open<'_>, options: &ImportOptions<'_>, now: Timestamp) -> Result<Self, Error> {
         let unread = |error| Error::invalid(chain(&FileProblem::Read(error)));
         let mut from = open().map_err(unread)?;
         let start = from.fill_buf().map_err(unread)?;
@@ -344,6 +408,11 @@ impl TokenFile {
             None => is_pskc(start).map_err(|problem| Error::invalid(chain(&problem)))?,
         };
         if !pskc {
+            if options.key.is_some() {
+                return Err(Error::invalid(
+                    "the file is not encrypted although a key was given: take the vendor's file as it came, or leave the key out",
+                ));
+            }
             let csv = CsvTokens::read(from, options.defaults.clone())
                 .map_err(|problem| Error::invalid(chain(&problem)))?;
             return Ok(Self::Csv(Box::new(csv)));
@@ -352,7 +421,7 @@ impl TokenFile {
         from.take(LONGEST_PSKC)
             .read_to_end(&mut bytes)
             .map_err(unread)?;
-        let rows = parse_pskc(&bytes, options.key.as_ref(), &options.defaults)
+        let rows = parse_pskc(&bytes, options.key.as_ref(), &options.defaults, now)
             .map_err(|problem| Error::invalid(chain(&problem)))?;
         Ok(Self::Pskc(rows.into_iter()))
     }
@@ -369,6 +438,17 @@ impl TokenFile {
             Self::Csv(file) => file.unused_columns().to_vec(),
             Self::Pskc(_) => Vec::new(),
         }
+    }
+
+    /// Up to `count` rows; none at the end.
+    fn next_rows(&mut self, count: usize) -> Result<Vec<Row>, Error> {
+        let mut rows = Vec::new();
+        while rows.len() < count
+            && let Some(row) = self.next_row()?
+        {
+            rows.push(row);
+        }
+        Ok(rows)
     }
 
     fn next_row(&mut self) -> Result<Option<Row>, Error> {
@@ -389,13 +469,55 @@ fn rows_own(error: Error) -> Result<String, Error> {
     }
 }
 
-async fn require_new(tx: &mut ReadTx<'_>, token: &NewToken) -> Result<Result<(), String>, Error> {
-    let there = tx.is_serial_there(&token.serial).await?;
-    Ok(if there {
-        Err(there_already(token))
-    } else {
+impl Imported {
+    fn nothing(file: &TokenFile) -> Self {
+        Self {
+            format: file.format(),
+            good: 0,
+            imported: 0,
+            assigned: 0,
+            failed: Vec::new(),
+            encodings: BTreeMap::new(),
+            warnings: BTreeMap::new(),
+            unused_columns: file.unused_columns(),
+            stopped: None,
+        }
+    }
+
+    /// Counts a row that was judged.
+    fn count(&mut self, row: Row, verdict: Result<Option<Upn>, String>) -> Result<(), Error> {
+        match (row.token, verdict) {
+            (Ok(token), Ok(_)) => {
+                self.good += 1;
+                *self.encodings.entry(token.seed.encoding).or_default() += 1;
+                for warning in token.warnings {
+                    *self.warnings.entry(warning).or_default() += 1;
+                }
+                Ok(())
+            }
+            (_, Err(reason)) | (Err(reason), Ok(_)) => self.fail(FailedRow {
+                line: row.line,
+                reason,
+            }),
+        }
+    }
+
+    fn fail(&mut self, row: FailedRow) -> Result<(), Error> {
+        if self.failed.len() == MOST_FAILED {
+            return Err(Error::invalid(format!(
+                "the file has more than {MOST_FAILED} bad rows; look whether it is one of tokens (--format says which)"
+            )));
+        }
+        self.failed.push(row);
         Ok(())
-    })
+    }
+}
+
+fn note_imported(tx: &mut Tx<'_>, count: u64, operator: &str) {
+    if count > 0 {
+        let event = Event::OathTokensImported { count };
+        tx.append(Actor::Operator(operator.to_owned()), None, event);
+    }
 }
 
 fn there_already(token: &NewToken) -> String {
@@ -405,22 +527,29 @@ fn there_already(token: &NewToken) -> String {
     )
 }
 
-/// A serial number stands in a file once. Sixteen bytes of a digest stand for it, so that
-/// a long file needs little memory.
-fn require_first(
-    seen: &mut HashMap<[u8; 16], u64>,
-    token: &NewToken,
-    line: u64,
-) -> Result<(), String> {
-    let digest = digest::digest(&digest::SHA256, token.serial.key().as_bytes());
-    let mut short = [0; 16];
-    short.copy_from_slice(&digest.as_ref()[..16]);
-    if let Some(first) = seen.get(&short) {
-        return Err(format!(
-            "the serial number {} stands in line {first} too",
-            token.serial
-        ));
+/// What stood in the rows before.
+#[derive(Default)]
+struct Seen {
+    /// The line of each serial number. Sixteen bytes of a digest stand for it, so that a long
+    /// file needs little memory.
+    serials: HashMap<[u8; 16], u64>,
+    /// How many tokens each person gets.
+    coming: HashMap<UserId, usize>,
+}
+
+impl Seen {
+    /// A serial number stands in a file once.
+    fn require_first(&mut self, token: &NewToken, line: u64) -> Result<(), String> {
+        let digest = digest::digest(&digest::SHA256, token.serial.key().as_bytes());
+        let mut short = [0; 16];
+        short.copy_from_slice(&digest.as_ref()[..16]);
+        if let Some(first) = self.serials.get(&short) {
+            return Err(format!(
+                "the serial number {} stands in line {first} too",
+                token.serial
+            ));
+        }
+        self.serials.insert(short, line);
+        Ok(())
     }
-    seen.insert(short, line);
-    Ok(())
 }

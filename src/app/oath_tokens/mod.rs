@@ -99,7 +99,7 @@ impl App {
         let mut tx = self.store.begin().await?;
         let user = find(&mut tx, upn).await?;
         let mut token = self.find_token(&mut tx, serial).await?;
-        self.require_assignable(&mut tx, &user, Some(&token))
+        self.require_assignable(&mut tx, &user, Some(&token), 0)
             .await?;
         let read_tag = token.tag.clone();
         self.hand_over(&mut token, &user, operator);
@@ -266,12 +266,13 @@ impl App {
         Ok(())
     }
 
-    /// Whether `user` may be handed `token`, or a new one.
+    /// Whether `user` may be handed `token`, or a new one, besides `coming` others.
     async fn require_assignable(
         &self,
         tx: &mut ReadTx<'_>,
         user: &User,
         token: Option<&OathToken>,
+        coming: usize,
     ) -> Result<(), Error> {
         require_active(user, "handing over a token")?;
         if let Some(token) = token
@@ -296,9 +297,9 @@ impl App {
                 user.upn
             )));
         }
-        if tx.oath_tokens_of(&user.id).await?.len() >= MOST_TOKENS {
+        if tx.oath_tokens_of(&user.id).await?.len() + coming >= MOST_TOKENS {
             return Err(Error::conflict(format!(
-                "{} has {MOST_TOKENS} tokens already; take one back first",
+                "{} may have {MOST_TOKENS} tokens, and has or gets as many already; take one back first",
                 user.upn
             )));
         }

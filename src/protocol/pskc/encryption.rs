@@ -28,6 +28,9 @@ const PKCS5: &str = "http://www.rsasecurity.com/rsalabs/pkcs/schemas/pkcs-5v2-0#
 const MOST_ITERATIONS: u32 = 10_000_000;
 const BLOCK: usize = 16;
 
+/// In bytes: what AES-128 has, the shortest key that a container can be encrypted with.
+const SHORTEST_MAC_KEY: usize = 16;
+
 /// What the operator knows of an encrypted container.
 #[derive(Clone, Debug)]
 pub enum PskcKey {
@@ -46,6 +49,12 @@ pub enum EncryptionProblem {
     /// Encrypted for a certificate, or derived in another way.
     #[error("it is encrypted in a way that is not offered ({0})")]
     NotOffered(&'static str),
+    /// A key was given, and there is nothing that it opens: whoever altered the file may have
+    /// left the encryption out.
+    #[error(
+        "it is not encrypted although a key was given: take the vendor's file as it came, or leave the key out"
+    )]
+    NotEncrypted,
     /// An algorithm that is not offered.
     #[error("the algorithm {0} is not offered")]
     Algorithm(String),
@@ -61,6 +70,11 @@ pub enum EncryptionProblem {
     /// Wrong key or altered file: nobody can tell these apart.
     #[error("the MAC is wrong: the key or passphrase is another one, or the file was altered")]
     WrongMac,
+    /// A MAC under a key of a few bytes, or of none, can be made by anyone.
+    #[error(
+        "the key of its MACs has fewer than {SHORTEST_MAC_KEY} bytes, so that anybody could have made them"
+    )]
+    MacKey,
     /// The key's length is not the algorithm's.
     #[error("the key is not as long as the algorithm wants")]
     KeyLength,
@@ -87,6 +101,12 @@ impl Encryption {
         key: Option<&PskcKey>,
     ) -> Result<Self, EncryptionProblem> {
         let Some(element) = container.optional_child(NS, "EncryptionKey")? else {
+            if key.is_some() {
+                return Err(EncryptionProblem::NotEncrypted);
+            }
+            if container.optional_child(NS, "MACMethod")?.is_some() {
+                return Err(EncryptionProblem::NotOffered("MACs without a key"));
+            }
             return Ok(Self::None);
         };
         let derived = element.optional_child(XENC11, "DerivedKey")?;
@@ -104,6 +124,11 @@ impl Encryption {
             Some(method) => Some(Box::new(mac_key(method, &encryption)?)),
         };
         Ok(Self::Keys { encryption, mac })
+    }
+
+    /// Whether a plain secret is one that somebody put there.
+    pub(super) fn is_wanted(&self) -> bool {
+        matches!(self, Self::Keys { .. })
     }
 
     /// Opens an `EncryptedValue` whose `ValueMAC` is right.
@@ -137,9 +162,14 @@ fn mac_key(method: XmlElement<'_>, key: &[u8]) -> Result<hmac::Key, EncryptionPr
         "http://www.w3.org/2001/04/xmldsig-more#hmac-sha512" => hmac::HMAC_SHA512,
         other => return Err(EncryptionProblem::Algorithm(short(other))),
     };
-    let element = method.optional_child(NS, "MACKey")?;
-    Ok(match element {
-        None => hmac::Key::new(algorithm, key),
+    let strong = |key: &[u8]| {
+        if key.len() < SHORTEST_MAC_KEY {
+            return Err(EncryptionProblem::MacKey);
+        }
+        Ok(hmac::Key::new(algorithm, key))
+    };
+    match method.optional_child(NS, "MACKey")? {
+        None => strong(key),
         Some(element) => {
             // With a wrong key this is noise, or a wrong padding: either way the MACs will
             // be wrong, and that is what is said.
@@ -148,10 +178,9 @@ fn mac_key(method: XmlElement<'_>, key: &[u8]) -> Result<hmac::Key, EncryptionPr
                 other => other,
             };
             let ciphertext = cipher_value(element)?;
-            let opened = decrypt(element, ciphertext, key).map_err(noise)?;
-            hmac::Key::new(algorithm, &opened)
+            strong(&decrypt(element, ciphertext, key).map_err(noise)?)
         }
-    })
+    }
 }
 
 /// §6.2: PBKDF2, in the spelling of RFC 6030's sample or of XML Encryption 1.1.

@@ -1,7 +1,9 @@
 //! PSKC: files of hardware tokens in XML (RFC 6030).
 //!
 //! Always true: a ciphertext is decrypted only after its MAC was right, and one without
-//! a MAC is not decrypted at all (RFC 6030 §6.1); a key that cannot be taken is one row
+//! a MAC is not decrypted at all (RFC 6030 §6.1); where a key was given, nothing is taken
+//! that it does not vouch for, because who alters a file on its way could as well leave
+//! the encryption out; a key that cannot be taken is one row
 //! with its line and a reason; only time-based keys are taken. Not offered: containers
 //! encrypted for a certificate (§6.3), and signatures (§8) — who hands over the file is
 //! the operator's to know, and so is the pre-shared key.
@@ -12,7 +14,7 @@ use uppsala::NodeId;
 
 use super::xml::{self, ReadError, XmlDocument, XmlElement, XmlError, XmlLimits};
 use crate::{
-    base::secret::Secret,
+    base::{clock::Timestamp, secret::Secret},
     directory::{
         OathAlgorithm, Serial, TotpParameters,
         oath_import::{Defaults, Row, header::Column, label, secret},
@@ -53,11 +55,13 @@ pub enum PskcProblem {
     Encryption(#[from] EncryptionProblem),
 }
 
-/// Reads a container. Keys are drawn from `key` where it is encrypted.
+/// Reads a container. Keys are drawn from `key` where it is encrypted; `now` judges from
+/// when and until when a key may be used.
 pub fn parse_pskc(
     bytes: &[u8],
     key: Option<&PskcKey>,
     defaults: &Defaults,
+    now: Timestamp,
 ) -> Result<Vec<Row>, PskcProblem> {
     let document = xml::read(bytes, &LIMITS)?;
     let container = document.root();
@@ -71,7 +75,7 @@ pub fn parse_pskc(
         for key in package.children_named(NS, "Key") {
             rows.push(Row {
                 line: lines.of(key.id()),
-                token: token(package, key, &encryption, defaults),
+                token: token(package, key, &encryption, defaults, now),
             });
         }
     }
@@ -84,10 +88,11 @@ fn token(
     key: XmlElement<'_>,
     encryption: &Encryption,
     defaults: &Defaults,
+    now: Timestamp,
 ) -> Result<NewToken, String> {
     let say = |error: ReadError| error.to_string();
     require_time_based(key.attribute("Algorithm").unwrap_or_default())?;
-    require_usable(key)?;
+    let mut warnings = require_usable(key, now)?;
     let device = package.optional_child(NS, "DeviceInfo").map_err(say)?;
     let of_device = |name: &str| match device {
         Some(device) => text_of(device, name),
@@ -115,7 +120,6 @@ fn token(
     };
     let (digits, algorithm) = algorithm_parameters(key, defaults)?;
     let seed = seed(data, encryption)?;
-    let mut warnings = Vec::new();
     if seed.bits() < 128 {
         warnings.push(TokenWarning::ShortSecret);
     }
@@ -159,12 +163,31 @@ fn require_time_based(algorithm: &str) -> Result<(), String> {
     }
 }
 
-/// RFC 6030 §5: a policy that is not understood forbids the key.
-fn require_usable(key: XmlElement<'_>) -> Result<(), String> {
+/// RFC 6030 §5: a policy that is not understood forbids the key. What to tell the operator.
+fn require_usable(key: XmlElement<'_>, now: Timestamp) -> Result<Vec<TokenWarning>, String> {
     let say = |error: ReadError| error.to_string();
     let Some(policy) = key.optional_child(NS, "Policy").map_err(say)? else {
-        return Ok(());
+        return Ok(Vec::new());
     };
+    let known = ["StartDate", "ExpiryDate", "PINPolicy", "KeyUsage"];
+    if policy
+        .children()
+        .any(|child| !known.iter().any(|name| child.is(NS, name)))
+    {
+        return Err("its policy asks for something that is not offered".to_owned());
+    }
+    let date = |name: &str| -> Result<Option<Timestamp>, String> {
+        text_of(policy, name)?
+            .map(|text| Timestamp::parse_rfc3339(text).ok_or(format!("{name} is no instant")))
+            .transpose()
+    };
+    if date("StartDate")?.is_some_and(|start| start > now) {
+        return Err("its policy does not allow it to be used yet".to_owned());
+    }
+    let expires = date("ExpiryDate")?;
+    if expires.is_some_and(|end| end <= now) {
+        return Err("its policy does not allow it to be used any more".to_owned());
+    }
     let mut usages = policy.children_named(NS, "KeyUsage").peekable();
     if usages.peek().is_some() {
         let mut otp = false;
@@ -177,9 +200,12 @@ fn require_usable(key: XmlElement<'_>) -> Result<(), String> {
     }
     let pin = policy.optional_child(NS, "PINPolicy").map_err(say)?;
     match pin.and_then(|pin| pin.attribute("PINUsageMode")) {
-        None | Some("Local") => Ok(()),
-        Some(_) => Err("its codes are typed together with a PIN, which is not offered".to_owned()),
+        None | Some("Local") => {}
+        Some(_) => {
+            return Err("its codes are typed together with a PIN, which is not offered".to_owned());
+        }
     }
+    Ok(expires.map(|_| TokenWarning::Expires).into_iter().collect())
 }
 
 fn algorithm_parameters(
@@ -221,6 +247,10 @@ fn seed(data: XmlElement<'_>, encryption: &Encryption) -> Result<TokenSeed, Stri
     let plain = element.optional_child(NS, "PlainValue").map_err(say)?;
     let encrypted = element.optional_child(NS, "EncryptedValue").map_err(say)?;
     match (plain, encrypted) {
+        (Some(_), None) if encryption.is_wanted() => Err(
+            "its secret is not encrypted although the container has a key: take the vendor's file as it came"
+                .to_owned(),
+        ),
         (Some(plain), None) => {
             let text = plain.text().map_err(say)?;
             secret::decode(text, Some(SecretEncoding::Base64)).map_err(|error| error.to_string())

@@ -27,8 +27,17 @@ fn passphrase() -> PskcKey {
     PskcKey::Passphrase(Secret::new("qwerty".to_owned()))
 }
 
+/// In May 2006, when the samples' keys could be used.
+fn now() -> Timestamp {
+    Timestamp::parse_rfc3339("2006-05-10T00:00:00Z").unwrap()
+}
+
+fn parse(text: &str, key: Option<&PskcKey>) -> Result<Vec<Row>, PskcProblem> {
+    parse_pskc(text.as_bytes(), key, &Defaults::default(), now())
+}
+
 fn rows(text: &str, key: Option<&PskcKey>) -> Vec<Row> {
-    parse_pskc(text.as_bytes(), key, &Defaults::default()).unwrap_or_else(|error| {
+    parse(text, key).unwrap_or_else(|error| {
         panic!("{error}: {:?}", std::error::Error::source(&error));
     })
 }
@@ -40,7 +49,7 @@ fn time_based(text: &str) -> String {
 }
 
 fn problem(text: &str, key: Option<&PskcKey>) -> PskcProblem {
-    parse_pskc(text.as_bytes(), key, &Defaults::default()).expect_err(text)
+    parse(text, key).expect_err(text)
 }
 
 fn reason(text: &str, key: Option<&PskcKey>) -> String {
@@ -118,17 +127,133 @@ fn figure_8_is_for_a_certificate() {
 
 #[test]
 fn figure_10_has_four_keys_and_lines() {
+    // Two of them may be used in May, one in March, one in April.
     let rows = rows(&time_based(FIGURE_10), None);
     let serials: Vec<&str> = rows
         .iter()
-        .map(|row| row.token.as_ref().unwrap().serial.as_str())
+        .filter_map(|row| row.token.as_ref().ok())
+        .map(|token| token.serial.as_str())
         .collect();
-    assert_eq!(serials, ["654321", "123456", "9999999", "9999999"]);
+    assert_eq!(serials, ["654321", "123456"]);
+    for row in &rows[2..] {
+        assert!(row.token.as_ref().unwrap_err().contains("any more"));
+    }
+    assert_eq!(
+        rows[0].token.as_ref().unwrap().warnings,
+        [TokenWarning::Expires]
+    );
     let text = time_based(FIGURE_10);
     for row in &rows {
         let line = text.lines().nth(usize::try_from(row.line).unwrap() - 1);
         assert!(line.unwrap().contains("<Key Id="), "{}", row.line);
     }
+}
+
+#[test]
+fn a_policy_that_is_not_understood_forbids_the_key() {
+    let policy = |children: &str| TOTP.replace("<KeyUsage>OTP</KeyUsage>", children);
+    assert_ne!(policy(""), TOTP);
+    for children in [
+        "",
+        "<KeyUsage>OTP</KeyUsage><KeyUsage>CR</KeyUsage>",
+        "<StartDate>2006-05-10T00:00:00Z</StartDate>",
+        "<ExpiryDate>2006-05-10T00:00:00.001Z</ExpiryDate>",
+        "<PINPolicy PINUsageMode=\"Local\"/>",
+    ] {
+        let row = rows(&policy(children), None).remove(0);
+        assert!(row.token.is_ok(), "{children}");
+    }
+    for (children, part) in [
+        ("<StartDate>2006-05-10T00:00:00.001Z</StartDate>", "yet"),
+        ("<ExpiryDate>2006-05-10T00:00:00Z</ExpiryDate>", "any more"),
+        ("<ExpiryDate>May 2026</ExpiryDate>", "no instant"),
+        (
+            "<NumberOfTransactions>5</NumberOfTransactions>",
+            "not offered",
+        ),
+        ("<KeyUsage>OTP</KeyUsage><Other/>", "not offered"),
+        (
+            "<a:KeyUsage xmlns:a=\"urn:a\">OTP</a:KeyUsage>",
+            "not offered",
+        ),
+        ("<KeyUsage>CR</KeyUsage>", "one-time"),
+    ] {
+        let reason = reason(&policy(children), None);
+        assert!(reason.contains(part), "{children}: {reason}");
+    }
+}
+
+/// Whoever alters a file on its way must not be able to leave its protection out.
+#[test]
+fn attack_13_encryption_and_macs_cannot_be_stripped() {
+    let good = time_based(FIGURE_6);
+    let cut = |text: &str, from: &str, to: &str| {
+        let start = text.find(from).unwrap();
+        let end = text.find(to).unwrap() + to.len();
+        text.replace(&text[start..end], "")
+    };
+    // A plain secret where the container has a key.
+    let own = "<PlainValue>MTIzNDU2Nzg5MDEyMzQ1Njc4OTA=</PlainValue>";
+    let bare = cut(&good, "<ValueMAC>", "</ValueMAC>");
+    let start = bare.find("<EncryptedValue").unwrap();
+    let end = bare.find("</EncryptedValue>").unwrap() + "</EncryptedValue>".len();
+    let plain = bare.replace(&bare[start..end], own);
+    let why = reason(&plain, Some(&pre_shared()));
+    assert!(why.contains("not encrypted"), "{why}");
+    // No word of encryption in the container although the operator has the key.
+    let stripped = cut(&plain, "<MACMethod", "</MACMethod>");
+    let stripped = cut(&stripped, "<EncryptionKey>", "</EncryptionKey>");
+    assert!(rows(&stripped, None)[0].token.is_ok());
+    for key in [pre_shared(), passphrase()] {
+        assert!(matches!(
+            problem(&stripped, Some(&key)),
+            PskcProblem::Encryption(EncryptionProblem::NotEncrypted)
+        ));
+    }
+    // MACs without a key.
+    let without_key = cut(&good, "<EncryptionKey>", "</EncryptionKey>");
+    assert!(matches!(
+        problem(&without_key, None),
+        PskcProblem::Encryption(EncryptionProblem::NotOffered(_))
+    ));
+}
+
+#[test]
+fn attack_13_a_mac_key_that_anybody_could_guess_is_refused() {
+    // One block of padding: a key of no bytes, under the right container key.
+    let key = data_encoding::HEXLOWER
+        .decode(b"12345678901234567890123456789012")
+        .unwrap();
+    for length in [0, 1, 15] {
+        let cipher = encrypted(&key, &vec![7; length]);
+        let good = time_based(FIGURE_6);
+        let start = good.find("<MACKey>").unwrap();
+        let text = &good[start..];
+        let from = start + text.find("<xenc:CipherValue>").unwrap() + "<xenc:CipherValue>".len();
+        let to = start + text.find("</xenc:CipherValue>").unwrap();
+        let weak = format!("{}{cipher}{}", &good[..from], &good[to..]);
+        assert!(
+            matches!(
+                problem(&weak, Some(&pre_shared())),
+                PskcProblem::Encryption(EncryptionProblem::MacKey)
+            ),
+            "{length}"
+        );
+    }
+}
+
+/// AES-128-CBC with a vector of zeros before it, padded as XML Encryption does, base64.
+fn encrypted(key: &[u8], plain: &[u8]) -> String {
+    use aws_lc_rs::cipher::{AES_128, EncryptingKey, EncryptionContext, UnboundCipherKey};
+    let mut bytes = plain.to_vec();
+    let padding = 16 - plain.len() % 16;
+    bytes.resize(plain.len() + padding, u8::try_from(padding).unwrap());
+    let key = UnboundCipherKey::new(&AES_128, key).unwrap();
+    let vector = EncryptionContext::Iv128([0; 16].into());
+    let key = EncryptingKey::cbc(key).unwrap();
+    key.less_safe_encrypt(&mut bytes, vector).unwrap();
+    let whole = [vec![0; 16], bytes].concat();
+    data_encoding::BASE64.encode(&whole)
 }
 
 #[test]
@@ -192,8 +317,7 @@ fn nothing_is_decrypted_whose_mac_is_not_right() {
     let without = good.replace(&good[start..end], "");
     assert!(reason(&without, Some(&pre_shared())).contains("without a MAC"));
     let other = PskcKey::PreShared(Secret::new(vec![7; 16]));
-    let outcome = parse_pskc(good.as_bytes(), Some(&other), &Defaults::default());
-    match outcome {
+    match parse(&good, Some(&other)) {
         Err(PskcProblem::Encryption(problem)) => assert_eq!(problem, EncryptionProblem::WrongMac),
         Err(other) => panic!("{other}"),
         Ok(mut rows) => {

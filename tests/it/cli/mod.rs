@@ -58,6 +58,19 @@ impl Cli {
         std::fs::write(self.path(name), text).unwrap();
     }
 
+    /// A file that nobody else can read.
+    pub fn write_secret(&self, name: &str, text: impl AsRef<[u8]>) {
+        self.write(name, text);
+        self.permit(name, 0o600);
+    }
+
+    /// Who may do what with a file, as `chmod` says it.
+    pub fn permit(&self, name: &str, mode: u32) {
+        use std::os::unix::fs::PermissionsExt as _;
+        let permissions = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(self.path(name), permissions).unwrap();
+    }
+
     pub fn run(&self, arguments: &[&str]) -> Said {
         self.run_with(arguments, "")
     }

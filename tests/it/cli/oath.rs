@@ -131,6 +131,33 @@ fn a_file_with_bad_rows_changes_nothing_unless_partial() {
     );
 }
 
+/// The name is easy to guess: a link or a file that somebody put there is left alone.
+#[test]
+fn the_list_of_bad_rows_replaces_nothing_but_a_former_list() {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    let cli = Cli::new();
+    cli.write("tokens.csv", format!("{HEADER}\n,1,not a secret!,30,x,x\n"));
+    let import = ["oath", "import", "tokens.csv"];
+    let list = cli.path("Failures_tokens.csv");
+    cli.write("precious", "precious\n");
+    symlink(cli.path("precious"), &list).unwrap();
+    let said = cli.run(&import).err;
+    assert!(said.contains("could not be written"), "{said}");
+    assert!(said.contains("line 2: "), "said all the same: {said}");
+    assert_eq!(std::fs::read(cli.path("precious")).unwrap(), b"precious\n");
+    std::fs::remove_file(&list).unwrap();
+    cli.write("Failures_tokens.csv", "precious\n");
+    assert!(cli.run(&import).err.contains("could not be written"));
+    assert_eq!(std::fs::read(&list).unwrap(), b"precious\n");
+    std::fs::remove_file(&list).unwrap();
+    for _ in 0..2 {
+        assert!(cli.run(&import).err.contains("the bad rows stand in"));
+        let mode = std::fs::metadata(&list).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}
+
 #[test]
 fn every_format_comes_in_and_says_as_what_it_was_read() {
     const HEX: &str = "3132333435363738393031323334353637383930";
@@ -172,7 +199,7 @@ fn every_format_comes_in_and_says_as_what_it_was_read() {
     cli.write("seven.xml", text.replace("pskc:hotp", "pskc:totp"));
     let said = cli.refused(2, &["oath", "import", "seven.xml"]);
     assert!(said.contains("--passphrase-file"), "{said}");
-    cli.write("passphrase", "qwerty\n");
+    cli.write_secret("passphrase", "qwerty\n");
     let seven = [
         "oath",
         "import",
@@ -186,12 +213,26 @@ fn every_format_comes_in_and_says_as_what_it_was_read() {
         .replace("pskc:hotp", "pskc:totp")
         .replace("987654321", "6");
     cli.write("six.xml", text);
-    cli.write("key", "12345678901234567890123456789012\n");
+    cli.write_secret("key", "12345678901234567890123456789012\n");
     assert_eq!(
         cli.json(&["oath", "import", "six.xml", "--key-file", "key"])["imported"],
         1
     );
-    cli.write("wrong", "ffffffffffffffffffffffffffffffff\n");
+    // Others must not be able to read what opens the file.
+    for (option, name) in [("--key-file", "key"), ("--passphrase-file", "passphrase")] {
+        cli.permit(name, 0o640);
+        let said = cli.refused(2, &["oath", "import", "six.xml", option, name]);
+        assert!(said.contains("chmod 600"), "{said}");
+        cli.permit(name, 0o600);
+    }
+    // Where a key is given, a file that needs none was made by somebody else.
+    cli.write("plain.csv", entra(1));
+    let said = cli.refused(2, &["oath", "import", "plain.csv", "--key-file", "key"]);
+    assert!(said.contains("not encrypted"), "{said}");
+    let totp = fixture("pskc/totp-profile.xml");
+    let said = cli.refused(2, &["oath", "import", &totp, "--key-file", "key"]);
+    assert!(said.contains("decrypted"), "{said}");
+    cli.write_secret("wrong", "ffffffffffffffffffffffffffffffff\n");
     let said = cli.run(&["oath", "import", "six.xml", "--key-file", "wrong"]);
     assert!(said.exit == 1 || said.exit == 2, "{said:?}");
     assert!(said.err.contains("MAC is wrong"), "{said:?}");

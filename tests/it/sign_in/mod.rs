@@ -19,3 +19,4 @@ mod pairings;
 mod requests;
 mod rows;
 mod sessions;
+mod token_files;
