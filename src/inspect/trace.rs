@@ -20,7 +20,7 @@ use entry::{Exchange, HarEntry, TracerRequest};
 /// How many exchanges with messages are kept.
 const MAX_EXCHANGES: usize = 500;
 /// How many bytes of messages are kept in all.
-const MAX_KEPT: usize = 32 * 1024 * 1024;
+const MAX_KEPT: usize = 8 * 1024 * 1024;
 
 /// Which program wrote the trace.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

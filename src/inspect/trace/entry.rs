@@ -3,7 +3,7 @@
 //! Always true: a text that cannot hold a message is dropped while it is read, so
 //! that pictures and scripts in a trace cost no memory.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use serde::{
     Deserialize, Deserializer,
@@ -15,21 +15,14 @@ use crate::base::clock::Timestamp;
 
 /// A text longer than this is no message.
 const MAX_TEXT: usize = 1024 * 1024;
-/// What a text that may hold a message has in it.
-const MARKS: [&str; 13] = [
+/// What a form that carries a message has in it.
+const MARKS: [&str; 6] = [
     "SAMLResponse",
     "SAMLRequest",
     "wresult",
     "wa=wsign",
     "id_token",
     "access_token",
-    "RequestSecurityTokenResponse",
-    "urn:oasis:names:tc:SAML",
-    "jwks_uri",
-    "x5c",
-    "issuerUri",
-    "Authentication",
-    "eyJ",
 ];
 /// The hosts of the API that checks for MFA (facts §6.1).
 const API_HOSTS: [&str; 2] = [
@@ -87,66 +80,92 @@ pub(in crate::inspect) struct Exchange {
     pub(in crate::inspect) pieces: Vec<Piece>,
 }
 
-/// A text that is kept only if it may hold a message.
+/// Which texts are worth keeping.
+trait Keeps {
+    fn keeps(text: &str) -> bool;
+}
+
+/// A body that was posted.
 #[derive(Debug, Default)]
-struct Text(String);
+struct Posted;
 
-impl<'de> Deserialize<'de> for Text {
+impl Keeps for Posted {
+    fn keeps(text: &str) -> bool {
+        MARKS.iter().any(|mark| text.contains(mark))
+    }
+}
+
+/// A body that came back: only JSON, plain or as base64, holds a message. Scripts,
+/// styles and pictures go at a glance.
+#[derive(Debug, Default)]
+struct Answered;
+
+impl Keeps for Answered {
+    fn keeps(text: &str) -> bool {
+        let text = text.trim_start();
+        text.starts_with('{') || text.starts_with("ey") || text.starts_with("ew")
+    }
+}
+
+/// A text that is kept only if it may hold a message; empty otherwise.
+#[derive(Debug, Default)]
+struct Text<K>(String, PhantomData<K>);
+
+impl<K> Text<K> {
+    fn nothing() -> Self {
+        Self(String::new(), PhantomData)
+    }
+}
+
+impl<'de, K: Keeps> Deserialize<'de> for Text<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Keep;
+        deserializer.deserialize_any(Keep(PhantomData))
+    }
+}
 
-        impl<'de> Visitor<'de> for Keep {
-            type Value = Text;
+struct Keep<K>(PhantomData<K>);
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a text")
-            }
+impl<'de, K: Keeps> Visitor<'de> for Keep<K> {
+    type Value = Text<K>;
 
-            fn visit_str<E>(self, text: &str) -> Result<Text, E> {
-                let keep = text.len() <= MAX_TEXT && MARKS.iter().any(|mark| text.contains(mark));
-                Ok(Text(if keep { text.to_owned() } else { String::new() }))
-            }
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text")
+    }
 
-            fn visit_unit<E>(self) -> Result<Text, E> {
-                Ok(Text::default())
-            }
+    fn visit_str<E>(self, text: &str) -> Result<Text<K>, E> {
+        let keep = text.len() <= MAX_TEXT && K::keeps(text);
+        let kept = if keep { text.to_owned() } else { String::new() };
+        Ok(Text(kept, PhantomData))
+    }
 
-            fn visit_none<E>(self) -> Result<Text, E> {
-                Ok(Text::default())
-            }
+    fn visit_unit<E>(self) -> Result<Text<K>, E> {
+        Ok(Text::nothing())
+    }
 
-            fn visit_some<D: Deserializer<'de>>(self, inner: D) -> Result<Text, D::Error> {
-                inner.deserialize_any(self)
-            }
+    fn visit_bool<E>(self, _: bool) -> Result<Text<K>, E> {
+        Ok(Text::nothing())
+    }
 
-            fn visit_bool<E>(self, _: bool) -> Result<Text, E> {
-                Ok(Text::default())
-            }
+    fn visit_i64<E>(self, _: i64) -> Result<Text<K>, E> {
+        Ok(Text::nothing())
+    }
 
-            fn visit_i64<E>(self, _: i64) -> Result<Text, E> {
-                Ok(Text::default())
-            }
+    fn visit_u64<E>(self, _: u64) -> Result<Text<K>, E> {
+        Ok(Text::nothing())
+    }
 
-            fn visit_u64<E>(self, _: u64) -> Result<Text, E> {
-                Ok(Text::default())
-            }
+    fn visit_f64<E>(self, _: f64) -> Result<Text<K>, E> {
+        Ok(Text::nothing())
+    }
 
-            fn visit_f64<E>(self, _: f64) -> Result<Text, E> {
-                Ok(Text::default())
-            }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Text<K>, A::Error> {
+        while access.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Text::nothing())
+    }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Text, A::Error> {
-                while access.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Text::default())
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Text, A::Error> {
-                while access.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Text::default())
-            }
-        }
-
-        deserializer.deserialize_any(Keep)
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Text<K>, A::Error> {
+        while access.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Text::nothing())
     }
 }
 
@@ -178,7 +197,7 @@ struct HarRequest {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct HarBody {
-    text: Text,
+    text: Text<Posted>,
     params: Vec<HarParameter>,
 }
 
@@ -200,7 +219,7 @@ struct HarResponse {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct HarContent {
-    text: Text,
+    text: Text<Answered>,
     encoding: String,
 }
 

@@ -3,6 +3,9 @@
 //! `tests/tools/make-inspector-corpus.py` makes the messages with xmlsec1 and
 //! openssl; what must be said of each stands beside them, written by hand.
 
+mod any_input;
 mod attacks;
 mod catalogue;
 mod corpus;
+mod known_bad;
+mod traces;
