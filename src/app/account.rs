@@ -13,8 +13,11 @@ use crate::{
     base::{clock::Timestamp, ids::UserId, random::random_token},
     directory::User,
     session::SessionRow,
-    signin::request::{Interaction, OWN_ACCOUNT, Protocol, Reauthentication, SignInRequest},
-    storage::ReadTx,
+    signin::{
+        complete,
+        request::{Interaction, OWN_ACCOUNT, Protocol, Reauthentication, SignInRequest},
+    },
+    storage::{ReadTx, Tx},
 };
 
 /// The account page.
@@ -69,6 +72,9 @@ impl FreshSession {
 /// How old the proofs may be for a change to the own methods (facts §7: Entra's five minutes).
 pub const FRESH: Duration = Duration::from_mins(5);
 
+/// How old they may be to begin adding a method: it must be done while they are [`FRESH`].
+pub const FRESH_TO_ADD: Duration = Duration::from_mins(3);
+
 impl App {
     /// Begins a sign-in to a page of ours. `to`: its path, never one that a client named.
     pub async fn begin_account(
@@ -108,11 +114,25 @@ impl App {
         tx: &mut ReadTx<'_>,
         browser: &Browser,
     ) -> Result<Option<(User, SessionRow)>, Error> {
-        let now = self.now();
-        let session = self.session_of(tx, browser).await?;
-        let Some(session) = session.filter(|row| row.is_alive(self.settings.sessions, now)) else {
+        let Some(session) = self.session_of(tx, browser).await? else {
             return Ok(None);
         };
+        let holder = self.holder_of(tx, &session).await?;
+        Ok(holder.map(|user| (user, session)))
+    }
+
+    /// Whose session this is, if it is one of ours and lives: not over, the person not
+    /// disabled, none of the credentials that it rests on taken away.
+    pub(super) async fn holder_of(
+        &self,
+        tx: &mut ReadTx<'_>,
+        session: &SessionRow,
+    ) -> Result<Option<User>, Error> {
+        if complete::verify_session(session, &self.sealing).is_err()
+            || !session.is_alive(self.settings.sessions, self.now())
+        {
+            return Ok(None);
+        }
         let user = tx
             .user(&session.user)
             .await?
@@ -125,7 +145,25 @@ impl App {
             .proofs
             .iter()
             .all(|proof| live.contains(&proof.credential));
-        Ok(all_live.then_some((user, session)))
+        Ok(all_live.then_some(user))
+    }
+
+    /// Holds the person and looks at the session once more, in the transaction that changes
+    /// something. What an operator did since (a reset, a password) ended the session: then
+    /// nothing is changed any more, however long a hash took.
+    pub(super) async fn hold_fresh(
+        &self,
+        tx: &mut Tx<'_>,
+        fresh: &FreshSession,
+    ) -> Result<(), Error> {
+        tx.lock_user(&fresh.user.id).await?;
+        if let Some(session) = tx.session(&fresh.session.id).await?
+            && let Some(user) = self.holder_of(tx, &session).await?
+            && user.id == fresh.user.id
+        {
+            return Ok(());
+        }
+        Err(not_fresh())
     }
 
     /// The session of this browser, if its proofs are fresh; else [`SupportCode::NOT_FRESH`],
@@ -138,12 +176,7 @@ impl App {
                 .oldest_proof()
                 .is_some_and(|at| self.now().since(at) <= FRESH)
         });
-        let Some((user, session)) = fresh else {
-            return Err(Error::denied(
-                &SupportCode::NOT_FRESH,
-                "a change to the account without fresh proofs",
-            ));
-        };
+        let (user, session) = fresh.ok_or_else(not_fresh)?;
         Ok(FreshSession { user, session })
     }
 
@@ -210,6 +243,13 @@ impl App {
         }
         Ok(())
     }
+}
+
+pub(super) fn not_fresh() -> Error {
+    Error::denied(
+        &SupportCode::NOT_FRESH,
+        "a change to the account without fresh proofs",
+    )
 }
 
 /// What left for relying parties, and visits to the own pages: whoever changes somebody's

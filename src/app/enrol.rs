@@ -1,8 +1,8 @@
 //! Adding a method.
 //!
 //! Always true: a password alone never opens enrolment (attack 37). A pass opens it in one
-//! attempt of one browser, for ten minutes; so does a recovery code, and a session whose
-//! proofs are minutes old. What confirms the new method makes no proof and is spent; after
+//! attempt of one browser, for ten minutes; so does a recovery code, and a session as long as
+//! its proofs are minutes old. What confirms the new method makes no proof and is spent; after
 //! a pass or a code all evidence of the attempt is dropped, so that a normal sign-in with both factors follows.
 //!
 //! The ways in are [`by_pass`] and [`from_account`]; what can be set up: [`totp`].
@@ -26,7 +26,7 @@ use crate::{
     audit::{Actor, Event},
     base::{
         browser::TokenHash,
-        ids::{AttemptId, CredentialId},
+        ids::{AttemptId, CredentialId, UserId},
         secret::Secret,
     },
     directory::{PasswordCredential, User},
@@ -39,7 +39,9 @@ pub use security_key::NewKeyOutcome;
 
 pub use crate::directory::MethodKind;
 
-/// How long an opened enrolment may take (Entra's rule for a single-use pass, facts §7).
+/// How long an enrolment may take that a pass or a recovery code opened (Entra's rule for a
+/// single-use pass, facts §7). One that a session opened ends when its proofs are not fresh
+/// any more.
 pub const ENROLMENT_LIFETIME: Duration = Duration::from_mins(10);
 
 /// How many live methods a person may have.
@@ -93,9 +95,19 @@ impl App {
         browser: &Browser,
         kind: MethodKind,
     ) -> Result<(), Error> {
+        let chosen = self.choose_kind(id, browser, kind).await;
+        self.noting_tampering(chosen).await
+    }
+
+    async fn choose_kind(
+        &self,
+        id: &AttemptId,
+        browser: &Browser,
+        kind: MethodKind,
+    ) -> Result<(), Error> {
         let now = self.now();
         let mut tx = self.store.begin().await?;
-        let (scene, user, row) = self.enrolling(&mut tx, id, browser).await?;
+        let (scene, user, row) = self.hold_enrolling(&mut tx, id, browser).await?;
         if scene.enrolment_stage() == Enrolment::NeedsPassword {
             return Err(at_another_step());
         }
@@ -152,6 +164,16 @@ impl App {
         browser: &Browser,
         password: Secret<String>,
     ) -> Result<(), Error> {
+        let chosen = self.choose_first_password(id, browser, password).await;
+        self.noting_tampering(chosen).await
+    }
+
+    async fn choose_first_password(
+        &self,
+        id: &AttemptId,
+        browser: &Browser,
+        password: Secret<String>,
+    ) -> Result<(), Error> {
         // Hashing is dear: only for an enrolment that asks for it.
         let mut tx = self.store.read().await?;
         let (scene, user, _) = self.enrolling(&mut tx, id, browser).await?;
@@ -162,7 +184,7 @@ impl App {
             .await?;
         let now = self.now();
         let mut tx = self.store.begin().await?;
-        let (scene, user, _) = self.enrolling(&mut tx, id, browser).await?;
+        let (scene, user, _) = self.hold_enrolling(&mut tx, id, browser).await?;
         require_stage(&scene, Enrolment::NeedsPassword)?;
         let credential = self.with_random(CredentialId::random);
         let tag = PasswordCredential::make_tag(&self.sealing, &credential, &user.id, &phc);
@@ -242,14 +264,42 @@ impl App {
             .filter(|user| user.id == row.user && user.disabled_at.is_none());
         let user = user.ok_or_else(over)?;
         if let OpenedBy::Session(session) = &row.opened_by {
-            // Signed out meanwhile, here or elsewhere: the door is shut.
-            let session = tx.session(session).await?;
-            session
-                .filter(|session| session.user == user.id)
-                .filter(|session| session.is_alive(self.settings.sessions, self.now()))
+            // Signed out meanwhile, here or elsewhere, or the stolen key that it rests on was
+            // taken away: the door is shut.
+            let session = tx.session(session).await?.ok_or_else(over)?;
+            self.holder_of(tx, &session)
+                .await?
+                .filter(|holder| holder.id == user.id)
                 .ok_or_else(over)?;
         }
         Ok((scene, user, row))
+    }
+
+    /// The same, holding the person: what ends enrolments (a reset, a method taken away)
+    /// came before and is seen here, or comes after and takes away what is added.
+    async fn hold_enrolling(
+        &self,
+        tx: &mut Tx<'_>,
+        id: &AttemptId,
+        browser: &Browser,
+    ) -> Result<(Scene, User, EnrolmentRow), Error> {
+        let attempt = self.open_attempt(tx, id, browser).await?;
+        tx.lock_user(attempt.user.as_ref().ok_or_else(over)?)
+            .await?;
+        self.enrolling(tx, id, browser).await
+    }
+
+    /// Another method has room beside the present ones.
+    async fn require_room(&self, tx: &mut ReadTx<'_>, user: &UserId) -> Result<(), Error> {
+        let codes = tx.totp_of(user).await?;
+        let codes = codes.iter().filter(|totp| totp.is_live()).count();
+        let keys = tx.security_keys_of(user).await?.len();
+        if codes + keys < MAX_METHODS {
+            return Ok(());
+        }
+        Err(Error::conflict(
+            "the person has ten methods already; take one away first",
+        ))
     }
 }
 

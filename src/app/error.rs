@@ -106,6 +106,9 @@ support_codes! {
     NOT_NAVIGATED = "CB-SIGNIN-013",
         "Signing in works only in a window of its own. Open the application again and start from there.",
         "Another page embedded or fetched the sign-in address (an image, a frame, a script) instead of sending the browser there; the browser says so in Sec-Fetch-Mode or Sec-Fetch-Dest.";
+    TOO_MANY_TRIES = "CB-SIGNIN-014",
+        "Too many tries came from your network. Wait a few minutes and try again.",
+        "Security keys were asked too often from one source without a right answer. A failure is forgiven every minute; set policy.trusted_proxies if a reverse proxy hides the addresses.";
     FORGED_FORM = "CB-FORM-001",
         "The form was too old or came from another page. Go back, reload and try again.",
         "The anti-forgery token is missing or not of this browser.";

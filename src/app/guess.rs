@@ -6,7 +6,7 @@
 //! or from the same office; the second factor's failures in a row are counted over all of
 //! them. A name is folded once, before any transaction, and a long one not at all.
 
-use super::{App, Error, sign_in::Browser};
+use super::{App, Error, error::SupportCode, sign_in::Browser};
 use crate::{
     audit::{Actor, Event, Refused},
     base::{
@@ -40,9 +40,32 @@ impl Counter {
 
 /// The counters of one guess.
 pub(super) struct Buckets {
-    person: String,
+    /// `None` where nobody is named.
+    person: Option<String>,
     /// `None` in a browser that is known: it answers for itself alone.
     source: Option<String>,
+}
+
+impl Buckets {
+    /// Only that of where it comes from: for what names nobody.
+    pub(super) fn of_source(browser: &Browser) -> Self {
+        Self {
+            person: None,
+            source: Some(source_bucket(browser)),
+        }
+    }
+
+    /// The same without the person: for a question, which is no guess yet.
+    pub(super) fn for_question(self) -> Self {
+        Self {
+            person: None,
+            ..self
+        }
+    }
+}
+
+fn source_bucket(browser: &Browser) -> String {
+    format!("source:{}", browser.source)
 }
 
 /// No name is longer, in bytes: a UPN has at most 113, and folding takes time.
@@ -76,6 +99,14 @@ impl TypedName {
         let upn = name.parse().ok();
         Self::Text { folded, upn }
     }
+}
+
+/// Whether a question may be asked. A refusal is committed too: it was paid for.
+pub(super) enum Paid {
+    /// It may.
+    Ask,
+    /// A wait is running.
+    Refused(Error),
 }
 
 /// Who is meant by what was typed.
@@ -123,7 +154,7 @@ impl App {
         browser: &Browser,
     ) -> Result<Buckets, Error> {
         let kind = counter.as_str();
-        let mut source = Some(format!("source:{}", browser.source));
+        let mut source = Some(source_bucket(browser));
         let person = match named {
             Named::Known(user) => match &browser.known {
                 Some(token) if tx.is_known_browser(&token.hash(), &user.id).await? => {
@@ -144,7 +175,10 @@ impl App {
                 format!("{kind}:?{}", tag.get(..4).unwrap_or_default())
             }
         };
-        Ok(Buckets { person, source })
+        Ok(Buckets {
+            person: Some(person),
+            source,
+        })
     }
 
     /// Charges a guess. `Some(until)` means it may not be checked. A guess that makes the
@@ -164,8 +198,11 @@ impl App {
                 return Ok(Some(until));
             }
         }
+        let Some(person) = &buckets.person else {
+            return Ok(None);
+        };
         let delays = self.settings.person_delays;
-        match tx.reserve_try(&buckets.person, delays, now).await? {
+        match tx.reserve_try(person, delays, now).await? {
             Reserve::Granted { failures } => {
                 let wait = delays.wait_after(failures);
                 if let (Named::Known(user), false) = (named, wait.is_zero()) {
@@ -191,8 +228,39 @@ impl App {
         if let Some(source) = &buckets.source {
             tx.refund_try(source).await?;
         }
-        tx.give_back_try(&buckets.person).await?;
+        if let Some(person) = &buckets.person {
+            tx.give_back_try(person).await?;
+        }
         Ok(())
+    }
+
+    /// Charges a question that a security key is to answer: who only asks writes too.
+    pub(super) async fn pay_question(
+        &self,
+        tx: &mut Tx<'_>,
+        buckets: Buckets,
+    ) -> Result<Paid, Error> {
+        let (buckets, nobody) = (buckets.for_question(), Named::Unknown(String::new()));
+        let wait = self.pay(tx, Counter::SecondFactor, &buckets, &nobody);
+        Ok(match wait.await? {
+            None => Paid::Ask,
+            Some(_) => Paid::Refused(Error::denied(
+                &SupportCode::TOO_MANY_TRIES,
+                "a security key is asked too often from one source",
+            )),
+        })
+    }
+
+    /// A key's right answer: its try and that of its question.
+    pub(super) async fn give_back_both(
+        &self,
+        tx: &mut Tx<'_>,
+        buckets: &Buckets,
+    ) -> Result<(), Error> {
+        if let Some(source) = &buckets.source {
+            tx.refund_try(source).await?;
+        }
+        self.give_back(tx, buckets).await
     }
 
     /// Writes what a wrong guess of nobody's name comes to, in a transaction of its own, as

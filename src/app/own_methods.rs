@@ -1,6 +1,7 @@
 //! A person's own ways to sign in: seen, named, taken away; and the own password.
 //!
-//! Always true: each change needs a [`FreshSession`]; what the policy wants a person to
+//! Always true: each change needs a [`FreshSession`], which is looked at once more in the
+//! transaction of the change; what the policy wants a person to
 //! keep cannot be taken away, also not by two browsers at once; whatever happened is an
 //! event, and a notice at the next sign-in.
 
@@ -86,6 +87,7 @@ impl App {
             return Err(Error::invalid("a name has at least one character"));
         }
         let mut tx = self.store.begin().await?;
+        self.hold_fresh(&mut tx, fresh).await?;
         let methods = self.own_methods(&mut tx, &fresh.user.id).await?;
         let method = methods.into_iter().find(|method| method.id == *id);
         let method = method.ok_or_else(gone)?;
@@ -115,8 +117,8 @@ impl App {
         let now = self.now();
         let user = &fresh.user;
         let mut tx = self.store.begin().await?;
-        // Two browsers that take two away at once must not leave none.
-        tx.lock_user(&user.id).await?;
+        // Held: two browsers that take two away at once must not leave none.
+        self.hold_fresh(&mut tx, fresh).await?;
         let methods = self.own_methods(&mut tx, &user.id).await?;
         if !methods.iter().any(|method| method.id == *id) {
             return Err(gone());
@@ -129,6 +131,8 @@ impl App {
         }
         self.release_own_token(&mut tx, &user.id, id).await?;
         self.revoke_own(&mut tx, id, now).await?;
+        // Who has it in the hand may be just adding another one.
+        tx.end_enrolments_of(&user.id).await?;
         let event = Event::MethodRevoked {
             credential: id.clone(),
         };
@@ -174,6 +178,7 @@ impl App {
             .await?;
         let now = self.now();
         let mut tx = self.store.begin().await?;
+        self.hold_fresh(&mut tx, fresh).await?;
         self.store_password(&mut tx, &user.id, phc, Actor::Person)
             .await?;
         tx.add_notice(&user.id, "password-set", user.upn.as_str(), now)
@@ -186,6 +191,7 @@ impl App {
     /// Ends one of the own sessions; nothing happens if it is over or another's.
     pub async fn end_own_session(&self, fresh: &FreshSession, id: &SessionId) -> Result<(), Error> {
         let mut tx = self.store.begin().await?;
+        self.hold_fresh(&mut tx, fresh).await?;
         let owned = tx.session(id).await?;
         if owned.is_some_and(|session| session.user == fresh.user.id)
             && tx.revoke_session(id, self.now()).await?

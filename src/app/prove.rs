@@ -20,6 +20,8 @@ use crate::{
         password::{self, PasswordRefused, Rehash},
         totp::{self, TotpRefused},
     },
+    signin::attempt::Attempt,
+    storage::Tx,
 };
 
 /// What became of a guess.
@@ -147,20 +149,14 @@ impl App {
             return Err(Error::internal("a password was right without a credential"));
         };
         let attempt = self.open_attempt(&mut tx, id, browser).await?;
-        if !self.may_answer(&mut tx, &user, &attempt.request).await? {
-            return Err(Error::denied(
-                &SupportCode::OTHER_DOMAIN,
-                format!(
-                    "{} may not answer a request for {:?}",
-                    user.upn, attempt.request.domain
-                ),
-            ));
-        }
-        if !tx.set_attempt_user(id, &user.id).await? {
-            return Err(Error::denied(
-                &SupportCode::PERSON_CHANGED,
-                "an attempt of another person",
-            ));
+        if let Some((reason, error)) = self.wrong_place(&mut tx, &user, &attempt).await? {
+            let event = Event::PasswordRefused {
+                attempt: id.clone(),
+                reason,
+            };
+            tx.append(Actor::Person, Some(user.id), event);
+            tx.commit().await?;
+            return Err(error);
         }
         let verified = Event::PasswordVerified {
             attempt: id.clone(),
@@ -283,6 +279,30 @@ impl App {
                 Ok(guess)
             }
         }
+    }
+
+    /// Why a right proof of this person counts nothing in this attempt: what the event and
+    /// the answer say (attack 1). Otherwise the attempt is the person's from now on.
+    pub(super) async fn wrong_place(
+        &self,
+        tx: &mut Tx<'_>,
+        user: &User,
+        attempt: &Attempt,
+    ) -> Result<Option<(&'static str, Error)>, Error> {
+        if !self.may_answer(tx, user, &attempt.request).await? {
+            let detail = format!(
+                "{} may not answer a request for {:?}",
+                user.upn, attempt.request.domain
+            );
+            let error = Error::denied(&SupportCode::OTHER_DOMAIN, detail);
+            return Ok(Some(("other-domain", error)));
+        }
+        if !tx.set_attempt_user(&attempt.id, &user.id).await? {
+            let detail = "an attempt of another person";
+            let error = Error::denied(&SupportCode::PERSON_CHANGED, detail);
+            return Ok(Some(("attempt-of-another", error)));
+        }
+        Ok(None)
     }
 
     async fn rehash(

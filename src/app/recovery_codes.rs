@@ -29,6 +29,7 @@ impl App {
             .collect();
         let now = self.now();
         let mut tx = self.store.begin().await?;
+        self.hold_fresh(&mut tx, fresh).await?;
         tx.replace_recovery_codes(&user.id, &codes, now).await?;
         tx.append(
             Actor::Person,

@@ -9,7 +9,10 @@ use crate::{
     base::ids::{AttemptId, CredentialId, UserId},
     claims,
     directory::{MethodKind, TokenState, User},
-    factor::evidence::{self, Evidence},
+    factor::{
+        FactorKind,
+        evidence::{self, Evidence},
+    },
     session::SessionRow,
     signin::{
         attempt::{Attempt, Standing},
@@ -232,6 +235,18 @@ impl Scene {
                 (None, None) => Enrolment::NeedsChoice,
             },
         }
+    }
+
+    /// The person's name as pages may show it. Who found a key and only touches it does not
+    /// learn whose it is.
+    pub(super) fn shown_upn(&self) -> Option<String> {
+        let touched_only = !self.evidence.is_empty()
+            && self
+                .evidence
+                .iter()
+                .all(|proof| proof.kind() == FactorKind::WebAuthn);
+        let user = self.user.as_ref().filter(|_| !touched_only);
+        user.map(|user| user.upn.to_string())
     }
 
     /// What the dispatcher says without any session.

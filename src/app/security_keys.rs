@@ -6,15 +6,20 @@
 //! (house §1), and one that was only touched leaves the password to be asked.
 //!
 //! What a stranger can cause is counted; an event needs a password that was right, or a
-//! signature that was.
+//! signature that was. Questions and answers are paid for like other guesses: a wrong answer
+//! is no step towards a right one, but each is written.
+
+/// What is asked.
+mod asking;
+
+use asking::require_nothing_proved;
 
 use super::{
     App, Error,
     error::SupportCode,
-    guess::in_a_row,
+    guess::{Buckets, Counter, Named, in_a_row},
     prove::require_password_proof,
-    scene::Scene,
-    sign_in::{Browser, NextStep},
+    sign_in::Browser,
 };
 use crate::{
     audit::{Actor, Event, Refused},
@@ -27,10 +32,9 @@ use crate::{
         FactorKind,
         evidence::{self, EvidenceRecord},
         webauthn::{
-            Ceremony, Demand, KeyRefused, Purpose, Scope,
+            Ceremony, KeyRefused, Purpose, Scope,
             assertion::{self, AssertionRefused, Rules},
-            ceremony::Asking,
-            policy::PolicyRefusal,
+            policy::{KeyFacts, PolicyRefusal},
             response::UnverifiedAssertion,
         },
     },
@@ -45,6 +49,8 @@ pub enum KeyAnswer {
     Right,
     /// Refused; the person can begin again.
     Refused(KeyProblem),
+    /// Not checked: too many wrong answers; wait until then.
+    Wait(Timestamp),
 }
 
 /// Why a key's answer was refused, as far as the person may know.
@@ -84,8 +90,10 @@ impl From<KeyRefused> for KeyProblem {
 enum Failed {
     Key(KeyRefused),
     Policy(PolicyRefusal),
-    /// The person may not use keys, or not sign in at all.
-    Person(&'static str),
+    /// The person may not sign in at all.
+    Disabled,
+    /// The person's groups do not allow keys.
+    NotOffered,
 }
 
 impl Failed {
@@ -93,25 +101,29 @@ impl Failed {
         match self {
             Self::Key(refused) => refused.code(),
             Self::Policy(refused) => refused.reason(),
-            Self::Person(reason) => reason,
+            Self::Disabled => "disabled",
+            Self::NotOffered => "not-offered",
         }
     }
 
     /// Whether only a holder of the key can cause it.
     fn was_signed(&self) -> bool {
-        !matches!(self, Self::Key(refused) if *refused != KeyRefused::Counter)
+        match self {
+            Self::Key(refused) => matches!(refused, KeyRefused::Counter | KeyRefused::Revoked),
+            Self::Policy(_) | Self::Disabled | Self::NotOffered => true,
+        }
     }
 
     fn problem(self) -> KeyProblem {
         match self {
             Self::Key(refused) => refused.into(),
             Self::Policy(refused) => KeyProblem::NotAllowed(refused.to_string()),
-            Self::Person("not-offered") => KeyProblem::NotAllowed(
+            Self::NotOffered => KeyProblem::NotAllowed(
                 "Security keys are not allowed for your account; use another way to sign in."
                     .to_owned(),
             ),
             // As a key that nobody has.
-            Self::Person(_) => KeyProblem::NotYours,
+            Self::Disabled => KeyProblem::NotYours,
         }
     }
 }
@@ -143,57 +155,6 @@ impl App {
         }
     }
 
-    /// What a question of this purpose needs.
-    pub(super) fn asking<'a>(
-        &'a self,
-        attempt: &'a Attempt,
-        purpose: Purpose,
-    ) -> Result<Asking<'a>, Error> {
-        Ok(Asking {
-            scope: self.scope()?,
-            binding: attempt.binding(),
-            demand: Demand::of(&self.settings.webauthn, purpose),
-            sealing: &self.sealing,
-            now: self.now(),
-        })
-    }
-
-    /// Asks a key of the person whose password was right; what the browser is given, as JSON.
-    pub async fn ask_key(&self, id: &AttemptId, browser: &Browser) -> Result<String, Error> {
-        let mut tx = self.store.begin().await?;
-        let attempt = self.open_attempt(&mut tx, id, browser).await?;
-        let scene = self.scene(&mut tx, attempt).await?;
-        let user = require_password_proof(&scene)?;
-        let keys = self.usable_keys(&mut tx, &user.id).await?;
-        if keys.is_empty() {
-            let detail = format!("{} has no security key", user.upn);
-            return Err(Error::denied(&SupportCode::NOT_OFFERED, detail));
-        }
-        let asking = self.asking(&scene.attempt, Purpose::SecondFactor)?;
-        let asked = self
-            .with_random(|random| asking.second_factor(&user.id, &keys, random))
-            .map_err(|refused| Error::internal(refused.to_string()))?;
-        tx.put_ceremony(&asked.ceremony).await?;
-        tx.commit().await?;
-        Ok(asked.options)
-    }
-
-    /// Asks whatever key knows of us, before anybody is named; what the browser is given, as
-    /// JSON. One question an attempt, so what strangers can store is bounded with attempts.
-    pub async fn ask_passkey(&self, id: &AttemptId, browser: &Browser) -> Result<String, Error> {
-        let mut tx = self.store.begin().await?;
-        let attempt = self.open_attempt(&mut tx, id, browser).await?;
-        let scene = self.scene(&mut tx, attempt).await?;
-        require_nothing_proved(&scene)?;
-        let asking = self.asking(&scene.attempt, Purpose::Passwordless)?;
-        let asked = self
-            .with_random(|random| asking.passwordless(random))
-            .map_err(|refused| Error::internal(refused.to_string()))?;
-        tx.put_ceremony(&asked.ceremony).await?;
-        tx.commit().await?;
-        Ok(asked.options)
-    }
-
     /// Checks a key's answer after the password.
     pub async fn submit_key(
         &self,
@@ -211,11 +172,27 @@ impl App {
         browser: &Browser,
         answer: &str,
     ) -> Result<KeyAnswer, Error> {
+        // Pay.
+        let mut tx = self.store.begin().await?;
+        let attempt = self.open_attempt(&mut tx, id, browser).await?;
+        let scene = self.scene(&mut tx, attempt).await?;
+        let named = Named::Known(Box::new(require_password_proof(&scene)?.clone()));
+        let buckets = self
+            .buckets(&mut tx, Counter::SecondFactor, &named, browser)
+            .await?;
+        let wait = self
+            .pay(&mut tx, Counter::SecondFactor, &buckets, &named)
+            .await?;
+        tx.commit().await?;
+        if let Some(until) = wait {
+            return Ok(KeyAnswer::Wait(until));
+        }
+        // Check.
         let mut tx = self.store.begin().await?;
         let attempt = self.open_attempt(&mut tx, id, browser).await?;
         let scene = self.scene(&mut tx, attempt).await?;
         let user = require_password_proof(&scene)?.clone();
-        self.settle_key(tx, &scene.attempt, Some(user), answer)
+        self.settle_key(tx, &scene.attempt, Some(user), answer, &buckets)
             .await
     }
 
@@ -236,11 +213,25 @@ impl App {
         browser: &Browser,
         answer: &str,
     ) -> Result<KeyAnswer, Error> {
+        // Pay.
+        let mut tx = self.store.begin().await?;
+        self.open_attempt(&mut tx, id, browser).await?;
+        let buckets = Buckets::of_source(browser);
+        let nobody = Named::Unknown(String::new());
+        let wait = self
+            .pay(&mut tx, Counter::SecondFactor, &buckets, &nobody)
+            .await?;
+        tx.commit().await?;
+        if let Some(until) = wait {
+            return Ok(KeyAnswer::Wait(until));
+        }
+        // Check.
         let mut tx = self.store.begin().await?;
         let attempt = self.open_attempt(&mut tx, id, browser).await?;
         let scene = self.scene(&mut tx, attempt).await?;
         require_nothing_proved(&scene)?;
-        self.settle_key(tx, &scene.attempt, None, answer).await
+        self.settle_key(tx, &scene.attempt, None, answer, &buckets)
+            .await
     }
 
     /// Takes the question, checks the answer, and writes what came of it.
@@ -250,6 +241,7 @@ impl App {
         attempt: &Attempt,
         user: Option<User>,
         answer: &str,
+        buckets: &Buckets,
     ) -> Result<KeyAnswer, Error> {
         let purpose = match user {
             Some(_) => Purpose::SecondFactor,
@@ -264,6 +256,8 @@ impl App {
         let record = match checked {
             Ok(record) => record,
             Err(Failed::Key(refused @ KeyRefused::Tampered)) => {
+                // The question is used up.
+                tx.commit().await?;
                 let id = owner.map(|owner| owner.id);
                 return Err(Error::tampering("security key", id, &refused));
             }
@@ -289,20 +283,15 @@ impl App {
             }
         };
         let owner = owner.ok_or_else(|| Error::internal("a proof of nobody"))?;
-        if !self.may_answer(&mut tx, &owner, &attempt.request).await? {
-            return Err(Error::denied(
-                &SupportCode::OTHER_DOMAIN,
-                format!(
-                    "{} may not answer a request for {:?}",
-                    owner.upn, attempt.request.domain
-                ),
-            ));
-        }
-        if !tx.set_attempt_user(&attempt.id, &owner.id).await? {
-            return Err(Error::denied(
-                &SupportCode::PERSON_CHANGED,
-                "an attempt of another person",
-            ));
+        if let Some((reason, error)) = self.wrong_place(&mut tx, &owner, attempt).await? {
+            let event = Event::KeyRefused {
+                attempt: attempt.id.clone(),
+                credential: Some(record.credential),
+                reason,
+            };
+            tx.append(Actor::Person, Some(owner.id), event);
+            tx.commit().await?;
+            return Err(error);
         }
         let event = Event::KeyVerified {
             attempt: attempt.id.clone(),
@@ -313,7 +302,14 @@ impl App {
             },
         };
         tx.put_evidence(&record).await?;
-        tx.give_back_try(&in_a_row(&owner.id)).await?;
+        self.give_back_both(&mut tx, buckets).await?;
+        // Who only touches a key that was found knows no password: guesses go on being counted.
+        if purpose == Purpose::SecondFactor || record.kind == FactorKind::WebAuthnVerified {
+            tx.give_back_try(&in_a_row(&owner.id)).await?;
+        }
+        if let Some((key, _)) = &found {
+            self.note_doubts(&mut tx, key);
+        }
         tx.append(Actor::Person, Some(owner.id), event);
         tx.commit().await?;
         Ok(KeyAnswer::Right)
@@ -367,15 +363,34 @@ impl App {
             Err(AssertionRefused::Store(error)) => return Err(error.into()),
         };
         if owner.disabled_at.is_some() {
-            return Ok(Err(Failed::Person("disabled")));
+            return Ok(Err(Failed::Disabled));
         }
         let policy = self.method_policy_of(tx, &owner.id).await?;
         if !policy.allows(MethodKind::SecurityKey) {
-            return Ok(Err(Failed::Person("not-offered")));
+            return Ok(Err(Failed::NotOffered));
         }
         evidence::seal(proof, attempt.binding(), &self.sealing)
             .map(Ok)
             .map_err(|error| Error::internal(error.to_string()))
+    }
+}
+
+impl App {
+    /// Writes down what is held against a key that counts all the same, because the policy
+    /// only warns.
+    pub(super) fn note_doubts(&self, tx: &mut Tx<'_>, key: &SecurityKey) {
+        let metadata = self.metadata();
+        let facts = KeyFacts::expected_of(key);
+        let policy = &self.settings.webauthn;
+        for doubt in policy.doubts(&facts, metadata.as_deref(), self.now()) {
+            let (user, credential) = (&key.user, &key.id);
+            tracing::warn!(%user, %credential, "a security key counts, but {doubt}");
+            let event = Event::KeyDoubted {
+                credential: credential.clone(),
+                doubt: doubt.reason(),
+            };
+            tx.append(Actor::System, Some(user.clone()), event);
+        }
     }
 }
 
@@ -393,15 +408,4 @@ pub(super) async fn revoke_keys_of(
         tx.append(by, Some(user.clone()), event);
     }
     Ok(())
-}
-
-/// A key that names its person is for the first page only.
-fn require_nothing_proved(scene: &Scene) -> Result<(), Error> {
-    if scene.evidence.is_empty() && scene.asks() == NextStep::AskPassword {
-        return Ok(());
-    }
-    Err(Error::denied(
-        &SupportCode::ATTEMPT_OVER,
-        "a passwordless key after another proof",
-    ))
 }

@@ -133,14 +133,7 @@ impl App {
                 binding: None,
             });
         }
-        let open = tx.unproved_attempts_from(&browser.source, now).await?;
-        if open >= i64::from(self.settings.open_attempts_per_source) {
-            self.count_refused(Refused::SourceLimit);
-            return Err(Error::denied(
-                &SupportCode::TOO_MANY_ATTEMPTS,
-                "too many attempts of one source in which nobody proved anything",
-            ));
-        }
+        self.require_few_attempts(&mut tx, &browser.source).await?;
         match tx.insert_attempt(&attempt, &browser.source).await? {
             InsertAttempt::Inserted => {
                 tx.commit().await?;
@@ -154,6 +147,23 @@ impl App {
                 binding: None,
             }),
         }
+    }
+
+    /// One source has so many open attempts and no more.
+    pub(super) async fn require_few_attempts(
+        &self,
+        tx: &mut ReadTx<'_>,
+        source: &str,
+    ) -> Result<(), Error> {
+        let open = tx.unproved_attempts_from(source, self.now()).await?;
+        if open < i64::from(self.settings.open_attempts_per_source) {
+            return Ok(());
+        }
+        self.count_refused(Refused::SourceLimit);
+        Err(Error::denied(
+            &SupportCode::TOO_MANY_ATTEMPTS,
+            "too many attempts of one source in which nobody proved anything",
+        ))
     }
 
     /// What comes next for this browser in this attempt; answers if nothing is left to ask.
@@ -240,7 +250,7 @@ impl App {
                 };
                 Ok(Next::Ask(Ask {
                     step,
-                    upn: scene.user.as_ref().map(|user| user.upn.to_string()),
+                    upn: scene.shown_upn(),
                     login_hint: scene.attempt.request.login_hint.clone(),
                     party,
                     tokens: scene.tokens.active,
@@ -280,6 +290,16 @@ impl App {
     ///
     /// `up_to`: the newest notice that the page showed; what came later is shown again.
     pub async fn acknowledge_notices(
+        &self,
+        id: &AttemptId,
+        browser: &Browser,
+        up_to: Timestamp,
+    ) -> Result<(), Error> {
+        let seen = self.see_notices(id, browser, up_to).await;
+        self.noting_tampering(seen).await
+    }
+
+    async fn see_notices(
         &self,
         id: &AttemptId,
         browser: &Browser,

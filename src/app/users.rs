@@ -178,6 +178,9 @@ impl App {
         let now = self.now();
         let mut tx = self.store.begin().await?;
         let user = find(&mut tx, upn).await?;
+        // First: what the person adds at this moment is added before, and taken away too, or
+        // finds its attempt over.
+        tx.lock_user(&user.id).await?;
         self.take_all_oath_tokens(&mut tx, &user.id, operator)
             .await?;
         for method in tx.totp_of(&user.id).await? {
@@ -220,6 +223,7 @@ impl App {
         let now = self.now();
         let mut tx = self.store.begin().await?;
         let user = find(&mut tx, upn).await?;
+        tx.lock_user(&user.id).await?;
         self.store_password(&mut tx, &user.id, phc, Actor::Operator(operator.to_owned()))
             .await?;
         tx.lift_waits_of(&user.id).await?;

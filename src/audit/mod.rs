@@ -91,6 +91,12 @@ pub enum Event {
         credential: Option<CredentialId>,
         reason: &'static str,
     },
+    /// A security key counts although something is held against it, because the policy only
+    /// warns.
+    KeyDoubted {
+        credential: CredentialId,
+        doubt: &'static str,
+    },
     /// This try began a wait, which a right answer ends. Tries that the wait refuses are
     /// counted, not stored.
     Waiting {

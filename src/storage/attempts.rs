@@ -181,8 +181,8 @@ impl Tx<'_> {
         .await
     }
 
-    /// Ends a person's attempts: open ones are over, and kept answers are not repeated.
-    /// How many were open.
+    /// Ends a person's attempts: open ones are over with what is set up in them, and kept
+    /// answers are not repeated. How many were open.
     ///
     /// They end as of 1970, not as of now: an answer that is being made at this moment read
     /// its clock, perhaps another node's, before us, and its update must fail all the same.
@@ -192,12 +192,8 @@ impl Tx<'_> {
         now: Timestamp,
     ) -> Result<u64, StoreError> {
         self.lock_user(user).await?;
-        self.run(
-            sql("UPDATE attempts SET sealed_answer = NULL
-                 WHERE user_id = $1 AND sealed_answer IS NOT NULL")
-            .bind(user.as_str()),
-        )
-        .await?;
+        self.end_enrolments_of(user).await?;
+        self.forget_answers_of(user).await?;
         self.run(
             sql("UPDATE attempts SET expires_at = 0
                  WHERE user_id = $1 AND answered_at IS NULL AND expires_at > $2")
@@ -231,11 +227,7 @@ impl Tx<'_> {
     /// where they are. How many proofs.
     pub async fn restart_attempts_of(&mut self, user: &UserId) -> Result<u64, StoreError> {
         self.lock_user(user).await?;
-        self.run(
-            sql("DELETE FROM enrolments WHERE user_id = $1 AND finished_at IS NULL")
-                .bind(user.as_str()),
-        )
-        .await?;
+        self.end_enrolments_of(user).await?;
         self.run(
             sql("DELETE FROM evidence WHERE attempt IN
                  (SELECT id FROM attempts WHERE user_id = $1 AND answered_at IS NULL)")

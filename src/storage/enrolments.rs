@@ -138,6 +138,15 @@ impl Tx<'_> {
         .await
     }
 
+    /// Ends what a person is setting up, in every attempt; how many enrolments that were.
+    pub async fn end_enrolments_of(&mut self, user: &UserId) -> Result<u64, StoreError> {
+        self.run(
+            sql("DELETE FROM enrolments WHERE user_id = $1 AND finished_at IS NULL")
+                .bind(user.as_str()),
+        )
+        .await
+    }
+
     /// Closes an open enrolment, once.
     pub async fn finish_enrolment(
         &mut self,

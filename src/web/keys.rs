@@ -22,6 +22,7 @@ use super::{
 use crate::app::{
     Error,
     enrol::{Afterwards, MethodKind, NewKeyOutcome},
+    error::SupportCode,
     security_keys::KeyAnswer,
     sign_in::Ask,
 };
@@ -83,6 +84,10 @@ pub async fn key(
         Ok(KeyAnswer::Refused(problem)) => {
             show(&web, &visit, Said::Key(KeyState::Refused(problem))).await
         }
+        Ok(KeyAnswer::Wait(until)) => {
+            let wait = KeyState::Wait(web.until(until));
+            show(&web, &visit, Said::Key(wait)).await
+        }
         Err(error) => web.fail_at(&visit, &error),
     }
 }
@@ -120,6 +125,10 @@ pub async fn passkey(
         Ok(KeyAnswer::Right) => on(&visit),
         Ok(KeyAnswer::Refused(problem)) => {
             show(&web, &visit, Said::Passkey(KeyState::Refused(problem))).await
+        }
+        Ok(KeyAnswer::Wait(until)) => {
+            let wait = KeyState::Wait(web.until(until));
+            show(&web, &visit, Said::Passkey(wait)).await
         }
         Err(error) => web.fail_at(&visit, &error),
     }
@@ -163,6 +172,10 @@ pub async fn new_key(
             let said = Said::NewKey(form.name, KeyState::Refused(problem));
             show(&web, &visit, said).await
         }
+        Ok(NewKeyOutcome::Wait(until)) => {
+            let said = Said::NewKey(form.name, KeyState::Wait(web.until(until)));
+            show(&web, &visit, said).await
+        }
         Err(error) => web.fail_at(&visit, &error),
     }
 }
@@ -181,7 +194,14 @@ fn question(web: &Web, asked: Result<String, Error>) -> Response {
     let json = HeaderValue::from_static("application/json");
     match asked {
         Ok(options) => ([(header::CONTENT_TYPE, json)], options).into_response(),
-        Err(error) => web.fail(&error),
+        Err(error) => {
+            let mut page = web.fail(&error);
+            // By which the script knows that to reload is of no use.
+            if *error.code() == SupportCode::TOO_MANY_TRIES {
+                *page.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+            }
+            page
+        }
     }
 }
 

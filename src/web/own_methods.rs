@@ -15,7 +15,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::{
     Web,
-    account::{ACCOUNT, not_fresh},
+    account::{ACCOUNT, not_fresh, sign_in_first},
     forms::{CsrfForm, Pressed},
     navigation::is_navigation,
     pages::{
@@ -26,7 +26,12 @@ use super::{
     visit::Visit,
 };
 use crate::{
-    app::{Category, Error, account::FreshSession, error::SupportCode, new_password},
+    app::{
+        Category, Error,
+        account::{FRESH_TO_ADD, FreshSession},
+        error::SupportCode,
+        new_password,
+    },
     base::{
         ids::{CredentialId, SessionId},
         secret::Secret,
@@ -82,6 +87,9 @@ pub async fn add(State(web): State<Arc<Web>>, visit: Visit, form: CsrfForm<Press
     };
     match web.app.add_method(fresh, &visit.browser).await {
         Ok(begun) => saml::to_attempt(&web, &begun),
+        Err(error) if *error.code() == SupportCode::NOT_FRESH => {
+            sign_in_first(&web, &visit, Some(FRESH_TO_ADD)).await
+        }
         Err(error) => web.fail(&error),
     }
 }

@@ -77,7 +77,10 @@ impl Said {
             | Self::Code(TotpState::Wait(wait))
             | Self::Pass(_, PassState::Wait(wait))
             | Self::Token(TokenState::Wait(wait))
-            | Self::Confirm(_, ConfirmState::Wait(wait)) => Some(*wait),
+            | Self::Confirm(_, ConfirmState::Wait(wait))
+            | Self::Key(KeyState::Wait(wait))
+            | Self::Passkey(KeyState::Wait(wait))
+            | Self::NewKey(_, KeyState::Wait(wait)) => Some(*wait),
             _ => None,
         }
     }

@@ -14,8 +14,11 @@ use crate::{
         prove::{Guess, require_password_proof},
         sign_in::Browser,
     },
-    audit::{Actor, Event},
-    base::{ids::AttemptId, secret::Secret},
+    audit::{Actor, Event, Refused},
+    base::{
+        ids::{AttemptId, UserId},
+        secret::Secret,
+    },
     directory::User,
     factor::recovery_code,
     storage::{EnrolmentRow, OpenedBy, Tx},
@@ -24,6 +27,17 @@ use crate::{
 impl App {
     /// Redeems a pass: opens enrolment in this attempt.
     pub async fn submit_pass(
+        &self,
+        id: &AttemptId,
+        browser: &Browser,
+        name: &str,
+        pass: &Secret<String>,
+    ) -> Result<Guess, Error> {
+        let redeemed = self.check_pass(id, browser, name, pass).await;
+        self.noting_tampering(redeemed).await
+    }
+
+    async fn check_pass(
         &self,
         id: &AttemptId,
         browser: &Browser,
@@ -46,49 +60,61 @@ impl App {
         tx.commit().await?;
 
         // Check and consume, in one conditional update.
-        let Named::Known(user) = named else {
-            self.note_unknown_name().await?;
-            return Ok(Guess::Wrong);
-        };
         let mut tx = self.store.begin().await?;
         let attempt = self.open_attempt(&mut tx, id, browser).await?;
         let scene = self.scene(&mut tx, attempt).await?;
-        let knows_password =
-            require_password_proof(&scene).is_ok_and(|proved| proved.id == user.id);
+        let user = match named {
+            Named::Known(user) => Some(user),
+            Named::Unknown(_) => None,
+        };
+        let proved = require_password_proof(&scene).ok();
+        let knows_password = proved.is_some_and(|proved| {
+            let named = user.as_ref();
+            named.is_some_and(|user| user.id == proved.id)
+        });
         let taken = if knows_password {
             Taken::PassOrCode
         } else {
             Taken::Pass
         };
-        let accepted = match user.disabled_at {
-            Some(_) => None,
-            None => self.accept(&mut tx, &user, pass, id, taken).await?,
-        };
-        let Some(accepted) = accepted else {
-            tx.append(
-                Actor::Person,
-                Some(user.id),
-                Event::PassRefused {
-                    attempt: id.clone(),
-                },
-            );
+        // A name that nobody has, a disabled person, and whoever this attempt is not of: the
+        // same statements find nothing (attack 26), and a right pass is not used up.
+        let may = user
+            .as_deref()
+            .filter(|user| user.disabled_at.is_none() && !scene.is_of_other_than(&user.id));
+        let Some((user, accepted)) = self.accept(&mut tx, may, pass, id, taken).await? else {
+            match &user {
+                Some(user) => {
+                    let attempt = id.clone();
+                    let event = Event::PassRefused { attempt };
+                    tx.append(Actor::Person, Some(user.id.clone()), event);
+                }
+                None => tx.count_refused(Refused::UnknownName, 1, now).await?,
+            }
             tx.commit().await?;
             return Ok(Guess::Wrong);
         };
-        if scene.is_of_other_than(&user.id) || !tx.set_attempt_user(id, &user.id).await? {
-            return Err(Error::denied(
-                &SupportCode::PERSON_CHANGED,
-                "an attempt of another person",
-            ));
-        }
-        if !self
-            .may_answer(&mut tx, &user, &scene.attempt.request)
+        let refused = if !tx.set_attempt_user(id, &user.id).await? {
+            let detail = "an attempt of another person";
+            Some(Error::denied(&SupportCode::PERSON_CHANGED, detail))
+        } else if !self
+            .may_answer(&mut tx, user, &scene.attempt.request)
             .await?
         {
-            return Err(Error::denied(
-                &SupportCode::OTHER_DOMAIN,
-                "a pass of another domain's person",
-            ));
+            let detail = "a pass of another domain's person";
+            Some(Error::denied(&SupportCode::OTHER_DOMAIN, detail))
+        } else {
+            None
+        };
+        if let Some(refused) = refused {
+            // The pass stays: it was right, and the place was wrong.
+            drop(tx);
+            let mut tx = self.store.begin().await?;
+            let attempt = id.clone();
+            let event = Event::PassRefused { attempt };
+            tx.append(Actor::Person, Some(user.id.clone()), event);
+            tx.commit().await?;
+            return Err(refused);
         }
         let expires_at = now.plus(ENROLMENT_LIFETIME).min(scene.attempt.expires_at);
         let row = EnrolmentRow {
@@ -102,7 +128,7 @@ impl App {
             tag: String::new(),
         };
         let row = self
-            .prepared(&mut tx, row, &scene.attempt.browser, &user, None)
+            .prepared(&mut tx, row, &scene.attempt.browser, user, None)
             .await?;
         tx.insert_enrolment(&row).await?;
         self.give_back(&mut tx, &buckets).await?;
@@ -114,24 +140,30 @@ impl App {
     }
 
     /// Uses up what was typed: a pass, or a recovery code. Where both are taken, both are
-    /// looked for, whichever it is, so that the work is the same.
-    async fn accept(
+    /// looked for, whichever it is, so that the work is the same. Nobody (`None`) has neither,
+    /// after the same work.
+    async fn accept<'u>(
         &self,
         tx: &mut Tx<'_>,
-        user: &User,
+        user: Option<&'u User>,
         typed: &Secret<String>,
         attempt: &AttemptId,
         taken: Taken,
-    ) -> Result<Option<Accepted>, Error> {
+    ) -> Result<Option<(&'u User, Accepted)>, Error> {
         let now = self.now();
-        let pass = pass_tag(&self.sealing, &user.id, typed.expose());
-        let pass = tx.consume_pass(&user.id, &pass, now).await?;
-        let code = recovery_code::tag(&self.sealing, &user.id, typed.expose());
+        let holder = match user {
+            Some(user) => user.id.clone(),
+            None => self.with_random(UserId::random),
+        };
+        let pass = pass_tag(&self.sealing, &holder, typed.expose());
+        let pass = tx.consume_pass(&holder, &pass, now).await?;
+        let code = recovery_code::tag(&self.sealing, &holder, typed.expose());
         let code = match taken {
             Taken::Pass => None,
-            Taken::PassOrCode => tx.consume_recovery_code(&user.id, &code, now).await?,
+            Taken::PassOrCode => tx.consume_recovery_code(&holder, &code, now).await?,
         };
-        Ok(match (pass, code) {
+        let Some(user) = user else { return Ok(None) };
+        let accepted = match (pass, code) {
             (Some(pass), _) => Some(Accepted {
                 opened_by: OpenedBy::Pass(pass.id.clone()),
                 event: Event::PassAccepted {
@@ -151,7 +183,8 @@ impl App {
                 by: user.upn.to_string(),
             }),
             (None, None) => None,
-        })
+        };
+        Ok(accepted.map(|accepted| (user, accepted)))
     }
 }
 

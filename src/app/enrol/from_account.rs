@@ -1,10 +1,9 @@
 //! Adding a further method from the account page, on the strength of fresh proofs.
 
-use super::ENROLMENT_LIFETIME;
 use crate::{
     app::{
         App, Error,
-        account::FreshSession,
+        account::{FRESH, FRESH_TO_ADD, FreshSession, not_fresh},
         sign_in::{Begun, Browser},
     },
     base::{browser::CookieToken, ids::AttemptId},
@@ -13,12 +12,17 @@ use crate::{
 };
 
 impl App {
-    /// Opens enrolment for the person of a fresh session, in an attempt of its own.
+    /// Opens enrolment for the person of a fresh session, in an attempt of its own. It ends
+    /// when the proofs are not fresh any more: [`FRESH`] is counted to the end of the change.
     pub async fn add_method(&self, fresh: FreshSession, browser: &Browser) -> Result<Begun, Error> {
         let now = self.now();
-        let FreshSession { user, session } = fresh;
+        let proved = fresh.session.oldest_proof();
+        let proved = proved
+            .filter(|at| now.since(*at) <= FRESH_TO_ADD)
+            .ok_or_else(not_fresh)?;
         let (id, binding) =
             self.with_random(|random| (AttemptId::random(random), CookieToken::random(random)));
+        let FreshSession { user, session } = &fresh;
         let attempt = Attempt {
             id: id.clone(),
             browser: binding.hash(),
@@ -31,19 +35,21 @@ impl App {
         let row = EnrolmentRow {
             attempt: id.clone(),
             user: user.id.clone(),
-            opened_by: OpenedBy::Session(session.id),
+            opened_by: OpenedBy::Session(session.id.clone()),
             method: None,
             credential: None,
-            expires_at: now.plus(ENROLMENT_LIFETIME).min(attempt.expires_at),
+            expires_at: proved.plus(FRESH).min(attempt.expires_at),
             finished_at: None,
             tag: String::new(),
         };
         let mut tx = self.store.begin().await?;
+        self.hold_fresh(&mut tx, &fresh).await?;
+        self.require_few_attempts(&mut tx, &browser.source).await?;
         if tx.insert_attempt(&attempt, &browser.source).await? != InsertAttempt::Inserted {
             return Err(Error::internal("a random request id was drawn twice"));
         }
         let row = self
-            .prepared(&mut tx, row, &attempt.browser, &user, None)
+            .prepared(&mut tx, row, &attempt.browser, user, None)
             .await?;
         tx.insert_enrolment(&row).await?;
         tx.commit().await?;

@@ -1,14 +1,22 @@
 //! Setting up a security key in an open enrolment.
 
-use super::{Afterwards, Confirmed, MAX_METHODS, method_name, over, require_stage};
+use super::{Afterwards, Confirmed, method_name, over, require_stage};
 use crate::{
-    app::{App, Error, security_keys::KeyProblem, sign_in::Browser},
+    app::{
+        App, Error,
+        guess::{Counter, Named, Paid},
+        security_keys::KeyProblem,
+        sign_in::Browser,
+    },
     audit::{Actor, Event},
-    base::ids::{AttemptId, CredentialId},
+    base::{
+        clock::Timestamp,
+        ids::{AttemptId, CredentialId},
+    },
     directory::{AttestationState, MethodKind, SecurityKey, User},
     factor::webauthn::{
         KeyRefused, Purpose,
-        policy::{Backup, UserVerified},
+        policy::{Backup, PolicyRefusal, UserVerified},
         registration::{self, NewKey},
         response::UnverifiedRegistration,
     },
@@ -23,12 +31,14 @@ pub enum NewKeyOutcome {
     Added(Afterwards),
     /// It does not; the person can begin again.
     Refused(KeyProblem),
+    /// Not looked at: too many wrong answers; wait until then.
+    Wait(Timestamp),
 }
 
 /// Why a new key does not count.
 enum Failed {
     Key(KeyRefused),
-    Policy(&'static str, String),
+    Policy(PolicyRefusal),
 }
 
 impl From<KeyRefused> for Failed {
@@ -40,15 +50,28 @@ impl From<KeyRefused> for Failed {
 impl App {
     /// Asks for a new key; what the browser is given, as JSON.
     pub async fn ask_new_key(&self, id: &AttemptId, browser: &Browser) -> Result<String, Error> {
+        let asked = self.question_for_new_key(id, browser).await;
+        self.noting_tampering(asked).await
+    }
+
+    async fn question_for_new_key(
+        &self,
+        id: &AttemptId,
+        browser: &Browser,
+    ) -> Result<String, Error> {
         let mut tx = self.store.begin().await?;
         let (scene, user, _) = self.enrolling(&mut tx, id, browser).await?;
         require_stage(&scene, Enrolment::SettingUp(MethodKind::SecurityKey))?;
-        let present = tx.security_keys_of(&user.id).await?;
-        if present.len() >= MAX_METHODS {
-            return Err(Error::conflict(
-                "the person has ten security keys already; take one away first",
-            ));
+        let named = Named::Known(Box::new(user.clone()));
+        let buckets = self
+            .buckets(&mut tx, Counter::SecondFactor, &named, browser)
+            .await?;
+        if let Paid::Refused(wait) = self.pay_question(&mut tx, buckets).await? {
+            tx.commit().await?;
+            return Err(wait);
         }
+        self.require_room(&mut tx, &user.id).await?;
+        let present = tx.security_keys_of(&user.id).await?;
         let asking = self.asking(&scene.attempt, Purpose::Register)?;
         let asked = self
             .with_random(|random| asking.registration(&user, &present, random))
@@ -66,9 +89,38 @@ impl App {
         name: &str,
         answer: &str,
     ) -> Result<NewKeyOutcome, Error> {
+        let confirmed = self.check_new_key(id, browser, name, answer).await;
+        self.noting_tampering(confirmed).await
+    }
+
+    async fn check_new_key(
+        &self,
+        id: &AttemptId,
+        browser: &Browser,
+        name: &str,
+        answer: &str,
+    ) -> Result<NewKeyOutcome, Error> {
+        // Before the question is used up: a name that is too long can be corrected.
+        let name = method_name(name, "")?;
+        // Pay.
         let mut tx = self.store.begin().await?;
-        let (scene, user, row) = self.enrolling(&mut tx, id, browser).await?;
+        let (_, user, _) = self.enrolling(&mut tx, id, browser).await?;
+        let named = Named::Known(Box::new(user));
+        let buckets = self
+            .buckets(&mut tx, Counter::SecondFactor, &named, browser)
+            .await?;
+        let wait = self
+            .pay(&mut tx, Counter::SecondFactor, &buckets, &named)
+            .await?;
+        tx.commit().await?;
+        if let Some(until) = wait {
+            return Ok(NewKeyOutcome::Wait(until));
+        }
+        // Check and confirm.
+        let mut tx = self.store.begin().await?;
+        let (scene, user, row) = self.hold_enrolling(&mut tx, id, browser).await?;
         require_stage(&scene, Enrolment::SettingUp(MethodKind::SecurityKey))?;
+        self.require_room(&mut tx, &user.id).await?;
         let credential = row.credential.clone().ok_or_else(over)?;
         let added = self
             .add_key(&mut tx, &scene.attempt, &user, &credential, name, answer)
@@ -77,8 +129,16 @@ impl App {
             Ok(name) => name,
             Err(failed) => {
                 let (reason, problem) = match failed {
+                    Failed::Key(refused @ KeyRefused::Tampered) => {
+                        // The question is used up.
+                        tx.commit().await?;
+                        return Err(Error::tampering("question", Some(user.id), &refused));
+                    }
                     Failed::Key(refused) => (refused.code(), refused.into()),
-                    Failed::Policy(reason, words) => (reason, KeyProblem::NotAllowed(words)),
+                    Failed::Policy(refused) => (
+                        refused.reason(),
+                        KeyProblem::NotAllowed(refused.to_string()),
+                    ),
                 };
                 let event = Event::KeyRefused {
                     attempt: id.clone(),
@@ -90,6 +150,7 @@ impl App {
                 return Ok(NewKeyOutcome::Refused(problem));
             }
         };
+        self.give_back_both(&mut tx, &buckets).await?;
         let confirmed = Confirmed {
             credential,
             kind: MethodKind::SecurityKey,
@@ -109,7 +170,7 @@ impl App {
         attempt: &Attempt,
         user: &User,
         credential: &CredentialId,
-        name: &str,
+        name: String,
         answer: &str,
     ) -> Result<Result<String, Failed>, Error> {
         let now = self.now();
@@ -138,20 +199,22 @@ impl App {
         let metadata = metadata.as_deref();
         let attestation = match new.require_policy(&self.settings.webauthn, metadata, now) {
             Ok(attestation) => attestation,
-            Err(refused) => {
-                return Ok(Err(Failed::Policy(refused.reason(), refused.to_string())));
-            }
+            Err(refused) => return Ok(Err(Failed::Policy(refused))),
         };
-        let model = metadata.and_then(|metadata| metadata.model(&new.aaguid));
-        let model: String = model
-            .map_or("Security key", |model| model.name)
-            .chars()
-            .filter(|c| !c.is_control())
-            .take(64)
-            .collect();
-        let name = method_name(name, &model)?;
+        let name = if name.is_empty() {
+            let model = metadata.and_then(|metadata| metadata.model(&new.aaguid));
+            model
+                .map_or("Security key", |model| model.name)
+                .chars()
+                .filter(|c| !c.is_control())
+                .take(64)
+                .collect()
+        } else {
+            name
+        };
         let key = self.key_row(new, attestation, user, credential, &name);
         Ok(if tx.insert_security_key(&key).await? {
+            self.note_doubts(tx, &key);
             Ok(name)
         } else {
             Err(KeyRefused::AlreadyKnown.into())

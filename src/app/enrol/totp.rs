@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::{Confirm, Confirmed, MAX_METHODS, method_name, over, require_stage};
+use super::{Confirm, Confirmed, method_name, over, require_stage};
 use crate::{
     app::{
         App, Error,
@@ -40,6 +40,11 @@ pub struct NewTotp {
 impl App {
     /// What the page of a new code generator shows. Reading changes nothing.
     pub async fn new_totp_of(&self, id: &AttemptId, browser: &Browser) -> Result<NewTotp, Error> {
+        let shown = self.secret_to_show(id, browser).await;
+        self.noting_tampering(shown).await
+    }
+
+    async fn secret_to_show(&self, id: &AttemptId, browser: &Browser) -> Result<NewTotp, Error> {
         let mut tx = self.store.read().await?;
         let (_, user, row) = self.enrolling(&mut tx, id, browser).await?;
         let credential = pending(&mut tx, &user.id, &row).await?;
@@ -72,6 +77,17 @@ impl App {
         name: &str,
         code: &str,
     ) -> Result<Confirm, Error> {
+        let confirmed = self.check_first_code(id, browser, name, code).await;
+        self.noting_tampering(confirmed).await
+    }
+
+    async fn check_first_code(
+        &self,
+        id: &AttemptId,
+        browser: &Browser,
+        name: &str,
+        code: &str,
+    ) -> Result<Confirm, Error> {
         let now = self.now();
         let name = method_name(name, "Desktop program")?;
         // Pay.
@@ -93,8 +109,9 @@ impl App {
 
         // Check and confirm.
         let mut tx = self.store.begin().await?;
-        let (scene, user, row) = self.enrolling(&mut tx, id, browser).await?;
+        let (scene, user, row) = self.hold_enrolling(&mut tx, id, browser).await?;
         let credential = pending(&mut tx, &user.id, &row).await?;
+        self.require_room(&mut tx, &user.id).await?;
         let skew = self.settings.totp_skew;
         let Some(step) = totp::matching_step(code, &credential, skew, &self.sealing, now) else {
             let event = Event::CodeRefused {
@@ -128,17 +145,7 @@ impl App {
         user: &UserId,
         now: Timestamp,
     ) -> Result<CredentialId, Error> {
-        let live = tx
-            .totp_of(user)
-            .await?
-            .iter()
-            .filter(|totp| totp.is_live())
-            .count();
-        if live >= MAX_METHODS {
-            return Err(Error::conflict(
-                "the person has ten methods already; take one away first",
-            ));
-        }
+        self.require_room(tx, user).await?;
         tx.drop_unconfirmed_totp(user).await?;
         let parameters = TotpParameters::default();
         let sealing = Arc::clone(&self.sealing);

@@ -130,20 +130,22 @@ pub async fn verify<S: CountUse>(
         return Err(KeyRefused::OtherCeremony.into());
     };
     key.require_tag(sealing).map_err(|_| KeyRefused::Tampered)?;
-    if !key.is_live() {
-        return Err(KeyRefused::Revoked.into());
-    }
     if key.credential_id != answer.credential_id() {
         return Err(KeyRefused::CredentialIdMismatch.into());
     }
     require_person(&ceremony, answer.user_handle(), key)?;
     let scope = rules.scope;
     let data = answer.require(scope, &ceremony.demand)?;
-    let credential = read_passkey(&key.passkey, key.counter, key.backed_up)?;
+    let credential = read_passkey(key)?;
     let checked = scope
         .library
         .authenticate_single_credential(&answer.0, state, &credential)
         .map_err(KeyRefused::from)?;
+    // After the signature: that a key which was taken away is still used should be written
+    // down, and that anybody knows its name should not.
+    if !key.is_live() {
+        return Err(KeyRefused::Revoked.into());
+    }
     let facts = KeyFacts::of(key, data.user_verified(), data.backup());
     rules
         .policy

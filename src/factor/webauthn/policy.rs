@@ -222,7 +222,45 @@ impl PolicyRefusal {
     }
 }
 
+/// What is held against a key that counts all the same.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Doubt {
+    /// Its model is known to be bad.
+    #[error("the FIDO Alliance reports its model as {0}")]
+    Compromised(Compromise),
+    /// The metadata is stale: what became of the model since is not known.
+    #[error("the list of known models is out of date")]
+    StaleMetadata,
+}
+
+impl Doubt {
+    /// A short name for events.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Compromised(_) => "compromised",
+            Self::StaleMetadata => "stale-metadata",
+        }
+    }
+}
+
 impl WebAuthnPolicy {
+    /// What [`Reaction::Warn`] passes over: for the log.
+    pub fn doubts(
+        &self,
+        key: &KeyFacts,
+        metadata: Option<&Metadata>,
+        now: Timestamp,
+    ) -> Vec<Doubt> {
+        let compromise = key.compromise(metadata, now).map(Doubt::Compromised);
+        let stale = metadata.filter(|known| known.freshness(now) == Freshness::Stale);
+        let stale = stale.map(|_| Doubt::StaleMetadata);
+        let passed_over = [
+            compromise.filter(|_| self.compromised == Reaction::Warn),
+            stale.filter(|_| self.stale_metadata == Reaction::Warn),
+        ];
+        passed_over.into_iter().flatten().collect()
+    }
+
     /// Whether a new key may be registered.
     pub fn require_registration(
         &self,

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     base::{aaguid::Aaguid, clock::Timestamp},
-    directory::{AttestationState, CoseAlgorithm},
+    directory::{AttestationState, CoseAlgorithm, SecurityKey},
 };
 
 /// What is known of how a key proved its model. The statement itself was verified; whether
@@ -214,14 +214,10 @@ fn statement(attestation: ParsedAttestation) -> Result<Statement, KeyRefused> {
 }
 
 /// The library's record of a stored key, with the counter of now.
-pub(super) fn read_passkey(
-    passkey: &str,
-    counter: u32,
-    backed_up: bool,
-) -> Result<Credential, KeyRefused> {
+pub(super) fn read_passkey(key: &SecurityKey) -> Result<Credential, KeyRefused> {
     let mut credential: Credential =
-        serde_json::from_str(passkey).map_err(|_| KeyRefused::Tampered)?;
-    credential.counter = counter;
-    credential.backup_state = backed_up;
+        serde_json::from_str(&key.passkey).map_err(|_| KeyRefused::Tampered)?;
+    credential.counter = key.counter;
+    credential.backup_state = key.backed_up;
     Ok(credential)
 }

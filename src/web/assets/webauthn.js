@@ -72,6 +72,11 @@
           method: "POST",
           body: new URLSearchParams({ csrf }),
         });
+        if (asked.status === 429) {
+          button.disabled = false;
+          says("busy");
+          return;
+        }
         if (!asked.ok) {
           // The attempt is over, or answered in another tab: its page says so.
           location.reload();

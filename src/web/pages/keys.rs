@@ -3,9 +3,11 @@
 //! The one place where a page needs a script: browsers reach keys no other way. Without it,
 //! or where the window cannot do it, the page says so and offers what else there is.
 
+use std::time::Duration;
+
 use askama::Template;
 
-use super::{CsrfToken, Frame};
+use super::{CsrfToken, Frame, sign_in::too_many_tries};
 use crate::app::{enrol::MethodKind, security_keys::KeyProblem};
 
 /// What a page about a key has to say of the last answer.
@@ -15,14 +17,18 @@ pub enum KeyState {
     Fresh,
     /// The answer was refused.
     Refused(KeyProblem),
+    /// Too many wrong answers: wait so long.
+    Wait(Duration),
 }
 
 impl KeyState {
     /// The sentence above the form, if something went wrong.
     #[must_use]
     pub fn problem(&self) -> Option<String> {
-        let Self::Refused(problem) = self else {
-            return None;
+        let problem = match self {
+            Self::Fresh => return None,
+            Self::Wait(wait) => return Some(too_many_tries(*wait)),
+            Self::Refused(problem) => problem,
         };
         Some(match problem {
             KeyProblem::Over => {

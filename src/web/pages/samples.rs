@@ -70,6 +70,7 @@ fn key_states(words: &Words) -> Vec<(&'static str, KeyState)> {
             refused(KeyProblem::NotAllowed(words.name.to_owned())),
         ),
         ("wrong", refused(KeyProblem::Wrong)),
+        ("wait", KeyState::Wait(Duration::from_mins(1))),
     ]
 }
 

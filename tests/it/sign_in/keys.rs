@@ -1,7 +1,10 @@
 //! Security keys over HTTP: registering, signing in, passwordless, and what is refused.
 
 use claimbridge::{
-    app::security_keys::{KeyAnswer, KeyProblem},
+    app::{
+        enrol::NewKeyOutcome,
+        security_keys::{KeyAnswer, KeyProblem},
+    },
     base::{clock::Timestamp, ids::AttemptId},
     factor::webauthn::ceremony::LIFETIME,
 };
@@ -16,7 +19,7 @@ const MFA: &str = "http://schemas.microsoft.com/claims/multipleauthn";
 
 /// Presses the button whose form goes to `…/WHAT`, as the page's script does: asks for the
 /// question, and gives it with the form.
-async fn asked(browser: &mut Browser, what: &str) -> (String, String, String) {
+pub(super) async fn asked(browser: &mut Browser, what: &str) -> (String, String, String) {
     let page = browser.page.clone().unwrap();
     let form = page
         .forms()
@@ -32,14 +35,14 @@ async fn asked(browser: &mut Browser, what: &str) -> (String, String, String) {
     (form.action, csrf, question.body)
 }
 
-async fn registers(browser: &mut Browser, key: &mut SoftKey) -> Page {
+pub(super) async fn registers(browser: &mut Browser, key: &mut SoftKey) -> Page {
     let (action, csrf, question) = asked(browser, "new-key").await;
     let answer = key.registers(&question, PUBLIC_URL);
     let fields = [("csrf", &*csrf), ("name", "blue key"), ("answer", &answer)];
     browser.post(&action, &fields).await
 }
 
-async fn signs(browser: &mut Browser, what: &str, key: &mut SoftKey) -> Page {
+pub(super) async fn signs(browser: &mut Browser, what: &str, key: &mut SoftKey) -> Page {
     let (action, csrf, question) = asked(browser, what).await;
     let answer = key.signs(&question, PUBLIC_URL);
     let fields = [("csrf", &*csrf), ("answer", &answer)];
@@ -47,7 +50,7 @@ async fn signs(browser: &mut Browser, what: &str, key: &mut SoftKey) -> Page {
 }
 
 /// By a pass, to the page that adds a key.
-async fn to_new_key(world: &World, upn: &str) -> Browser {
+pub(super) async fn to_new_key(world: &World, upn: &str) -> Browser {
     let pass = world.issue_pass(upn).await;
     let mut browser = world.browser();
     browser.start(&entra::request(world.now())).await;
@@ -64,7 +67,7 @@ async fn to_new_key(world: &World, upn: &str) -> Browser {
 }
 
 /// Somebody with a password and a key, with no notice waiting.
-async fn with_key(world: &World, upn: &str) -> SoftKey {
+pub(super) async fn with_key(world: &World, upn: &str) -> SoftKey {
     world.add_user(upn).await;
     let mut key = SoftKey::new();
     let mut browser = to_new_key(world, upn).await;
@@ -84,12 +87,12 @@ async fn after_password(world: &World, upn: &str) -> Browser {
     browser
 }
 
-fn attempt_of(browser: &Browser) -> AttemptId {
+pub(super) fn attempt_of(browser: &Browser) -> AttemptId {
     browser.at.split('/').nth(2).unwrap().parse().unwrap()
 }
 
 /// The reasons of refused keys in an attempt.
-async fn reasons(world: &World, attempt: &AttemptId) -> Vec<String> {
+pub(super) async fn reasons(world: &World, attempt: &AttemptId) -> Vec<String> {
     let mut tx = world.app().store().read().await.unwrap();
     let events = tx.events_of_attempt(attempt).await.unwrap();
     events
@@ -139,7 +142,8 @@ async fn a_key_that_was_only_touched_is_one_factor() {
     let page = signs(&mut browser, "passkey", &mut key).await;
     assert!(page.answer().is_none());
     assert!(page.asks_for_password(), "{}", page.text());
-    assert!(page.body.contains(UPN), "the key said who it is");
+    // Who found the key does not learn whose it is.
+    assert!(!page.body.contains("agent1"), "{}", page.body);
     // Another touch adds nothing: the password is what is missing.
     let again = signs_at(&world, &mut browser, &mut key).await;
     assert!(again.is_err(), "{again:?}");
@@ -223,9 +227,15 @@ async fn attack_28_one_answer_sent_fifty_times_counts_once() {
         .filter(|outcome| matches!(outcome, Ok(KeyAnswer::Right)))
         .count();
     assert_eq!(right, 1, "{outcomes:?}");
+    // The others came too late, or were told to wait because so many did.
     let refused = outcomes
         .iter()
-        .filter(|outcome| matches!(outcome, Ok(KeyAnswer::Refused(KeyProblem::Over))))
+        .filter(|outcome| {
+            matches!(
+                outcome,
+                Ok(KeyAnswer::Refused(KeyProblem::Over) | KeyAnswer::Wait(_))
+            )
+        })
         .count();
     assert_eq!(refused, 49, "{outcomes:?}");
 }
@@ -556,4 +566,213 @@ async fn a_key_that_the_rules_refuse_now_is_refused_and_does_not_count() {
     assert!(page.asks_for_pass(), "{}", page.text());
     let page = browser.submit_pass(pass.value.expose()).await;
     assert!(page.body.contains("otpauth"), "{}", page.text());
+}
+
+/// A right key in the attempt of somebody else: written down, and its question is used up.
+#[tokio::test]
+async fn attack_1_a_key_in_the_attempt_of_another_person_is_written_down() {
+    let world = World::new().await;
+    let mut theirs = with_key(&world, "two@contoso.com").await;
+    world.ready(UPN).await;
+    let browser = after_password(&world, UPN).await;
+    // A new pass takes back what was proved and leaves the place to its person.
+    world.issue_pass(UPN).await;
+    let (attempt, cookies) = (attempt_of(&browser), browser.app_cookies());
+    let app = world.app();
+    let question = app.ask_passkey(&attempt, &cookies).await.unwrap();
+    let answer = theirs.signs(&question, PUBLIC_URL);
+    let outcome = app.submit_passkey(&attempt, &cookies, &answer).await;
+    assert_eq!(outcome.unwrap_err().code().code, "CB-SIGNIN-012");
+    assert_eq!(reasons(&world, &attempt).await, ["attempt-of-another"]);
+    let again = app.submit_passkey(&attempt, &cookies, &answer).await;
+    assert_eq!(again.unwrap(), KeyAnswer::Refused(KeyProblem::Over));
+}
+
+#[tokio::test]
+async fn attack_38_a_question_written_by_hand_is_an_alarm_and_is_used_up() {
+    let world = World::new().await;
+    world.add_user(UPN).await;
+    let mut browser = to_new_key(&world, UPN).await;
+    let (_, _, question) = asked(&mut browser, "new-key").await;
+    let sql = world.sql().await;
+    sql.run("UPDATE ceremonies SET sealed_state = 'by hand'")
+        .await;
+    let answer = SoftKey::new().registers(&question, PUBLIC_URL);
+    let (attempt, cookies) = (attempt_of(&browser), browser.app_cookies());
+    let app = world.app();
+    let refused = app.confirm_key(&attempt, &cookies, "key", &answer).await;
+    assert_eq!(refused.unwrap_err().code().code, "CB-SIGNIN-010");
+    // And an enrolment: whichever step comes next finds it.
+    sql.run("UPDATE enrolments SET tag = 'by hand'").await;
+    let totp = claimbridge::app::enrol::MethodKind::Totp;
+    let password = claimbridge::base::secret::Secret::new(PASSWORD.to_owned());
+    let pass = claimbridge::base::secret::Secret::new("any-pass-at-all".to_owned());
+    let found = [
+        app.choose_method(&attempt, &cookies, totp).await.is_err(),
+        app.choose_password(&attempt, &cookies, password)
+            .await
+            .is_err(),
+        app.confirm_totp(&attempt, &cookies, "", "000000")
+            .await
+            .is_err(),
+        app.ask_new_key(&attempt, &cookies).await.is_err(),
+        app.confirm_key(&attempt, &cookies, "", "{}").await.is_err(),
+        app.submit_pass(&attempt, &cookies, UPN, &pass)
+            .await
+            .is_err(),
+        app.ask_passkey(&attempt, &cookies).await.is_err(),
+        app.ask_key(&attempt, &cookies).await.is_err(),
+        app.acknowledge_notices(&attempt, &cookies, world.now())
+            .await
+            .is_err(),
+        app.new_totp_of(&attempt, &cookies).await.is_err(),
+    ];
+    assert_eq!(found, [true; 10]);
+    let user = app.find_user(&UPN.parse().unwrap()).await.unwrap();
+    let mut tx = app.store().read().await.unwrap();
+    let events = tx.events_of(&user.id, 100).await.unwrap();
+    let alarms = events
+        .iter()
+        .filter(|event| event.kind() == "tampering-found");
+    assert_eq!(alarms.count(), 11);
+}
+
+#[tokio::test]
+async fn a_name_that_is_too_long_costs_no_question() {
+    let world = World::new().await;
+    world.add_user(UPN).await;
+    let mut browser = to_new_key(&world, UPN).await;
+    let (action, csrf, question) = asked(&mut browser, "new-key").await;
+    let answer = SoftKey::new().registers(&question, PUBLIC_URL);
+    let long = "x".repeat(65);
+    let fields = [("csrf", &*csrf), ("name", &*long), ("answer", &*answer)];
+    let page = browser.post(&action, &fields).await;
+    assert_eq!(page.status, 400, "{}", page.text());
+    let fields = [("csrf", &*csrf), ("name", "short"), ("answer", &*answer)];
+    let page = browser.post(&action, &fields).await;
+    assert!(page.text().contains("is added"), "{}", page.text());
+}
+
+/// Who knows the password writes no event a try without end: a wait runs, and is counted.
+#[tokio::test]
+async fn attack_2_answers_of_a_key_are_paid_for_after_the_password() {
+    let world = World::new().await;
+    let mut key = with_key(&world, UPN).await;
+    let mut browser = after_password(&world, UPN).await;
+    let (attempt, cookies) = (attempt_of(&browser), browser.app_cookies());
+    let app = world.app();
+    let mut waits = 0;
+    for _ in 0..20 {
+        let answer = app.submit_key(&attempt, &cookies, "{}").await.unwrap();
+        waits += usize::from(matches!(answer, KeyAnswer::Wait(_)));
+    }
+    assert_eq!((waits, reasons(&world, &attempt).await.len()), (15, 5));
+    let page = signs(&mut browser, "key", &mut key).await;
+    assert_eq!(page.status, 429, "{}", page.text());
+    assert!(page.headers.contains_key("retry-after"));
+    // Codes have the same counter: one kind of guess does not buy another.
+    let guess = app.submit_code(&attempt, &cookies, "000000").await.unwrap();
+    assert!(matches!(guess, claimbridge::app::prove::Guess::Wait(_)));
+    world.advance(30);
+    signs(&mut browser, "key", &mut key).await.expect_answer();
+    // So it is when a key is added.
+    let mut browser = to_new_key(&world, UPN).await;
+    let (attempt, cookies) = (attempt_of(&browser), browser.app_cookies());
+    for _ in 0..20 {
+        let answer = app.confirm_key(&attempt, &cookies, "", "{}").await.unwrap();
+        assert!(!matches!(answer, NewKeyOutcome::Added(_)));
+    }
+    assert_eq!(reasons(&world, &attempt).await.len(), 5);
+    world.advance(30);
+    let page = registers(&mut browser, &mut SoftKey::new()).await;
+    assert!(page.text().contains("is added"), "{}", page.text());
+}
+
+/// What strangers ask and answer is paid for by where they come from; right answers are not.
+#[tokio::test]
+async fn attack_17_questions_and_answers_before_the_password_cost_their_source() {
+    let mut world = World::new().await;
+    let mut key = with_key(&world, UPN).await;
+    world.settings.source_delays.free = 4;
+    world.nodes.clear();
+    world.start_node().await;
+    for _ in 0..5 {
+        let mut browser = world.browser();
+        browser.start(&entra::request(world.now())).await;
+        signs(&mut browser, "passkey", &mut key)
+            .await
+            .expect_answer();
+    }
+    let mut stranger = world.browser();
+    stranger.source = "203.0.113.8".to_owned();
+    stranger.start(&entra::request(world.now())).await;
+    let (attempt, cookies) = (attempt_of(&stranger), stranger.app_cookies());
+    let app = world.app();
+    let (action, csrf, _) = asked(&mut stranger, "passkey").await;
+    for _ in 0..3 {
+        let answer = app.submit_passkey(&attempt, &cookies, "{}").await.unwrap();
+        assert!(matches!(answer, KeyAnswer::Refused(_)), "{answer:?}");
+    }
+    let answer = app.submit_passkey(&attempt, &cookies, "{}").await.unwrap();
+    assert!(matches!(answer, KeyAnswer::Wait(_)));
+    let refused = app.ask_passkey(&attempt, &cookies).await;
+    assert_eq!(refused.unwrap_err().code().code, "CB-SIGNIN-014");
+    let ask = format!("{action}/ask");
+    let body = format!("csrf={csrf}");
+    let page = stranger.request("POST", &ask, Some(body)).await;
+    assert_eq!(page.status, 429, "{}", page.text());
+    // Others are not kept waiting by it.
+    let mut browser = world.browser();
+    browser.start(&entra::request(world.now())).await;
+    signs(&mut browser, "passkey", &mut key)
+        .await
+        .expect_answer();
+}
+
+/// Who found a key and touches it does not give back what wrong codes cost.
+#[tokio::test]
+async fn attack_2_a_touch_alone_does_not_end_a_row_of_failures() {
+    let world = World::new().await;
+    let mut key = with_key(&world, UPN).await;
+    let user = world.app().find_user(&UPN.parse().unwrap()).await.unwrap();
+    let bucket = format!("in-a-row:{}", user.id);
+    let failures = async || -> u32 {
+        let mut tx = world.app().store().read().await.unwrap();
+        tx.failures(&bucket).await.unwrap()
+    };
+    let browser = after_password(&world, UPN).await;
+    let (attempt, cookies) = (attempt_of(&browser), browser.app_cookies());
+    for _ in 0..3 {
+        let guess = world.app().submit_code(&attempt, &cookies, "000000").await;
+        guess.unwrap();
+    }
+    assert_eq!(failures().await, 3);
+    let verifies = key.flags;
+    for (flags, left) in [(UP, 3), (verifies, 0)] {
+        key.flags = flags;
+        let mut browser = world.browser();
+        browser.start(&entra::request(world.now())).await;
+        signs(&mut browser, "passkey", &mut key).await;
+        assert_eq!(failures().await, left);
+    }
+}
+
+/// That a key which was taken away is still used is written down; that somebody names it not.
+#[tokio::test]
+async fn attack_28_a_revoked_key_that_signs_is_written_down() {
+    let world = World::new().await;
+    let mut key = with_key(&world, UPN).await;
+    let mut forger = SoftKey::new();
+    forger.credential_id.clone_from(&key.credential_id);
+    forger.user_handle.clone_from(&key.user_handle);
+    forger.counter = 1_000;
+    let upn = UPN.parse().unwrap();
+    world.app().reset_user(&upn, "tester").await.unwrap();
+    let mut browser = world.browser();
+    browser.start(&entra::request(world.now())).await;
+    signs(&mut browser, "passkey", &mut forger).await;
+    let attempt = attempt_of(&browser);
+    assert_eq!(reasons(&world, &attempt).await, Vec::<String>::new());
+    signs(&mut browser, "passkey", &mut key).await;
+    assert_eq!(reasons(&world, &attempt).await, ["revoked"]);
 }

@@ -19,4 +19,5 @@ mod pairings;
 mod requests;
 mod rows;
 mod sessions;
+mod thief;
 mod token_files;

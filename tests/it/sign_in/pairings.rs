@@ -84,6 +84,12 @@ async fn attack_1_of_all_pairings_only_the_own_ones_are_right_and_each_other_is_
         let events = tx.events_of_attempt(&side.attempt).await.unwrap();
         let wrong = events.iter().filter(|event| event.kind() == "code-refused");
         assert_eq!(wrong.count(), 1, "of {}", side.upn);
+        // The right password of the other one, at the wrong place: said of whom it is.
+        let other = events
+            .iter()
+            .find(|event| event.kind() == "password-refused");
+        let other = other.unwrap();
+        assert_eq!(other.event["reason"], "attempt-of-another");
     }
     drop(tx);
     world.app().flush_refused().await.unwrap();
@@ -119,7 +125,8 @@ async fn attack_6_a_pass_opens_nothing_in_the_attempt_of_another_person() {
             .app()
             .submit_pass(&side.attempt, &side.cookies, &sides[other].upn, &theirs)
             .await;
-        assert_eq!(of_other.unwrap_err().category(), Category::Denied);
+        // As a wrong one: it does not say that the pass was right.
+        assert_eq!(of_other.unwrap(), Guess::Wrong);
         for (name, value) in [
             (&side.upn, sides[other].pass.as_str()),
             (&side.upn, "another-value"),
@@ -162,6 +169,13 @@ async fn attack_19_a_pass_of_another_domain_s_person_opens_nothing() {
         .submit_pass(&attempt, &browser.app_cookies(), upn, &pass)
         .await;
     assert_eq!(opened.unwrap_err().code().code, "CB-SIGNIN-007");
+    let mut tx = world.app().store().read().await.unwrap();
+    let events = tx.events_of_attempt(&attempt).await.unwrap();
+    assert!(events.iter().any(|event| event.kind() == "pass-refused"));
+    let user = tx.user_by_upn(&upn.parse().unwrap()).await.unwrap();
+    let left = tx.live_pass_of(&user.unwrap().id, world.now()).await;
+    assert!(left.unwrap().is_some(), "the pass is not used up");
+    drop(tx);
     let cookies = browser.app_cookies();
     assert!(world.app().new_totp_of(&attempt, &cookies).await.is_err());
 }
