@@ -256,6 +256,26 @@ mod tests {
     }
 
     #[test]
+    fn nobody_is_named_in_a_redacted_report_of_a_trace() {
+        let claims = br#"{"aud":"x","upn":"maria@contoso.com","name":"Maria Mueller","amr":"pwd"}"#;
+        let token = |bytes: &[u8]| data_encoding::BASE64URL_NOPAD.encode(bytes);
+        let jwt = format!("{}.{}.AAAA", token(br#"{"alg":"RS256"}"#), token(claims));
+        let har = serde_json::json!({"log": {"version": "1.2", "entries": [{
+            "startedDateTime": "2026-11-20T10:00:00Z",
+            "request": {"method": "POST", "url": "https://login.example.com/token?u=maria@contoso.com", "headers": []},
+            "response": {"status": 200, "headers": [], "content": {
+                "mimeType": "application/json", "text": format!("{{\"access_token\":\"{jwt}\"}}")}},
+        }]}});
+        let report = inspect(har.to_string().as_bytes(), &at("2026-11-20T10:00:00Z"));
+        assert_eq!(report.story.len(), 1, "{report:?}");
+        let text = redacted(&report).to_string();
+        assert!(text.contains("CB-PC-007"), "{text}");
+        for secret in ["aria", "ueller"] {
+            assert!(!text.contains(secret), "{secret} in {text}");
+        }
+    }
+
+    #[test]
     fn nobody_is_named_in_a_redacted_report_of_a_response() {
         let file = concat!(
             env!("CARGO_MANIFEST_DIR"),

@@ -179,9 +179,8 @@ async fn pasted(State(web): State<Arc<Web>>, visit: Visit, request: Request) -> 
     let Some(turn) = web.inspector.take().await else {
         return web.refuse(ErrorKind::Unavailable, &SupportCode::UNAVAILABLE);
     };
-    let parts = match Multipart::from_request(request, &web).await {
-        Ok(parts) => parts,
-        Err(_) => return web.refuse(ErrorKind::BadRequest, &SupportCode::INPUT),
+    let Ok(parts) = Multipart::from_request(request, &web).await else {
+        return web.refuse(ErrorKind::BadRequest, &SupportCode::INPUT);
     };
     let pasted = match form::Pasted::read(parts).await {
         Ok(pasted) => pasted,

@@ -63,9 +63,9 @@ fn is_here(headers: &HeaderMap) -> bool {
     let host = headers
         .get(header::HOST)
         .and_then(|host| host.to_str().ok());
-    let name = host.and_then(|host| {
+    let name = host.map(|host| {
         let end = host.rfind(':').filter(|at| !host[*at..].contains(']'));
-        Some(&host[..end.unwrap_or(host.len())])
+        &host[..end.unwrap_or(host.len())]
     });
     matches!(name, Some("localhost" | "127.0.0.1" | "[::1]"))
 }

@@ -5,7 +5,7 @@ use askama::Template;
 use super::{CsrfToken, Frame};
 use crate::{
     app::test_sign_in::Substitution,
-    inspect::{Finding, Outcome, Report, Severity, redact, words},
+    inspect::{Finding, Kind, Outcome, Report, Scenarios, Severity, Step, redact, shown, words},
 };
 
 /// What people give, shown again with the result.
@@ -62,6 +62,8 @@ pub struct Judged {
     pub in_short: &'static str,
     /// What it was taken for.
     pub read: String,
+    /// Why it was taken for that.
+    pub because: String,
     /// Why nothing could be read.
     pub unknown: Option<String>,
     /// The verdicts.
@@ -70,10 +72,56 @@ pub struct Judged {
     pub substitutions: Vec<Substitution>,
     /// What is wrong, undecided or worth knowing.
     pub findings: Vec<Finding>,
+    /// What it opens at Partner Center.
+    pub opens: Option<Scenarios>,
+    /// The messages of a trace.
+    pub story: Vec<StoryStep>,
     /// The message, place by place.
     pub places: Vec<Place>,
     /// The report that names nobody.
     pub redacted: String,
+}
+
+/// One message of a trace.
+#[derive(Clone, Debug)]
+pub struct StoryStep {
+    /// From 1.
+    pub number: usize,
+    /// What it was.
+    pub heading: String,
+    /// Where it went and what came back.
+    pub line: String,
+    /// What was found.
+    pub judged: Judged,
+}
+
+impl StoryStep {
+    fn of(step: Step) -> Self {
+        let kind = words::kind(step.report.input.kind);
+        let at = step.at.map_or_else(String::new, |at| format!("{at} "));
+        let status = step.status.map(|status| format!(" → {status}"));
+        let compliant = step.is_mfa_compliant.map(|said| {
+            let said = shown(&said, 20);
+            format!(". Partner Center answered isMfaCompliant: {said}")
+        });
+        Self {
+            number: step.number,
+            heading: format!("{kind}, {}", step.place),
+            line: format!(
+                "{at}{} {}{}{}",
+                shown(&step.method, 16),
+                shown(&step.address, 200),
+                status.unwrap_or_default(),
+                compliant.unwrap_or_default(),
+            ),
+            judged: Judged::of(*step.report, Vec::new()),
+        }
+    }
+
+    /// Tells the ids of its findings from those of other steps.
+    fn prefix(&self) -> String {
+        format!("{}-", self.number)
+    }
 }
 
 impl Judged {
@@ -101,14 +149,20 @@ impl Judged {
             substitutions,
             places,
             redacted: redacted.unwrap_or_default(),
+            because: report.input.because,
             unknown: report.input.problem,
+            opens: report.scenarios,
+            story: report.story.into_iter().map(StoryStep::of).collect(),
             findings: report.findings,
         }
     }
 }
 
-/// The worst of the verdicts, in one word.
+/// The worst of the verdicts, in one word; of a trace, its own.
 fn in_short(report: &Report) -> &'static str {
+    if report.input.kind == Kind::Har {
+        return "A trace";
+    }
     let has = |outcome| {
         report
             .verdicts
@@ -201,9 +255,5 @@ impl InspectPage<'_> {
         self.problem
             .as_ref()
             .is_some_and(|(name, _)| *name != "message")
-    }
-
-    fn errors(&self, codes: &[&'static str]) -> String {
-        words::errors(codes)
     }
 }

@@ -500,6 +500,13 @@ fn inspected<'a>(frame: &'a Frame, words: &Words) -> Vec<(&'static str, InspectP
         "aud": words.name, "iss": words.name, "upn": words.name, "name": words.name,
         "amr": [words.name], "nbf": 1, "exp": 2,
     });
+    let trace = serde_json::json!({"log": {"version": "1.2", "entries": [{
+        "startedDateTime": "2026-11-20T10:00:00Z",
+        "request": {"method": words.name, "url": "https://login.example.com/", "headers": [],
+            "postData": {"mimeType": "application/json", "text": claims.to_string()}},
+        "response": {"status": 200, "headers": [], "content": {
+            "mimeType": "application/json", "text": claims.to_string()}},
+    }]}});
     let substituted = Substitution {
         what: "Audience",
         says: words.name.to_owned(),
@@ -515,6 +522,14 @@ fn inspected<'a>(frame: &'a Frame, words: &Words) -> Vec<(&'static str, InspectP
                 given.clone(),
                 None,
                 judged(claims.to_string().as_bytes(), vec![substituted]),
+            ),
+        ),
+        (
+            "inspect-trace",
+            page(
+                given.clone(),
+                None,
+                judged(trace.to_string().as_bytes(), Vec::new()),
             ),
         ),
         (

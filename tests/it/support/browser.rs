@@ -86,13 +86,15 @@ impl Browser {
     /// A form in parts (`multipart/form-data`), as one with a file is sent.
     pub async fn post_parts(&mut self, path: &str, fields: &[(&str, &str)]) -> Page {
         const BOUNDARY: &str = "----a-boundary";
-        let mut body = String::new();
-        for (name, value) in fields {
-            body += &format!(
-                "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
-            );
-        }
-        body += &format!("--{BOUNDARY}--\r\n");
+        let parts: Vec<String> = fields
+            .iter()
+            .map(|(name, value)| {
+                format!(
+                    "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
+                )
+            })
+            .collect();
+        let body = format!("{}--{BOUNDARY}--\r\n", parts.concat());
         let kind = format!("multipart/form-data; boundary={BOUNDARY}");
         path.clone_into(&mut self.at);
         let page = self.request_of("POST", path, &kind, Some(body)).await;
