@@ -163,6 +163,7 @@ fn from_options(args: &InspectArgs, now: Timestamp) -> Result<Context, String> {
         args.reply_url.clone(),
     )?;
     let mut request_keys = Known::Unknown;
+    let mut request_certificates = Vec::new();
     if let Some(path) = &args.sp_metadata {
         let metadata = parse_sp_metadata(&read(path)?)
             .map_err(|error| format!("{}: {}", path.display(), super::chain(&error)))?;
@@ -171,6 +172,7 @@ fn from_options(args: &InspectArgs, now: Timestamp) -> Result<Context, String> {
         } else {
             Known::Yes
         };
+        request_certificates.clone_from(&metadata.request_certificates);
         let reply_url = metadata
             .reply_urls
             .iter()
@@ -222,6 +224,7 @@ fn from_options(args: &InspectArgs, now: Timestamp) -> Result<Context, String> {
         cloud,
         certificates,
         request,
+        request_certificates,
         jwks,
         skew: Duration::from_secs(args.skew),
         max_age: args.max_age,

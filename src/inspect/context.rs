@@ -217,6 +217,8 @@ pub struct Context {
     pub known: Vec<Arc<Certificate>>,
     /// The request that the response should answer.
     pub request: Option<GivenRequest>,
+    /// Certificates (DER) of the party that asks: its requests are verified with them.
+    pub request_certificates: Vec<Vec<u8>>,
     /// The keys that tokens are verified with.
     pub jwks: Option<Jwks>,
     /// How far clocks may differ, both ways.
@@ -245,6 +247,7 @@ impl Context {
             certificates: Vec::new(),
             known: Vec::new(),
             request: None,
+            request_certificates: Vec::new(),
             jwks: None,
             skew: DEFAULT_SKEW,
             max_age: None,

@@ -7,12 +7,13 @@ use serde_json::{Map, Value, json};
 use crate::{
     keys::certificate::Certificate,
     protocol::xml::{
-        XmlElement,
-        signature::{self, SignatureParts},
+        XmlDocument, XmlElement,
+        signature::{self, Sha1, SignatureParts},
     },
 };
 
 use super::{
+    context::Context,
     federation_case::{FederationCase, Setting},
     jwks::KeysCase,
     saml_case::{ASSERTION, PROTOCOL, SamlCase},
@@ -192,7 +193,8 @@ pub(super) fn of_wsfed(case: &WsfedCase<'_>) -> Value {
     Value::Object(decoded)
 }
 
-pub(super) fn of_request(request: XmlElement<'_>) -> Value {
+pub(super) fn of_request(document: &XmlDocument<'_>, context: &Context) -> Value {
+    let request = document.root();
     let policies: Vec<_> = request.children_named(PROTOCOL, "NameIDPolicy").collect();
     let contexts: Vec<_> = request
         .children_named(PROTOCOL, "RequestedAuthnContext")
@@ -218,8 +220,37 @@ pub(super) fn of_request(request: XmlElement<'_>) -> Value {
             .collect::<Vec<_>>(),
         "comparison": values(&contexts, "Comparison"),
         "signatures": signatures,
+        "signature": signature_of_request(document, context),
         "would_answer": would_answer(request),
     })
+}
+
+/// What the signature of a request is worth. Entra names its key by X509SKI alone
+/// (facts §1.1), so only certificates of its metadata can tell.
+fn signature_of_request(document: &XmlDocument<'_>, context: &Context) -> Option<String> {
+    let request = document.root();
+    let found = signature::signature_of(request).ok().flatten()?;
+    if context.request_certificates.is_empty() {
+        return Some("not checked: no metadata of the asking party was given".to_owned());
+    }
+    let named = signature::describe(found).key_identifiers;
+    let candidates: Vec<Certificate> = context
+        .request_certificates
+        .iter()
+        .filter_map(|der| Certificate::read(der).ok())
+        .filter(|one| named.is_empty() || named.iter().any(|id| one.has_key_identifier(id)))
+        .collect();
+    if candidates.is_empty() {
+        return Some(
+            "not checked: no given certificate has the key identifier that it names".to_owned(),
+        );
+    }
+    Some(
+        match signature::verify(document, request, &candidates, Sha1::Allowed) {
+            Ok(_) => "verified with a given certificate".to_owned(),
+            Err(error) => format!("bad: {error}"),
+        },
+    )
 }
 
 /// What this identity provider answers: it has no sign-in with less than two factors.

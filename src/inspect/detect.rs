@@ -160,6 +160,9 @@ fn step<'a>(bytes: Cow<'a, [u8]>, beside: &mut Beside) -> Step<'a> {
     if is_jwt(token) {
         return Step::Done(Content::Jwt(token.to_owned()));
     }
+    if let Some(why) = secret(token) {
+        return unknown(why);
+    }
     if let Some(found) = form::query_of_url(trimmed) {
         return query(Encoding::RedirectUrl, found, beside);
     }
@@ -194,6 +197,32 @@ fn query(encoding: Encoding, text: &str, beside: &mut Beside) -> Step<'static> {
         }
         Err(why) => unknown(why),
     }
+}
+
+/// What has the form of a token and can be read by its receiver alone.
+fn secret(token: &str) -> Option<&'static str> {
+    let parts: Vec<&str> = token.split('.').take(6).collect();
+    if !parts.iter().all(|part| is_base64url(part)) {
+        return None;
+    }
+    match parts.as_slice() {
+        // RFC 7516 §7.1; the key part is empty with direct encryption.
+        [header, _, vector, text, _]
+            if begins_json(header) && !vector.is_empty() && !text.is_empty() =>
+        {
+            Some("This is an encrypted token (JWE); only its receiver can read it.")
+        }
+        ["0" | "1", rest, ..] if rest.starts_with('A') && token.len() > 100 => Some(
+            "This looks like a refresh token or code of Entra: a secret without readable content; give an access token.",
+        ),
+        _ => None,
+    }
+}
+
+fn begins_json(part: &str) -> bool {
+    URL_SAFE
+        .decode(part)
+        .is_ok_and(|header| header.trim_ascii_start().starts_with(b"{"))
 }
 
 fn pem(text: &str) -> &'static str {
@@ -305,9 +334,7 @@ pub(super) fn is_jwt(text: &str) -> bool {
     };
     !payload.is_empty()
         && [header, payload, signature].into_iter().all(is_base64url)
-        && URL_SAFE
-            .decode(header)
-            .is_ok_and(|header| header.trim_ascii_start().starts_with(b"{"))
+        && begins_json(header)
 }
 
 /// Base64 with line breaks, of either alphabet. At least eight characters, so

@@ -115,6 +115,11 @@ fn tell(report: &mut Report, trace: &Trace, context: &Context) {
     let whole = |bytes: &[u8], context: &Context| judge(bytes, context, Detail::Full);
     report.story = story::tell(trace, context, &whole);
     report.verdicts = story::end(&report.story);
+    if let Some(expected) = context.expect {
+        report
+            .verdicts
+            .retain(|verdict| verdict.consumer == expected);
+    }
     report.decoded = serde_json::json!({
         "exchanges": trace.seen,
         "messages": report.story.len(),
@@ -165,7 +170,7 @@ fn judge_xml(report: &mut Report, xml: &[u8], context: &Context, detail: Detail)
             if wanted {
                 report.decoded = match kind {
                     Kind::Saml2Logout => decoded::of_logout(root),
-                    _ => decoded::of_request(root),
+                    _ => decoded::of_request(&document, context),
                 };
             }
             conclude(report, kind, context, Case::Xml(&case), None);
@@ -192,6 +197,10 @@ fn conclude(
     let consumers = match case {
         Case::Token(case) => vec![case.consumer],
         Case::Federation(case) => verdict::doors_of(case),
+        // A token that could not be read does not show for whom it is.
+        Case::Unread if context.expect == Some(Consumer::EntraExternalMfa) && is_token(kind) => {
+            vec![Consumer::EntraExternalMfa]
+        }
         _ => verdict::consumers_of(kind).to_vec(),
     };
     let refusals: Vec<Refusal> = refusal
@@ -203,6 +212,10 @@ fn conclude(
         .collect();
     let basis = basis(case, context, &report.findings);
     report.verdicts = verdict::verdicts(kind, &consumers, context, &report.findings, basis);
+}
+
+fn is_token(kind: Kind) -> bool {
+    matches!(kind, Kind::Jwt | Kind::JwtClaims)
 }
 
 fn ruling(rule: &Rule, case: Case<'_>, refusals: &[Refusal]) -> Ruling {

@@ -3,6 +3,8 @@
 
 /// What `user import` adds, and what it says of what it did not add.
 mod import;
+/// The token inspector with the local configuration.
+mod inspect;
 /// Hardware tokens.
 mod oath;
 /// Security keys' models and groups of people.

@@ -188,6 +188,7 @@ fn what_it_is_not_is_said_with_what_it_looks_like() {
         ),
         ("{\"hello\":1}", "no claim"),
         ("[1]", "no message"),
+        ("eyJhbGciOiJSU0EifQ.a2V5.aXY.dGV4dA.dGFn", "encrypted token"),
         ("{\"log\": 1, \"iss\"", "begins like JSON"),
         ("https://login.microsoftonline.com/", "has no SAMLResponse"),
         (
