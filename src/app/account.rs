@@ -17,7 +17,7 @@ use crate::{
         complete,
         request::{Interaction, OWN_ACCOUNT, Protocol, Reauthentication, SignInRequest},
     },
-    storage::{ReadTx, Tx},
+    storage::{Notice, ReadTx, Tx},
 };
 
 /// The account page.
@@ -35,6 +35,9 @@ pub struct AccountView {
     pub recovery_codes: i64,
     /// When the password was set; `None` if there is none.
     pub password: Option<Timestamp>,
+    /// What was done to the account in the last thirty days, newest first. Whoever takes an
+    /// account over also reads the notices of it; here its person finds them later.
+    pub changes: Vec<Notice>,
     /// The last sign-ins, newest first.
     pub sign_ins: Vec<RecentSignIn>,
     /// Live sessions, this one among them.
@@ -51,6 +54,10 @@ pub struct RecentSignIn {
     /// What it rests on, one line a proof (see [`crate::audit::Receipt::proofs`]).
     pub proofs: String,
 }
+
+/// How long the account page shows what was done to the account, and how much of it at most.
+const CHANGES_SHOWN_FOR: Duration = Duration::from_hours(30 * 24);
+const MOST_CHANGES: u32 = 100;
 
 /// How many sign-ins the account page shows.
 const SHOWN: u32 = 10;
@@ -190,6 +197,8 @@ impl App {
         let methods = self.own_methods(&mut tx, &user.id).await?;
         let kept = self.methods_kept(&mut tx, &user.id).await?;
         let password = tx.password_of(&user.id).await?;
+        let since = now.minus(CHANGES_SHOWN_FOR);
+        let changes = tx.notices_since(&user.id, since, MOST_CHANGES).await?;
         let sign_ins = recent_sign_ins(&mut tx, &user.id).await?;
         let policy = self.settings.sessions;
         let mut sessions = tx.sessions_of(&user.id).await?;
@@ -202,6 +211,7 @@ impl App {
             kept,
             recovery_codes,
             password: password.map(|password| password.set_at),
+            changes,
             sign_ins,
             sessions,
         }))

@@ -92,13 +92,18 @@ impl App {
             ));
         }
         let expires_at = starts_at.plus(options.lifetime);
+        let terms = Terms {
+            starts_at,
+            expires_at,
+            reuse: options.reuse,
+        };
         let mut tx = self.store.begin().await?;
         let user = find(&mut tx, upn).await?;
         require_active(&user, "issuing a pass")?;
         tx.insert_pass(&AccessPass {
             id: id.clone(),
             user: user.id.clone(),
-            value_tag: pass_tag(&self.sealing, &user.id, value.expose()),
+            value_tag: pass_tag(&self.sealing, &user.id, terms, value.expose()),
             issued_by: operator.to_owned(),
             issued_at: now,
             starts_at,
@@ -155,8 +160,36 @@ impl App {
     }
 }
 
-/// The stored form of a pass: an HMAC of its value for its person.
-pub(super) fn pass_tag(sealing: &Sealing, user: &UserId, value: &str) -> String {
+/// What a pass was issued for.
+#[derive(Clone, Copy)]
+pub(super) struct Terms {
+    starts_at: Timestamp,
+    expires_at: Timestamp,
+    reuse: PassReuse,
+}
+
+impl Terms {
+    /// Those of the pass that the person has, if there is one. Without one the work is the same.
+    pub(super) fn of(pass: Option<&AccessPass>) -> Self {
+        let never = Timestamp::from_millis(0);
+        pass.map_or(
+            Self {
+                starts_at: never,
+                expires_at: never,
+                reuse: PassReuse::Once,
+            },
+            |pass| Self {
+                starts_at: pass.starts_at,
+                expires_at: pass.expires_at,
+                reuse: pass.reuse,
+            },
+        )
+    }
+}
+
+/// The stored form of a pass: an HMAC of its value for its person, and of its terms, so that a
+/// writer of the database makes none live longer or be used more often (attack 38).
+pub(super) fn pass_tag(sealing: &Sealing, user: &UserId, terms: Terms, value: &str) -> String {
     // People copy passes by hand: letter case and spaces do not count.
     let value: String = fold(value)
         .chars()
@@ -164,7 +197,16 @@ pub(super) fn pass_tag(sealing: &Sealing, user: &UserId, value: &str) -> String 
         .collect();
     sealing.tag(
         TagLabel::Pass,
-        &[user.as_str().as_bytes(), value.as_bytes()],
+        &[
+            user.as_str().as_bytes(),
+            value.as_bytes(),
+            &terms.starts_at.as_millis().to_be_bytes(),
+            &terms.expires_at.as_millis().to_be_bytes(),
+            match terms.reuse {
+                PassReuse::Once => b"once",
+                PassReuse::UntilExpiry => b"until-expiry",
+            },
+        ],
     )
 }
 

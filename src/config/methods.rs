@@ -96,6 +96,12 @@ pub(super) fn read_webauthn(reader: &mut Reader, desk: Desk) -> WebAuthnSetting 
             &reaction,
         ),
     };
+    if matches!(policy.models, Models::Only(_)) && policy.without_model == Permission::Allowed {
+        reader.object(
+            &key("keys_without_model"),
+            "allowed_models lets only keys in that name their model; write \"refused\", or take the list out",
+        );
+    }
     let mds_file = read_present(reader, &key("mds_file"));
     let mds_root_file = read_present(reader, &key("mds_root_file"));
     if mds_root_file.is_some() && !reader.has(&key("mds_file")) {
@@ -162,6 +168,12 @@ fn read_algorithms(
         reader.object(
             key,
             "it is empty, so that no key counts; name at least ES256",
+        );
+    }
+    if list.contains(&CoseAlgorithm::EDDSA) {
+        reader.object(
+            key,
+            "signatures of EdDSA are not verified here yet, so that such keys would never work; take it out",
         );
     }
     list

@@ -89,7 +89,7 @@ master_key_file = "master.key"
 [policy.webauthn]
 # "required", or "preferred": a key that did not check PIN or fingerprint needs a password too.
 # user_verification = "preferred"
-# algorithms = ["ES256", "EdDSA", "RS256"]
+# algorithms = ["ES256", "RS256"]
 # "not-asked", "recorded", or "enforced": only keys for which a root in mds_file vouches.
 # attestation = "recorded"
 # Models by AAGUID: only these, or all but these. It is the key's own word unless attestation is enforced.

@@ -403,7 +403,7 @@ fn the_policy_of_keys_is_read() {
     fs::write(folder.path().join("root.pem"), "x").unwrap();
     let more = format!(
         "[policy.webauthn]\nuser_verification = \"required\"\nalgorithms = [\"es256\", \"ES384\"]\n\
-         attestation = \"enforced\"\nallowed_models = [\"{YUBIKEY}\"]\nsynced_passkeys = \"refused\"\n\
+         attestation = \"enforced\"\nrefused_models = [\"{YUBIKEY}\"]\nsynced_passkeys = \"refused\"\n\
          keys_without_model = \"allowed\"\ncompromised_models = \"warn\"\nstale_metadata = \"warn\"\n\
          mds_file = \"mds.jwt\"\nmds_root_file = \"root.pem\"\n"
     );
@@ -415,7 +415,7 @@ fn the_policy_of_keys_is_read() {
             user_verification: UserVerification::Required,
             algorithms: vec![CoseAlgorithm::ES256, CoseAlgorithm::ES384],
             attestation: Attestation::Enforced,
-            models: Models::Only(vec![YUBIKEY.parse().unwrap()]),
+            models: Models::Except(vec![YUBIKEY.parse().unwrap()]),
             synced: Permission::Refused,
             without_model: Permission::Allowed,
             unattested: Permission::Allowed,
@@ -426,14 +426,14 @@ fn the_policy_of_keys_is_read() {
     assert_eq!(setting.mds_file, Some(folder.path().join("mds.jwt")));
     assert_eq!(setting.mds_root_file, Some(folder.path().join("root.pem")));
 
-    let except = format!("[policy.webauthn]\nrefused_models = [\"{YUBIKEY}\"]");
-    let models = load(&with(&except), &[])
+    let only = format!("[policy.webauthn]\nallowed_models = [\"{YUBIKEY}\"]");
+    let models = load(&with(&only), &[])
         .unwrap()
         .policy
         .webauthn
         .policy
         .models;
-    assert_eq!(models, Models::Except(vec![YUBIKEY.parse().unwrap()]));
+    assert_eq!(models, Models::Only(vec![YUBIKEY.parse().unwrap()]));
     let nobody = load(&with("[policy.webauthn]\nallowed_models = []"), &[]).unwrap();
     assert_eq!(
         nobody.policy.webauthn.policy.models,
@@ -447,6 +447,11 @@ fn a_policy_of_keys_that_cannot_be_is_a_problem() {
         ("user_verification = \"discouraged\"", "user_verification"),
         ("user_verification = true", "user_verification"),
         ("algorithms = [\"none\"]", "algorithms"),
+        ("algorithms = [\"ES256\", \"EdDSA\"]", "algorithms"),
+        (
+            "allowed_models = []\nkeys_without_model = \"allowed\"",
+            "keys_without_model",
+        ),
         ("attestation = \"enforced\"", "attestation"),
         ("attestation = \"direct\"", "attestation"),
         ("allowed_models = [\"YubiKey\"]", "allowed_models"),

@@ -133,8 +133,9 @@ impl Tx<'_> {
         let at = now.as_millis();
         let mut rows = 0;
         for statement in [
-            "UPDATE access_passes SET revoked_at = $1 WHERE revoked_at IS NULL",
-            "UPDATE recovery_codes SET revoked_at = $1 WHERE used_at IS NULL AND revoked_at IS NULL",
+            "UPDATE access_passes SET revoked_at = $1, value_tag = '' WHERE revoked_at IS NULL",
+            "UPDATE recovery_codes SET revoked_at = $1, value_tag = ''
+             WHERE used_at IS NULL AND revoked_at IS NULL",
             "UPDATE sessions SET revoked_at = $1 WHERE revoked_at IS NULL",
             "UPDATE enrolments SET finished_at = $1 WHERE finished_at IS NULL",
         ] {

@@ -1,4 +1,7 @@
-//! Notices: what others did to an account, shown at the next sign-in.
+//! Notices: what others did to an account, shown at the next sign-in, and on the account page
+//! for a while: whoever signs in next has not always been its person.
+
+use sqlx::any::AnyRow;
 
 use super::{
     error::StoreError,
@@ -20,6 +23,16 @@ pub struct Notice {
     pub at: Timestamp,
 }
 
+fn notice(row: &AnyRow) -> Result<Notice, StoreError> {
+    let row = Reader::new(row, "notices", "id");
+    Ok(Notice {
+        id: row.text("id")?,
+        kind: row.text("kind")?,
+        by: row.text("by_whom")?,
+        at: row.time("noted_at")?,
+    })
+}
+
 impl ReadTx<'_> {
     /// What the person has not seen, oldest first.
     pub async fn unseen_notices(&mut self, user: &UserId) -> Result<Vec<Notice>, StoreError> {
@@ -30,15 +43,27 @@ impl ReadTx<'_> {
         )
         .await?
         .iter()
-        .map(|row| {
-            let row = Reader::new(row, "notices", "id");
-            Ok(Notice {
-                id: row.text("id")?,
-                kind: row.text("kind")?,
-                by: row.text("by_whom")?,
-                at: row.time("noted_at")?,
-            })
-        })
+        .map(notice)
+        .collect()
+    }
+
+    /// What was done to the account since `since`, seen or not, newest first.
+    pub async fn notices_since(
+        &mut self,
+        user: &UserId,
+        since: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Notice>, StoreError> {
+        self.all(
+            sql("SELECT id, kind, by_whom, noted_at FROM notices
+                 WHERE user_id = $1 AND noted_at >= $2 ORDER BY noted_at DESC, id LIMIT $3")
+            .bind(user.as_str())
+            .bind(since.as_millis())
+            .bind(i64::from(limit)),
+        )
+        .await?
+        .iter()
+        .map(notice)
         .collect()
     }
 }

@@ -1,4 +1,7 @@
 //! Temporary access passes: at most one a person that is not revoked.
+//!
+//! Always true: what is used up or revoked has lost its tag too, so that a writer of the
+//! database who takes back the mark of its use makes nothing usable (attack 38).
 
 use sqlx::any::AnyRow;
 
@@ -62,9 +65,10 @@ impl Tx<'_> {
     pub async fn insert_pass(&mut self, pass: &AccessPass) -> Result<(), StoreError> {
         self.lock_user(&pass.user).await?;
         self.run(
-            sql("UPDATE access_passes SET revoked_at = $2 WHERE user_id = $1 AND revoked_at IS NULL")
-                .bind(pass.user.as_str())
-                .bind(pass.issued_at.as_millis()),
+            sql("UPDATE access_passes SET revoked_at = $2, value_tag = ''
+                 WHERE user_id = $1 AND revoked_at IS NULL")
+            .bind(pass.user.as_str())
+            .bind(pass.issued_at.as_millis()),
         )
         .await?;
         self.run(
@@ -101,7 +105,8 @@ impl Tx<'_> {
         now: Timestamp,
     ) -> Result<Option<AccessPass>, StoreError> {
         self.one(
-            sql("UPDATE access_passes SET used_at = COALESCE(used_at, $3)
+            sql("UPDATE access_passes SET used_at = COALESCE(used_at, $3),
+                   value_tag = CASE WHEN reuse = 'once' THEN '' ELSE value_tag END
                  WHERE user_id = $1 AND value_tag = $2 AND starts_at <= $3 AND expires_at > $3
                    AND revoked_at IS NULL AND (used_at IS NULL OR reuse = 'until-expiry')
                  RETURNING id, user_id, value_tag, issued_by, issued_at, starts_at, expires_at, reuse,
@@ -119,7 +124,7 @@ impl Tx<'_> {
     /// Takes back what the person could still use; how many passes that were.
     pub async fn revoke_passes(&mut self, user: &UserId, at: Timestamp) -> Result<u64, StoreError> {
         self.run(
-            sql("UPDATE access_passes SET revoked_at = $2
+            sql("UPDATE access_passes SET revoked_at = $2, value_tag = ''
                  WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2
                    AND (used_at IS NULL OR reuse = 'until-expiry')")
             .bind(user.as_str())

@@ -1,4 +1,5 @@
-//! Recovery codes: ten a person, each good once; new ones replace the old.
+//! Recovery codes: ten a person, each good once; new ones replace the old. As with passes,
+//! what is used up or revoked has lost its tag too (attack 38).
 
 use super::{
     error::StoreError,
@@ -72,7 +73,7 @@ impl Tx<'_> {
     ) -> Result<Option<RecoveryCodeId>, StoreError> {
         let row = self
             .one(
-                sql("UPDATE recovery_codes SET used_at = $3
+                sql("UPDATE recovery_codes SET used_at = $3, value_tag = ''
                      WHERE user_id = $1 AND value_tag = $2 AND used_at IS NULL AND revoked_at IS NULL
                      RETURNING id")
                 .bind(user.as_str())
@@ -91,7 +92,7 @@ impl Tx<'_> {
         at: Timestamp,
     ) -> Result<u64, StoreError> {
         self.run(
-            sql("UPDATE recovery_codes SET revoked_at = $2
+            sql("UPDATE recovery_codes SET revoked_at = $2, value_tag = ''
                  WHERE user_id = $1 AND used_at IS NULL AND revoked_at IS NULL")
             .bind(user.as_str())
             .bind(at.as_millis()),

@@ -20,6 +20,7 @@ use super::{
         outcome::{SignOutPage, SignOutScope, SignedOutPage},
     },
     saml,
+    sign_in::notice,
     visit::Visit,
 };
 use crate::app::{
@@ -54,6 +55,7 @@ pub async fn account(State(web): State<Arc<Web>>, visit: Visit, headers: HeaderM
         kept,
         recovery_codes,
         password,
+        changes,
         sign_ins,
         sessions,
     } = view;
@@ -90,6 +92,7 @@ pub async fn account(State(web): State<Arc<Web>>, visit: Visit, headers: HeaderM
         } else {
             Removable::Last(kept)
         },
+        changes: changes.into_iter().map(notice).collect(),
         sign_ins: sign_ins
             .into_iter()
             .map(|sign_in| SignInLine {

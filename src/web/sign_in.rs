@@ -371,7 +371,7 @@ fn wants(ask: &Ask, said: &Said) -> SecondFactor {
         .unwrap_or(SecondFactor::Code)
 }
 
-fn notice(notice: Notice) -> NoticeItem {
+pub(super) fn notice(notice: Notice) -> NoticeItem {
     let what = match notice.kind.as_str() {
         "pass-issued" => Happened::PassIssued,
         "pass-accepted" => Happened::PassUsed,

@@ -11,8 +11,8 @@ use claimbridge::{
             Compromise, Freshness, MAX_BYTES, Metadata, MetadataError, Roots, verify_metadata,
         },
         policy::{
-            Attestation, AttestationState, Backup, CoseAlgorithm, KeyFacts, Models, Permission,
-            PolicyRefusal, Reaction, UserVerification, UserVerified, WebAuthnPolicy,
+            Attestation, AttestationState, Backup, CoseAlgorithm, Doubt, KeyFacts, Models,
+            Permission, PolicyRefusal, Reaction, UserVerification, UserVerified, WebAuthnPolicy,
         },
     },
 };
@@ -741,6 +741,19 @@ fn strictest() -> WebAuthnPolicy {
 
 type Change<T> = fn(&mut T);
 
+/// Two steps: a list of models that are allowed lets nobody in who names none.
+fn names_nobody(policy: &mut WebAuthnPolicy) {
+    let known = metadata(&some_entries(b"root"));
+    let key = KeyFacts {
+        aaguid: None,
+        ..key()
+    };
+    policy.without_model = Permission::Allowed;
+    let refused = Err(PolicyRefusal::NoModel);
+    assert_eq!(policy.require_use(&key, Some(&known), NOW), refused);
+    policy.models = Models::Except(vec![aaguid(YUBIKEY)]);
+}
+
 #[test]
 fn attack_7_each_item_of_the_policy_is_enforced_one_step_outside() {
     let known = metadata(&some_entries(b"root"));
@@ -772,12 +785,12 @@ fn attack_7_each_item_of_the_policy_is_enforced_one_step_outside() {
         (
             |key| key.aaguid = None,
             PolicyRefusal::NoModel,
-            |policy| policy.without_model = Permission::Allowed,
+            names_nobody,
         ),
         (
             |key| key.aaguid = Some(Aaguid::ZERO),
             PolicyRefusal::NoModel,
-            |policy| policy.without_model = Permission::Allowed,
+            names_nobody,
         ),
         (
             |key| key.backup = Backup::Eligible,
@@ -902,6 +915,7 @@ fn attack_35_a_bad_status_blocks_registration_and_sign_in() {
         };
         let policy = WebAuthnPolicy {
             without_model: Permission::Allowed,
+            models: Models::Any,
             ..strictest()
         };
         for key in [by_model, by_key] {
@@ -916,6 +930,12 @@ fn attack_35_a_bad_status_blocks_registration_and_sign_in() {
                 ..policy.clone()
             };
             assert_eq!(lenient.require_use(&key, Some(&today), NOW), Ok(()));
+            // Then it is said; and who refuses has no doubts.
+            let doubts = |policy: &WebAuthnPolicy, known| policy.doubts(&key, Some(known), NOW);
+            let said = [Doubt::Compromised(compromise)];
+            assert_eq!(doubts(&lenient, &today), said);
+            assert!(doubts(&lenient, &tomorrow).is_empty());
+            assert!(doubts(&policy, &today).is_empty());
             assert_eq!(key.compromise(Some(&today), NOW), Some(compromise));
         }
     }
@@ -932,6 +952,9 @@ fn attack_35_a_stale_file_stops_registrations_and_never_sign_ins() {
             ..strictest()
         };
         assert_eq!(policy.require_use(&key(), Some(&known), now), Ok(()));
+        let doubts = policy.doubts(&key(), Some(&known), now);
+        let warns = stale_metadata == Reaction::Warn && now > NOW;
+        assert_eq!(doubts == [Doubt::StaleMetadata], warns);
         policy.require_registration(&key(), Some(&known), now)
     };
     let refused = Err(PolicyRefusal::StaleMetadata);

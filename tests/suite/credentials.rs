@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use claimbridge::{
-    base::{ids::CredentialId, random::SystemRandom},
+    base::{
+        ids::{CredentialId, RecoveryCodeId},
+        random::SystemRandom,
+    },
     directory::{AccessPass, PassReuse, PasswordCredential, TotpCredential},
     factor::totp::{self, ConsumeStep, MatchedStep, StepUse, TotpRefused},
-    storage::Store,
+    storage::{NewRecoveryCode, Store},
 };
 
 use super::{
@@ -403,4 +406,58 @@ pub async fn two_passes_at_once_leave_one(database: Database) {
         database.number("SELECT COUNT(*) FROM access_passes").await,
         10
     );
+}
+
+/// A writer of the database takes back the marks of use: nothing is usable by it.
+pub async fn attack_38_what_is_used_up_or_revoked_stays_so(database: Database) {
+    let store = database.node().await;
+    let [once, reusable, replaced] = ["a@contoso.com", "b@contoso.com", "c@contoso.com"];
+    let once = stored_user(&store, once).await.id;
+    let reusable = stored_user(&store, reusable).await.id;
+    let replaced = stored_user(&store, replaced).await.id;
+    store_pass(&store, &pass(&once, "value", PassReuse::Once)).await;
+    store_pass(&store, &pass(&reusable, "value", PassReuse::UntilExpiry)).await;
+    store_pass(&store, &pass(&replaced, "value", PassReuse::Once)).await;
+    let codes: Vec<NewRecoveryCode> = ["used", "revoked"]
+        .map(|value| NewRecoveryCode {
+            id: RecoveryCodeId::random(&mut SystemRandom),
+            value_tag: value.to_owned(),
+        })
+        .into();
+    let mut tx = store.begin().await.unwrap();
+    tx.replace_recovery_codes(&once, &codes, NOW).await.unwrap();
+    let used = tx.consume_recovery_code(&once, "used", NOW).await.unwrap();
+    assert!(used.is_some());
+    assert_eq!(tx.revoke_recovery_codes(&once, NOW).await.unwrap(), 1);
+    assert!(
+        tx.consume_pass(&once, "value", NOW)
+            .await
+            .unwrap()
+            .is_some()
+    );
+    // Used, and good until it ends or is revoked.
+    for _ in 0..2 {
+        let again = tx.consume_pass(&reusable, "value", NOW).await.unwrap();
+        assert!(again.is_some());
+    }
+    assert_eq!(tx.revoke_passes(&reusable, NOW).await.unwrap(), 1);
+    tx.commit().await.unwrap();
+    // The former one is revoked, and goes, so that the marks can be taken back.
+    store_pass(&store, &pass(&replaced, "newer", PassReuse::Once)).await;
+    for statement in [
+        "DELETE FROM access_passes WHERE value_tag = 'newer'",
+        "UPDATE access_passes SET used_at = NULL, revoked_at = NULL",
+        "UPDATE recovery_codes SET used_at = NULL, revoked_at = NULL",
+    ] {
+        assert!(database.by_hand(statement).await > 0, "{statement}");
+    }
+    let mut tx = store.begin().await.unwrap();
+    for user in [&once, &reusable, &replaced] {
+        assert!(tx.live_pass_of(user, NOW).await.unwrap().is_some());
+        assert!(tx.consume_pass(user, "value", NOW).await.unwrap().is_none());
+    }
+    for value in ["used", "revoked"] {
+        let again = tx.consume_recovery_code(&once, value, NOW).await.unwrap();
+        assert!(again.is_none(), "{value}");
+    }
 }

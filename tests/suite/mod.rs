@@ -46,7 +46,7 @@ macro_rules! storage_suite {
                 attack_3_one_code_counts_once attack_3_twenty_submissions_at_once
                 attack_5_a_pass_has_a_beginning_and_an_end attack_28_a_hundred_redemptions_of_a_pass
                 attack_28_a_revoked_pass_stays_revoked attack_5_a_new_pass_replaces_the_former
-                two_passes_at_once_leave_one;
+                two_passes_at_once_leave_one attack_38_what_is_used_up_or_revoked_stays_so;
             oath_tokens: a_token_reads_back a_serial_is_there_once_whoever_made_it
                 tokens_come_in_the_order_of_their_serials what_a_token_became_tells_when_it_was_used
                 attack_38_a_token_moved_by_hand_is_refused attack_28_fifty_hands_at_once;

@@ -271,4 +271,14 @@ pub async fn notices_wait_until_seen(database: Database) {
     assert_eq!(unseen.len(), 1);
     assert_eq!(unseen[0].kind, "password-set");
     assert_eq!(tx.unseen_notices(&other.id).await.unwrap().len(), 1);
+    // Seen or not, the newest first, as many as are wanted.
+    let kinds = |notices: Vec<claimbridge::storage::Notice>| -> Vec<String> {
+        notices.into_iter().map(|notice| notice.kind).collect()
+    };
+    let all = tx.notices_since(&user.id, NOW, 9).await.unwrap();
+    assert_eq!(kinds(all), ["password-set", "pass-issued"]);
+    let late = tx.notices_since(&user.id, later, 9).await.unwrap();
+    assert_eq!(kinds(late), ["password-set"]);
+    let one = tx.notices_since(&user.id, NOW, 1).await.unwrap();
+    assert_eq!(kinds(one), ["password-set"]);
 }

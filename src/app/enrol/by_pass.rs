@@ -10,7 +10,7 @@ use crate::{
         App, Error,
         error::SupportCode,
         guess::{Counter, Named, TypedName},
-        passes::pass_tag,
+        passes::{Terms, pass_tag},
         prove::{Guess, require_password_proof},
         sign_in::Browser,
     },
@@ -155,7 +155,9 @@ impl App {
             Some(user) => user.id.clone(),
             None => self.with_random(UserId::random),
         };
-        let pass = pass_tag(&self.sealing, &holder, typed.expose());
+        let held = tx.live_pass_of(&holder, now).await?;
+        let terms = Terms::of(held.as_ref());
+        let pass = pass_tag(&self.sealing, &holder, terms, typed.expose());
         let pass = tx.consume_pass(&holder, &pass, now).await?;
         let code = recovery_code::tag(&self.sealing, &holder, typed.expose());
         let code = match taken {

@@ -97,11 +97,7 @@ impl Default for WebAuthnPolicy {
     fn default() -> Self {
         Self {
             user_verification: UserVerification::Preferred,
-            algorithms: vec![
-                CoseAlgorithm::ES256,
-                CoseAlgorithm::EDDSA,
-                CoseAlgorithm::RS256,
-            ],
+            algorithms: vec![CoseAlgorithm::ES256, CoseAlgorithm::RS256],
             attestation: Attestation::Recorded,
             models: Models::Any,
             synced: Permission::Allowed,
@@ -334,9 +330,10 @@ impl WebAuthnPolicy {
 
     fn require_model(&self, model: Option<Aaguid>) -> Result<(), PolicyRefusal> {
         let Some(model) = model else {
-            return match self.without_model {
-                Permission::Allowed => Ok(()),
-                Permission::Refused => Err(PolicyRefusal::NoModel),
+            // A list of those who may come in has no place for who says no name.
+            return match (self.without_model, &self.models) {
+                (Permission::Allowed, Models::Any | Models::Except(_)) => Ok(()),
+                (Permission::Refused, _) | (_, Models::Only(_)) => Err(PolicyRefusal::NoModel),
             };
         };
         let allowed = match &self.models {

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{CsrfToken, Frame, Moment};
+use super::{CsrfToken, Frame, Moment, sign_in::NoticeItem};
 
 /// One way to prove who one is.
 #[derive(Clone, Debug)]
@@ -116,6 +116,8 @@ pub struct AccountPage<'a> {
     pub methods: Vec<Method>,
     /// Whether one of them may be removed.
     pub removable: Removable,
+    /// What was done to the account lately, newest first.
+    pub changes: Vec<NoticeItem>,
     /// Their last sign-ins, newest first.
     pub sign_ins: Vec<SignInLine>,
     /// Their sessions.

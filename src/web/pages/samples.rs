@@ -396,6 +396,14 @@ fn samples(frame: &Frame, words: &Words, desk: Desk) -> Vec<(String, String)> {
         } else {
             Removable::Last(1)
         },
+        changes: methods
+            .iter()
+            .map(|_| NoticeItem {
+                what: Happened::MethodAdded,
+                at: moment(),
+                by: Some(upn.clone()),
+            })
+            .collect(),
         methods,
         sign_ins,
         sessions,

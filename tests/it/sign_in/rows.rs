@@ -304,3 +304,28 @@ async fn attack_38_a_method_whose_parameters_were_altered_proves_nothing_and_is_
     let events = tx.events_of(&person.user.id, 50).await.unwrap();
     assert!(events.iter().any(|event| event.kind() == "tampering-found"));
 }
+
+/// A pass keeps to the terms on which it was issued.
+#[tokio::test]
+async fn attack_38_a_pass_whose_terms_were_altered_opens_nothing() {
+    for altered in [
+        "expires_at = expires_at + 86400000",
+        "expires_at = expires_at - 1",
+        "starts_at = starts_at - 1",
+        "reuse = 'until-expiry'",
+    ] {
+        let world = World::new().await;
+        world.add_user("agent1@contoso.com").await;
+        let pass = world.issue_pass("agent1@contoso.com").await;
+        let sql = world.sql().await;
+        sql.run(&format!("UPDATE access_passes SET {altered}"))
+            .await;
+        let mut browser = world.browser();
+        browser.start(&entra::request(world.now())).await;
+        browser
+            .submit_password("agent1@contoso.com", PASSWORD)
+            .await;
+        let page = browser.submit_pass(&pass).await;
+        assert!(page.asks_for_pass(), "{altered}: {}", page.text());
+    }
+}

@@ -369,3 +369,28 @@ async fn attack_17_a_session_opens_no_more_attempts_than_its_source_may_have() {
         assert_eq!(refused, number == 3, "{number}: {}", page.text());
     }
 }
+
+/// Who takes an account over reads its notices too: its person finds them on the account page.
+#[tokio::test]
+async fn attack_6_what_a_thief_was_told_the_person_still_finds_on_the_account_page() {
+    let world = World::new().await;
+    let (person, mut key) = with_both(&world).await;
+    // The key is the thief's, who signs in first and knows about it.
+    by_key(&world, &mut key).await;
+    world.advance(60);
+    let victim = by_code(&world, &person).await;
+    let text = victim.page.clone().unwrap().text();
+    let shown = text.split("What changed in the last 30 days").nth(1);
+    let shown = shown.unwrap_or_else(|| panic!("{text}"));
+    let shown = shown.split("Last sign-ins").next().unwrap();
+    assert_eq!(
+        shown.matches("A way to sign in was added").count(),
+        2,
+        "{shown}"
+    );
+    assert!(shown.contains("by tester"), "{shown}");
+    world.clock.advance(Duration::from_hours(30 * 24));
+    let victim = by_code(&world, &person).await;
+    let text = victim.page.clone().unwrap().text();
+    assert!(!text.contains("What changed"), "{text}");
+}

@@ -70,8 +70,11 @@ fn the_question_says_what_the_policy_wants() {
             .map(|one| one["alg"].as_i64().unwrap())
             .collect()
     };
-    // EdDSA is in the policy, but the library cannot verify it: it is not promised.
     assert_eq!(algorithms(asked), [-7, -257]);
+    // The library cannot verify EdDSA: it is not promised, also if a policy had it.
+    kit.policy.algorithms.push(CoseAlgorithm::EDDSA);
+    let options = parsed(&kit.asks_registration().options);
+    assert_eq!(algorithms(&options["publicKey"]), [-7, -257]);
 
     kit.policy = WebAuthnPolicy {
         user_verification: UserVerification::Required,
