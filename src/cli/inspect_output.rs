@@ -78,6 +78,7 @@ fn story(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             words::kind(step.report.input.kind),
             step.place,
         )?;
+        writeln!(out, "{}", step.says)?;
         if let Some(compliant) = &step.is_mfa_compliant {
             writeln!(
                 out,

@@ -22,6 +22,15 @@ enum FactorType {
     Inherence,
 }
 
+impl FactorType {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Possession => "possession",
+            Self::Inherence => "inherence",
+        }
+    }
+}
+
 const POSSESSION: [&str; 8] = ["fido", "hwk", "otp", "pop", "sc", "sms", "swk", "tel"];
 const INHERENCE: [&str; 5] = ["face", "fpt", "iris", "retina", "vbm"];
 /// The values that `acr` may have.
@@ -47,10 +56,7 @@ fn factor_type(amr: &str) -> Option<FactorType> {
 
 /// Whether an `acr` value asks for factors of this type.
 fn asks_for(acr: &str, of: FactorType) -> bool {
-    acr.contains(match of {
-        FactorType::Possession => "possession",
-        FactorType::Inherence => "inherence",
-    })
+    acr.contains(of.as_str())
 }
 
 /// Whether the token looks like an answer to External MFA rather than an access token.
@@ -340,8 +346,9 @@ pub(super) fn same_type(case: &TokenCase<'_>) -> Ruling {
         };
     }
     Ruling::broken(format!(
-        "amr is {} ({of:?}), {source} {}.",
+        "amr is {}, a factor of {}; {source} {}.",
         quoted(value),
+        of.as_str(),
         asked.join(", ")
     ))
 }

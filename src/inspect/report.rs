@@ -43,6 +43,8 @@ pub struct Step {
     pub method: String,
     /// Where it went, without query and fragment.
     pub address: String,
+    /// What happens here, in one sentence: who asks, who answers which step, what comes next.
+    pub says: String,
     /// Where in the exchange it stood.
     pub place: &'static str,
     /// What the server answered.

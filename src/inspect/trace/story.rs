@@ -8,6 +8,7 @@ use super::{
         context::{Consumer, Context, GivenAuthorization, GivenRequest, TraceTime},
         report::{Kind, Outcome, Report, Step, Verdict},
         requests,
+        rule::shown,
     },
     Trace,
     entry::{Exchange, Piece, Place},
@@ -21,6 +22,8 @@ pub(in crate::inspect) fn tell(
 ) -> Vec<Step> {
     let mut teller = Teller {
         given: context,
+        asked: None,
+        answered: None,
         request: None,
         authorization: None,
         judge,
@@ -36,6 +39,10 @@ pub(in crate::inspect) fn tell(
 
 struct Teller<'t> {
     given: &'t Context,
+    /// The step of the last request.
+    asked: Option<usize>,
+    /// The step of the last answer, and whether it counted as multi-factor.
+    answered: Option<(usize, Option<bool>)>,
     request: Option<GivenRequest>,
     authorization: Option<GivenAuthorization>,
     judge: &'t dyn Fn(&[u8], &Context) -> Report,
@@ -95,8 +102,11 @@ impl Teller<'_> {
         if repeats {
             return;
         }
+        let number = self.steps.len() + 1;
+        let says = self.says(number, exchange, piece, &report);
         self.steps.push(Step {
-            number: self.steps.len() + 1,
+            number,
+            says,
             at: exchange.at,
             method: exchange.method.clone(),
             address: exchange.address.clone(),
@@ -106,6 +116,73 @@ impl Teller<'_> {
             report: Box::new(report),
         });
     }
+}
+
+impl Teller<'_> {
+    /// What happens in this step.
+    fn says(
+        &mut self,
+        number: usize,
+        exchange: &Exchange,
+        piece: &Piece,
+        report: &Report,
+    ) -> String {
+        let host = exchange
+            .address
+            .split_once("://")
+            .map_or("", |(_, rest)| rest.split('/').next().unwrap_or(""));
+        let host = shown(host, 100);
+        match report.input.kind {
+            Kind::WsfedRequest if !is_sign_in(report) => "The person is signed out.".to_owned(),
+            Kind::Saml2Logout => "The person is signed out.".to_owned(),
+            Kind::Saml2AuthnRequest | Kind::WsfedRequest | Kind::ExternalMfaRequest => {
+                self.asked = Some(number);
+                match self.answered.take() {
+                    None => format!("{host} is asked to sign a person in."),
+                    Some((step, Some(true))) => format!(
+                        "{host} is asked again, although the answer in step {step} counts as multi-factor: something else is missing (a fresh sign-in, another domain)."
+                    ),
+                    Some((step, _)) => format!(
+                        "{host} is asked again: the answer in step {step} did not do. If this repeats it is the redirect loop of enforceMfaByFederatedIdp."
+                    ),
+                }
+            }
+            Kind::Saml2Response
+            | Kind::Saml2Assertion
+            | Kind::WsfedRstr
+            | Kind::Saml11Assertion => self.says_of_answer(number, report),
+            Kind::Jwt if is_external_answer(report) => self.says_of_answer(number, report),
+            Kind::Jwt => match piece.place {
+                Place::Authorization => {
+                    let status = exchange
+                        .status
+                        .map_or_else(String::new, |status| format!("; it answers {status}"));
+                    format!("The token is used at {host}{status}.")
+                }
+                _ => format!("{host} hands out a token."),
+            },
+            _ => format!("{host} shows a document."),
+        }
+    }
+
+    fn says_of_answer(&mut self, number: usize, report: &Report) -> String {
+        let counts = report.verdicts.first().and_then(|verdict| verdict.mfa);
+        self.answered = Some((number, counts));
+        match self.asked.take() {
+            Some(step) => format!("The answer to step {step}."),
+            None => "An answer to no request of this trace.".to_owned(),
+        }
+    }
+}
+
+fn is_sign_in(report: &Report) -> bool {
+    report.decoded["would_answer"]
+        .as_str()
+        .is_some_and(|answer| answer.starts_with("a RequestSecurityTokenResponse"))
+}
+
+fn is_external_answer(report: &Report) -> bool {
+    report.verdict(Consumer::EntraExternalMfa).is_some()
 }
 
 /// How it ended: for each consumer the verdict on the last message that it received.

@@ -98,10 +98,10 @@ pub(in crate::inspect) fn no_mfa(case: &WsfedCase<'_>) -> Ruling {
         .map(|statement| quoted(statement.attribute("AuthenticationMethod").unwrap_or("")))
         .collect();
     Ruling::broken(if methods.is_empty() {
-        "There is no AuthenticationStatement, and no attribute says it.".to_owned()
+        "There is no AuthenticationStatement, and no attribute that Entra reads says it.".to_owned()
     } else {
         format!(
-            "AuthenticationMethod is {}, and no attribute says it.",
+            "AuthenticationMethod is {}, and no attribute that Entra reads says it.",
             methods.join(", ")
         )
     })

@@ -114,6 +114,15 @@ fn a_sign_in_is_told_in_order_and_judged_by_its_own_request_and_time() {
     );
     assert_eq!(answer.address, ACS);
     assert_eq!(answer.place, "in the form");
+    let says: Vec<_> = report.story.iter().map(|step| step.says.as_str()).collect();
+    assert_eq!(
+        says,
+        [
+            "idp.contoso.com is asked to sign a person in.",
+            "The answer to step 1.",
+            "The token is used at api.partnercenter.microsoft.com; it answers 401.",
+        ]
+    );
     let call = &report.story[2];
     assert_eq!(
         (call.status, call.is_mfa_compliant.as_deref()),
@@ -156,6 +165,36 @@ fn an_answer_to_another_request_is_seen() {
     let har = har.replace(&swap(&request), &swap(&other));
     let report = inspect(har.as_bytes(), &registered("good"));
     assert_eq!(report.story[1].report.broken(), ["CB-SAML-017"]);
+}
+
+#[test]
+fn a_redirect_loop_is_told_as_one() {
+    let asked =
+        "https://idp.contoso.com/wsfed?wa=wsignin1.0&wtrealm=urn:federation:MicrosoftOnline";
+    let ask = |number: u8| exchange(AT, "GET", &format!("{asked}&wctx={number}"), None);
+    let answered = form(&[
+        ("wa", "wsignin1.0"),
+        ("wresult", &text("wsfed-015-password")),
+    ]);
+    let answer = exchange(AT, "POST", ACS, Some(&answered));
+    let out = exchange(
+        AT,
+        "GET",
+        "https://idp.contoso.com/wsfed?wa=wsignout1.0",
+        None,
+    );
+    let report = inspect(
+        &har(&[ask(1), answer.clone(), ask(2), answer, out]),
+        &registered("wsfed-good"),
+    );
+    let says: Vec<_> = report.story.iter().map(|step| step.says.as_str()).collect();
+    assert_eq!(says.len(), 5, "{says:?}");
+    assert!(
+        says[2].contains("asked again: the answer in step 2 did not do"),
+        "{says:?}"
+    );
+    assert_eq!(says[3], "The answer to step 3.");
+    assert_eq!(says[4], "The person is signed out.");
 }
 
 #[test]
