@@ -16,16 +16,62 @@ pub use crate::factor::webauthn::metadata::{Freshness, MAX_BYTES, Metadata, Root
 
 /// Where the metadata in use is; requests keep what they took until they end.
 #[derive(Debug, Default)]
-pub(super) struct Holder(RwLock<Option<Arc<Metadata>>>);
+pub(super) struct Holder(RwLock<Held>);
+
+#[derive(Clone, Debug, Default)]
+enum Held {
+    /// None was there.
+    #[default]
+    Nothing,
+    /// One is in use.
+    Used(Arc<Metadata>),
+    /// The only one that was there is older than one that some node used. What it would say
+    /// is not known; until there is a newer one, no key is added.
+    Withheld,
+}
+
+/// Whether metadata is there as it should be.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Supply {
+    /// In use, or none is configured.
+    Regular,
+    /// The file is older than one that was used before; it is not used.
+    Withheld,
+}
 
 impl App {
     /// The metadata in use, if there is any.
     pub fn metadata(&self) -> Option<Arc<Metadata>> {
+        match self.held() {
+            Held::Used(metadata) => Some(metadata),
+            Held::Nothing | Held::Withheld => None,
+        }
+    }
+
+    /// Whether metadata is there as it should be.
+    pub fn metadata_supply(&self) -> Supply {
+        match self.held() {
+            Held::Nothing | Held::Used(_) => Supply::Regular,
+            Held::Withheld => Supply::Withheld,
+        }
+    }
+
+    fn held(&self) -> Held {
         let held = self.metadata.0.read();
         held.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Uses this file from now on. After an error the former one stays in use.
+    /// What a refused file leaves: the former one, or the knowledge that there should be one.
+    fn withhold_metadata(&self) {
+        let held = self.metadata.0.write();
+        let mut held = held.unwrap_or_else(PoisonError::into_inner);
+        if matches!(*held, Held::Nothing) {
+            *held = Held::Withheld;
+        }
+    }
+
+    /// Uses this file from now on. After an error the former one stays in use. A conflict:
+    /// the file is older than one that was used before; it can be gone on without it.
     pub async fn use_metadata(&self, file: Vec<u8>, roots: Roots) -> Result<Arc<Metadata>, Error> {
         let fingerprint = roots.fingerprint();
         let mut tx = self.store.read().await?;
@@ -37,12 +83,12 @@ impl App {
             tokio::task::spawn_blocking(move || verify_metadata(&file, &roots, last, now))
                 .await
                 .map_err(|error| Error::internal(format!("reading the file failed: {error}")))?;
-        let metadata = Arc::new(verified.map_err(|error| refused(&error))?);
+        let metadata = Arc::new(verified.map_err(|error| self.refused_metadata(&error))?);
         let number = metadata.number();
         let mut tx = self.store.begin().await?;
         if !tx.use_metadata_number(&fingerprint, number, now).await? {
             let last = tx.metadata_number(&fingerprint).await?.unwrap_or(number);
-            return Err(refused(&MetadataError::RolledBack { number, last }));
+            return Err(self.refused_metadata(&MetadataError::RolledBack { number, last }));
         }
         if last != Some(number) {
             let event = Event::MetadataUsed {
@@ -57,12 +103,16 @@ impl App {
             .0
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        *held = Some(Arc::clone(&metadata));
+        *held = Held::Used(Arc::clone(&metadata));
         Ok(metadata)
     }
-}
 
-/// With its causes and its remedy, on one line.
-fn refused(error: &MetadataError) -> Error {
-    Error::invalid(error.to_sentence())
+    /// With its causes and its remedy, on one line.
+    fn refused_metadata(&self, error: &MetadataError) -> Error {
+        if matches!(error, MetadataError::RolledBack { .. }) {
+            self.withhold_metadata();
+            return Error::conflict(error.to_sentence());
+        }
+        Error::invalid(error.to_sentence())
+    }
 }

@@ -103,7 +103,7 @@ fn read_metadata(config: &Config, now: Timestamp) -> Result<Option<Metadata>, Pr
     let policy = &config.policy.webauthn.policy;
     if metadata.freshness(now) == Freshness::Stale && policy.stale_metadata == Reaction::Refuse {
         let text = format!(
-            "FIDO published a newer file by {}, so that no key can be added; download it from https://mds3.fidoalliance.org",
+            "the file is out of date (FIDO published a newer one by {}, or its signer's certificate has expired), so that no key can be added; download it from https://mds3.fidoalliance.org",
             day(metadata.next_update())
         );
         return Err(problem(MDS_FILE, text));

@@ -5,7 +5,7 @@ use std::{fs, io, path::Path, path::PathBuf, time::SystemTime};
 use super::Failure;
 use crate::{
     app::{
-        App,
+        App, Category,
         metadata::{Freshness, MAX_BYTES, Metadata, Roots},
     },
     base::clock::Timestamp,
@@ -17,6 +17,14 @@ pub struct MetadataFile {
     path: PathBuf,
     roots_path: Option<PathBuf>,
     seen: Option<Look>,
+}
+
+/// What became of a file that is one.
+enum Loaded {
+    /// It is in use.
+    InUse,
+    /// It is older than one that was used before: why, in words.
+    TooOld(String),
 }
 
 /// By what a changed file is noticed: cheap enough to look every minute.
@@ -50,16 +58,34 @@ impl MetadataFile {
         Ok((bytes, roots))
     }
 
+    /// Verifies the file at start and uses it from now on. What is no file of ours is a reason
+    /// not to start; one that is only too old stops new keys and nobody's sign-in.
+    pub async fn load_first(&mut self, app: &App) -> Result<(), Failure> {
+        match self.load(app).await? {
+            Loaded::InUse => {}
+            Loaded::TooOld(text) => {
+                tracing::error!("no key can be added: {text}");
+            }
+        }
+        Ok(())
+    }
+
     /// Verifies the file and uses it from now on; says so in the log.
-    pub async fn load(&mut self, app: &App) -> Result<(), Failure> {
+    async fn load(&mut self, app: &App) -> Result<Loaded, Failure> {
         self.seen = look(&self.path);
         let (bytes, roots) = self
             .read()
             .map_err(|(key, text)| Failure::usage(format!("{key}: {text}")))?;
-        let metadata = app
-            .use_metadata(bytes, roots)
-            .await
-            .map_err(|error| Failure::usage(format!("{MDS_FILE}: {}", super::chain(&error))))?;
+        let metadata = match app.use_metadata(bytes, roots).await {
+            Ok(metadata) => metadata,
+            Err(error) => {
+                let text = format!("{MDS_FILE}: {}", super::chain(&error));
+                return match error.category() {
+                    Category::Conflict => Ok(Loaded::TooOld(text)),
+                    _ => Err(Failure::usage(text)),
+                };
+            }
+        };
         let (models, number) = (metadata.entries().len(), metadata.number());
         let next_update = day(metadata.next_update());
         match metadata.freshness(app.now()) {
@@ -70,10 +96,10 @@ impl MetadataFile {
                 number,
                 models,
                 next_update,
-                "FIDO metadata is in use, but a newer one is out; download it from https://mds3.fidoalliance.org"
+                "FIDO metadata is in use, but it is out of date; download the present one from https://mds3.fidoalliance.org"
             ),
         }
-        Ok(())
+        Ok(Loaded::InUse)
     }
 
     /// Loads the file again if it has changed. What is bad is said, and the former stays.
@@ -85,9 +111,15 @@ impl MetadataFile {
 
     /// Loads the file again. What is bad is said, and the former stays.
     pub async fn reload(&mut self, app: &App) {
-        if let Err(failure) = self.load(app).await {
-            tracing::error!(%failure, "the new FIDO metadata is refused; the former stays in use");
-        }
+        let failure = match self.load(app).await {
+            Ok(Loaded::InUse) => return,
+            Ok(Loaded::TooOld(text)) => text,
+            Err(failure) => failure.to_string(),
+        };
+        tracing::error!(
+            failure,
+            "the new FIDO metadata is refused; the former stays in use"
+        );
     }
 }
 

@@ -77,7 +77,7 @@ pub async fn run(
     .await?;
     let mut metadata = MetadataFile::of(&config.policy.webauthn);
     if let Some(file) = &mut metadata {
-        file.load(&app).await?;
+        file.load_first(&app).await?;
     }
     writeln!(
         out,

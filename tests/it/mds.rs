@@ -3,8 +3,9 @@
 use std::{error::Error as _, time::Duration};
 
 use claimbridge::{
+    app::{Category, enrol::NewKeyOutcome, metadata::Supply, security_keys::KeyProblem},
     base::{aaguid::Aaguid, clock::Timestamp, ids::CredentialId, random::SystemRandom},
-    directory::SecurityKey,
+    directory::{MethodKind, SecurityKey},
     factor::webauthn::{
         chain::{Anchoring, ChainError, MAX_CHAIN, SignatureError, verify_chain},
         metadata::{
@@ -35,7 +36,8 @@ use crate::{
         Authority, NOW, Publisher, TITAN, U2F_KEY, YUBIKEY, ca, entry, header, leaf, payload, png,
         some_entries,
     },
-    support::{PASSWORD, World},
+    soft_key::SoftKey,
+    support::{PASSWORD, PUBLIC_URL, World},
 };
 
 fn aaguid(text: &str) -> Aaguid {
@@ -144,9 +146,30 @@ fn the_chain_leads_to_a_root_of_the_operator() {
         with(&good.roots(), begin.minus(second)),
         Err(MetadataError::Chain(ChainError::NotYetValid(_)))
     ));
+    // Afterwards it is stale, also where it says itself that it is not, and no more.
+    let fresh_until_3000 = {
+        let mut payload = good_payload();
+        payload["nextUpdate"] = json!("2999-12-31");
+        good.publish(&payload)
+    };
+    for (now, freshness) in [
+        (end, Freshness::Fresh),
+        (end.plus(second), Freshness::Stale),
+    ] {
+        let read = verify_metadata(&fresh_until_3000, &good.roots(), None, now).unwrap();
+        assert_eq!(read.freshness(now), freshness, "{now}");
+        assert_eq!(read.entries().len(), 3);
+    }
+    // Its signature and its number are checked all the same.
+    let late = end.plus(second);
+    let other = Publisher::new().roots();
+    assert_eq!(with(&other, late), not_trusted());
+    let mut altered = fresh_until_3000.clone();
+    altered.truncate(altered.len() - 4);
+    assert!(verify_metadata(&altered, &good.roots(), None, late).is_err());
     assert!(matches!(
-        with(&good.roots(), end.plus(second)),
-        Err(MetadataError::Chain(ChainError::Expired(_)))
+        verify_metadata(&fresh_until_3000, &good.roots(), Some(u64::MAX), late),
+        Err(MetadataError::RolledBack { .. })
     ));
 
     // The root in the chain does no harm, and what follows it is not looked at.
@@ -182,36 +205,50 @@ fn each_certificate_of_the_chain_may_do_what_it_does() {
     let expired = |params: &mut rcgen::CertificateParams| {
         params.not_after = date_time_ymd(2026, 11, 1);
     };
-
-    let refused = refusal(&publisher(|it| {
+    // Stale, wherever in the chain it is; a chain for an attestation is refused.
+    let stale = |publisher: &Publisher, name: &str| {
+        let file = publisher.publish(&good_payload());
+        let read = read(publisher, &file).unwrap();
+        assert_eq!(read.freshness(NOW), Freshness::Stale, "{name}");
+        let roots = std::slice::from_ref(&publisher.root.der);
+        let chain = publisher.chain();
+        let refused = verify_chain(&chain, roots, Anchoring::IssuersOnly, NOW);
+        let refused = refused.err().unwrap();
+        assert_eq!(refused, ChainError::Expired(format!("CN={name}")));
+    };
+    let publishes = |it: &mut Publisher| {
         it.signer = it.between.issue("Test publisher", |params| {
             leaf(params);
             expired(params);
         });
-    }));
-    assert_eq!(
-        chain(refused),
-        ChainError::Expired("CN=Test publisher".to_owned())
-    );
-
-    let refused = refusal(&publisher(|it| {
+    };
+    stale(&publisher(publishes), "Test publisher");
+    let between = |it: &mut Publisher| {
         it.between = it.root.issue("Test CA", |params| {
             ca(params);
             expired(params);
         });
         it.signer = it.between.issue("Test publisher", leaf);
-    }));
-    assert_eq!(chain(refused), ChainError::Expired("CN=Test CA".to_owned()));
-
-    let refused = refusal(&publisher(|it| {
+    };
+    stale(&publisher(between), "Test CA");
+    let root = |it: &mut Publisher| {
         it.root = Authority::root("Test root", expired);
         it.between = it.root.issue("Test CA", ca);
         it.signer = it.between.issue("Test publisher", leaf);
+    };
+    stale(&publisher(root), "Test root");
+    // Never valid all at once: that was no chain at any time.
+    let refused = refusal(&publisher(|it| {
+        it.between = it.root.issue("Test CA", |params| {
+            ca(params);
+            params.not_after = date_time_ymd(2026, 3, 1);
+        });
+        it.signer = it.between.issue("Test publisher", |params| {
+            leaf(params);
+            params.not_before = date_time_ymd(2026, 4, 1);
+        });
     }));
-    assert_eq!(
-        chain(refused),
-        ChainError::Expired("CN=Test root".to_owned())
-    );
+    assert_eq!(chain(refused), ChainError::Expired("CN=Test CA".to_owned()));
 
     // A leaf that issues.
     let refused = refusal(&publisher(|it| {
@@ -989,14 +1026,19 @@ async fn attack_35_no_node_goes_back_to_an_older_file() {
         "{error}"
     );
     assert!(other.metadata().is_none());
+    // Until it has a newer one it adds no keys; who has one signs in.
+    assert_eq!(error.category(), Category::Conflict);
+    assert_eq!(other.metadata_supply(), Supply::Withheld);
     for number in [42, 43] {
         let file = file(number);
         other.use_metadata(file, publisher.roots()).await.unwrap();
+        assert_eq!(other.metadata_supply(), Supply::Regular);
     }
     // The first node keeps what it has, whatever is wrong with the next.
     for bad in [file(42), b"x".to_vec()] {
         assert!(app.use_metadata(bad, publisher.roots()).await.is_err());
         assert_eq!(app.metadata().unwrap().number(), 42);
+        assert_eq!(app.metadata_supply(), Supply::Regular);
     }
     // A file under other roots has numbers of its own.
     let another = Publisher::new();
@@ -1098,4 +1140,47 @@ async fn the_account_shows_which_key_is_which() {
             .unwrap()
             .is_empty()
     );
+}
+
+/// Where the only file there is is too old, no key is added, whatever attestation is for.
+#[tokio::test]
+async fn attack_35_without_the_file_that_should_be_there_no_key_is_added() {
+    let mut world = World::new().await;
+    let publisher = Publisher::new();
+    let file = |number| publisher.publish(&payload(number, &some_entries(b"root")));
+    let used = world.app().use_metadata(file(42), publisher.roots()).await;
+    used.unwrap();
+    world.start_node().await;
+    let app = world.nodes.last().unwrap().app.clone();
+    app.use_metadata(file(41), publisher.roots())
+        .await
+        .unwrap_err();
+    world.add_user("agent1@contoso.com").await;
+    for (number, added) in [(41, false), (42, true)] {
+        let pass = world.issue_pass("agent1@contoso.com").await;
+        let mut browser = world.browser_on(world.nodes.len() - 1);
+        browser.get("/account").await;
+        let by_pass = format!("{}/pass", browser.at);
+        browser.get(&by_pass).await;
+        browser
+            .submit(&[("username", "agent1@contoso.com"), ("pass", &pass)])
+            .await;
+        let attempt = browser.at.split('/').nth(2).unwrap().parse().unwrap();
+        let cookies = browser.app_cookies();
+        app.choose_method(&attempt, &cookies, MethodKind::SecurityKey)
+            .await
+            .unwrap();
+        let question = app.ask_new_key(&attempt, &cookies).await.unwrap();
+        let answer = SoftKey::new().registers(&question, PUBLIC_URL);
+        let outcome = app.confirm_key(&attempt, &cookies, "", &answer).await;
+        match outcome.unwrap() {
+            NewKeyOutcome::Added(_) => assert!(added, "{number}"),
+            NewKeyOutcome::Refused(KeyProblem::NotAllowed(words)) => {
+                assert!(!added && words.contains("out of date"), "{number}: {words}");
+            }
+            other => panic!("{number}: {other:?}"),
+        }
+        let used = app.use_metadata(file(42), publisher.roots()).await;
+        used.unwrap();
+    }
 }

@@ -5,6 +5,7 @@ use crate::{
     app::{
         App, Error,
         guess::{Counter, Named, Paid},
+        metadata::Supply,
         security_keys::KeyProblem,
         sign_in::Browser,
     },
@@ -195,6 +196,9 @@ impl App {
             Ok(new) => new,
             Err(refused) => return Ok(Err(refused.into())),
         };
+        if self.metadata_supply() == Supply::Withheld {
+            return Ok(Err(Failed::Policy(PolicyRefusal::StaleMetadata)));
+        }
         let metadata = self.metadata();
         let metadata = metadata.as_deref();
         let attestation = match new.require_policy(&self.settings.webauthn, metadata, now) {

@@ -187,6 +187,44 @@ pub fn verify_chain<'c>(
     Ok(TrustedLeaf { certificate: leaf })
 }
 
+/// Whether all certificates of a chain are valid still.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Standing {
+    /// They are.
+    Valid,
+    /// One has expired; before that they all were, at one instant.
+    Expired,
+}
+
+/// The same for a file that is read for longer than it is signed for: a chain of which a
+/// certificate has expired is judged at the last instant at which all were valid.
+pub fn verify_chain_of_file<'c>(
+    chain: &'c [impl AsRef<[u8]>],
+    roots: &[impl AsRef<[u8]>],
+    anchoring: Anchoring,
+    now: Timestamp,
+) -> Result<(TrustedLeaf<'c>, Standing), ChainError> {
+    let expired = match verify_chain(chain, roots, anchoring, now) {
+        Ok(leaf) => return Ok((leaf, Standing::Valid)),
+        Err(expired @ ChainError::Expired(_)) => expired,
+        Err(other) => return Err(other),
+    };
+    let ders = chain.iter().map(AsRef::as_ref);
+    let ders = ders.chain(roots.iter().map(AsRef::as_ref));
+    let mut ends: Vec<Timestamp> = ders
+        .filter_map(read)
+        .map(|certificate| certificate.validity().not_after.timestamp())
+        .map(|seconds| Timestamp::from_millis(seconds.saturating_mul(1000)))
+        .filter(|end| *end < now)
+        .collect();
+    ends.sort_unstable();
+    ends.iter()
+        .rev()
+        .find_map(|end| verify_chain(chain, roots, anchoring, *end).ok())
+        .map(|leaf| (leaf, Standing::Expired))
+        .ok_or(expired)
+}
+
 fn trusted(
     leaf: &[u8],
     certificates: &[X509Certificate<'_>],

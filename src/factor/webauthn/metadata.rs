@@ -7,6 +7,9 @@
 //! the one seen last (attack 35: an older file would bring revoked models back). It comes
 //! from a file that the operator provides: nothing here fetches anything.
 //!
+//! A file whose signer's certificate has expired since is stale and no more: nobody should be
+//! locked out because nobody fetched a file. Its signature and number are checked all the same.
+//!
 //! Whether it is stale and what a bad status does is [`policy`](super::policy)'s decision.
 //! Certificates of the chain are not checked for revocation (see [`chain`](super::chain)).
 //!
@@ -22,7 +25,7 @@ pub use entry::{
     Compromise, Entry, Icon, KeyIdentifier, KeyIdentifierError, KeyModel, MAX_ICON_BYTES, Picture,
 };
 
-use super::chain::{Anchoring, ChainError, SignatureError, verify_chain};
+use super::chain::{Anchoring, ChainError, SignatureError, Standing, verify_chain_of_file};
 use crate::base::{aaguid::Aaguid, clock::Timestamp};
 
 /// The most bytes a metadata file may have: FIDO's had 10 MB in 2026.
@@ -184,6 +187,7 @@ pub enum Freshness {
 pub struct Metadata {
     number: u64,
     next_update: Timestamp,
+    signer: Standing,
     entries: Vec<Entry>,
     by_aaguid: HashMap<Aaguid, usize>,
     by_key_identifier: HashMap<KeyIdentifier, Vec<usize>>,
@@ -201,9 +205,10 @@ impl Metadata {
         self.next_update
     }
 
-    /// Whether a newer one is out for sure.
+    /// Whether a newer one is out for sure. A file whose signer's certificate has expired is
+    /// not fresh, whatever it says itself.
     pub fn freshness(&self, now: Timestamp) -> Freshness {
-        if now < self.next_update.plus(Duration::from_hours(24)) {
+        if self.signer == Standing::Valid && now < self.next_update.plus(Duration::from_hours(24)) {
             Freshness::Fresh
         } else {
             Freshness::Stale
@@ -254,7 +259,7 @@ pub fn verify_metadata(
         return Err(MetadataError::TooLarge(file.len()));
     }
     let unverified = jws::parse_compact(file)?;
-    let leaf = verify_chain(
+    let (leaf, signer) = verify_chain_of_file(
         &unverified.chain,
         &roots.certificates,
         Anchoring::IssuersOnly,
@@ -272,7 +277,7 @@ pub fn verify_metadata(
         &unverified.signature,
     )
     .map_err(MetadataError::Signature)?;
-    let metadata = payload::read(&unverified.decode_payload()?)?;
+    let metadata = payload::read(&unverified.decode_payload()?, signer)?;
     match last {
         Some(last) if metadata.number < last => Err(MetadataError::RolledBack {
             number: metadata.number,

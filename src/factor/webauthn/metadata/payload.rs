@@ -18,7 +18,10 @@ use super::{
     Metadata, MetadataError,
     entry::{Entry, Icon, KeyIdentifier, Status, StatusReport},
 };
-use crate::base::{aaguid::Aaguid, clock::Timestamp};
+use crate::{
+    base::{aaguid::Aaguid, clock::Timestamp},
+    factor::webauthn::chain::Standing,
+};
 
 /// How many bytes of pictures are kept in all.
 const MAX_PICTURES: usize = 12 << 20;
@@ -72,7 +75,7 @@ struct RawReport<'p> {
     effective_date: Option<Cow<'p, str>>,
 }
 
-pub(super) fn read(payload: &[u8]) -> Result<Metadata, MetadataError> {
+pub(super) fn read(payload: &[u8], signer: Standing) -> Result<Metadata, MetadataError> {
     let raw: RawPayload<'_> = serde_json::from_slice(payload)
         .map_err(|error| MetadataError::Content(error.to_string()))?;
     let next_update = day(&raw.next_update).ok_or_else(|| {
@@ -81,6 +84,7 @@ pub(super) fn read(payload: &[u8]) -> Result<Metadata, MetadataError> {
     let mut metadata = Metadata {
         number: raw.no,
         next_update,
+        signer,
         entries: Vec::with_capacity(raw.entries.len()),
         by_aaguid: HashMap::new(),
         by_key_identifier: HashMap::new(),
