@@ -8,20 +8,52 @@ use std::time::Duration;
 use claimbridge::base::{clock::Timestamp, secret::Secret};
 use rand_core::{RngCore as _, SeedableRng as _};
 
-use crate::support::{Browser, PASSWORD, Person, World, browser::Page, entra};
+use super::keys::{registers, signs, to_new_key};
+use crate::{
+    soft_key::{SoftKey, UP, UV},
+    support::{Browser, PASSWORD, Person, World, browser::Page, entra},
+};
 
 const MINUTE: u64 = 60;
 
 #[derive(Clone, Copy, Debug)]
 enum Act {
     Wait(u64),
-    Ask { force: bool },
-    Password { who: usize, right: bool },
-    Code { right: bool },
-    EndSessions { who: usize },
-    NewPassword { who: usize },
-    Disable { who: usize },
-    Enable { who: usize },
+    Ask {
+        force: bool,
+    },
+    Password {
+        who: usize,
+        right: bool,
+    },
+    Code {
+        right: bool,
+    },
+    /// A key, before the password or after it, that asked for its PIN or was only touched.
+    Key {
+        who: usize,
+        verified: bool,
+    },
+    /// A new temporary access pass, typed where the person is.
+    Pass {
+        who: usize,
+    },
+    /// A recovery code, typed where the person is.
+    RecoveryCode {
+        who: usize,
+    },
+    EndSessions {
+        who: usize,
+    },
+    NewPassword {
+        who: usize,
+    },
+    Disable {
+        who: usize,
+    },
+    Enable {
+        who: usize,
+    },
 }
 
 /// What the rules remember.
@@ -30,6 +62,8 @@ struct Model {
     session: Option<Kept>,
     attempt: Option<Begun>,
     disabled: [bool; 2],
+    /// Something was done that a session does not pass over: its person is told first.
+    to_be_told: [bool; 2],
 }
 
 struct Kept {
@@ -44,6 +78,7 @@ struct Begun {
     at: Timestamp,
     who: Option<usize>,
     password_at: Option<Timestamp>,
+    touched_at: Option<Timestamp>,
 }
 
 /// What must happen.
@@ -69,7 +104,8 @@ impl Model {
                 .reused
                 .is_some_and(|at| now.since(at) < Duration::from_secs(2 * MINUTE))
                 && older(kept.oldest, now, 5 * MINUTE);
-            if alive && fresh && !force && !again && !self.disabled[kept.who] {
+            let may = !self.disabled[kept.who] && !self.to_be_told[kept.who];
+            if alive && fresh && !force && !again && may {
                 kept.used = now;
                 kept.reused = Some(now);
                 self.attempt = None;
@@ -80,8 +116,23 @@ impl Model {
             at: now,
             who: None,
             password_at: None,
+            touched_at: None,
         });
         Outcome::NoClaim
+    }
+
+    /// Two classes were proved, the older at `oldest`.
+    fn signed_in(&mut self, who: usize, oldest: Timestamp, now: Timestamp) -> Outcome {
+        self.attempt = None;
+        self.to_be_told[who] = false;
+        self.session = Some(Kept {
+            who,
+            oldest,
+            created: now,
+            used: now,
+            reused: None,
+        });
+        Outcome::Claim(oldest)
     }
 
     fn open(&mut self, now: Timestamp) -> Option<&mut Begun> {
@@ -99,8 +150,56 @@ impl Model {
         {
             begun.who = Some(who);
             begun.password_at = Some(now);
+            // The key was touched before: now there are both.
+            if let Some(touched) = begun.touched_at {
+                return self.signed_in(who, touched, now);
+            }
         }
         Outcome::NoClaim
+    }
+
+    fn key(&mut self, who: usize, verified: bool, now: Timestamp) -> Outcome {
+        let disabled = self.disabled[who];
+        let Some(begun) = self.open(now) else {
+            return Outcome::NoClaim;
+        };
+        if disabled || begun.who.is_some_and(|first| first != who) {
+            return Outcome::NoClaim;
+        }
+        match (begun.password_at, verified) {
+            (Some(password_at), _) => self.signed_in(who, password_at, now),
+            (None, true) => self.signed_in(who, now, now),
+            (None, false) => {
+                begun.who = Some(who);
+                begun.touched_at = Some(now);
+                Outcome::NoClaim
+            }
+        }
+    }
+
+    /// A pass is issued: whatever the person had begun begins anew, sessions are over.
+    fn pass_issued(&mut self, who: usize) {
+        if self.session.as_ref().is_some_and(|kept| kept.who == who) {
+            self.session = None;
+        }
+        if let Some(begun) = self.attempt.as_mut().filter(|begun| begun.who == Some(who)) {
+            begun.password_at = None;
+            begun.touched_at = None;
+        }
+        self.to_be_told[who] = true;
+    }
+
+    /// A pass or a recovery code was typed. It opens enrolment where it is taken, and that is
+    /// all that this attempt is good for here; it is never a proof.
+    fn enrols(&mut self, who: usize, now: Timestamp) {
+        let disabled = self.disabled[who];
+        let taken = self
+            .open(now)
+            .is_some_and(|begun| !disabled && begun.who.is_none_or(|first| first == who));
+        if taken {
+            self.attempt = None;
+            self.to_be_told[who] = true;
+        }
     }
 
     fn code(&mut self, right: bool, now: Timestamp) -> Outcome {
@@ -110,18 +209,11 @@ impl Model {
         let (Some(who), Some(password_at), true) = (begun.who, begun.password_at, right) else {
             return Outcome::NoClaim;
         };
-        self.attempt = None;
         if self.disabled[who] {
+            self.attempt = None;
             return Outcome::NoClaim;
         }
-        self.session = Some(Kept {
-            who,
-            oldest: password_at,
-            created: now,
-            used: now,
-            reused: None,
-        });
-        Outcome::Claim(password_at)
+        self.signed_in(who, password_at, now)
     }
 
     /// Whatever ends a person's sessions ends the open attempts too.
@@ -139,17 +231,35 @@ impl Model {
     }
 }
 
+fn begun_touched(model: &Model) -> bool {
+    let begun = model.attempt.as_ref();
+    begun.is_some_and(|begun| begun.touched_at.is_some())
+}
+
 /// Half of the acts go on with what was begun, so that the walk gets somewhere.
 fn draw(random: &mut rand_chacha::ChaCha8Rng, model: &Model) -> Act {
     let who = (random.next_u32() % 2) as usize;
     if random.next_u32().is_multiple_of(2) {
+        let way = random.next_u32() % 8;
+        let verified = random.next_u32().is_multiple_of(2);
         return match &model.attempt {
-            None => Act::Ask { force: false },
-            Some(begun) if begun.password_at.is_none() => Act::Password { who, right: true },
-            Some(_) => Act::Code { right: true },
+            None => Act::Ask { force: way < 4 },
+            Some(begun) => match (begun.password_at, begun.who, way) {
+                (None, _, 0..=2) => Act::Key { who, verified },
+                (None, _, 3) => Act::Pass { who },
+                (None, _, _) => Act::Password { who, right: true },
+                (Some(_), Some(who), 0..=1) => Act::Key { who, verified },
+                (Some(_), Some(who), 2) => Act::RecoveryCode { who },
+                (Some(_), _, _) => Act::Code { right: true },
+            },
         };
     }
-    match random.next_u32() % 20 {
+
+    let verified = random.next_u32().is_multiple_of(2);
+    match random.next_u32() % 26 {
+        20..=22 => Act::Key { who, verified },
+        23 => Act::Pass { who },
+        24..=25 => Act::RecoveryCode { who },
         0 => Act::Wait(3 * MINUTE),
         1 => Act::Wait(6 * MINUTE),
         2 => Act::Wait(16 * MINUTE),
@@ -176,14 +286,20 @@ fn draw(random: &mut rand_chacha::ChaCha8Rng, model: &Model) -> Act {
 async fn attack_21_the_claim_is_there_exactly_when_two_fresh_proofs_are() {
     let mut claims = 0;
     let mut resumed = 0;
-    for seed in 0..6 {
+    let mut by_key = 0;
+    let mut enrolments = 0;
+    for seed in 0..8 {
         let world = World::new().await;
         let people = [
             world.ready("one@contoso.com").await,
             world.ready("two@contoso.com").await,
         ];
+        let one = Things::of(&world, &people[0]).await;
+        let two = Things::of(&world, &people[1]).await;
         let mut run = Run {
             browser: world.browser(),
+            things: [one, two],
+            enrolments: 0,
             model: Model::default(),
             wrong: 0,
             history: Vec::new(),
@@ -212,17 +328,59 @@ async fn attack_21_the_claim_is_there_exactly_when_two_fresh_proofs_are() {
                 assert_eq!(answer.class_ref().as_deref(), Some(entra::MULTIPLE_AUTHN));
                 claims += 1;
                 resumed += usize::from(matches!(act, Act::Ask { .. }));
+                by_key += usize::from(matches!(act, Act::Key { .. }));
             }
         }
+        enrolments += run.enrolments;
     }
     assert!(
-        claims >= 20 && resumed >= 5,
-        "the walk met too little: {claims} claims, {resumed} from sessions"
+        claims >= 20 && resumed >= 5 && by_key >= 10 && enrolments >= 5,
+        "the walk met too little: {claims} claims, {resumed} from sessions, {by_key} by keys, {enrolments} enrolments"
     );
+}
+
+/// What a person has besides password and program.
+struct Things {
+    key: SoftKey,
+    recovery_codes: Vec<String>,
+}
+
+impl Things {
+    async fn of(world: &World, person: &Person) -> Self {
+        let mut key = SoftKey::new();
+        let mut browser = to_new_key(world, person.upn()).await;
+        registers(&mut browser, &mut key).await;
+        world.advance(30);
+        let mut browser = world.browser();
+        browser.get("/account").await;
+        signs(&mut browser, "passkey", &mut key).await;
+        browser.submit(&[]).await;
+        let page = browser.press("/account/recovery-codes").await;
+        let recovery_codes: Vec<String> = page
+            .body
+            .split("<code>")
+            .skip(1)
+            .map(|rest| rest.split("</code>").next().unwrap().to_owned())
+            .collect();
+        assert_eq!(recovery_codes.len(), 10, "{}", page.text());
+        browser.get("/account").await;
+        browser.press("/sign-out").await;
+        // That codes were made is told at the next sign-in: read now.
+        let request = entra::request(world.now());
+        browser.start(&request).await;
+        signs(&mut browser, "passkey", &mut key).await;
+        browser.submit(&[]).await.expect_answer();
+        Self {
+            key,
+            recovery_codes,
+        }
+    }
 }
 
 struct Run {
     browser: Browser,
+    things: [Things; 2],
+    enrolments: usize,
     model: Model,
     wrong: usize,
     history: Vec<Act>,
@@ -266,9 +424,32 @@ impl Run {
                     .browser
                     .submit_password(people[who].upn(), password)
                     .await;
-                (expected, Some(page))
+                (expected, Some(self.past_notices(page).await))
+            }
+            Act::Key { who, verified } => self.key(world, who, verified).await,
+            Act::Pass { who } => {
+                if self.model.disabled[who] {
+                    return (Outcome::NoClaim, None);
+                }
+                let pass = world.issue_pass(people[who].upn()).await;
+                self.model.pass_issued(who);
+                let page = self.enrol(world, people, who, &pass).await;
+                (Outcome::NoClaim, page)
+            }
+            Act::RecoveryCode { who } => {
+                let proved = self.model.attempt.as_ref();
+                let proved = proved.filter(|begun| begun.password_at.is_some());
+                if proved.is_none_or(|begun| begun.who != Some(who)) {
+                    return (Outcome::NoClaim, None);
+                }
+                let Some(code) = self.things[who].recovery_codes.pop() else {
+                    return (Outcome::NoClaim, None);
+                };
+                let page = self.enrol(world, people, who, &code).await;
+                (Outcome::NoClaim, page)
             }
             Act::Code { right } => {
+                self.turn_to("code").await;
                 let Some(_) = self
                     .browser
                     .page
@@ -328,12 +509,92 @@ impl Run {
         }
     }
 
+    /// A key, at whichever page there is for one.
+    async fn key(&mut self, world: &World, who: usize, verified: bool) -> (Outcome, Option<Page>) {
+        let begun = self.model.attempt.as_ref();
+        let proved = begun.is_some_and(|begun| begun.password_at.is_some());
+        let fits = begun.is_some_and(|begun| begun.who.is_none_or(|first| first == who));
+        if !fits && self.may_not_be_wrong() {
+            return (Outcome::NoClaim, None);
+        }
+        let what = if proved { "key" } else { "passkey" };
+        self.turn_to(what).await;
+        let ending = format!("/{what}");
+        let offered = self.browser.page.as_ref().is_some_and(|page| {
+            let mut forms = page.forms().into_iter();
+            forms.any(|form| form.action.ends_with(&ending))
+        });
+        let touched = begun_touched(&self.model);
+        if !offered || touched {
+            return (Outcome::NoClaim, None);
+        }
+        if self.model.open(world.now()).is_none() {
+            return (Outcome::NoClaim, None);
+        }
+        let key = &mut self.things[who].key;
+        key.flags = if verified { UP | UV } else { UP };
+        let expected = self.model.key(who, verified, world.now());
+        let page = signs(&mut self.browser, what, key).await;
+        let page = self.past_notices(page).await;
+        if expected != Outcome::NoClaim {
+            self.wrong = 0;
+        }
+        (expected, Some(page))
+    }
+
+    /// To the page for a pass, where it is typed.
+    async fn enrol(
+        &mut self,
+        world: &World,
+        people: &[Person; 2],
+        who: usize,
+        typed: &str,
+    ) -> Option<Page> {
+        let path: Vec<&str> = self.browser.at.split('/').take(3).collect();
+        let path = path.join("/");
+        if !path.starts_with("/sign-in/") || self.model.open(world.now()).is_none() {
+            return None;
+        }
+        let proved = self.model.attempt.as_ref();
+        let proved = proved.is_some_and(|begun| begun.password_at.is_some());
+        // A look at the page could answer from a session, which is another act.
+        if !proved && self.model.session.is_some() {
+            return None;
+        }
+        if self.model.open(world.now()).is_some_and(|begun| {
+            begun.touched_at.is_some() || begun.who.is_some_and(|first| first != who)
+        }) {
+            return None;
+        }
+        self.browser.get(&format!("{path}/pass")).await;
+        let page = self.browser.page.clone().unwrap();
+        if !page.has_input("pass") {
+            return Some(page);
+        }
+        let values = [("username", people[who].upn()), ("pass", typed)];
+        let page = self.browser.submit(&values).await;
+        self.model.enrols(who, world.now());
+        self.enrolments += usize::from(self.model.attempt.is_none());
+        Some(page)
+    }
+
+    /// Where another way is shown first, to this one.
+    async fn turn_to(&mut self, way: &str) {
+        let proved = self.model.attempt.as_ref();
+        let proved = proved.is_some_and(|begun| begun.password_at.is_some());
+        let path: Vec<&str> = self.browser.at.split('/').take(3).collect();
+        let path = path.join("/");
+        if proved && path.starts_with("/sign-in/") && way != "passkey" {
+            self.browser.get(&format!("{path}/{way}")).await;
+        }
+    }
+
     /// Notices of what the tester did come between the factors and the answer.
     async fn past_notices(&mut self, page: Page) -> Page {
         let is_notice = page.answer().is_none()
             && !page.asks_for_password()
             && !page.asks_for_code()
-            && page.text().contains("tester");
+            && page.text().contains("Since your last sign-in");
         if is_notice {
             self.browser.submit(&[]).await
         } else {
