@@ -13,6 +13,8 @@ mod by_pass;
 mod from_account;
 /// A security key.
 mod security_key;
+/// A hardware token that an operator handed over.
+mod token;
 /// A code generator.
 pub mod totp;
 
@@ -29,7 +31,7 @@ use crate::{
         ids::{AttemptId, CredentialId, UserId},
         secret::Secret,
     },
-    directory::{PasswordCredential, User},
+    directory::{PasswordCredential, TokenState, User},
     keys::sealing::{SealError, Sealing, TagLabel},
     signin::{attempt::Attempt, next_step::Enrolment},
     storage::{EnrolmentRow, OpenedBy, ReadTx, Tx},
@@ -80,11 +82,19 @@ impl App {
         user: &User,
     ) -> Result<Vec<MethodKind>, Error> {
         let policy = self.method_policy_of(tx, &user.id).await?;
-        let possible = [MethodKind::SecurityKey, MethodKind::Totp];
+        let tokens = tx.oath_tokens_of(&user.id).await?;
+        let waits = tokens
+            .iter()
+            .any(|token| token.state == TokenState::Assigned);
+        let possible = [
+            (MethodKind::SecurityKey, self.takes_keys()),
+            (MethodKind::OathToken, waits),
+            (MethodKind::Totp, true),
+        ];
         Ok(possible
             .into_iter()
-            .filter(|kind| policy.allows(*kind))
-            .filter(|kind| *kind != MethodKind::SecurityKey || self.takes_keys())
+            .filter(|(kind, possible)| *possible && policy.allows(*kind))
+            .map(|(kind, _)| kind)
             .collect())
     }
 

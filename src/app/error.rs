@@ -97,6 +97,9 @@ support_codes! {
     MINIMUM = "CB-ACCOUNT-003",
         "You cannot remove this: you must keep at least as many ways to sign in as your organisation asks for. Add another one first.",
         "The person has no more methods than policy.minimum_methods (or that of a group) asks for; an administrator can still take one away with `user reset`.";
+    TOKEN_SHARED = "CB-ACCOUNT-004",
+        "This token cannot be activated. Ask your administrator for another one.",
+        "Another token that is in use has the same secret, so whoever holds one has the codes of both; ask the vendor for other tokens, and say `claimbridge oath retire` for these.";
     REFUSED_PARAMETERS = "CB-SIGNIN-011",
         "The application asked for something that is not offered here. Ask your administrator.",
         "The verified request asks for a reply address that is not registered, an unsupported binding, name format or authentication context. Where the issuer was known, the party got a SAML status instead of this page.";

@@ -6,6 +6,8 @@
 //! or from the same office; the second factor's failures in a row are counted over all of
 //! them. A name is folded once, before any transaction, and a long one not at all.
 
+use std::sync::OnceLock;
+
 use super::{App, Error, error::SupportCode, sign_in::Browser};
 use crate::{
     audit::{Actor, Event, Refused},
@@ -44,6 +46,8 @@ pub(super) struct Buckets {
     person: Option<String>,
     /// `None` in a browser that is known: it answers for itself alone.
     source: Option<String>,
+    /// Until when the source waits because of this guess, if it was paid for and began a wait.
+    source_waits: OnceLock<Timestamp>,
 }
 
 impl Buckets {
@@ -52,6 +56,7 @@ impl Buckets {
         Self {
             person: None,
             source: Some(source_bucket(browser)),
+            source_waits: OnceLock::new(),
         }
     }
 
@@ -178,6 +183,7 @@ impl App {
         Ok(Buckets {
             person: Some(person),
             source,
+            source_waits: OnceLock::new(),
         })
     }
 
@@ -193,9 +199,17 @@ impl App {
         let now = self.now();
         if let Some(source) = &buckets.source {
             let delays = self.settings.source_delays;
-            if let Reserve::Wait { until } = tx.reserve_try(source, delays, now).await? {
-                self.count_refused(Refused::SourceLimit);
-                return Ok(Some(until));
+            match tx.reserve_try(source, delays, now).await? {
+                Reserve::Wait { until } => {
+                    self.count_refused(Refused::SourceLimit);
+                    return Ok(Some(until));
+                }
+                Reserve::Granted { failures } => {
+                    let wait = delays.wait_after(failures);
+                    if !wait.is_zero() {
+                        buckets.source_waits.get_or_init(|| now.plus(wait));
+                    }
+                }
             }
         }
         let Some(person) = &buckets.person else {
@@ -226,7 +240,8 @@ impl App {
         // In the order of `pay`: two transactions that take two rows in two orders wait
         // for each other until PostgreSQL refuses one.
         if let Some(source) = &buckets.source {
-            tx.refund_try(source).await?;
+            let begun = buckets.source_waits.get().copied();
+            tx.refund_try(source, begun).await?;
         }
         if let Some(person) = &buckets.person {
             tx.give_back_try(person).await?;
@@ -258,7 +273,8 @@ impl App {
         buckets: &Buckets,
     ) -> Result<(), Error> {
         if let Some(source) = &buckets.source {
-            tx.refund_try(source).await?;
+            // A wait that the question began is over, or nobody could have answered.
+            tx.refund_try(source, None).await?;
         }
         self.give_back(tx, buckets).await
     }

@@ -8,7 +8,7 @@ use super::{Error, Settings, saml::chain};
 use crate::{
     audit::{Actor, Event},
     base::{clock::Timestamp, ids::KeyId, random::Random, secret::Secret},
-    directory::{OathToken, PasswordCredential, TotpCredential, identity_tag},
+    directory::{OathToken, PasswordCredential, TokenState, TotpCredential, identity_tag},
     keys::{
         KeyPurpose, SigningKey,
         sealing::{Place, SealError, Sealing},
@@ -184,7 +184,8 @@ pub struct Rewrapped {
 ///
 /// What only a tag of the old key vouches for — sessions, open attempts, passes — ends.
 /// A row whose old tag or seal is wrong stops the whole with its name: it must not be
-/// blessed with a new one.
+/// blessed with a new one. Of what was taken away nothing is left to seal, and an altered
+/// row of a key that was taken away stays what it is.
 pub async fn rewrap(
     store: &Store,
     old: &Sealing,
@@ -224,8 +225,12 @@ pub async fn rewrap(
         done.totp += 1;
     }
     for key in tx.all_security_keys().await? {
-        key.require_tag(old)
-            .map_err(|_| tampered("security key", key.id.as_str()))?;
+        if key.require_tag(old).is_err() {
+            if key.revoked_at.is_some() {
+                continue;
+            }
+            return Err(tampered("security key", key.id.as_str()));
+        }
         tx.update_security_key_tag(&key.id, &key.make_tag(new))
             .await?;
         done.security_keys += 1;
@@ -263,13 +268,25 @@ async fn rewrap_tokens(
         for ListedToken { mut token, .. } in page.iter().cloned() {
             let altered = |_| tampered("hardware token", token.serial.as_str());
             token.require_tag(old).map_err(altered)?;
-            let place = OathToken::secret_place(&token.id);
-            let plain = old.open(&place, &token.sealed_secret).map_err(altered)?;
-            let sealed = new.seal(&place, &plain, random);
+            // A retired one has no secret any more.
+            if !token.sealed_secret.is_empty() {
+                let place = OathToken::secret_place(&token.id);
+                let plain = old.open(&place, &token.sealed_secret).map_err(altered)?;
+                token.sealed_secret = new.seal(&place, &plain, random);
+                // Two that share one may be active from before there were tags.
+                let secret_tag = OathToken::make_secret_tag(new, &plain);
+                let taken =
+                    token.state == TokenState::Active && tx.is_secret_active(&secret_tag).await?;
+                token.secret_tag = Some(secret_tag).filter(|_| !taken);
+            }
             let read_tag = token.tag.clone();
-            token.sealed_secret = sealed;
             token.tag = token.make_tag(new);
-            tx.update_oath_token(&token, &read_tag).await?;
+            if !tx.update_oath_token(&token, &read_tag).await? {
+                return Err(Error::conflict(format!(
+                    "the hardware token {} was changed by somebody else at this moment; nothing was changed. Run `keys rewrap` again when nobody works with claimbridge",
+                    token.serial
+                )));
+            }
             done += 1;
         }
         match page.into_iter().last() {
@@ -281,7 +298,7 @@ async fn rewrap_tokens(
 
 fn tampered(what: &str, which: &str) -> Error {
     Error::conflict(format!(
-        "the {what} {which} was altered outside claimbridge; nothing was changed. Reset it, then run `keys rewrap` again"
+        "the {what} {which} was altered outside claimbridge; nothing was changed. Take it away (`user reset`; `oath retire` for a hardware token), then run `keys rewrap` again"
     ))
 }
 

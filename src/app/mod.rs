@@ -207,7 +207,8 @@ impl App {
         Ok(rows)
     }
 
-    /// Runs something that hashes a password, off the async threads and bounded in number.
+    /// Runs something dear (a password's hash, the search for a token's clock) off the async
+    /// threads and bounded in number.
     pub(crate) async fn hashing<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -222,7 +223,7 @@ impl App {
             result
         })
         .await
-        .map_err(|error| Error::internal(format!("hashing a password failed: {error}")))
+        .map_err(|error| Error::internal(format!("work off the async threads failed: {error}")))
     }
 
     /// The hash of a new password.

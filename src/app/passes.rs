@@ -141,12 +141,20 @@ impl App {
         })
     }
 
-    /// Takes back the pass that is out, and closes an enrolment that is open.
+    /// Takes back the pass that is out, and closes an enrolment that is open, also one that a
+    /// pass opened which can be used no more.
     pub async fn revoke_pass(&self, upn: &Upn, operator: &str) -> Result<(), Error> {
         let now = self.now();
         let mut tx = self.store.begin().await?;
         let user = find(&mut tx, upn).await?;
         let Some(pass) = tx.live_pass_of(&user.id, now).await? else {
+            if let Some(pass) = tx.pass_of_open_enrolment(&user.id, now).await? {
+                tx.restart_attempts_of(&user.id).await?;
+                let event = Event::PassRevoked { pass };
+                tx.append(Actor::Operator(operator.to_owned()), Some(user.id), event);
+                tx.commit().await?;
+                return Ok(());
+            }
             return Err(Error::not_found(format!(
                 "{upn} has no pass that could be used; if somebody used it, say `claimbridge user reset {upn}`"
             )));

@@ -8,6 +8,7 @@ use super::{
     App, Error,
     answer::{Answer, StatusKind},
     error::{Category, SupportCode},
+    own_methods::last_used,
     scene::Scene,
 };
 use crate::{
@@ -276,11 +277,7 @@ impl App {
             ways.extend(key_uses.max().map(|at| (at, SecondFactor::Key)));
         }
         let codes = self.usable_totp(tx, user).await?;
-        let code_uses = codes.iter().map(|totp| {
-            let step = totp.last_step?.saturating_sub(totp.drift_steps);
-            let seconds = step.saturating_mul(i64::from(totp.parameters.period));
-            Some(Timestamp::from_millis(seconds.saturating_mul(1000)))
-        });
+        let code_uses = codes.iter().map(last_used);
         ways.extend(code_uses.max().map(|at| (at, SecondFactor::Code)));
         ways.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
         Ok(ways.into_iter().map(|(_, way)| way).collect())

@@ -5,7 +5,12 @@
 use super::{App, Error, groups::kind_of, own_methods::last_used, users::find};
 use crate::{
     audit::Receipt,
-    base::{aaguid::Aaguid, clock::Timestamp, ids::CredentialId, text::Upn},
+    base::{
+        aaguid::Aaguid,
+        clock::Timestamp,
+        ids::{CredentialId, UserId},
+        text::Upn,
+    },
     directory::{
         AccessPass, AttestationState, EffectivePolicy, GroupName, MethodKind, SecurityKey,
         TotpCredential, User,
@@ -86,9 +91,12 @@ impl UserView {
         self.methods.iter().filter(counts).count()
     }
 
-    /// Whether the person has what a sign-in with two factors needs: a key that verifies its
-    /// person, or a password and any method.
+    /// Whether the person may sign in and has what a sign-in with two factors needs: a key
+    /// that verifies its person, or a password and any method.
     pub fn is_covered(&self) -> bool {
+        if self.user.disabled_at.is_some() {
+            return false;
+        }
         let has_password = matches!(self.password, PasswordState::Set);
         self.methods
             .iter()
@@ -142,7 +150,9 @@ impl App {
         let recovery_codes = tx.recovery_codes_left(&user.id).await?;
         let groups = tx.groups_of(&user.id).await?;
         let policy = self.settings.methods.for_groups(&groups);
-        let tokens = self.activated_tokens(tx, &user.id).await?;
+        // An altered row must not hide everybody from operators; sign-ins raise the alarm.
+        let mut tokens = tx.oath_tokens_of(&user.id).await?;
+        tokens.retain(|token| token.require_tag(&self.sealing).is_ok());
         let generators = tx.totp_of(&user.id).await?.into_iter();
         let keys = tx.security_keys_of(&user.id).await?.into_iter();
         let methods = generators
@@ -164,6 +174,21 @@ impl App {
             policy,
             last_refusal,
         })
+    }
+
+    /// The keys of a person that no sign-in would take now: they do not count to what the
+    /// person must keep.
+    pub(super) async fn refused_keys(
+        &self,
+        tx: &mut ReadTx<'_>,
+        user: &UserId,
+    ) -> Result<Vec<CredentialId>, Error> {
+        let policy = self.method_policy_of(tx, user).await?;
+        let keys = tx.security_keys_of(user).await?.into_iter();
+        Ok(keys
+            .filter(|key| self.standing_of(key, &policy) != MethodStanding::Counts)
+            .map(|key| key.id)
+            .collect())
     }
 
     /// Whether a key would be taken at a sign-in now, as far as can be known before.

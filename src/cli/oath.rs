@@ -3,9 +3,13 @@
 //! Assigning a token makes its holder able to sign in with it, so it ends sessions and
 //! is an event that names the operator; `app::oath_tokens` sees to that.
 
-use std::{io::Write, path::Path};
+use std::{
+    io::{self, BufRead as _, IsTerminal as _, Read as _, Write},
+    path::Path,
+};
 
 use clap::{Args, Subcommand};
+use zeroize::Zeroizing;
 
 use super::{Failure, oath_export, oath_import, oath_list, open, operator};
 use crate::{app::oath_tokens::Withdrawal, base::text::Upn, directory::Serial};
@@ -26,7 +30,8 @@ pub enum OathCommand {
     Retire(SerialArgs),
 }
 
-/// Hand a token from stock to a person, who activates it at the next sign-in.
+/// Hand a token from stock to a person, who activates it at the next sign-in, or on the
+/// account page.
 #[derive(Args, Debug)]
 pub struct AssignArgs {
     /// The serial number.
@@ -40,10 +45,42 @@ pub struct AssignArgs {
 pub struct ResyncArgs {
     /// The serial number.
     serial: Serial,
-    /// A code that the token shows.
-    code: String,
-    /// The code that it shows next.
-    next: String,
+    /// Read the two codes from standard input, one a line. Without it they are asked for.
+    #[arg(long)]
+    codes_stdin: bool,
+}
+
+impl ResyncArgs {
+    /// Never from the command line: everybody on this machine could read it there.
+    fn codes(&self) -> Result<[Zeroizing<String>; 2], Failure> {
+        let unread = |error| Failure::usage(format!("the codes could not be read: {error}"));
+        if !self.codes_stdin {
+            if !io::stdin().is_terminal() {
+                return Err(Failure::usage(
+                    "there is no terminal to ask for the codes; say --codes-stdin",
+                ));
+            }
+            let ask = |what| {
+                rpassword::prompt_password(what)
+                    .map(Zeroizing::new)
+                    .map_err(unread)
+            };
+            let first = ask("A code that the token shows: ")?;
+            return Ok([first, ask("The code that it shows next: ")?]);
+        }
+        let mut lines = io::stdin().lock().take(1_000);
+        let mut line = || {
+            let mut text = Zeroizing::new(String::new());
+            lines.read_line(&mut text).map_err(unread)?;
+            if text.trim().is_empty() {
+                return Err(Failure::usage(
+                    "standard input has not two codes; write each as one line",
+                ));
+            }
+            Ok(text)
+        };
+        Ok([line()?, line()?])
+    }
 }
 
 /// One token.
@@ -71,14 +108,15 @@ pub async fn run(
                 .await?;
             writeln!(
                 out,
-                "The token {} is {}'s; sessions ended. At the next sign-in its code activates it, after the password.",
+                "The token {} is {}'s; sessions ended. Who has no other way to sign in activates it at the next sign-in, after the password; others add it on the account page.",
                 args.serial, args.upn
             )?;
             return Ok(());
         }
         OathCommand::Resync(args) => {
+            let [code, next] = args.codes()?;
             let drift = app
-                .resync_oath_token(&args.serial, [&args.code, &args.next], &operator)
+                .resync_oath_token(&args.serial, [&code, &next], &operator)
                 .await?;
             writeln!(
                 out,

@@ -21,7 +21,7 @@ const PAGE: u32 = 500;
 /// List tokens: where each is, with whom, since when.
 #[derive(Args, Debug)]
 pub struct ListArgs {
-    /// Only tokens in this state: in-stock, assigned, active, lost, retired.
+    /// Only tokens in this state: in-stock, assigned, active, lost, removed, retired.
     #[arg(long, value_name = "STATE", value_parser = state)]
     state: Option<TokenState>,
     /// Only this person's.
@@ -34,7 +34,7 @@ pub struct ListArgs {
 
 fn state(text: &str) -> Result<TokenState, String> {
     TokenState::parse(text)
-        .ok_or_else(|| "a token is in-stock, assigned, active, lost or retired".to_owned())
+        .ok_or_else(|| "a token is in-stock, assigned, active, lost, removed or retired".to_owned())
 }
 
 impl ListArgs {

@@ -11,6 +11,7 @@ use std::{
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
 use super::{Failure, open, operator, user_group, user_import, user_list, user_pass};
 use crate::{
@@ -136,7 +137,11 @@ pub async fn run(
         UserCommand::Add(args) => add(args, &app, &operator, out).await,
         UserCommand::Show(args) => {
             let view = app.view_user(&args.upn).await?;
-            user_list::show(&view, args.json, out)
+            if args.json {
+                user_list::show_json(&view, out)
+            } else {
+                user_list::show(&view, out)
+            }
         }
         UserCommand::List(args) => user_list::list(&args, &app, out).await,
         UserCommand::Import(args) => {
@@ -167,7 +172,11 @@ pub async fn run(
             )
         }
         UserCommand::SetPassword(args) => {
-            let password = read_password(args.password_stdin)?;
+            let password = if args.password_stdin {
+                password_line()?
+            } else {
+                ask_password()?
+            };
             app.set_password(&args.upn, password, &operator).await?;
             said(
                 out,
@@ -220,7 +229,7 @@ fn said(out: &mut dyn Write, text: &str) -> Result<(), Failure> {
 
 async fn add(args: AddArgs, app: &App, operator: &str, out: &mut dyn Write) -> Result<(), Failure> {
     let password = if args.password_stdin {
-        Some(read_password(true)?)
+        Some(password_line()?)
     } else {
         None
     };
@@ -290,23 +299,29 @@ async fn sessions(
     Ok(())
 }
 
-/// One line of standard input, or asked twice on a terminal.
-fn read_password(from_stdin: bool) -> Result<Secret<String>, Failure> {
-    let unread = |error| Failure::usage(format!("the password could not be read: {error}"));
-    if from_stdin {
-        let mut line = String::new();
-        std::io::stdin()
-            .lock()
-            .read_line(&mut line)
-            .map_err(unread)?;
-        let password = line.trim_end_matches(['\r', '\n']).to_owned();
-        if password.is_empty() {
-            return Err(Failure::usage(
-                "standard input has no password; write it as one line",
-            ));
-        }
-        return Ok(Secret::new(password));
+/// One line of standard input.
+fn password_line() -> Result<Secret<String>, Failure> {
+    let mut line = Zeroizing::new(String::new());
+    std::io::stdin()
+        .lock()
+        .read_line(&mut line)
+        .map_err(unread)?;
+    let password = line.trim_end_matches(['\r', '\n']).to_owned();
+    if password.is_empty() {
+        return Err(Failure::usage(
+            "standard input has no password; write it as one line",
+        ));
     }
+    Ok(Secret::new(password))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn unread(error: std::io::Error) -> Failure {
+    Failure::usage(format!("the password could not be read: {error}"))
+}
+
+/// Asked for on the terminal, twice.
+fn ask_password() -> Result<Secret<String>, Failure> {
     if !std::io::stdin().is_terminal() {
         return Err(Failure::usage(
             "there is no terminal to ask for the password; say --password-stdin",

@@ -15,6 +15,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
 use super::Failure;
 use crate::{
@@ -243,14 +244,15 @@ fn is_the_rows(error: &app::Error) -> bool {
     !matches!(error.category(), Category::Unavailable | Category::Internal)
 }
 
-fn read(args: &ImportArgs) -> Result<Vec<u8>, Failure> {
+/// First passwords may stand in it.
+fn read(args: &ImportArgs) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let read = if args.file.as_os_str() == "-" {
         let mut bytes = Vec::new();
         io::Read::read_to_end(&mut io::stdin().lock(), &mut bytes).map(|_| bytes)
     } else {
         fs::read(&args.file)
     };
-    read.map_err(|error| {
+    read.map(Zeroizing::new).map_err(|error| {
         Failure::usage(format!(
             "{} cannot be read ({error}); name another file",
             args.file.display()

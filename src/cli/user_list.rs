@@ -93,14 +93,15 @@ pub async fn list(args: &ListArgs, app: &App, out: &mut dyn Write) -> Result<(),
     Ok(())
 }
 
+/// `user show --json`: on one line.
+pub fn show_json(view: &UserView, out: &mut dyn Write) -> Result<(), Failure> {
+    writeln!(out, "{}", view_json(view))?;
+    Ok(())
+}
+
 /// `user show`.
-pub fn show(view: &UserView, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
-    let value = view_json(view);
-    if json {
-        writeln!(out, "{value}")?;
-    } else {
-        writeln!(out, "{value:#}")?;
-    }
+pub fn show(view: &UserView, out: &mut dyn Write) -> Result<(), Failure> {
+    writeln!(out, "{:#}", view_json(view))?;
     Ok(())
 }
 

@@ -291,6 +291,18 @@ pub(super) fn object_to_a_messy_desk(reader: &mut Reader, policy: &Policy, brand
                 "they live on people's own phones and accounts; make it \"refused\", or take the line out",
             );
         }
+        if webauthn.policy.compromised == Reaction::Warn {
+            contradicts(
+                "policy.webauthn.compromised_models",
+                "a model that is known to be broken proves nothing; make it \"refuse\", or take the line out",
+            );
+        }
+        if webauthn.policy.stale_metadata == Reaction::Warn {
+            contradicts(
+                "policy.webauthn.stale_metadata",
+                "models are judged by a list that is not renewed; make it \"refuse\", or take the line out",
+            );
+        }
         if webauthn.policy.without_model == Permission::Allowed {
             contradicts(
                 "policy.webauthn.keys_without_model",

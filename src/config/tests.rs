@@ -553,6 +553,7 @@ fn at_a_clean_desk_the_defaults_are_the_profiles_and_contradictions_are_named() 
 
     let messy = "[policy]\nclean_desk = true\nsession_idle = \"6m\"\nsession_lifetime = \"2h\"\n\
         [policy.webauthn]\nattestation = \"recorded\"\nsynced_passkeys = \"allowed\"\nkeys_without_model = \"allowed\"\n\
+        compromised_models = \"warn\"\nstale_metadata = \"warn\"\n\
         [branding]\nsupport_contact = \"help@contoso.com\"";
     assert_eq!(
         keys_of_problems(&folder, messy),
@@ -562,6 +563,8 @@ fn at_a_clean_desk_the_defaults_are_the_profiles_and_contradictions_are_named() 
             "policy.webauthn.attestation",
             "policy.webauthn.mds_file",
             "policy.webauthn.synced_passkeys",
+            "policy.webauthn.compromised_models",
+            "policy.webauthn.stale_metadata",
             "policy.webauthn.keys_without_model",
             "branding.support_contact",
         ]

@@ -97,6 +97,8 @@ pub enum TokenState {
     Active,
     /// Somebody had it, and nobody knows where it is.
     Lost,
+    /// Taken off the account; who had it has it still.
+    Removed,
     /// Never again: broken, or the battery is empty.
     Retired,
 }
@@ -109,6 +111,7 @@ impl TokenState {
             Self::Assigned => "assigned",
             Self::Active => "active",
             Self::Lost => "lost",
+            Self::Removed => "removed",
             Self::Retired => "retired",
         }
     }
@@ -120,6 +123,7 @@ impl TokenState {
             Self::Assigned,
             Self::Active,
             Self::Lost,
+            Self::Removed,
             Self::Retired,
         ]
         .into_iter()
@@ -207,6 +211,11 @@ pub enum TokenWarning {
     /// privacyIDEA's file names no hash; its manual says that the length tells it.
     #[error("read as SHA-256 because the seed has 32 bytes, as privacyIDEA does")]
     HashByLength,
+    /// Whoever holds one of them has the codes of the other.
+    #[error(
+        "the secret is that of another serial number too; of tokens that share one only one can be activated"
+    )]
+    SharedSecret,
     /// RFC 6030 §5: the policy has an `ExpiryDate` that lies ahead.
     #[error(
         "the file says until when it may be used; that is not watched here, so retire it in time"
@@ -227,11 +236,14 @@ pub struct OathToken {
     pub model: String,
     /// How codes are made.
     pub parameters: TotpParameters,
-    /// The shared secret, sealed for [`OathToken::secret_place`].
+    /// The shared secret, sealed for [`OathToken::secret_place`]; empty once it is of no
+    /// use any more.
     pub sealed_secret: String,
+    /// The secret's [`OathToken::make_secret_tag`]; none in rows of before there was one.
+    pub secret_tag: Option<String>,
     /// Where it is.
     pub state: TokenState,
-    /// Who has it; kept when it is lost.
+    /// Who has it; kept when it is lost, or was taken off the account.
     pub user: Option<UserId>,
     /// What it became by activation.
     pub credential: Option<CredentialId>,
@@ -262,6 +274,11 @@ impl OathToken {
             row: id.as_str(),
             owner: "",
         }
+    }
+
+    /// By this tokens with one secret are known without opening any.
+    pub fn make_secret_tag(sealing: &Sealing, secret: &[u8]) -> String {
+        sealing.tag(TagLabel::TokenSecret, &[secret])
     }
 
     /// The tag over what the row says of itself now. Make it anew after each change of
@@ -346,6 +363,7 @@ mod tests {
             model: "c200".to_owned(),
             parameters: TotpParameters::default(),
             sealed_secret: "sealed".to_owned(),
+            secret_tag: None,
             state: TokenState::Lost,
             user: Some(user),
             credential: None,

@@ -67,6 +67,8 @@ pub enum TagLabel {
     Pass,
     /// A recovery code, as stored.
     RecoveryCode,
+    /// A hardware token's secret: two tokens with one are known by it.
+    TokenSecret,
     /// A name in a counter's key.
     Bucket,
 }
@@ -82,6 +84,7 @@ impl TagLabel {
             Self::Enrolment => "enrolment",
             Self::Pass => "pass",
             Self::RecoveryCode => "recovery-code",
+            Self::TokenSecret => "token-secret",
             Self::Bucket => "bucket",
         }
     }

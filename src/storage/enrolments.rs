@@ -96,6 +96,31 @@ impl ReadTx<'_> {
     }
 }
 
+impl ReadTx<'_> {
+    /// The pass that opened an enrolment of this person which is not finished yet.
+    pub async fn pass_of_open_enrolment(
+        &mut self,
+        user: &UserId,
+        now: Timestamp,
+    ) -> Result<Option<PassId>, StoreError> {
+        let rows = self
+            .all(
+                sql("SELECT attempt, pass FROM enrolments
+                     WHERE user_id = $1 AND finished_at IS NULL AND expires_at > $2")
+                .bind(user.as_str())
+                .bind(now.as_millis()),
+            )
+            .await?;
+        for row in &rows {
+            let row = Reader::new(row, "enrolments", "attempt");
+            if let OpenedBy::Pass(pass) = row.spelled("pass", OpenedBy::parse)? {
+                return Ok(Some(pass));
+            }
+        }
+        Ok(None)
+    }
+}
+
 impl Tx<'_> {
     /// Opens an enrolment. An earlier one of the attempt is replaced: each costs a pass.
     pub async fn insert_enrolment(&mut self, enrolment: &EnrolmentRow) -> Result<(), StoreError> {

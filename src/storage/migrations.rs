@@ -35,6 +35,7 @@ migrations![
     "0004_security_keys",
     "0005_oath_tokens",
     "0006_recovery_codes",
+    "0008_token_secrets",
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations (

@@ -53,6 +53,7 @@ fn token(row: &AnyRow) -> Result<OathToken, StoreError> {
         assigned_by: row.optional_text("assigned_by")?,
         activated_at: row.optional_time("activated_at")?,
         ended_at: row.optional_time("ended_at")?,
+        secret_tag: row.optional_text("secret_tag")?,
         tag: row.text("tag")?,
     })
 }
@@ -75,7 +76,7 @@ impl ReadTx<'_> {
             sql(
                 "SELECT id, serial, manufacturer, model, algorithm, digits, period, sealed_secret, state,
                    user_id, credential, drift_steps, last_step, imported_at, assigned_at, assigned_by,
-                   activated_at, ended_at, tag
+                   activated_at, ended_at, secret_tag, tag
                  FROM oath_tokens WHERE serial_key = $1",
             )
             .bind(serial.key()),
@@ -94,13 +95,35 @@ impl ReadTx<'_> {
         Ok(row.is_some())
     }
 
+    /// Whether a token has this secret (`OathToken::secret_tag`), in whatever state.
+    pub async fn is_secret_there(&mut self, secret_tag: &str) -> Result<bool, StoreError> {
+        let row = self
+            .one(
+                sql("SELECT id FROM oath_tokens WHERE secret_tag = $1 LIMIT 1")
+                    .bind(secret_tag.to_owned()),
+            )
+            .await?;
+        Ok(row.is_some())
+    }
+
+    /// Whether somebody signs in with a token that has this secret.
+    pub async fn is_secret_active(&mut self, secret_tag: &str) -> Result<bool, StoreError> {
+        let row = self
+            .one(
+                sql("SELECT id FROM oath_tokens WHERE secret_tag = $1 AND state = 'active'")
+                    .bind(secret_tag.to_owned()),
+            )
+            .await?;
+        Ok(row.is_some())
+    }
+
     /// The tokens that a person has, activated or not, in the order of their handing over.
     pub async fn oath_tokens_of(&mut self, user: &UserId) -> Result<Vec<OathToken>, StoreError> {
         self.all(
             sql(
                 "SELECT id, serial, manufacturer, model, algorithm, digits, period, sealed_secret, state,
                    user_id, credential, drift_steps, last_step, imported_at, assigned_at, assigned_by,
-                   activated_at, ended_at, tag
+                   activated_at, ended_at, secret_tag, tag
                  FROM oath_tokens WHERE user_id = $1 AND state IN ('assigned', 'active')
                  ORDER BY assigned_at, id",
             )
@@ -122,7 +145,7 @@ impl ReadTx<'_> {
             sql(
                 "SELECT o.id, o.serial, o.manufacturer, o.model, o.algorithm, o.digits, o.period,
                    o.sealed_secret, o.state, o.user_id, o.credential, o.drift_steps, o.last_step,
-                   o.imported_at, o.assigned_at, o.assigned_by, o.activated_at, o.ended_at, o.tag,
+                   o.imported_at, o.assigned_at, o.assigned_by, o.activated_at, o.ended_at, o.secret_tag, o.tag,
                    u.upn AS upn, t.last_step AS used_step, t.drift_steps AS used_drift
                  FROM oath_tokens o
                  LEFT JOIN users u ON u.id = o.user_id
@@ -146,9 +169,9 @@ impl Tx<'_> {
             sql(
                 "INSERT INTO oath_tokens (id, serial, serial_key, manufacturer, model, algorithm, digits,
                    period, sealed_secret, state, user_id, credential, drift_steps, last_step,
-                   imported_at, assigned_at, assigned_by, activated_at, ended_at, tag)
+                   imported_at, assigned_at, assigned_by, activated_at, ended_at, secret_tag, tag)
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
-                   $18, $19, $20)
+                   $18, $19, $20, $21)
                  ON CONFLICT (serial_key) DO NOTHING",
             )
             .bind(token.id.as_str())
@@ -170,6 +193,7 @@ impl Tx<'_> {
             .bind(token.assigned_by.as_deref())
             .bind(millis(token.activated_at))
             .bind(millis(token.ended_at))
+            .bind(token.secret_tag.as_deref())
             .bind(token.tag.as_str()),
         )
         .await
@@ -185,7 +209,7 @@ impl Tx<'_> {
             sql(
                 "UPDATE oath_tokens SET sealed_secret = $3, state = $4, user_id = $5, credential = $6,
                    drift_steps = $7, last_step = $8, assigned_at = $9, assigned_by = $10,
-                   activated_at = $11, ended_at = $12, tag = $13
+                   activated_at = $11, ended_at = $12, secret_tag = $13, tag = $14
                  WHERE id = $1 AND tag = $2",
             )
             .bind(token.id.as_str())
@@ -200,6 +224,7 @@ impl Tx<'_> {
             .bind(token.assigned_by.as_deref())
             .bind(millis(token.activated_at))
             .bind(millis(token.ended_at))
+            .bind(token.secret_tag.as_deref())
             .bind(token.tag.as_str()),
         )
         .await

@@ -133,13 +133,20 @@ impl Tx<'_> {
             .map(drop)
     }
 
-    /// A paid try that was no guess: one back, and the wait that it began. (A wait lets
-    /// nobody else pay, so it is this try's own wait.)
-    pub async fn refund_try(&mut self, bucket: &str) -> Result<(), StoreError> {
+    /// A paid try that was no guess: one back, and the wait until `begun` if this try began
+    /// one. A wait that another try began meanwhile goes on: a right answer that was paid
+    /// for before would else let a source guess without a pause.
+    pub async fn refund_try(
+        &mut self,
+        bucket: &str,
+        begun: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
         self.run(
-            sql("UPDATE throttle SET failures = failures - 1, wait_until = 0
+            sql("UPDATE throttle SET failures = failures - 1,
+                   wait_until = CASE WHEN wait_until = $2 THEN 0 ELSE wait_until END
                  WHERE bucket = $1 AND failures > 0")
-            .bind(bucket),
+            .bind(bucket)
+            .bind(begun.map_or(0, Timestamp::as_millis)),
         )
         .await
         .map(drop)

@@ -54,12 +54,12 @@ impl ReadTx<'_> {
         .collect()
     }
 
-    /// All secrets, also those taken away (`keys rewrap`).
+    /// All secrets that were not taken away (`keys rewrap`); of the others nothing is left.
     pub async fn all_totp(&mut self) -> Result<Vec<TotpCredential>, StoreError> {
         self.all(sql(
             "SELECT id, user_id, name, algorithm, digits, period, sealed_secret, drift_steps,
                    last_step, confirmed_at, revoked_at, created_at, tag
-                 FROM totp ORDER BY id",
+                 FROM totp WHERE revoked_at IS NULL ORDER BY id",
         ))
         .await?
         .iter()
@@ -128,18 +128,41 @@ impl Tx<'_> {
         .await
     }
 
-    /// Takes a secret away; whether it was there.
+    /// Takes a secret away; whether it was there. Nothing of it is left, so that nobody
+    /// brings it back who writes into the database (attack 38).
     pub async fn revoke_totp(
         &mut self,
         id: &CredentialId,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
         self.run_once(
-            sql("UPDATE totp SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL")
-                .bind(id.as_str())
-                .bind(at.as_millis()),
+            sql("UPDATE totp SET revoked_at = $2, sealed_secret = ''
+                 WHERE id = $1 AND revoked_at IS NULL")
+            .bind(id.as_str())
+            .bind(at.as_millis()),
         )
         .await
+    }
+
+    /// The last accepted step and the drift of a secret, if it is there. No code of it is
+    /// accepted until this transaction ends, so they stay the last ones.
+    pub async fn hold_totp(
+        &mut self,
+        id: &CredentialId,
+    ) -> Result<Option<(Option<i64>, i64)>, StoreError> {
+        let row = self
+            .one(
+                sql("UPDATE totp SET last_step = last_step WHERE id = $1
+                     RETURNING id, last_step, drift_steps")
+                .bind(id.as_str()),
+            )
+            .await?;
+        let Some(row) = &row else { return Ok(None) };
+        let row = Reader::new(row, "totp", "id");
+        Ok(Some((
+            row.optional_integer("last_step")?,
+            row.integer("drift_steps")?,
+        )))
     }
 
     /// Forgets a person's secrets that no code confirmed; how many.

@@ -313,11 +313,15 @@ async fn ask_for(
             };
             web.page(StatusCode::OK, &page)
         }
-        NextStep::ActivateToken => match said {
-            // Reached by its link, which the page of the token has.
-            Said::Pass(_, state) => pass::ask_pass(web, visit, Username::Known(upn), state.clone()),
-            _ => token::ask_activation(web, visit, upn, said),
-        },
+        NextStep::ActivateToken => {
+            let by_pass = format!("{}/pass", visit.path());
+            if let Said::Pass(_, state) = said {
+                // Reached by its link, which the page of the token has.
+                pass::ask_pass(web, visit, Username::Known(upn), state.clone())
+            } else {
+                token::ask_activation(web, visit, upn, Some(by_pass), said)
+            }
+        }
         NextStep::AskPass => {
             let state = match said {
                 Said::Pass(_, state) => state.clone(),
@@ -345,9 +349,8 @@ async fn ask_for(
         NextStep::ChooseMethod => enrol::ask_choice(web, visit, &ask),
         NextStep::Enrol(MethodKind::Totp) => enrol::ask_method(web, visit, said).await?,
         NextStep::Enrol(MethodKind::SecurityKey) => keys::ask_new(web, visit, &ask, said),
-        NextStep::Enrol(kind) => {
-            let detail = format!("a {} cannot be set up here", kind.as_str());
-            return Err(Error::internal(detail));
+        NextStep::Enrol(MethodKind::OathToken) => {
+            token::ask_activation(web, visit, upn, None, said)
         }
         NextStep::Issue(_) | NextStep::Refuse(_) => {
             return Err(Error::internal("an answer came as a question"));
@@ -384,7 +387,7 @@ pub(super) fn notice(notice: Notice) -> NoticeItem {
         "key-counter" => Happened::KeyCounter,
         "immutable-id-set" => Happened::ImmutableIdSet,
         "token-assigned" => Happened::TokenAssigned,
-        "token-returned" | "token-lost" | "token-retired" => Happened::TokenTaken,
+        "token-returned" | "token-lost" | "token-retired" | "token-removed" => Happened::TokenTaken,
         "token-resynced" => Happened::TokenResynced,
         other => Happened::Other(other.to_owned()),
     };

@@ -13,18 +13,28 @@ use super::{
     sign_in::{Said, on, show},
     visit::AttemptVisit,
 };
-use crate::app::{
-    Error,
-    prove::Guess,
-    sign_in::{Next, NextStep},
+use crate::{
+    app::{
+        Error,
+        prove::Guess,
+        sign_in::{Next, NextStep},
+    },
+    base::secret::Secret,
 };
 
 /// One code, or two that follow each other.
 #[derive(Deserialize)]
 pub struct CodesForm {
-    code: String,
+    code: Secret<String>,
     #[serde(default)]
-    next: String,
+    next: Option<Secret<String>>,
+}
+
+impl CodesForm {
+    fn both(&self) -> [&str; 2] {
+        let next = self.next.as_ref().map_or("", |next| next.expose().as_str());
+        [self.code.expose(), next]
+    }
 }
 
 /// Activates a token that an operator handed to the person.
@@ -36,9 +46,10 @@ pub async fn activate(
     let Ok(form) = form.verify(&web.forms, visit.browser.binding.as_ref()) else {
         return web.stale_form();
     };
+    let [code, next] = form.both();
     let guess = web
         .app
-        .activate_own_token(&visit.id, &visit.browser, &form.code, &form.next)
+        .activate_own_token(&visit.id, &visit.browser, code, next)
         .await;
     match state_after(&web, guess) {
         Ok(None) => on(&visit),
@@ -66,7 +77,7 @@ pub async fn resync(
     };
     let guess = web
         .app
-        .resync_own_token(&visit.id, &visit.browser, [&form.code, &form.next])
+        .resync_own_token(&visit.id, &visit.browser, form.both())
         .await;
     let page = match state_after(&web, guess) {
         Ok(None) => return on(&visit),
@@ -112,11 +123,12 @@ async fn resync_form(
     Ok(web.page(StatusCode::OK, &page))
 }
 
-/// The attempt's page where a token waits to be activated.
+/// The attempt's page where a token waits to be activated; `instead`: where a pass is typed.
 pub(super) fn ask_activation(
     web: &Web,
     visit: &AttemptVisit,
     upn: String,
+    instead: Option<String>,
     said: &Said,
 ) -> Response {
     let state = match said {
@@ -129,7 +141,7 @@ pub(super) fn ask_activation(
         csrf: visit.form(web),
         upn,
         purpose: TokenPurpose::Activate,
-        instead: Some(format!("{}/pass", visit.path())),
+        instead,
         state,
     };
     web.page(StatusCode::OK, &page)

@@ -224,7 +224,7 @@ async fn attack_28_a_token_is_activated_once_and_brought_back_once(cluster: Clus
         assert!(text.contains("Bring your token back"), "{text}");
         browsers.push(browser);
     }
-    let (code, next) = (person.code_at_step(500), person.code_at_step(501));
+    let (code, next) = (person.code_at_step(8), person.code_at_step(9));
     let done = submit_at_once(browsers, &[("code", &code), ("next", &next)]).await;
     assert_eq!(led_to_the_code_question(&done), 1);
     let all = cluster.events(&person, "code-tried").await.len();

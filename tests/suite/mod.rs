@@ -49,7 +49,8 @@ macro_rules! storage_suite {
                 two_passes_at_once_leave_one attack_38_what_is_used_up_or_revoked_stays_so;
             oath_tokens: a_token_reads_back a_serial_is_there_once_whoever_made_it
                 tokens_come_in_the_order_of_their_serials what_a_token_became_tells_when_it_was_used
-                attack_38_a_token_moved_by_hand_is_refused attack_28_fifty_hands_at_once;
+                attack_38_a_token_moved_by_hand_is_refused attack_3_of_tokens_with_one_secret_one_is_active
+                attack_38_of_a_secret_that_was_taken_away_nothing_is_left attack_28_fifty_hands_at_once;
             attempts: an_attempt_reads_back attack_15_a_request_has_one_attempt attack_1_an_attempt_keeps_its_person
                 attack_28_a_hundred_answers_at_once attack_5_an_answer_comes_in_time
                 a_person_whose_attempts_end attempts_are_counted_by_source

@@ -26,6 +26,7 @@ fn token(sealing: &Sealing, serial: &str) -> OathToken {
     let mut token = OathToken {
         sealed_secret: sealing.seal(&place, b"12345678901234567890", &mut SystemRandom),
         id,
+        secret_tag: None,
         serial: serial.parse().unwrap(),
         manufacturer: "Feitian \u{e4} 'x'".to_owned(),
         model: "c200".to_owned(),
@@ -80,6 +81,7 @@ pub async fn a_token_reads_back(database: Database) {
     let mut full = assigned(&sealing, "AB-1", &user.id);
     full.credential = Some(CredentialId::random(&mut SystemRandom));
     full.last_step = Some(7);
+    full.secret_tag = Some("tag of a secret".to_owned());
     full.activated_at = Some(NOW);
     full.ended_at = Some(NOW);
     full.tag = full.make_tag(&sealing);
@@ -110,6 +112,7 @@ pub async fn a_token_reads_back(database: Database) {
         state: TokenState::Retired,
         ended_at: Some(NOW),
         sealed_secret: "sealed anew".to_owned(),
+        secret_tag: Some("another".to_owned()),
         drift_steps: 4,
         last_step: Some(9),
         ..bare
@@ -194,6 +197,62 @@ pub async fn what_a_token_became_tells_when_it_was_used(database: Database) {
     let held = tx.oath_tokens_of(user).await.unwrap();
     assert_eq!(held.len(), 1);
     assert_eq!(held[0].id, active.id);
+}
+
+pub async fn attack_3_of_tokens_with_one_secret_one_is_active(database: Database) {
+    let store = database.node().await;
+    let sealing = sealing();
+    let user = stored_user(&store, "a@contoso.com").await;
+    let secret_tag = OathToken::make_secret_tag(&sealing, b"12345678901234567890");
+    let mut tx = store.begin().await.unwrap();
+    assert!(!tx.is_secret_there(&secret_tag).await.unwrap());
+    for serial in ["1", "2"] {
+        let token = OathToken {
+            secret_tag: Some(secret_tag.clone()),
+            ..assigned(&sealing, serial, &user.id)
+        };
+        assert!(tx.insert_oath_token(&token).await.unwrap());
+    }
+    assert!(tx.is_secret_there(&secret_tag).await.unwrap());
+    assert!(!tx.is_secret_active(&secret_tag).await.unwrap());
+    tx.commit().await.unwrap();
+    // Each saw no other one active: the database lets one through.
+    let outcomes = race(&database, 2, |store, number| async move {
+        let mut tx = store.begin().await.unwrap();
+        let serial = ["1", "2"][number].parse().unwrap();
+        let mut token = tx.oath_token(&serial).await.unwrap().unwrap();
+        token.state = TokenState::Active;
+        let read_tag = token.tag.clone();
+        match tx.update_oath_token(&token, &read_tag).await {
+            Ok(true) => tx.commit().await.is_ok(),
+            _ => false,
+        }
+    })
+    .await;
+    assert_eq!(count(&outcomes, &true), 1);
+    let mut tx = store.read().await.unwrap();
+    assert!(tx.is_secret_active(&secret_tag).await.unwrap());
+}
+
+pub async fn attack_38_of_a_secret_that_was_taken_away_nothing_is_left(database: Database) {
+    let store = database.node().await;
+    let person = Person::new(&store, "a@contoso.com").await;
+    let id = &person.totp.id;
+    let mut tx = store.begin().await.unwrap();
+    tx.consume_step(id, 5_000, -2).await.unwrap();
+    assert_eq!(tx.hold_totp(id).await.unwrap(), Some((Some(5_000), -2)));
+    assert!(tx.revoke_totp(id, NOW).await.unwrap());
+    assert_eq!(tx.hold_totp(id).await.unwrap(), Some((Some(5_000), -2)));
+    let nobody = CredentialId::random(&mut SystemRandom);
+    assert_eq!(tx.hold_totp(&nobody).await.unwrap(), None);
+    assert!(tx.all_totp().await.unwrap().is_empty());
+    tx.commit().await.unwrap();
+    let brought_back = format!("UPDATE totp SET revoked_at = NULL WHERE id = '{id}'");
+    assert_eq!(database.by_hand(&brought_back).await, 1);
+    let mut tx = store.read().await.unwrap();
+    let totp = tx.totp_of(&person.user.id).await.unwrap().remove(0);
+    assert_eq!(totp.sealed_secret, "");
+    assert!(totp.require_tag(&person.sealing).is_err());
 }
 
 pub async fn attack_38_a_token_moved_by_hand_is_refused(database: Database) {

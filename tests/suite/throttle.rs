@@ -182,21 +182,36 @@ pub async fn tries_come_back(database: Database) {
     }
     // The fifth was no guess: it and its wait are gone.
     let mut tx = store.begin().await.unwrap();
-    tx.refund_try("b").await.unwrap();
-    assert_eq!(tx.failures("b").await.unwrap(), 4);
+    let begun = NOW.plus(Delays::PERSON.wait_after(5));
+    // What another try gives back leaves that wait as it is.
+    for other in [None, Some(begun.plus(MILLI))] {
+        tx.refund_try("b", other).await.unwrap();
+        assert_eq!(
+            tx.reserve_try("b", Delays::PERSON, NOW).await.unwrap(),
+            Reserve::Wait { until: begun }
+        );
+    }
+    tx.refund_try("b", Some(begun)).await.unwrap();
+    assert_eq!(tx.failures("b").await.unwrap(), 2);
+    for failures in 3..=4 {
+        assert_eq!(
+            tx.reserve_try("b", Delays::PERSON, NOW).await.unwrap(),
+            Reserve::Granted { failures }
+        );
+    }
     assert_eq!(
         tx.reserve_try("b", Delays::PERSON, NOW).await.unwrap(),
         Reserve::Granted { failures: 5 }
     );
     tx.give_back_try("b").await.unwrap();
     assert_eq!(tx.failures("b").await.unwrap(), 0);
-    tx.refund_try("b").await.unwrap();
+    tx.refund_try("b", None).await.unwrap();
     assert_eq!(
         tx.reserve_try("b", Delays::PERSON, NOW).await.unwrap(),
         Reserve::Granted { failures: 1 }
     );
-    tx.refund_try("b").await.unwrap();
-    tx.refund_try("b").await.unwrap();
+    tx.refund_try("b", None).await.unwrap();
+    tx.refund_try("b", None).await.unwrap();
     assert_eq!(tx.failures("b").await.unwrap(), 0);
     // Another bucket is another counter.
     assert_eq!(

@@ -16,6 +16,7 @@ use crate::{
     },
     audit::{Actor, Event, Refused},
     base::{
+        clock::Timestamp,
         ids::{AttemptId, UserId},
         secret::Secret,
     },
@@ -116,7 +117,11 @@ impl App {
             tx.commit().await?;
             return Err(refused);
         }
-        let expires_at = now.plus(ENROLMENT_LIFETIME).min(scene.attempt.expires_at);
+        // It does not outlive what opened it.
+        let expires_at = now
+            .plus(ENROLMENT_LIFETIME)
+            .min(scene.attempt.expires_at)
+            .min(accepted.expires_at.unwrap_or(scene.attempt.expires_at));
         let row = EnrolmentRow {
             attempt: id.clone(),
             user: user.id.clone(),
@@ -173,6 +178,7 @@ impl App {
                     attempt: attempt.clone(),
                 },
                 notice: "pass-accepted",
+                expires_at: Some(pass.expires_at),
                 by: pass.issued_by,
             }),
             (None, Some(code)) => Some(Accepted {
@@ -182,6 +188,7 @@ impl App {
                     attempt: attempt.clone(),
                 },
                 notice: "recovery-code-accepted",
+                expires_at: None,
                 by: user.upn.to_string(),
             }),
             (None, None) => None,
@@ -204,5 +211,7 @@ struct Accepted {
     opened_by: OpenedBy,
     event: Event,
     notice: &'static str,
+    /// When it ends, if it does.
+    expires_at: Option<Timestamp>,
     by: String,
 }

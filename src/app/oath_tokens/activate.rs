@@ -1,8 +1,10 @@
 //! The holder of a token activates it: it becomes a credential of that person.
 //!
 //! Always true: only a token that an operator handed over to this very person is activated
-//! (attack 37), in an attempt in which the password was right; the codes that were typed
-//! are spent and make no proof: the code question follows.
+//! (attack 37): by who has no other method in an attempt in which the password was right,
+//! by anybody in an open enrolment ([`crate::app::enrol`]). The codes that were typed are
+//! spent and make no proof. Of tokens that share a secret one may be active, so that a
+//! code counts once (attack 3).
 
 use std::sync::Arc;
 
@@ -13,11 +15,11 @@ use super::{
     codes::{Clock, Paid, Purpose, Typed},
 };
 use crate::{
-    app::{guess::in_a_row, prove::Guess, sign_in::Browser},
+    app::{error::SupportCode, guess::in_a_row, prove::Guess, sign_in::Browser},
     audit::{Actor, Event},
     base::ids::{AttemptId, CredentialId},
     directory::{MethodKind, OathToken, TokenState, TotpCredential, User},
-    factor::totp::MatchedStep,
+    factor::totp::{MatchedStep, search::FAR},
     storage::Tx,
 };
 
@@ -33,7 +35,11 @@ impl App {
         next: &str,
     ) -> Result<Guess, Error> {
         let typed = Typed::read(code, next);
-        let result = self.activate(id, browser, typed).await;
+        let result = match self.is_enrolling_token(id, browser).await {
+            Ok(true) => self.enrol_token(id, browser, typed).await,
+            Ok(false) => self.activate(id, browser, typed).await,
+            Err(error) => Err(error),
+        };
         self.noting_tampering(result).await
     }
 
@@ -47,39 +53,68 @@ impl App {
             Paid::Check(user, buckets) => (user, buckets),
             Paid::Refused(guess) => return Ok(guess),
         };
-        let mut tx = self.store.read().await?;
-        let mut tokens = Vec::new();
-        for token in tx.oath_tokens_of(&user.id).await? {
-            if token.state == TokenState::Assigned {
-                self.require_untouched(&token)?;
-                tokens.push((self.clock_of(&token)?, token));
-            }
-        }
-        drop(tx);
-        let Some((token, matched)) = self.search(typed, tokens).await? else {
+        let waiting = self.waiting_tokens(&user).await?;
+        let Some((token, matched)) = self.search(typed, waiting).await? else {
             return self.refuse_codes(id, &user, Purpose::Activate).await;
         };
         let mut tx = self.store.begin().await?;
+        // What takes tokens away came before and is seen here, or takes this one away.
+        tx.lock_user(&user.id).await?;
         self.require_at(&mut tx, id, browser, Purpose::Activate)
             .await?;
-        self.become_method(&mut tx, token, &user, matched).await?;
+        let (credential, name) = self.become_method(&mut tx, token, &user, matched).await?;
+        let event = Event::MethodAdded {
+            credential,
+            kind: MethodKind::OathToken.as_str(),
+            name,
+        };
+        tx.append(Actor::Person, Some(user.id.clone()), event);
+        tx.add_notice(&user.id, "method-added", user.upn.as_str(), self.now())
+            .await?;
         self.give_back(&mut tx, &buckets).await?;
         tx.give_back_try(&in_a_row(&user.id)).await?;
         tx.commit().await?;
         Ok(Guess::Right)
     }
 
+    /// The tokens that wait to be activated by this person, with their clocks.
+    pub(in crate::app) async fn waiting_tokens(
+        &self,
+        user: &User,
+    ) -> Result<Vec<(Clock, OathToken)>, Error> {
+        let mut tx = self.store.read().await?;
+        let mut waiting = Vec::new();
+        for token in tx.oath_tokens_of(&user.id).await? {
+            if token.state == TokenState::Assigned {
+                self.require_untouched(&token)?;
+                waiting.push((self.clock_of(&token)?, token));
+            }
+        }
+        Ok(waiting)
+    }
+
     /// The token's secret, sealed anew into a credential of its holder, which is confirmed
-    /// at once: the code that was typed is its last accepted one.
-    async fn become_method(
+    /// at once: the code that was typed is its last accepted one. The credential and its name.
+    pub(in crate::app) async fn become_method(
         &self,
         tx: &mut Tx<'_>,
         mut token: OathToken,
         user: &User,
         matched: MatchedStep,
-    ) -> Result<(), Error> {
+    ) -> Result<(CredentialId, String), Error> {
         let now = self.now();
         let secret = self.open_secret(&token)?;
+        let secret_tag = OathToken::make_secret_tag(&self.sealing, &secret);
+        if tx.is_secret_active(&secret_tag).await? {
+            return Err(Error::denied(
+                &SupportCode::TOKEN_SHARED,
+                format!(
+                    "the token {} has the secret of another one that is in use",
+                    token.serial
+                ),
+            ));
+        }
+        token.secret_tag = Some(secret_tag);
         let sealing = Arc::clone(&self.sealing);
         let (credential, sealed_secret) = self.with_random(|random| {
             let id = CredentialId::random(random);
@@ -123,15 +158,7 @@ impl App {
             credential: credential.clone(),
         };
         tx.append(Actor::Person, Some(user.id.clone()), event);
-        let event = Event::MethodAdded {
-            credential,
-            kind: MethodKind::OathToken.as_str(),
-            name,
-        };
-        tx.append(Actor::Person, Some(user.id.clone()), event);
-        tx.add_notice(&user.id, "method-added", user.upn.as_str(), now)
-            .await?;
-        Ok(())
+        Ok((credential, name))
     }
 
     fn open_secret(&self, token: &OathToken) -> Result<Zeroizing<Vec<u8>>, Error> {
@@ -145,6 +172,7 @@ impl App {
             secret: self.open_secret(token)?,
             parameters: token.parameters,
             drift_steps: token.drift_steps,
+            far: FAR,
             after: token.last_step,
         })
     }

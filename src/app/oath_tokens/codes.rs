@@ -20,13 +20,13 @@ use crate::{
     directory::{TotpParameters, User},
     factor::totp::{
         MatchedStep,
-        search::{FAR, NEAR, Window, find_code, find_pair},
+        search::{NEAR, Window, find_code, find_pair},
     },
     storage::ReadTx,
 };
 
 /// What somebody typed.
-pub(super) enum Typed {
+pub(in crate::app) enum Typed {
     One(Zeroizing<String>),
     Two(Zeroizing<String>, Zeroizing<String>),
 }
@@ -43,10 +43,12 @@ impl Typed {
 }
 
 /// A clock to look for.
-pub(super) struct Clock {
+pub(in crate::app) struct Clock {
     pub(super) secret: Zeroizing<Vec<u8>>,
     pub(super) parameters: TotpParameters,
     pub(super) drift_steps: i64,
+    /// How far two codes that follow each other may be off, in steps.
+    pub(super) far: i64,
     pub(super) after: Option<i64>,
 }
 
@@ -150,7 +152,7 @@ impl App {
     }
 
     /// The first of the clocks that shows what was typed. All are searched whatever matches.
-    pub(super) async fn search<T: Send + 'static>(
+    pub(in crate::app) async fn search<T: Send + 'static>(
         &self,
         typed: Typed,
         clocks: Vec<(Clock, T)>,
@@ -168,7 +170,7 @@ impl App {
                 let matched = match &typed {
                     Typed::One(code) => find_code(code, secret, parameters, window(NEAR), now),
                     Typed::Two(first, second) => {
-                        find_pair([first, second], secret, parameters, window(FAR), now)
+                        find_pair([first, second], secret, parameters, window(clock.far), now)
                     }
                 };
                 if let (None, Some(matched)) = (&found, matched) {

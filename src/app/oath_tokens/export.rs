@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::{App, Error};
 use crate::{
     audit::{Actor, Event},
-    base::text::Upn,
+    base::{ids::UserId, text::Upn},
     directory::{OathAlgorithm, OathToken, Serial, TokenState},
     storage::ListedToken,
 };
@@ -18,6 +18,8 @@ const PAGE: u32 = 500;
 
 /// Entra's longest secret, in characters of base32 (facts §7).
 const LONGEST: usize = 128;
+
+const ALTERED: &str = "its row was altered outside claimbridge";
 
 /// A row of Entra's CSV.
 pub struct EntraRow<'a> {
@@ -54,6 +56,7 @@ impl App {
     ) -> Result<Vec<LeftOut>, E> {
         self.note_export(operator).await?;
         let mut left_out = Vec::new();
+        let mut altered = Vec::new();
         let mut after = None;
         loop {
             let page = self.list_oath_tokens(after.as_ref(), PAGE).await?;
@@ -61,17 +64,36 @@ impl App {
                 match self.entra_row(listed) {
                     Ok(Some(row)) => write(&row)?,
                     Ok(None) => {}
-                    Err(reason) => left_out.push(LeftOut {
-                        serial: listed.token.serial.clone(),
-                        reason,
-                    }),
+                    Err(reason) => {
+                        if reason == ALTERED {
+                            altered.push(listed.token.user.clone());
+                        }
+                        left_out.push(LeftOut {
+                            serial: listed.token.serial.clone(),
+                            reason,
+                        });
+                    }
                 }
             }
             match page.into_iter().last() {
                 Some(last) => after = Some(last.token.serial),
-                None => return Ok(left_out),
+                None => break,
             }
         }
+        self.note_altered_rows(altered).await?;
+        Ok(left_out)
+    }
+
+    async fn note_altered_rows(&self, holders: Vec<Option<UserId>>) -> Result<(), Error> {
+        if holders.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.store.begin().await?;
+        for holder in holders {
+            let event = Event::TamperingFound { what: "oath-token" };
+            tx.append(Actor::System, holder, event);
+        }
+        Ok(tx.commit().await?)
     }
 
     async fn note_export(&self, operator: &str) -> Result<(), Error> {
@@ -95,19 +117,20 @@ impl App {
         if token.parameters.digits != 6 {
             return Err("Entra's CSV holds tokens of six digits only");
         }
-        token
-            .require_tag(&self.sealing)
-            .map_err(|_| "its row was altered outside claimbridge")?;
+        token.require_tag(&self.sealing).map_err(|_| ALTERED)?;
         let secret = self
             .sealing
             .open(&OathToken::secret_place(&token.id), &token.sealed_secret)
-            .map_err(|_| "its row was altered outside claimbridge")?;
+            .map_err(|_| ALTERED)?;
         let secret = Zeroizing::new(data_encoding::BASE32_NOPAD.encode(&secret));
         if secret.len() > LONGEST {
             return Err("Entra's CSV holds secrets of at most 128 characters");
         }
         Ok(Some(EntraRow {
-            upn: listed.upn.as_ref(),
+            upn: listed
+                .upn
+                .as_ref()
+                .filter(|_| matches!(token.state, TokenState::Assigned | TokenState::Active)),
             serial: &token.serial,
             secret,
             period: token.parameters.period,

@@ -12,7 +12,7 @@
 /// A holder activates a token.
 pub mod activate;
 /// What somebody typed from a token.
-mod codes;
+pub(super) mod codes;
 /// Tokens as Entra's CSV.
 pub mod export;
 /// Files of tokens into the inventory.
@@ -49,6 +49,8 @@ pub enum Withdrawal {
     Lost,
     /// Never used again.
     Retired,
+    /// The account was reset; who has it has it still.
+    AccountReset,
 }
 
 impl Withdrawal {
@@ -57,6 +59,7 @@ impl Withdrawal {
             Self::Returned => TokenState::InStock,
             Self::Lost => TokenState::Lost,
             Self::Retired => TokenState::Retired,
+            Self::AccountReset => TokenState::Removed,
         }
     }
 
@@ -65,6 +68,7 @@ impl Withdrawal {
             Self::Returned => "token-returned",
             Self::Lost => "token-lost",
             Self::Retired => "token-retired",
+            Self::AccountReset => "token-removed",
         }
     }
 }
@@ -89,13 +93,19 @@ impl App {
         Ok(tx.oath_tokens(after, limit).await?)
     }
 
-    /// Hands a token from stock to a person, who activates it at the next sign-in.
+    /// Hands a token from stock to a person, who activates it at the next sign-in, or on the
+    /// account page.
     pub async fn assign_oath_token(
         &self,
         serial: &Serial,
         upn: &Upn,
         operator: &str,
     ) -> Result<OathToken, Error> {
+        let result = self.assign(serial, upn, operator).await;
+        self.noting_tampering(result).await
+    }
+
+    async fn assign(&self, serial: &Serial, upn: &Upn, operator: &str) -> Result<OathToken, Error> {
         let mut tx = self.store.begin().await?;
         let user = find(&mut tx, upn).await?;
         let mut token = self.find_token(&mut tx, serial).await?;
@@ -112,7 +122,8 @@ impl App {
         Ok(token)
     }
 
-    /// Takes a token from whoever has it: what it became is revoked.
+    /// Takes a token from whoever has it: what it became is revoked. One whose row was
+    /// altered past claimbridge is retired, whatever the row says.
     pub async fn take_oath_token(
         &self,
         serial: &Serial,
@@ -120,7 +131,24 @@ impl App {
         operator: &str,
     ) -> Result<OathToken, Error> {
         let mut tx = self.store.begin().await?;
-        let token = self.find_token(&mut tx, serial).await?;
+        let mut token = stored_token(&mut tx, serial).await?;
+        if let Some(holder) = &token.user {
+            // In the order of whoever activates it: the person first, then the token.
+            tx.lock_user(holder).await?;
+            token = stored_token(&mut tx, serial).await?;
+        }
+        if token.require_tag(&self.sealing).is_err() {
+            if why == Withdrawal::Returned {
+                note_altered(&mut tx, &token);
+                tx.commit().await?;
+                return Err(Error::conflict(format!(
+                    "the token {serial} was altered outside claimbridge, so it goes to nobody else; say `claimbridge oath retire {serial}`"
+                )));
+            }
+            let token = self.retire_altered(&mut tx, token, operator).await?;
+            tx.commit().await?;
+            return Ok(token);
+        }
         if token.state == why.state() {
             return Err(Error::conflict(format!(
                 "the token {serial} is {} already",
@@ -137,7 +165,7 @@ impl App {
         Ok(token)
     }
 
-    /// Takes all tokens of a person back into stock (`user reset`).
+    /// Takes all tokens of a person off the account (`user reset`); who has them has them still.
     pub(super) async fn take_all_oath_tokens(
         &self,
         tx: &mut Tx<'_>,
@@ -145,14 +173,18 @@ impl App {
         operator: &str,
     ) -> Result<(), Error> {
         for token in tx.oath_tokens_of(user).await? {
-            self.require_untouched(&token)?;
-            self.take(tx, token, Withdrawal::Returned, operator).await?;
+            if token.require_tag(&self.sealing).is_err() {
+                self.retire_altered(tx, token, operator).await?;
+            } else {
+                self.take(tx, token, Withdrawal::AccountReset, operator)
+                    .await?;
+            }
         }
         Ok(())
     }
 
-    /// The person took the token's method off the account: it is nobody's until an operator
-    /// hands it over again. Call it before the method is revoked.
+    /// The person took the token's method off the account: it is of no use until an operator
+    /// takes it back and hands it over again. Call it before the method is revoked.
     pub(super) async fn release_own_token(
         &self,
         tx: &mut Tx<'_>,
@@ -168,9 +200,9 @@ impl App {
         };
         self.require_untouched(&token)?;
         let read_tag = token.tag.clone();
-        remember_clock(tx, &mut token, user, credential).await?;
+        remember_clock(tx, &mut token, credential).await?;
         token.credential = None;
-        into_state(&mut token, Withdrawal::Returned, self.now());
+        into_state(&mut token, Withdrawal::AccountReset, self.now());
         token.tag = token.make_tag(&self.sealing);
         if !tx.update_oath_token(&token, &read_tag).await? {
             return Err(changed_meanwhile(&token.serial));
@@ -192,7 +224,7 @@ impl App {
         let by = Actor::Operator(operator.to_owned());
         let in_hands = matches!(token.state, TokenState::Assigned | TokenState::Active);
         if let (Some(holder), Some(credential)) = (&holder, token.credential.take()) {
-            remember_clock(tx, &mut token, holder, &credential).await?;
+            remember_clock(tx, &mut token, &credential).await?;
             if tx.revoke_totp(&credential, now).await? {
                 let event = Event::MethodRevoked { credential };
                 tx.append(by.clone(), Some(holder.clone()), event);
@@ -211,13 +243,42 @@ impl App {
         Ok(token)
     }
 
+    /// A row that somebody wrote past claimbridge must not keep its token in use: what it
+    /// became ends, its secret goes, and it is retired, which is for ever.
+    async fn retire_altered(
+        &self,
+        tx: &mut Tx<'_>,
+        mut token: OathToken,
+        operator: &str,
+    ) -> Result<OathToken, Error> {
+        let now = self.now();
+        let read_tag = token.tag.clone();
+        let holder = token.user.clone();
+        let by = Actor::Operator(operator.to_owned());
+        note_altered(tx, &token);
+        if let Some(credential) = token.credential.take()
+            && tx.revoke_totp(&credential, now).await?
+        {
+            let event = Event::MethodRevoked { credential };
+            tx.append(by.clone(), holder.clone(), event);
+        }
+        into_state(&mut token, Withdrawal::Retired, now);
+        token.tag = token.make_tag(&self.sealing);
+        if !tx.update_oath_token(&token, &read_tag).await? {
+            return Err(changed_meanwhile(&token.serial));
+        }
+        note_taken(tx, &token, holder.clone(), by);
+        if let Some(holder) = holder {
+            let reason = Withdrawal::Retired.reason();
+            tx.add_notice(&holder, reason, operator, now).await?;
+            self.end_all(tx, &holder, reason).await?;
+        }
+        Ok(token)
+    }
+
     /// The token of that serial number, as we wrote it.
     async fn find_token(&self, tx: &mut ReadTx<'_>, serial: &Serial) -> Result<OathToken, Error> {
-        let token = tx.oath_token(serial).await?.ok_or_else(|| {
-            Error::not_found(format!(
-                "there is no token {serial}; `claimbridge oath list` shows which there are"
-            ))
-        })?;
+        let token = stored_token(tx, serial).await?;
         self.require_untouched(&token)?;
         Ok(token)
     }
@@ -307,19 +368,32 @@ impl App {
     }
 }
 
-/// What was shown to others while a token was in use opens nothing later.
+/// The token of that serial number, whoever wrote its row.
+async fn stored_token(tx: &mut ReadTx<'_>, serial: &Serial) -> Result<OathToken, Error> {
+    tx.oath_token(serial).await?.ok_or_else(|| {
+        Error::not_found(format!(
+            "there is no token {serial}; `claimbridge oath list` shows which there are"
+        ))
+    })
+}
+
+/// What was shown to others while a token was in use opens nothing later. The row is held,
+/// so that no code of this moment is forgotten.
 async fn remember_clock(
-    tx: &mut ReadTx<'_>,
+    tx: &mut Tx<'_>,
     token: &mut OathToken,
-    holder: &UserId,
     credential: &CredentialId,
 ) -> Result<(), Error> {
-    let totp = tx.totp_of(holder).await?;
-    if let Some(totp) = totp.into_iter().find(|totp| totp.id == *credential) {
-        token.last_step = token.last_step.max(totp.last_step);
-        token.drift_steps = totp.drift_steps;
+    if let Some((last_step, drift_steps)) = tx.hold_totp(credential).await? {
+        token.last_step = token.last_step.max(last_step);
+        token.drift_steps = drift_steps;
     }
     Ok(())
+}
+
+fn note_altered(tx: &mut Tx<'_>, token: &OathToken) {
+    let event = Event::TamperingFound { what: "oath-token" };
+    tx.append(Actor::System, token.user.clone(), event);
 }
 
 fn into_state(token: &mut OathToken, why: Withdrawal, now: Timestamp) {
@@ -332,7 +406,12 @@ fn into_state(token: &mut OathToken, why: Withdrawal, now: Timestamp) {
             token.assigned_by = None;
             token.ended_at = None;
         }
-        Withdrawal::Lost | Withdrawal::Retired => token.ended_at = Some(now),
+        Withdrawal::AccountReset => token.ended_at = None,
+        Withdrawal::Lost => token.ended_at = Some(now),
+        Withdrawal::Retired => {
+            token.ended_at = Some(now);
+            token.sealed_secret.clear();
+        }
     }
 }
 

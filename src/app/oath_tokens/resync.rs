@@ -1,8 +1,11 @@
 //! A token whose clock has run away is brought back by two codes that follow each other:
 //! by its holder at the code question, or by an operator.
 //!
-//! Always true: the last accepted step never goes down, both codes are spent, and nothing
-//! here makes a proof: the code question follows.
+//! Always true: the last accepted step never goes down, both codes are spent, the person
+//! hears of it, and nothing here makes a proof: the code question follows. A holder reaches
+//! as far as a token can have drifted since its last use, and no farther: codes that somebody
+//! filmed this morning would else be a second factor until tomorrow (attack 3). Farther is
+//! for an operator, who knows whose hands the token is in.
 
 use zeroize::Zeroizing;
 
@@ -11,11 +14,14 @@ use super::{
     codes::{Clock, Paid, Purpose, Typed},
 };
 use crate::{
-    app::{guess::in_a_row, prove::Guess, sign_in::Browser},
+    app::{guess::in_a_row, own_methods::last_used, prove::Guess, sign_in::Browser},
     audit::{Actor, Event},
     base::ids::AttemptId,
     directory::{OathToken, Serial, TokenState, TotpCredential},
-    factor::totp::{ConsumeStep as _, MatchedStep, StepUse},
+    factor::totp::{
+        ConsumeStep as _, MatchedStep, StepUse,
+        search::{FAR, NEAR},
+    },
     storage::{ReadTx, Tx},
 };
 
@@ -43,10 +49,14 @@ impl App {
             Paid::Refused(guess) => return Ok(guess),
         };
         let mut tx = self.store.read().await?;
+        let usable = self.usable_totp(&mut tx, &user.id).await?;
         let mut active = Vec::new();
         for token in tx.oath_tokens_of(&user.id).await? {
-            if let Some(totp) = self.credential_of(&mut tx, &token).await? {
-                active.push((self.clock_of_totp(&totp)?, (token, totp.id)));
+            if let Some(totp) = self.credential_of(&mut tx, &token).await?
+                && usable.iter().any(|usable| usable.id == totp.id)
+            {
+                let far = self.own_reach(&totp);
+                active.push((self.clock_of_totp(&totp, far)?, (token, totp.id)));
             }
         }
         drop(tx);
@@ -65,15 +75,36 @@ impl App {
             return Ok(Guess::UsedBefore);
         }
         note_resynced(&mut tx, &token, matched, Actor::Person);
+        tx.add_notice(&user.id, "token-resynced", user.upn.as_str(), self.now())
+            .await?;
         self.give_back(&mut tx, &buckets).await?;
         tx.give_back_try(&in_a_row(&user.id)).await?;
         tx.commit().await?;
         Ok(Guess::Right)
     }
 
+    /// How far the holder's two codes may be off: as one code at the activation, and a step
+    /// more for each week since the last use (a poor clock runs away by eight in a year).
+    fn own_reach(&self, totp: &TotpCredential) -> i64 {
+        const WEEK: u64 = 7 * 24 * 60 * 60;
+        let unused = last_used(totp).map_or(0, |used| self.now().since(used).as_secs() / WEEK);
+        NEAR.saturating_add(i64::try_from(unused).unwrap_or(FAR))
+            .min(FAR)
+    }
+
     /// Two codes that follow each other bring an active token back into step, for an
     /// operator. How many steps its clock is off.
     pub async fn resync_oath_token(
+        &self,
+        serial: &Serial,
+        codes: [&str; 2],
+        operator: &str,
+    ) -> Result<i64, Error> {
+        let result = self.resync_for_operator(serial, codes, operator).await;
+        self.noting_tampering(result).await
+    }
+
+    async fn resync_for_operator(
         &self,
         serial: &Serial,
         codes: [&str; 2],
@@ -89,7 +120,7 @@ impl App {
         })?;
         drop(tx);
         let [first, second] = codes.map(|code| Zeroizing::new(code.to_owned()));
-        let clocks = vec![(self.clock_of_totp(&totp)?, totp.id)];
+        let clocks = vec![(self.clock_of_totp(&totp, FAR)?, totp.id)];
         let used_or_wrong = || {
             Error::conflict(
                 "these are not two codes of the token that follow each other, or they were used before; type two new ones",
@@ -139,7 +170,7 @@ impl App {
         Ok(found)
     }
 
-    fn clock_of_totp(&self, totp: &TotpCredential) -> Result<Clock, Error> {
+    fn clock_of_totp(&self, totp: &TotpCredential, far: i64) -> Result<Clock, Error> {
         let place = TotpCredential::secret_place(&totp.id, &totp.user);
         let secret = self
             .sealing
@@ -149,6 +180,7 @@ impl App {
             secret,
             parameters: totp.parameters,
             drift_steps: totp.drift_steps,
+            far,
             after: totp.last_step,
         })
     }

@@ -10,6 +10,9 @@ use zeroize::Zeroizing;
 /// No row of a token is longer, in bytes.
 const LONGEST_LINE: u64 = 4096;
 
+/// A line's number and its cells, or why it has none. A secret stands in one of them.
+pub(super) type Line = (u64, Result<Zeroizing<Vec<String>>, String>);
+
 pub(super) struct Lines<R> {
     from: R,
     number: u64,
@@ -25,10 +28,8 @@ impl<R: BufRead> Lines<R> {
         }
     }
 
-    /// The next line that is neither empty nor a comment: its number and its cells, or
-    /// why it has none.
-    #[expect(clippy::type_complexity, reason = "read in one place")]
-    pub(super) fn next(&mut self) -> io::Result<Option<(u64, Result<Vec<String>, String>)>> {
+    /// The next line that is neither empty nor a comment.
+    pub(super) fn next(&mut self) -> io::Result<Option<Line>> {
         loop {
             let mut line = Zeroizing::new(Vec::new());
             let mut limited = (&mut self.from).take(LONGEST_LINE);
@@ -78,7 +79,7 @@ fn delimiter(line: &str) -> u8 {
         .unwrap_or(b',')
 }
 
-fn cells(line: &str, delimiter: u8) -> Result<Vec<String>, String> {
+fn cells(line: &str, delimiter: u8) -> Result<Zeroizing<Vec<String>>, String> {
     let mut csv = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
@@ -91,7 +92,7 @@ fn cells(line: &str, delimiter: u8) -> Result<Vec<String>, String> {
         Ok(_) if quoted_to_the_end(line, &record) => {
             Err("a quotation mark is opened and not closed".to_owned())
         }
-        Ok(_) => Ok(record.iter().map(str::to_owned).collect()),
+        Ok(_) => Ok(Zeroizing::new(record.iter().map(str::to_owned).collect())),
         Err(error) => Err(error.to_string()),
     }
 }

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::base::text::plain_cell;
 use header::{Column, Header};
-use lines::Lines;
+use lines::{Line, Lines};
 
 /// Which format a file has.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -160,7 +160,7 @@ pub struct CsvTokens<R> {
     format: TokenFormat,
     header: Option<Header>,
     /// The first row, which told the format.
-    first: Option<(u64, Result<Vec<String>, String>)>,
+    first: Option<Line>,
     defaults: Defaults,
 }
 
@@ -172,7 +172,7 @@ impl<R: BufRead> CsvTokens<R> {
         let Some(first) = first else {
             return Err(FileProblem::Empty);
         };
-        let cells: &[String] = first.1.as_deref().unwrap_or_default();
+        let cells: &[String] = first.1.as_ref().map_or(&[], |cells| cells.as_slice());
         let header = Header::parse(cells)?;
         let found = match &header {
             Some(_) if Header::is_entra(cells) => TokenFormat::Entra,

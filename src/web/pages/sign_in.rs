@@ -198,9 +198,9 @@ pub enum Happened {
     PassUsed,
     /// A hardware token was assigned.
     TokenAssigned,
-    /// A hardware token was taken back, lost or retired.
+    /// A hardware token was taken back, taken off the account, lost or retired.
     TokenTaken,
-    /// An operator told us how far a token's clock is off.
+    /// Two codes told us how far a token's clock is off.
     TokenResynced,
     /// A security key was refused because its counter went back.
     KeyCounter,
@@ -222,7 +222,7 @@ impl fmt::Display for Happened {
             Self::Other(kind) => write!(f, "Something else was changed ({kind})"),
             Self::PassUsed => f.write_str("A temporary access pass was used"),
             Self::TokenAssigned => f.write_str("A hardware token was handed to you"),
-            Self::TokenTaken => f.write_str("A hardware token was taken back or reported lost"),
+            Self::TokenTaken => f.write_str("A hardware token was taken away or reported lost"),
             Self::TokenResynced => f.write_str("A hardware token was brought back into step"),
             Self::KeyCounter => f.write_str(
                 "A security key was refused because there may be a copy of it; remove it and use another",

@@ -132,6 +132,21 @@ impl Cli {
     }
 }
 
+impl Cli {
+    /// One number of the database, past the program.
+    pub async fn number(&self, query: &str) -> i64 {
+        sqlx::any::install_default_drivers();
+        let url = format!("sqlite://{}", self.path("claimbridge.db").display());
+        let pool = sqlx::AnyPool::connect(&url).await.unwrap();
+        let number = sqlx::query_scalar(sqlx::AssertSqlSafe(query.to_owned()))
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+        pool.close().await;
+        number
+    }
+}
+
 impl Said {
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|_| panic!("no JSON: {self:?}"))

@@ -95,8 +95,12 @@ fn a_file_with_bad_rows_changes_nothing_unless_partial() {
 
     let said = cli.run(&import);
     assert_eq!(
-        (said.exit, said.out.as_str()),
-        (1, "Secrets were read 2 as base32.\n")
+        (said.exit, said.out.lines().next()),
+        (1, Some("Secrets were read 2 as base32."))
+    );
+    assert!(
+        said.out
+            .contains("Note for 1: the secret is that of another serial number too")
     );
     assert!(
         said.err
@@ -285,8 +289,17 @@ fn a_token_goes_from_hand_to_hand() {
             .contains("enable the account")
     );
     cli.done(&["user", "enable", "agent2@contoso.com"]);
-    let said = cli.refused(1, &["oath", "resync", "1001", "123456", "654321"]);
-    assert!(said.contains("assigned"), "{said}");
+    // Codes do not stand where everybody on the machine can read them.
+    cli.refused(2, &["oath", "resync", "1001", "123456", "654321"]);
+    assert!(
+        cli.refused(2, &["oath", "resync", "1001"])
+            .contains("--codes-stdin")
+    );
+    let resync = ["oath", "resync", "1001", "--codes-stdin"];
+    let said = cli.run_with(&resync, "123456\n");
+    assert_eq!(said.exit, 2, "{said:?}");
+    let said = cli.run_with(&resync, "123456\n654321\n");
+    assert!(said.exit == 1 && said.err.contains("assigned"), "{said:?}");
 
     cli.done(&["oath", "return", "1001"]);
     assert_eq!(state("1001"), "in-stock");
@@ -307,9 +320,15 @@ fn a_token_goes_from_hand_to_hand() {
     ] {
         cli.refused(1, line);
     }
-    // What is reset has no token.
+    // What is reset has no token, but the person has it in hand until it is handed back.
     cli.done(&["oath", "assign", "1002", "agent1@contoso.com"]);
     cli.done(&["user", "reset", "agent1@contoso.com"]);
+    assert_eq!(state("1002"), "removed");
+    let said = cli.refused(1, &["oath", "assign", "1002", "agent2@contoso.com"]);
+    assert!(said.contains("oath return 1002"), "{said}");
+    let with_whom = cli.json(&["oath", "list", "--state", "removed"]);
+    assert_eq!(with_whom[0]["upn"], "agent1@contoso.com");
+    cli.done(&["oath", "return", "1002"]);
     assert_eq!(state("1002"), "in-stock");
     assert_eq!(
         cli.json(&["oath", "list", "--state", "retired"])
@@ -400,4 +419,31 @@ async fn a_new_master_key_opens_the_tokens_and_an_altered_one_stops_it() {
         .await;
     let said = cli.run(&["oath", "assign", "1001", "agent1@contoso.com"]);
     assert_eq!(said.exit, 1, "{said:?}");
+}
+
+/// One altered row must not keep operators from taking the token away, nor from a new key.
+#[tokio::test]
+async fn attack_38_what_was_altered_is_taken_away_and_stops_nothing() {
+    let cli = with_people(2);
+    let import = ["oath", "import", "-", "--assign"];
+    assert_eq!(cli.run_with(&import, &entra(2)).exit, 0);
+    cli.sql("UPDATE oath_tokens SET digits = 8").await;
+    let said = cli.refused(1, &["oath", "return", "1001"]);
+    assert!(said.contains("oath retire 1001"), "{said}");
+    cli.write_secret("b.key", format!("{}\n", "123456789abcdefb".repeat(4)));
+    let rewrap = ["keys", "rewrap", "--new-master-key-file", "b.key"];
+    assert!(cli.refused(1, &rewrap).contains("1001"));
+    let said = cli.done(&["oath", "lost", "1001"]);
+    assert!(said.contains("retired"), "{said}");
+    cli.done(&["user", "reset", "agent2@contoso.com"]);
+    for token in tokens(&cli) {
+        assert_eq!(token["state"], "retired", "{token}");
+    }
+    // Nothing is left of the secrets.
+    let left = "SELECT COUNT(*) FROM oath_tokens WHERE sealed_secret != ''";
+    assert_eq!(cli.number(left).await, 0);
+    cli.done(&rewrap);
+    std::fs::copy(cli.path("b.key"), cli.path("master.key")).unwrap();
+    assert_eq!(tokens(&cli).len(), 2);
+    cli.refused(1, &["oath", "return", "1001"]);
 }

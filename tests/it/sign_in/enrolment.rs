@@ -568,3 +568,45 @@ async fn enrolment_page(world: &World, node: usize) -> String {
         .await;
     browser.submit_pass(&pass).await.body
 }
+
+#[tokio::test]
+async fn attack_5_an_enrolment_ends_with_its_pass() {
+    let world = World::new().await;
+    world.add_user("agent1@contoso.com").await;
+    let pass = world.issue_pass("agent1@contoso.com").await;
+    // The default pass lives for an hour: used in its last two minutes.
+    world.advance(58 * 60);
+    let mut browser = world.browser();
+    browser.start(&entra::request(world.now())).await;
+    browser
+        .submit_password("agent1@contoso.com", PASSWORD)
+        .await;
+    let page = browser.submit_pass(&pass).await;
+    assert!(page.body.contains("otpauth"), "{}", page.text());
+    world.advance(119);
+    let page = browser.reload_attempt().await;
+    assert!(page.body.contains("otpauth"), "{}", page.text());
+    world.advance(1);
+    let page = browser.reload_attempt().await;
+    assert!(!page.body.contains("otpauth"), "{}", page.text());
+}
+
+#[tokio::test]
+async fn attack_5_a_pass_that_was_used_is_taken_back_with_what_it_opened() {
+    let world = World::new().await;
+    world.add_user("agent1@contoso.com").await;
+    let upn = "agent1@contoso.com".parse().unwrap();
+    let pass = world.issue_pass("agent1@contoso.com").await;
+    let mut browser = world.browser();
+    browser.start(&entra::request(world.now())).await;
+    browser
+        .submit_password("agent1@contoso.com", PASSWORD)
+        .await;
+    let page = browser.submit_pass(&pass).await;
+    assert!(page.body.contains("otpauth"), "{}", page.text());
+    world.app().revoke_pass(&upn, "tester").await.unwrap();
+    let page = browser.reload_attempt().await;
+    assert!(!page.body.contains("otpauth"), "{}", page.text());
+    // Now there is nothing to take back.
+    assert!(world.app().revoke_pass(&upn, "tester").await.is_err());
+}

@@ -6,6 +6,7 @@ use claimbridge::{
         security_keys::{KeyAnswer, KeyProblem},
     },
     base::{clock::Timestamp, ids::AttemptId},
+    directory::MethodKind,
     factor::webauthn::ceremony::LIFETIME,
 };
 
@@ -775,4 +776,42 @@ async fn attack_28_a_revoked_key_that_signs_is_written_down() {
     assert_eq!(reasons(&world, &attempt).await, Vec::<String>::new());
     signs(&mut browser, "passkey", &mut key).await;
     assert_eq!(reasons(&world, &attempt).await, ["revoked"]);
+}
+
+/// What no sign-in would take is nothing that a person keeps by.
+#[tokio::test]
+async fn a_refused_key_is_no_reason_to_let_the_last_method_go() {
+    let mut world = World::new().await;
+    let person = world.ready(UPN).await;
+    let mut by_pass = to_new_key(&world, UPN).await;
+    let page = registers(&mut by_pass, &mut SoftKey::new()).await;
+    assert!(page.text().contains("is added"), "{}", page.text());
+    world.settings.webauthn.unattested = claimbridge::factor::webauthn::policy::Permission::Refused;
+    world.start_node().await;
+    let node = world.nodes.len() - 1;
+    let app = world.nodes[node].app.clone();
+    let mut browser = world.browser_on(node);
+    browser.get("/account").await;
+    browser.submit_password(UPN, PASSWORD).await;
+    let path: Vec<&str> = browser.at.split('/').take(3).collect();
+    let path = format!("{}/code", path.join("/"));
+    browser.get(&path).await;
+    browser.submit_code(&person.code(world.now())).await;
+    browser.submit(&[]).await;
+    assert_eq!(browser.at, "/account", "{:?}", browser.page);
+    let fresh = app.require_fresh(&browser.app_cookies()).await.unwrap();
+    let view = app.view_user(&UPN.parse().unwrap()).await.unwrap();
+    let id = |kind| {
+        let method = view.methods.iter().find(|method| method.kind == kind);
+        method.unwrap().id.clone()
+    };
+    let last = id(MethodKind::Totp);
+    assert!(app.remove_method(&fresh, &last).await.is_err());
+    let refused = id(MethodKind::SecurityKey);
+    app.remove_method(&fresh, &refused).await.unwrap();
+    // Nor does who is disabled count as somebody who can sign in.
+    let upn = UPN.parse().unwrap();
+    assert!(app.view_user(&upn).await.unwrap().is_covered());
+    app.disable_user(&upn, "tester").await.unwrap();
+    assert!(!app.view_user(&upn).await.unwrap().is_covered());
 }

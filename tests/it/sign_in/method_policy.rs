@@ -171,6 +171,7 @@ async fn a_hardware_token_is_a_kind_of_its_own_unless_its_row_was_altered() {
         assigned_by: Some("tester".to_owned()),
         activated_at: Some(world.now()),
         ended_at: None,
+        secret_tag: None,
         tag: String::new(),
     };
     token.tag = token.make_tag(&world.sealing());

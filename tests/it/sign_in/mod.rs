@@ -21,3 +21,4 @@ mod rows;
 mod sessions;
 mod thief;
 mod token_files;
+mod tokens_of_people;
