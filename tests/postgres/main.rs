@@ -15,11 +15,13 @@ mod soft_key;
 mod suite;
 #[cfg(test)]
 #[path = "../it/support/mod.rs"]
+#[expect(
+    dead_code,
+    reason = "the subjects that stay with SQLite use more of it"
+)]
 mod support;
 
-/// What only the subjects that stay with SQLite use of `support`.
-#[cfg(test)]
-const _: fn(&support::World) -> claimbridge::keys::sealing::Sealing = support::World::sealing;
+/// What only these subjects name.
 #[cfg(test)]
 const _: Option<(support::Form, support::Page)> = None;
 
