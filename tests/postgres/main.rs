@@ -4,6 +4,8 @@
 //! Run by `tests/run.sh`, which starts a server and sets `CLAIMBRIDGE_TEST_POSTGRES`.
 
 #[cfg(test)]
+mod races;
+#[cfg(test)]
 #[path = "../it/sign_in/mod.rs"]
 mod sign_in;
 #[cfg(test)]

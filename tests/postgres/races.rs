@@ -1,0 +1,171 @@
+//! Orders of two transactions that only PostgreSQL allows (SQLite has one writer): a third one
+//! holds the person's row until both are where the test wants them.
+
+use std::sync::Arc;
+
+use claimbridge::{
+    app::{App, sign_in::Browser},
+    base::{ids::AttemptId, secret::Secret},
+};
+use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Row as _};
+use tokio::task::JoinHandle;
+
+use crate::{
+    soft_key::SoftKey,
+    support::{PUBLIC_URL, World},
+};
+
+const UPN: &str = "agent1@contoso.com";
+
+/// Holds every person's row.
+struct Holder {
+    connection: AnyConnection,
+    pid: i64,
+}
+
+impl Holder {
+    async fn of(world: &World) -> Self {
+        sqlx::any::install_default_drivers();
+        let mut connection = AnyConnection::connect(&world.database_url).await.unwrap();
+        for statement in ["BEGIN", "UPDATE users SET created_at = created_at"] {
+            let done = sqlx::raw_sql(statement).execute(&mut connection).await;
+            done.unwrap();
+        }
+        let pid = sqlx::raw_sql("SELECT CAST(pg_backend_pid() AS BIGINT)")
+            .fetch_one(&mut connection)
+            .await
+            .unwrap()
+            .get(0);
+        Self { connection, pid }
+    }
+
+    /// Until so many wait, for it or for each other, or `done` is over.
+    async fn wait_for<T>(&mut self, world: &World, waiting: i64, done: &JoinHandle<T>) {
+        let mut look = AnyConnection::connect(&world.database_url).await.unwrap();
+        let count = format!(
+            "WITH RECURSIVE waiting AS (
+               SELECT pid FROM pg_stat_activity WHERE {0} = ANY (pg_blocking_pids(pid))
+               UNION SELECT later.pid FROM pg_stat_activity AS later, waiting
+                 WHERE waiting.pid = ANY (pg_blocking_pids(later.pid)))
+             SELECT COUNT(*) FROM waiting",
+            self.pid
+        );
+        while !done.is_finished() {
+            let row = sqlx::raw_sql(AssertSqlSafe(count.clone()))
+                .fetch_one(&mut look)
+                .await
+                .unwrap();
+            if row.get::<i64, _>(0) >= waiting {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn let_go(mut self) {
+        let done = sqlx::raw_sql("COMMIT").execute(&mut self.connection).await;
+        done.unwrap();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum First {
+    TheReset,
+    TheAddition,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum What {
+    Key,
+    Password,
+}
+
+/// In an enrolment by a pass: what is added, one step before it is.
+async fn adding(world: &World, what: What) -> (AttemptId, Browser, Option<String>) {
+    let user = world.add_user(UPN).await;
+    if what == What::Password {
+        world.app().reset_user(&user.upn, "tester").await.unwrap();
+    }
+    let pass = world.issue_pass(UPN).await;
+    let mut browser = world.browser();
+    browser.get("/account").await;
+    let by_pass = format!("{}/pass", browser.at);
+    browser.get(&by_pass).await;
+    browser.submit(&[("username", UPN), ("pass", &pass)]).await;
+    let attempt: AttemptId = browser.at.split('/').nth(2).unwrap().parse().unwrap();
+    let cookies = browser.app_cookies();
+    if what == What::Password {
+        return (attempt, cookies, None);
+    }
+    let key = claimbridge::app::enrol::MethodKind::SecurityKey;
+    let app = world.app();
+    app.choose_method(&attempt, &cookies, key).await.unwrap();
+    let question = app.ask_new_key(&attempt, &cookies).await.unwrap();
+    let answer = SoftKey::new().registers(&question, PUBLIC_URL);
+    (attempt, cookies, Some(answer))
+}
+
+fn resets(app: Arc<App>) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let upn = UPN.parse().unwrap();
+        app.reset_user(&upn, "tester").await.unwrap();
+    })
+}
+
+fn adds(
+    app: Arc<App>,
+    attempt: AttemptId,
+    cookies: Browser,
+    answer: Option<String>,
+) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        // Whether it was added for a moment is left open.
+        match answer {
+            Some(answer) => {
+                let added = app.confirm_key(&attempt, &cookies, "key", &answer).await;
+                drop(added);
+            }
+            None => {
+                let words = Secret::new("correct horse battery".to_owned());
+                let chosen = app.choose_password(&attempt, &cookies, words).await;
+                drop(chosen);
+            }
+        }
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn attack_6_whichever_comes_first_nothing_that_was_added_outlives_a_reset() {
+    for what in [What::Key, What::Password] {
+        for first in [First::TheReset, First::TheAddition] {
+            let world = World::new().await;
+            let (attempt, cookies, answer) = adding(&world, what).await;
+            let nodes: Vec<Arc<App>> = world.nodes.iter().map(|node| node.app.clone()).collect();
+            let mut holder = Holder::of(&world).await;
+            let (reset, added) = match first {
+                First::TheReset => {
+                    let reset = resets(nodes[0].clone());
+                    holder.wait_for(&world, 1, &reset).await;
+                    let added = adds(nodes[1].clone(), attempt, cookies, answer);
+                    holder.wait_for(&world, 2, &added).await;
+                    (reset, added)
+                }
+                First::TheAddition => {
+                    let added = adds(nodes[1].clone(), attempt, cookies, answer);
+                    holder.wait_for(&world, 1, &added).await;
+                    let reset = resets(nodes[0].clone());
+                    holder.wait_for(&world, 2, &reset).await;
+                    (reset, added)
+                }
+            };
+            holder.let_go().await;
+            reset.await.unwrap();
+            added.await.unwrap();
+            let view = world.app().view_user(&UPN.parse().unwrap()).await.unwrap();
+            let mut tx = world.app().store().read().await.unwrap();
+            let password = tx.password_of(&view.user.id).await.unwrap();
+            let left = (view.counting(), password.is_some());
+            assert_eq!(left, (0, false), "{what:?}, first {first:?}");
+        }
+    }
+}
