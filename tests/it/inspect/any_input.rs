@@ -201,3 +201,25 @@ fn what_it_is_not_is_said_with_what_it_looks_like() {
         assert!(problem.contains(part), "{input}: {problem}");
     }
 }
+
+/// What fuzzing found, and what it began with: each a file, replayed alone and in each wrapping.
+#[test]
+fn the_stored_inputs_of_the_fuzz_targets_are_sound() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/seeds");
+    let (_, context) = entry("good");
+    let mut replayed = 0;
+    for file in std::fs::read_dir(folder).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        let base64 = data_encoding::BASE64.encode(&bytes);
+        for input in [
+            bytes.clone(),
+            base64.clone().into_bytes(),
+            format!("SAMLResponse={base64}").into_bytes(),
+            [b"HTTP/1.1 200 OK\r\n\r\n", bytes.as_slice()].concat(),
+        ] {
+            sound(&inspect(&input, &context));
+        }
+        replayed += 1;
+    }
+    assert!(replayed >= 14);
+}
