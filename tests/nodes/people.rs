@@ -38,6 +38,7 @@ impl Cluster {
         let id = OathTokenId::random(&mut SystemRandom);
         let place = OathToken::secret_place(&id);
         let mut token = OathToken {
+            secret_tag: Some(OathToken::make_secret_tag(&self.sealing, SECRET)),
             sealed_secret: self.sealing.seal(&place, SECRET, &mut SystemRandom),
             id,
             serial: serial.parse().unwrap(),
