@@ -27,6 +27,25 @@ impl PreferredProtocol {
     }
 }
 
+/// `federatedIdpMfaBehavior` of a domain (facts §4.1).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum MfaBehavior {
+    /// The identity provider does MFA, and its word counts.
+    EnforceMfaByFederatedIdp,
+    /// The identity provider's word about MFA never counts.
+    RejectMfaByFederatedIdp,
+}
+
+impl MfaBehavior {
+    /// The value as Graph writes it.
+    pub fn as_graph(self) -> &'static str {
+        match self {
+            Self::EnforceMfaByFederatedIdp => "enforceMfaByFederatedIdp",
+            Self::RejectMfaByFederatedIdp => "rejectMfaByFederatedIdp",
+        }
+    }
+}
+
 /// One federated domain, as `internalDomainFederation` would hold it.
 #[derive(Clone, Debug)]
 pub struct FederatedDomain {
@@ -40,6 +59,8 @@ pub struct FederatedDomain {
     pub certificates: Vec<Vec<u8>>,
     /// `preferredAuthenticationProtocol`.
     pub preferred_protocol: PreferredProtocol,
+    /// `federatedIdpMfaBehavior`.
+    pub mfa_behavior: MfaBehavior,
 }
 
 /// A person of the practice tenant's directory.
@@ -66,6 +87,8 @@ pub enum Break {
     WrongCertificate,
     /// A re-signed copy says `unspecified` where it said `multipleauthn`.
     ClassReferenceDropped,
+    /// The domain's `federatedIdpMfaBehavior` refuses the identity provider's MFA.
+    FederatedMfaIgnored,
 }
 
 /// How far [`Break::Expired`] moves the tenant's clock.
@@ -73,11 +96,12 @@ pub const CLOCK_MOVED_ON: Duration = Duration::from_hours(2);
 
 impl Break {
     /// All, in the order of the page.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::WrongIssuer,
         Self::Expired,
         Self::WrongCertificate,
         Self::ClassReferenceDropped,
+        Self::FederatedMfaIgnored,
     ];
 
     /// The value of the form field.
@@ -87,6 +111,7 @@ impl Break {
             Self::Expired => "expired",
             Self::WrongCertificate => "wrong-certificate",
             Self::ClassReferenceDropped => "class-reference-dropped",
+            Self::FederatedMfaIgnored => "federated-mfa-ignored",
         }
     }
 
@@ -102,6 +127,7 @@ impl Break {
             Self::Expired => "Expired",
             Self::WrongCertificate => "Wrong certificate",
             Self::ClassReferenceDropped => "Class reference dropped",
+            Self::FederatedMfaIgnored => "Federated MFA ignored",
         }
     }
 
@@ -120,6 +146,22 @@ impl Break {
             Self::ClassReferenceDropped => {
                 "A copy of the response in which the class reference is “unspecified”, as several identity providers send it. The practice tenant alters and re-signs the copy with a throw-away key that only it trusts; the identity provider cannot send this."
             }
+            Self::FederatedMfaIgnored => {
+                "The domain has federatedIdpMfaBehavior = rejectMfaByFederatedIdp; a setting that is missing does the same. Entra takes the sign-in and not its MFA. The response itself stays as it came. Codes and tokens for applications that begin now are without MFA as well; a refresh token that was made before keeps it."
+            }
+        }
+    }
+
+    /// What a sign-in meets while the button is pressed.
+    pub fn consequence(self) -> &'static str {
+        match self {
+            Self::WrongIssuer
+            | Self::Expired
+            | Self::WrongCertificate
+            | Self::ClassReferenceDropped => "The next response will be refused.",
+            Self::FederatedMfaIgnored => {
+                "The next sign-in will be taken without its MFA, and Partner Center will refuse the token."
+            }
         }
     }
 
@@ -130,6 +172,7 @@ impl Break {
             Self::Expired => "CB-SAML-016",
             Self::WrongCertificate => "CB-SAML-006",
             Self::ClassReferenceDropped => "CB-SAML-019",
+            Self::FederatedMfaIgnored => "CB-PC-001",
         }
     }
 }
@@ -143,7 +186,7 @@ impl FederatedDomain {
             "issuerUri": self.issuer_uri,
             "passiveSignInUri": self.sign_in_url,
             "preferredAuthenticationProtocol": self.preferred_protocol.as_graph(),
-            "federatedIdpMfaBehavior": "enforceMfaByFederatedIdp",
+            "federatedIdpMfaBehavior": self.mfa_behavior.as_graph(),
             "signingCertificate": certificate(0),
             "nextSigningCertificate": certificate(1),
         })
@@ -158,6 +201,9 @@ impl FederatedDomain {
             Some(Break::WrongIssuer) => domain.issuer_uri.push('/'),
             Some(Break::WrongCertificate | Break::ClassReferenceDropped) => {
                 domain.certificates = vec![throw_away.to_vec()];
+            }
+            Some(Break::FederatedMfaIgnored) => {
+                domain.mfa_behavior = MfaBehavior::RejectMfaByFederatedIdp;
             }
             Some(Break::Expired) | None => {}
         }

@@ -16,6 +16,8 @@ pub mod checks;
 pub mod federation;
 /// The inspector's opinion on the same bytes.
 pub mod inspection;
+/// The endpoints that applications sign in through.
+pub mod oauth;
 /// From a judged response to what happens next.
 pub mod outcome;
 mod pages;
@@ -26,6 +28,8 @@ mod partner_center_site;
 pub mod reading;
 /// The AuthnRequest as Entra sends it.
 pub mod request;
+/// A bounded place in memory.
+pub mod shelf;
 /// Whose signature it is.
 pub mod signature;
 mod site;
@@ -55,15 +59,16 @@ use crate::base::{
     random::{Random, random_bytes, random_token},
 };
 
-pub use federation::{Break, FederatedDomain, PracticeUser, PreferredProtocol};
+pub use federation::{Break, FederatedDomain, MfaBehavior, PracticeUser, PreferredProtocol};
 pub use totp::{Adds, Brings, DemoPerson, DesktopTotp};
 
 use altered::AlterationError;
+use oauth::{OAuth, Onward};
 use outcome::{Decision, Origin, Outcome};
 use throw_away::{ThrowAwayKey, ThrowAwayKeyError};
 use token::{Amr, TokenIssuer};
 use verifier::{Expectation, ExpectedRequest, RelayStateEcho, RequestState};
-use visit::{LastResponse, SharedVisit, Visits, lock};
+use visit::{AcceptedSignIn, LastResponse, SharedVisit, Visits, lock};
 
 /// Why the practice tenant cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -113,6 +118,7 @@ pub struct Practice {
     tokens: TokenIssuer,
     visits: Mutex<Visits>,
     handles: partner_center_site::Handles,
+    oauth: OAuth,
 }
 
 impl Practice {
@@ -125,6 +131,7 @@ impl Practice {
         let throw_away = ThrowAwayKey::generate("practice tenant, altered copies", &mut *random)?;
         let token_key = ThrowAwayKey::generate("practice tenant, access tokens", &mut *random)?;
         let tenant_id = request::guid(&mut *random);
+        let oauth = OAuth::new(&mut *random);
         Ok(Arc::new(Self {
             own_url: config.own_url,
             idp_url: config.idp_url,
@@ -139,6 +146,7 @@ impl Practice {
             tokens: TokenIssuer::new(token_key, tenant_id),
             visits: Mutex::default(),
             handles: partner_center_site::Handles::default(),
+            oauth,
         }))
     }
 
@@ -155,6 +163,18 @@ impl Practice {
     /// The tenant's assertion consumer service.
     pub fn reply_url(&self) -> String {
         format!("{}/login.srf", self.own_url)
+    }
+
+    /// The applications that may sign people in here.
+    pub fn oauth(&self) -> &OAuth {
+        &self.oauth
+    }
+
+    /// A name of the tenant for an application's addresses: its first domain.
+    pub fn tenant_name(&self) -> &str {
+        self.domains
+            .first()
+            .map_or("organizations", |domain| domain.name.as_str())
     }
 
     fn now(&self) -> Timestamp {
@@ -198,6 +218,7 @@ impl Practice {
         let in_response_to = in_response_to(&field);
         let mut state = lock(&visit);
         let request = state.request_mut(&relay_state, in_response_to.as_deref());
+        let mut onward = None;
         let last = match request {
             Some(request) => {
                 let expected = ExpectedRequest {
@@ -211,6 +232,7 @@ impl Practice {
                     },
                 };
                 request.answered = true;
+                onward = request.onward.take();
                 LastResponse {
                     echo: if request.relay_state == relay_state {
                         RelayStateEcho::Exact
@@ -238,7 +260,17 @@ impl Practice {
         let outcome = Arc::new(self.judge(&last, state.broken));
         state.last = Some(last);
         state.outcome = Some(Arc::clone(&outcome));
-        Received { cookie, outcome }
+        let sign_in = accepted_sign_in(&outcome);
+        if sign_in.is_some() {
+            state.session.clone_from(&sign_in);
+        }
+        drop(state);
+        Received {
+            cookie,
+            visit,
+            outcome,
+            onward: onward.zip(sign_in),
+        }
     }
 
     /// Presses or releases a button, and judges the last response again as of the
@@ -284,21 +316,26 @@ impl Practice {
         };
         let judgement = verifier::judge(&field, &expectation);
         let response_report = inspection::of_response(&field, &expectation);
-        let decision = match (&judgement.person, judgement.multiple_authn) {
-            (Some(_), true) => Decision::Accepted,
-            (Some(_), false) => Decision::WithoutMfa,
-            (None, _) => Decision::Refused,
+        let decision = match (
+            &judgement.person,
+            judgement.multiple_authn,
+            domain.mfa_behavior,
+        ) {
+            (Some(_), _, MfaBehavior::RejectMfaByFederatedIdp) => Decision::MfaIgnored,
+            (Some(_), true, MfaBehavior::EnforceMfaByFederatedIdp) => Decision::Accepted,
+            (Some(_), false, MfaBehavior::EnforceMfaByFederatedIdp) => Decision::WithoutMfa,
+            (None, ..) => Decision::Refused,
         };
         let amr = match decision {
             Decision::Accepted => Some(Amr::PasswordAndMfa),
-            Decision::WithoutMfa => Some(Amr::Password),
+            Decision::WithoutMfa | Decision::MfaIgnored => Some(Amr::Password),
             Decision::Refused => None,
         };
         let access_token = judgement
             .person
             .as_ref()
             .zip(amr)
-            .and_then(|(person, amr)| self.tokens.mint(person, amr, now));
+            .and_then(|(person, amr)| self.tokens.mint(person, amr, now, token::WEB_SITE));
         let jwks = self.tokens.jwks();
         let partner_center =
             partner_center::judge(access_token.as_deref(), &jwks, &self.tokens.issuer(), now);
@@ -308,7 +345,7 @@ impl Practice {
             response_report,
             token_report: access_token
                 .as_deref()
-                .filter(|_| decision == Decision::Accepted)
+                .filter(|_| decision.hands_out_tokens())
                 .map(|token| inspection::of_token(token, &jwks, now)),
             access_token_claims: access_token
                 .as_deref()
@@ -361,7 +398,20 @@ pub async fn serve(
 
 struct Received {
     cookie: String,
+    visit: SharedVisit,
     outcome: Arc<Outcome>,
+    onward: Option<(Onward, AcceptedSignIn)>,
+}
+
+fn accepted_sign_in(outcome: &Outcome) -> Option<AcceptedSignIn> {
+    if !outcome.decision.hands_out_tokens() {
+        return None;
+    }
+    Some(AcceptedSignIn {
+        person: outcome.person.clone()?,
+        amr: outcome.amr?,
+        at: outcome.authn_instant?,
+    })
 }
 
 /// What the response says it answers. Unverified: it only finds the request that

@@ -4,6 +4,7 @@
 //! Always true: `amr` gets `mfa` from the verifier's look at the signed class
 //! reference and from nothing else; without it the domain's
 //! `enforceMfaByFederatedIdp` means that no token is handed out.
+//! `rejectMfaByFederatedIdp` takes `mfa` away, and never adds it.
 
 use serde_json::{Value, json};
 
@@ -24,16 +25,27 @@ pub enum Decision {
     /// Good in all but the claim: under `enforceMfaByFederatedIdp` Entra sends the
     /// person back to the identity provider, again and again.
     WithoutMfa,
+    /// Taken, and its MFA is not counted: `rejectMfaByFederatedIdp`. On to Partner
+    /// Center, which refuses the token.
+    MfaIgnored,
     /// Refused.
     Refused,
 }
 
 impl Decision {
+    /// Whether the tenant signs the person in and hands out a token.
+    pub fn hands_out_tokens(self) -> bool {
+        match self {
+            Self::Accepted | Self::MfaIgnored => true,
+            Self::WithoutMfa | Self::Refused => false,
+        }
+    }
+
     /// The spelling of `/last.json`, which is the inspector's.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Accepted => "accepted",
-            Self::WithoutMfa => "accepted-without-mfa",
+            Self::WithoutMfa | Self::MfaIgnored => "accepted-without-mfa",
             Self::Refused => "rejected",
         }
     }
@@ -119,7 +131,7 @@ impl Outcome {
             .map(|verdict| json!(verdict))
             .collect();
         json!({
-            "accepted": self.decision == Decision::Accepted,
+            "accepted": self.decision.hands_out_tokens(),
             "outcome": self.decision.as_str(),
             "amr": self.amr.map_or(&[][..], Amr::values),
             "aadsts": self.refusal().map(|check| check.aadsts),

@@ -65,6 +65,18 @@ impl<'a> ResultPage<'a> {
         self.outcome.decision == Decision::Accepted
     }
 
+    fn token_findings(&self) -> Vec<&Finding> {
+        self.outcome
+            .token_report
+            .as_ref()
+            .map(shown)
+            .unwrap_or_default()
+    }
+
+    fn mfa_ignored(&self) -> bool {
+        self.outcome.decision == Decision::MfaIgnored
+    }
+
     fn without_mfa(&self) -> bool {
         self.outcome.decision == Decision::WithoutMfa
     }
@@ -86,6 +98,36 @@ impl<'a> ResultPage<'a> {
 #[derive(Template)]
 #[template(path = "practice/nothing.html")]
 pub(super) struct Nothing {}
+
+/// An application's request that cannot be answered.
+#[derive(Template)]
+#[template(path = "practice/oauth_refused.html")]
+pub(super) struct OAuthRefused {
+    pub(super) description: String,
+}
+
+/// Where a device code is typed.
+#[derive(Template)]
+#[template(path = "practice/device_code.html")]
+pub(super) struct DeviceCode {
+    pub(super) problem: Option<&'static str>,
+}
+
+/// Whether the person means the application.
+#[derive(Template)]
+#[template(path = "practice/device_confirm.html")]
+pub(super) struct DeviceConfirm<'a> {
+    pub(super) application: &'static str,
+    pub(super) upn: &'a str,
+    pub(super) handle: &'a str,
+}
+
+/// The end of a device code.
+#[derive(Template)]
+#[template(path = "practice/device_done.html")]
+pub(super) struct DeviceDone {
+    pub(super) said_yes: bool,
+}
 
 /// The desktop TOTP program.
 #[derive(Template)]

@@ -3,10 +3,7 @@
 //! Always true: it learns the token by redeeming a handle once, behind the
 //! scenes; it checks the token with the tenant's published keys like any other.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex},
-};
+use std::sync::{Arc, Mutex};
 
 use axum::{
     Router,
@@ -16,11 +13,12 @@ use axum::{
     routing::get,
 };
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     Practice, inspection, pages,
     partner_center::{self, PartnerCenterAnswer},
+    shelf::Shelf,
     site::{self, Forms, cookie, page, set_cookie},
     token,
     visit::lock,
@@ -28,31 +26,12 @@ use super::{
 
 /// The cookie under which a browser's token is kept here.
 const DESK: &str = "practice_partner_center";
-const MOST: usize = 256;
 
 /// Handles that are good once, and the tokens of browsers that redeemed one.
 #[derive(Default)]
 pub(super) struct Handles {
-    handles: Mutex<Shelf>,
-    tokens: Mutex<Shelf>,
-}
-
-#[derive(Default)]
-struct Shelf {
-    values: HashMap<String, String>,
-    order: VecDeque<String>,
-}
-
-impl Shelf {
-    fn put(&mut self, key: String, value: String) {
-        if self.order.len() == MOST
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.values.remove(&oldest);
-        }
-        self.order.push_back(key.clone());
-        self.values.insert(key, value);
-    }
+    handles: Mutex<Shelf<String>>,
+    tokens: Mutex<Shelf<String>>,
 }
 
 impl Handles {
@@ -62,7 +41,7 @@ impl Handles {
     }
 
     fn redeem(&self, handle: &str) -> Option<String> {
-        lock(&self.handles).values.remove(handle)
+        lock(&self.handles).take(handle)
     }
 }
 
@@ -73,6 +52,7 @@ pub(super) fn router(practice: &Arc<Practice>) -> Router {
         .route("/", get(desk))
         .route("/arrive", get(arrive))
         .route("/v1/customers", get(customers))
+        .route("/v1/profiles/organization", get(organization_profile))
         .with_state(Arc::clone(practice));
     site::frame(routes, &practice.partner_center_url)
 }
@@ -104,8 +84,8 @@ fn judge(practice: &Practice, bearer: Option<&str>) -> PartnerCenterAnswer {
 }
 
 async fn desk(State(practice): Center, headers: HeaderMap) -> Response {
-    let token = cookie(&headers, DESK)
-        .and_then(|desk| lock(&practice.handles.tokens).values.get(desk).cloned());
+    let token =
+        cookie(&headers, DESK).and_then(|desk| lock(&practice.handles.tokens).get(desk).cloned());
     let answer = judge(&practice, token.as_deref());
     let jwks = practice.tokens.jwks();
     let shown = pages::PartnerCenterPage {
@@ -124,18 +104,41 @@ async fn desk(State(practice): Center, headers: HeaderMap) -> Response {
 }
 
 async fn customers(State(practice): Center, headers: HeaderMap) -> Response {
+    api(
+        &practice,
+        &headers,
+        &json!({ "totalCount": 0, "items": [], "attributes": { "objectType": "Collection" } }),
+    )
+}
+
+async fn organization_profile(State(practice): Center, headers: HeaderMap) -> Response {
+    let domain = practice.tenant_name();
+    api(
+        &practice,
+        &headers,
+        &json!({
+            "id": practice.tokens.tenant_id(),
+            "companyName": "Practice partner",
+            "domain": domain,
+            "culture": "en-US",
+            "language": "en",
+            "profileType": "organization_profile",
+            "attributes": { "objectType": "OrganizationProfile" },
+        }),
+    )
+}
+
+/// One call of the API: the documented answer if the token is good, else 401.
+fn api(practice: &Practice, headers: &HeaderMap, found: &Value) -> Response {
     let bearer = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.split_once(' '))
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .map(|(_, token)| token.trim());
-    let answer = judge(&practice, bearer);
+    let answer = judge(practice, bearer);
     let mut response = if answer.status == 200 {
-        site::json(
-            StatusCode::OK,
-            &json!({ "totalCount": 0, "items": [], "attributes": { "objectType": "Collection" } }),
-        )
+        site::json(StatusCode::OK, found)
     } else {
         let mut refused = site::json(
             StatusCode::UNAUTHORIZED,
@@ -147,6 +150,18 @@ async fn customers(State(practice): Center, headers: HeaderMap) -> Response {
         );
         refused
     };
+    // What a caller names a call by comes back; a caller that names none gets a name.
+    for name in ["ms-correlationid", "ms-requestid"] {
+        let value = match headers.get(name) {
+            Some(given) => Some(given.clone()),
+            None => HeaderValue::from_str(&practice.guid()).ok(),
+        };
+        if let Some(value) = value {
+            response
+                .headers_mut()
+                .insert(HeaderName::from_static(name), value);
+        }
+    }
     // The documented self-test: a request header asks, a response header answers.
     let asks = headers
         .get("ValidateMfa")

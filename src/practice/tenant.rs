@@ -19,16 +19,17 @@ use serde_json::json;
 
 use super::{
     Break, Practice,
-    outcome::{Decision, Outcome},
+    oauth::{self, Onward},
+    outcome::Outcome,
     pages,
     request::{self, Binding, RequestOption},
     site::{self, Forms, cookie, page, set_cookie},
     verifier::Freshness,
-    visit::{SentRequest, lock},
+    visit::{SentRequest, SharedVisit, lock},
 };
 
 /// The cookie of a visit to the tenant.
-const VISIT: &str = "practice_visit";
+pub(super) const VISIT: &str = "practice_visit";
 /// Larger than any response, smaller than a nuisance.
 const LARGEST_FORM: usize = 1024 * 1024;
 
@@ -56,7 +57,8 @@ pub(super) fn router(practice: &Arc<Practice>) -> Router {
     }
     let routes = routes
         .layer(DefaultBodyLimit::max(LARGEST_FORM))
-        .with_state(Arc::clone(practice));
+        .with_state(Arc::clone(practice))
+        .merge(oauth::router(practice));
     site::frame(routes, &practice.own_url)
 }
 
@@ -121,25 +123,54 @@ async fn start(
         (None, None) => RequestOption::None,
     };
     let (value, visit) = practice.visit(cookie(&headers, VISIT));
+    let ask = SamlAsk {
+        domain: at,
+        option,
+        binding: query.binding,
+        onward: None,
+    };
+    ask_identity_provider(&practice, &value, &visit, ask)
+}
+
+/// A request to the identity provider, and what follows its answer.
+pub(super) struct SamlAsk {
+    /// Which registered domain.
+    pub(super) domain: usize,
+    /// What Entra does not say without `prompt=login`.
+    pub(super) option: RequestOption,
+    /// How it travels.
+    pub(super) binding: Binding,
+    /// What follows an accepted answer, where it is not Partner Center's page.
+    pub(super) onward: Option<Onward>,
+}
+
+/// Sends the browser of `visit`, whose cookie is `value`, to the identity provider.
+pub(super) fn ask_identity_provider(
+    practice: &Practice,
+    value: &str,
+    visit: &SharedVisit,
+    ask: SamlAsk,
+) -> Response {
     let id = format!("_{}", request::guid(&mut **lock(&practice.random)));
     let issued_at = practice.now();
     let relay_state = request::relay_state(&practice.random_bytes::<600>());
-    let xml = request::encode(&id, issued_at, &practice.entity_id, option);
-    lock(&practice.visits).remember_relay_state(relay_state.clone(), value.clone());
-    lock(&visit).sent(SentRequest {
+    let xml = request::encode(&id, issued_at, &practice.entity_id, ask.option);
+    lock(&practice.visits).remember_relay_state(relay_state.clone(), value.to_owned());
+    lock(visit).sent(SentRequest {
         id,
         relay_state: relay_state.clone(),
         issued_at,
-        freshness: match option {
+        freshness: match ask.option {
             RequestOption::ForceAuthn => Freshness::Forced,
             RequestOption::None | RequestOption::IsPassive => Freshness::Any,
         },
-        domain: at,
+        domain: ask.domain,
         xml: xml.clone(),
         answered: false,
+        onward: ask.onward,
     });
-    let target = &practice.domains[at].sign_in_url;
-    let response = match query.binding {
+    let target = &practice.domains[ask.domain].sign_in_url;
+    let response = match ask.binding {
         Binding::Post => page(
             StatusCode::OK,
             &pages::Post {
@@ -155,7 +186,7 @@ async fn start(
             Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         },
     };
-    set_cookie(response, VISIT, &value)
+    set_cookie(response, VISIT, value)
 }
 
 #[derive(Deserialize)]
@@ -172,6 +203,15 @@ async fn receive(
     Form(form): Form<LoginForm>,
 ) -> Response {
     let received = practice.receive(cookie(&headers, VISIT), form.response, form.relay_state);
+    if let Some((onward, sign_in)) = received.onward {
+        return oauth::go_on(
+            &practice,
+            &received.cookie,
+            &received.visit,
+            onward,
+            sign_in,
+        );
+    }
     let response = match accepted_token(&received.outcome) {
         Some(token) => to_partner_center(&practice, token),
         None => page(
@@ -187,7 +227,7 @@ fn accepted_token(outcome: &Outcome) -> Option<String> {
     outcome
         .access_token
         .clone()
-        .filter(|_| outcome.decision == Decision::Accepted)
+        .filter(|_| outcome.decision.hands_out_tokens())
 }
 
 /// On to another origin, with a handle that is good once: an address ends up in

@@ -14,9 +14,23 @@ use super::{federation::PracticeUser, throw_away::ThrowAwayKey};
 
 /// The audience of a Partner Center token.
 pub const PARTNER_CENTER: &str = "https://api.partnercenter.microsoft.com";
-/// Of the fixture: an hour and five minutes.
-const LIFETIME_SECONDS: i64 = 3900;
-const APP_ID: &str = "23ec45a3-5127-4185-9eff-c8887839e6ab";
+/// How long a token is good; of the fixture: an hour and five minutes.
+pub const LIFETIME_SECONDS: i64 = 3900;
+
+/// The application in a token (`appid`, `appidacr`).
+#[derive(Clone, Copy, Debug)]
+pub struct Application<'a> {
+    /// Its id, a GUID.
+    pub id: &'a str,
+    /// `0`: it did not prove to be itself; `1`: it did, with a secret.
+    pub appidacr: &'static str,
+}
+
+/// Of the fixture: what `/start` signs in to.
+pub const WEB_SITE: Application<'static> = Application {
+    id: "23ec45a3-5127-4185-9eff-c8887839e6ab",
+    appidacr: "0",
+};
 
 /// What `amr` says.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -73,7 +87,12 @@ impl TokenIssuer {
         }
     }
 
-    /// `iss` of the tenant's tokens.
+    /// The tenant's id, a GUID.
+    pub fn tenant_id(&self) -> &str {
+        &self.tenant_id
+    }
+
+    /// `iss` of the tenant's access tokens.
     pub fn issuer(&self) -> String {
         format!("https://sts.windows.net/{}/", self.tenant_id)
     }
@@ -83,8 +102,14 @@ impl TokenIssuer {
         json!({ "keys": [self.key.jwk(&self.kid)] })
     }
 
-    /// A token for `user`. None if the key could not sign.
-    pub fn mint(&self, user: &PracticeUser, amr: Amr, now: Timestamp) -> Option<String> {
+    /// An access token for `user`. None if the key could not sign.
+    pub fn mint(
+        &self,
+        user: &PracticeUser,
+        amr: Amr,
+        now: Timestamp,
+        application: Application<'_>,
+    ) -> Option<String> {
         let issued = now.as_secs();
         let (given, family) = user
             .display_name
@@ -98,8 +123,8 @@ impl TokenIssuer {
             "exp": issued + LIFETIME_SECONDS,
             "acr": "1",
             "amr": amr.values(),
-            "appid": APP_ID,
-            "appidacr": "0",
+            "appid": application.id,
+            "appidacr": application.appidacr,
             "family_name": family,
             "given_name": given,
             "ipaddr": "127.0.0.1",
@@ -112,6 +137,11 @@ impl TokenIssuer {
             "upn": user.upn.as_str(),
             "ver": "1.0",
         });
+        self.sign(&claims)
+    }
+
+    /// The claims as a signed JWT (RFC 7515). None if the key could not sign.
+    pub fn sign(&self, claims: &Value) -> Option<String> {
         let header = json!({ "typ": "JWT", "alg": "RS256", "x5t": self.kid, "kid": self.kid });
         let signed = format!(
             "{}.{}",

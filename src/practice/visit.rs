@@ -9,11 +9,13 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::base::clock::Timestamp;
+use crate::base::{clock::Timestamp, text::Upn};
 
 use super::{
-    federation::Break,
+    federation::{Break, PracticeUser},
+    oauth::{Onward, device::Claimed},
     outcome::Outcome,
+    token::Amr,
     verifier::{ExpectedRequest, Freshness, RelayStateEcho},
 };
 
@@ -39,6 +41,19 @@ pub struct SentRequest {
     pub xml: String,
     /// Whether a response has been taken.
     pub answered: bool,
+    /// What follows an accepted response, where it is not Partner Center's page.
+    pub onward: Option<Onward>,
+}
+
+/// A sign-in that the tenant took: single sign-on for what follows in this browser.
+#[derive(Clone, Debug)]
+pub struct AcceptedSignIn {
+    /// Who.
+    pub person: PracticeUser,
+    /// What the tenant made of its MFA then.
+    pub amr: Amr,
+    /// When the person signed in at the identity provider.
+    pub at: Timestamp,
 }
 
 /// The last response, as it came.
@@ -69,6 +84,10 @@ pub struct Visit {
     pub last: Option<LastResponse>,
     /// Its judgement.
     pub outcome: Option<Arc<Outcome>>,
+    /// The last sign-in that was taken.
+    pub session: Option<AcceptedSignIn>,
+    /// The device code that waits for this browser's yes or no.
+    pub device: Option<Claimed>,
     requests: VecDeque<SentRequest>,
 }
 
@@ -79,6 +98,21 @@ impl Visit {
             self.requests.pop_front();
         }
         self.requests.push_back(request);
+    }
+
+    /// The sign-in that answers an application now: with MFA if it brought that, and
+    /// the switch that ignores it is off. None if the hint names somebody else.
+    pub fn session_of(&self, login_hint: Option<&str>) -> Option<AcceptedSignIn> {
+        let session = self.session.as_ref()?;
+        let hinted = login_hint.and_then(|hint| hint.parse::<Upn>().ok());
+        if hinted.is_some_and(|upn| upn != session.person.upn) {
+            return None;
+        }
+        let mut session = session.clone();
+        if self.broken == Some(Break::FederatedMfaIgnored) {
+            session.amr = Amr::Password;
+        }
+        Some(session)
     }
 
     /// The request that a response with this RelayState, or this `InResponseTo`, answers.

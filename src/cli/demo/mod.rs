@@ -28,10 +28,11 @@ use crate::{
     base::{
         clock::{Clock, SystemClock},
         random::{Random, SystemRandom, random_bytes},
+        secret::Secret,
     },
     config::Config,
     directory::MethodKind,
-    practice::{FederatedDomain, Practice, PracticeConfig, PreferredProtocol},
+    practice::{FederatedDomain, MfaBehavior, Practice, PracticeConfig, PreferredProtocol},
     web,
 };
 use folder::ThrowAwayFolder;
@@ -91,7 +92,7 @@ pub async fn run(
         .await
         .map_err(Failure::service)?;
     let practice = practice(&addresses, &app, &people, clock, &mut random)?;
-    announce(&args, &addresses, &people, out)?;
+    announce(&args, &addresses, &people, &practice, out)?;
 
     let (stop, stopped) = watch::channel(());
     let mut servers = JoinSet::new();
@@ -135,6 +136,7 @@ fn practice(
             sign_in_url: format!("{}/saml2/sso?domain={DOMAIN}", addresses.idp),
             certificates: vec![app.assertion_key().certificate.clone()],
             preferred_protocol: PreferredProtocol::Saml,
+            mfa_behavior: MfaBehavior::EnforceMfaByFederatedIdp,
         }],
         users: people
             .iter()
@@ -196,6 +198,7 @@ fn announce(
     args: &DemoArgs,
     addresses: &Addresses,
     people: &[Person],
+    tenant: &Practice,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let Addresses {
@@ -205,12 +208,21 @@ fn announce(
     } = addresses;
     if args.json {
         let users: Vec<_> = people.iter().map(Person::to_json).collect();
+        let clients = tenant.oauth().clients();
         let line = json!({
             "idp": idp,
             "practice": practice,
             "partner_center": partner_center,
             "users": users,
             "admin": null,
+            "live": {
+                "authority": practice,
+                "tenant": tenant.tenant_name(),
+                "partner_center": partner_center,
+                "client_id": clients.public().id(),
+                "application_id": clients.web().id(),
+                "application_secret": clients.web().secret().map(Secret::expose),
+            },
         });
         writeln!(out, "{line}")?;
         return out.flush();

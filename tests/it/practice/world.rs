@@ -15,8 +15,8 @@ use claimbridge::{
         secret::Secret,
     },
     practice::{
-        Brings, DemoPerson, DesktopTotp, FederatedDomain, Practice, PracticeConfig, PracticeUser,
-        PreferredProtocol,
+        Brings, DemoPerson, DesktopTotp, FederatedDomain, MfaBehavior, Practice, PracticeConfig,
+        PracticeUser, PreferredProtocol,
     },
 };
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -56,6 +56,7 @@ pub fn world_with(people: People) -> World {
         sign_in_url: format!("http://localhost:8080/saml2/sso?domain={name}"),
         certificates: vec![REGISTERED.certificate.clone()],
         preferred_protocol: PreferredProtocol::Saml,
+        mfa_behavior: MfaBehavior::EnforceMfaByFederatedIdp,
     };
     let user = |upn: &str, immutable_id: &str| PracticeUser {
         upn: upn.parse().unwrap(),
