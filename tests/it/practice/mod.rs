@@ -1,6 +1,7 @@
 //! The practice tenant judges what an independent signer makes.
 
 mod breaks;
+mod oauth;
 mod responses;
 mod rules;
 mod signer;

@@ -1,0 +1,7 @@
+//! What an application meets at the tenant's OAuth and OpenID Connect endpoints.
+
+mod codes;
+mod device;
+mod kit;
+mod mfa;
+mod secrets;
