@@ -104,6 +104,13 @@ pub(in crate::inspect) fn wrong_version(case: &WsfedCase<'_>) -> Ruling {
                     quoted(minor)
                 ));
             }
+        } else {
+            // Nothing of it is read: without this finding it would be judged by what is absent.
+            evidence.push(format!(
+                "The token is a {} of {}, not a SAML 1.1 assertion.",
+                token.local_name(),
+                quoted(token.namespace())
+            ));
         }
     }
     for found in case.token_types() {
