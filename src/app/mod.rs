@@ -29,6 +29,8 @@ pub mod history;
 pub mod issue;
 /// Signing keys and the master key.
 pub mod keys;
+/// The live check: an application's sign-in at a tenant, judged.
+pub mod live_check;
 /// The FIDO metadata in use.
 pub mod metadata;
 /// What may become a password.

@@ -12,10 +12,11 @@ use crate::{
         history::{self, AttemptHistory},
     },
     base::{clock::Timestamp, ids::AttemptId},
-    inspect::{rules, words},
+    inspect::{aadsts, rules, words},
 };
 
-/// Say what a support code (CB-SIGNIN-003), a rule (CB-SAML-003) or an attempt (att_…) is about.
+/// Say what a support code (CB-SIGNIN-003), a rule (CB-SAML-003), an error of Entra
+/// (AADSTS50076) or an attempt (att_…) is about.
 #[derive(Args, Debug)]
 pub struct ExplainArgs {
     /// The code, the rule, or the attempt's id.
@@ -55,6 +56,18 @@ pub async fn run(
             writeln!(out, "Good: {}", example.good)?;
         }
         writeln!(out, "From: {}", rule.reference)?;
+        return Ok(());
+    }
+    if let Some(digits) = wanted.strip_prefix("AADSTS") {
+        let known = digits.parse().ok().and_then(aadsts::of);
+        let error = known.ok_or_else(|| {
+            Failure::no(format!(
+                "{wanted} is no error that is explained here; Microsoft's list has it, and the sign-in log in Entra says more"
+            ))
+        })?;
+        writeln!(out, "AADSTS{}, an error of Entra\n", error.code)?;
+        writeln!(out, "What happened: {}", error.means)?;
+        writeln!(out, "What to do: {}", error.fix)?;
         return Ok(());
     }
     let all = SupportCode::ALL.iter().map(|entry| entry.code);

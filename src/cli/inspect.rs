@@ -21,6 +21,7 @@ use crate::{
 
 use super::{
     inspect_given::{self, Local},
+    inspect_live::LiveArgs,
     inspect_output,
 };
 
@@ -115,6 +116,7 @@ const AFTER_HELP: &str = "Exit code: 0 every consumer accepts it with MFA, or no
 
 #[derive(Subcommand, Debug)]
 enum About {
+    Live(Box<LiveArgs>),
     /// List the rules, or explain one.
     Rules {
         /// The id of a rule, such as CB-SAML-004.
@@ -147,6 +149,14 @@ impl InspectArgs {
     /// Whether the local configuration is worth reading.
     pub fn wants_local(&self) -> bool {
         self.about.is_none() && !self.alone
+    }
+
+    /// The arguments of `inspect live`, if that is what was asked for.
+    pub(super) fn live(&self) -> Option<&LiveArgs> {
+        match &self.about {
+            Some(About::Live(live)) => Some(live),
+            _ => None,
+        }
     }
 }
 

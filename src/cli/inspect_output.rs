@@ -55,6 +55,18 @@ pub(super) fn report_in_words(
     Ok(())
 }
 
+/// The verdict on a token that was just issued, and what it opens.
+pub(super) fn live_report_in_words(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    for verdict in &report.verdicts {
+        writeln!(out, "{}", words::sentence(verdict))?;
+    }
+    findings(report, out)?;
+    if let Some(scenarios) = &report.scenarios {
+        opens(scenarios, out)?;
+    }
+    Ok(())
+}
+
 /// The messages of a trace in order.
 fn story(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let lines = words::lines(&report.decoded);

@@ -13,6 +13,7 @@ mod init;
 /// `inspect`: the token inspector.
 pub mod inspect;
 mod inspect_given;
+mod inspect_live;
 mod inspect_output;
 mod inspect_serve;
 mod keys;
@@ -143,6 +144,9 @@ fn run(cli: Cli, out: &mut dyn Write) -> Result<ExitCode, Failure> {
         }
         Command::Inspect(args) => {
             let now = SystemClock.now();
+            if let Some(live) = args.live() {
+                return in_runtime(inspect_live::run(live, out, &mut io::stderr()));
+            }
             if let Some(address) = args.serve {
                 in_runtime(inspect_serve::run(address, out))?;
                 return Ok(ExitCode::SUCCESS);

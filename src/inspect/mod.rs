@@ -8,6 +8,8 @@
 //! Read next: [`report`] (what is said), [`context`] (what is given),
 //! [`rules`] (the catalogue), `judging.rs` (from bytes to a report).
 
+/// Entra's own error codes.
+pub mod aadsts;
 /// What is given: the instant, and what the operator registered.
 pub mod context;
 mod decoded;

@@ -1,1 +1,17 @@
-//! See the crate documentation.
+//! What talks to the outside, behind one guard.
+//!
+//! Always true: no request leaves but through [`guard::Outbound`] (https, or http to this
+//! computer; no redirects followed; bounded in size and time); no token, code or secret
+//! stands in an error. Nothing here runs in `serve`: only commands call it.
+//!
+//! Read next: [`entra`] (the live check as a client of Entra), [`redirect`] (where the
+//! browser comes back to), [`partner_center`] (what the API says of a token).
+
+/// Entra ID's authorization server, as a client sees it.
+pub mod entra;
+/// The one way out.
+pub mod guard;
+/// Partner Center's API.
+pub mod partner_center;
+/// Where the browser comes back to: a listener on loopback.
+pub mod redirect;

@@ -1,0 +1,115 @@
+//! Who an id_token says signed in.
+//!
+//! Always true: read only after signature, issuer, audience, lifetime and (where we sent
+//! one) nonce were verified; `organizations` and `common` have an issuer with a hole for
+//! the tenant, and the hole is filled with the tenant that the token names, as Microsoft
+//! documents it, so that the comparison stays one of whole texts.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use openidconnect::{
+    AdditionalClaims, ClientId, IdToken, IdTokenVerifier, IssuerUrl, Nonce,
+    core::{
+        CoreGenderClaim, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm,
+    },
+};
+use serde::{Deserialize, Serialize};
+
+use crate::base::clock::Timestamp;
+
+use super::{EntraError, discovery::Provider};
+
+/// What Entra adds to the standard claims.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(super) struct EntraClaims {
+    tid: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    oid: Option<String>,
+    /// Version 1's `preferred_username`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    upn: Option<String>,
+}
+
+impl AdditionalClaims for EntraClaims {}
+
+/// Who signed in.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SignedInPerson {
+    /// The tenant's GUID.
+    pub tenant_id: String,
+    /// The person's object id.
+    pub object_id: Option<String>,
+    /// The person's UPN, for reading.
+    pub upn: Option<String>,
+}
+
+type Token = IdToken<
+    EntraClaims,
+    CoreGenderClaim,
+    CoreJweContentEncryptionAlgorithm,
+    CoreJwsSigningAlgorithm,
+>;
+
+pub(super) fn verify(
+    token: &Token,
+    provider: &Provider,
+    client_id: &ClientId,
+    nonce: Option<&Nonce>,
+    now: Timestamp,
+) -> Result<SignedInPerson, EntraError> {
+    let wrong = |text: String| EntraError::IdToken(text);
+    let issuer = match provider.metadata.issuer().as_str() {
+        open if open.contains(super::discovery::TENANT_HOLE) => {
+            let tenant = named_tenant(&token.to_string())
+                .ok_or_else(|| wrong("it names no tenant".to_owned()))?;
+            IssuerUrl::new(open.replace(super::discovery::TENANT_HOLE, &tenant))
+                .map_err(|error| wrong(error.to_string()))?
+        }
+        _ => provider.metadata.issuer().clone(),
+    };
+    let since_epoch = Duration::from_secs(u64::try_from(now.as_secs()).unwrap_or_default());
+    let instant = UNIX_EPOCH + since_epoch;
+    let verifier: IdTokenVerifier<'_, CoreJsonWebKey> = IdTokenVerifier::new_public_client(
+        client_id.clone(),
+        issuer.clone(),
+        provider.metadata.jwks().clone(),
+    )
+    .set_allowed_algs([CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256])
+    .set_time_fn(move || instant.into());
+    let wanted = nonce.cloned();
+    let claims = token
+        .claims(&verifier, move |found: Option<&Nonce>| {
+            match (&wanted, found) {
+                (None, _) => Ok(()),
+                (Some(wanted), Some(found)) if wanted == found => Ok(()),
+                (Some(_), _) => Err("the nonce is not that of the request".to_owned()),
+            }
+        })
+        .map_err(|error| wrong(error.to_string()))?;
+    let own = claims.additional_claims();
+    if !issuer.as_str().contains(&own.tid) {
+        return Err(wrong("tid and iss name different tenants".to_owned()));
+    }
+    Ok(SignedInPerson {
+        tenant_id: own.tid.clone(),
+        object_id: own.oid.clone(),
+        upn: own.upn.clone().or_else(|| {
+            claims
+                .preferred_username()
+                .map(|name| name.as_str().to_owned())
+        }),
+    })
+}
+
+/// The tenant that an unverified token names: only to say which issuer it must prove.
+fn named_tenant(token: &str) -> Option<String> {
+    let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
+    let claims: serde_json::Value = serde_json::from_slice(&payload).ok()?;
+    let tenant = claims["tid"].as_str()?;
+    let is_guid = tenant.len() == 36
+        && tenant
+            .bytes()
+            .all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+    is_guid.then(|| tenant.to_owned())
+}
