@@ -2,7 +2,8 @@
 //!
 //! Always true: what is in use was verified under the operator's roots, and its number is
 //! not below that of any file that any node used before (attack 35): the number is
-//! remembered in the database, by one conditional statement.
+//! remembered in the database, by one conditional statement. An older file, verified like any
+//! other, still speaks against models and never for one.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -25,9 +26,10 @@ enum Held {
     Nothing,
     /// One is in use.
     Used(Arc<Metadata>),
-    /// The only one that was there is older than one that some node used. What it would say
-    /// is not known; until there is a newer one, no key is added.
-    Withheld,
+    /// The only one that was there is older than one that some node used. The models that it
+    /// reports are refused as before; nothing else is taken from it, and until there is a newer
+    /// one no key is added.
+    Withheld(Arc<Metadata>),
 }
 
 /// Whether metadata is there as it should be.
@@ -35,7 +37,8 @@ enum Held {
 pub enum Supply {
     /// In use, or none is configured.
     Regular,
-    /// The file is older than one that was used before; it is not used.
+    /// The file is older than one that was used before; only what it reports against models
+    /// counts.
     Withheld,
 }
 
@@ -44,7 +47,16 @@ impl App {
     pub fn metadata(&self) -> Option<Arc<Metadata>> {
         match self.held() {
             Held::Used(metadata) => Some(metadata),
-            Held::Nothing | Held::Withheld => None,
+            Held::Nothing | Held::Withheld(_) => None,
+        }
+    }
+
+    /// What is known against models of keys, also by a file that is too old to be used for
+    /// anything else: without it, a file that went back would bring revoked models back.
+    pub(super) fn reported_models(&self) -> Option<Arc<Metadata>> {
+        match self.held() {
+            Held::Used(metadata) | Held::Withheld(metadata) => Some(metadata),
+            Held::Nothing => None,
         }
     }
 
@@ -52,7 +64,7 @@ impl App {
     pub fn metadata_supply(&self) -> Supply {
         match self.held() {
             Held::Nothing | Held::Used(_) => Supply::Regular,
-            Held::Withheld => Supply::Withheld,
+            Held::Withheld(_) => Supply::Withheld,
         }
     }
 
@@ -61,34 +73,45 @@ impl App {
         held.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What a refused file leaves: the former one, or the knowledge that there should be one.
-    fn withhold_metadata(&self) {
+    /// What a file that is too old leaves: the former one, or, if there is none, what it
+    /// reports itself; of two such files the newer.
+    fn withhold_metadata(&self, metadata: Arc<Metadata>) {
         let held = self.metadata.0.write();
         let mut held = held.unwrap_or_else(PoisonError::into_inner);
-        if matches!(*held, Held::Nothing) {
-            *held = Held::Withheld;
+        let replaced = match &*held {
+            Held::Nothing => true,
+            Held::Used(_) => false,
+            Held::Withheld(former) => former.number() < metadata.number(),
+        };
+        if replaced {
+            *held = Held::Withheld(metadata);
         }
     }
 
     /// Uses this file from now on. After an error the former one stays in use. A conflict:
-    /// the file is older than one that was used before; it can be gone on without it.
+    /// the file is older than one that was used before; where there is no former one, what it
+    /// reports against models counts all the same.
     pub async fn use_metadata(&self, file: Vec<u8>, roots: Roots) -> Result<Arc<Metadata>, Error> {
         let fingerprint = roots.fingerprint();
         let mut tx = self.store.read().await?;
         let last = tx.metadata_number(&fingerprint).await?;
         drop(tx);
         let now = self.now();
-        // A large file takes half a second of a core.
+        // A large file takes half a second of a core. Whether it is too old is asked below, of
+        // one that is genuine.
         let verified =
-            tokio::task::spawn_blocking(move || verify_metadata(&file, &roots, last, now))
+            tokio::task::spawn_blocking(move || verify_metadata(&file, &roots, None, now))
                 .await
                 .map_err(|error| Error::internal(format!("reading the file failed: {error}")))?;
-        let metadata = Arc::new(verified.map_err(|error| self.refused_metadata(&error))?);
+        let metadata = verified.map_err(|error| Error::invalid(error.to_sentence()))?;
+        let metadata = Arc::new(metadata);
         let number = metadata.number();
         let mut tx = self.store.begin().await?;
         if !tx.use_metadata_number(&fingerprint, number, now).await? {
             let last = tx.metadata_number(&fingerprint).await?.unwrap_or(number);
-            return Err(self.refused_metadata(&MetadataError::RolledBack { number, last }));
+            self.withhold_metadata(metadata);
+            let error = MetadataError::RolledBack { number, last };
+            return Err(Error::conflict(error.to_sentence()));
         }
         if last != Some(number) {
             let event = Event::MetadataUsed {
@@ -105,14 +128,5 @@ impl App {
             .unwrap_or_else(PoisonError::into_inner);
         *held = Held::Used(Arc::clone(&metadata));
         Ok(metadata)
-    }
-
-    /// With its causes and its remedy, on one line.
-    fn refused_metadata(&self, error: &MetadataError) -> Error {
-        if matches!(error, MetadataError::RolledBack { .. }) {
-            self.withhold_metadata();
-            return Error::conflict(error.to_sentence());
-        }
-        Error::invalid(error.to_sentence())
     }
 }

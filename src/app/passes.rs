@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use super::{
     App, Error,
     users::{find, require_active},
@@ -103,7 +105,12 @@ impl App {
         tx.insert_pass(&AccessPass {
             id: id.clone(),
             user: user.id.clone(),
-            value_tag: pass_tag(&self.sealing, &user.id, terms, value.expose()),
+            value_tag: pass_tag(
+                &self.sealing,
+                &user.id,
+                terms,
+                &TypedPass::read(value.expose()),
+            ),
             issued_by: operator.to_owned(),
             issued_at: now,
             starts_at,
@@ -195,19 +202,45 @@ impl Terms {
     }
 }
 
+/// No pass and no recovery code is longer, in bytes, however it is typed: a pass has at most 48
+/// characters, and folding takes time.
+const LONGEST_TYPED: usize = 256;
+
+/// A pass or a recovery code as somebody typed it. Made before the transaction begins, because
+/// others wait for its end.
+pub(super) struct TypedPass(Zeroizing<String>);
+
+impl TypedPass {
+    /// People copy by hand: letter case, spaces and hyphens do not count. What is too long to be
+    /// one is empty, which none is.
+    pub(super) fn read(typed: &str) -> Self {
+        if typed.len() > LONGEST_TYPED {
+            return Self(Zeroizing::new(String::new()));
+        }
+        let folded = Zeroizing::new(fold(typed));
+        let significant = folded.chars().filter(|c| !c.is_whitespace() && *c != '-');
+        Self(Zeroizing::new(significant.collect()))
+    }
+
+    /// What counts of it.
+    pub(super) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
 /// The stored form of a pass: an HMAC of its value for its person, and of its terms, so that a
 /// writer of the database makes none live longer or be used more often (attack 38).
-pub(super) fn pass_tag(sealing: &Sealing, user: &UserId, terms: Terms, value: &str) -> String {
-    // People copy passes by hand: letter case and spaces do not count.
-    let value: String = fold(value)
-        .chars()
-        .filter(|c| !c.is_whitespace() && *c != '-')
-        .collect();
+pub(super) fn pass_tag(
+    sealing: &Sealing,
+    user: &UserId,
+    terms: Terms,
+    value: &TypedPass,
+) -> String {
     sealing.tag(
         TagLabel::Pass,
         &[
             user.as_str().as_bytes(),
-            value.as_bytes(),
+            value.expose().as_bytes(),
             &terms.starts_at.as_millis().to_be_bytes(),
             &terms.expires_at.as_millis().to_be_bytes(),
             match terms.reuse {
@@ -226,4 +259,28 @@ fn pass_value(length: usize, random: &mut dyn Random) -> String {
         .take(length)
         .map(|byte| char::from(ALPHABET[usize::from(byte & 31)]))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pass_is_read_as_people_type_and_a_long_one_not_at_all() {
+        let read = |typed: &str| TypedPass::read(typed).expose().to_owned();
+        for typed in [
+            "abcd2345",
+            " ABCD-2345 ",
+            "ab cd\u{a0}23 45",
+            "ａｂｃｄ２３４５",
+        ] {
+            assert_eq!(read(typed), "abcd2345", "{typed}");
+        }
+        // The longest pass, each letter in three bytes and apart.
+        assert_eq!(read(&"ｂ".repeat(48)), "b".repeat(48));
+        assert_eq!(read(&format!("b{}", " ".repeat(255))), "b");
+        assert_eq!(read(&format!("b{}", " ".repeat(256))), "");
+        // One character that folds to eighteen.
+        assert_eq!(read(&"\u{fdfa}".repeat(86)), "");
+    }
 }

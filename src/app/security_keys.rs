@@ -348,7 +348,7 @@ impl App {
             return Ok(Err(Failed::Key(KeyRefused::UnknownKey)));
         };
         let (key, owner) = &*found.insert((key, owner));
-        let metadata = self.metadata();
+        let metadata = self.reported_models();
         let rules = Rules {
             scope: self.scope()?,
             policy: &self.settings.webauthn,
@@ -379,7 +379,7 @@ impl App {
     /// Writes down what is held against a key that counts all the same, because the policy
     /// only warns.
     pub(super) fn note_doubts(&self, tx: &mut Tx<'_>, key: &SecurityKey) {
-        let metadata = self.metadata();
+        let metadata = self.reported_models();
         let facts = KeyFacts::expected_of(key);
         let policy = &self.settings.webauthn;
         for doubt in policy.doubts(&facts, metadata.as_deref(), self.now()) {

@@ -194,7 +194,7 @@ impl App {
     /// Whether a key would be taken at a sign-in now, as far as can be known before.
     fn standing_of(&self, key: &SecurityKey, policy: &EffectivePolicy) -> MethodStanding {
         let facts = KeyFacts::expected_of(key);
-        let metadata = self.metadata();
+        let metadata = self.reported_models();
         let taken = self
             .settings
             .webauthn

@@ -59,12 +59,15 @@ impl MetadataFile {
     }
 
     /// Verifies the file at start and uses it from now on. What is no file of ours is a reason
-    /// not to start; one that is only too old stops new keys and nobody's sign-in.
+    /// not to start; one that is only too old stops new keys, and the models that it reports
+    /// itself sign nobody in.
     pub async fn load_first(&mut self, app: &App) -> Result<(), Failure> {
         match self.load(app).await? {
             Loaded::InUse => {}
             Loaded::TooOld(text) => {
-                tracing::error!("no key can be added: {text}");
+                tracing::error!(
+                    "no key can be added, and models that were reported since this file are not known as such: {text}"
+                );
             }
         }
         Ok(())

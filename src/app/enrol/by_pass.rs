@@ -10,7 +10,7 @@ use crate::{
         App, Error,
         error::SupportCode,
         guess::{Counter, Named, TypedName},
-        passes::{Terms, pass_tag},
+        passes::{Terms, TypedPass, pass_tag},
         prove::{Guess, require_password_proof},
         sign_in::Browser,
     },
@@ -47,7 +47,7 @@ impl App {
     ) -> Result<Guess, Error> {
         let now = self.now();
         // Pay.
-        let name = TypedName::read(name);
+        let (name, pass) = (TypedName::read(name), TypedPass::read(pass.expose()));
         let mut tx = self.store.begin().await?;
         let attempt = self.open_attempt(&mut tx, id, browser).await?;
         let named = self.named(&mut tx, &attempt, name).await?;
@@ -83,7 +83,7 @@ impl App {
         let may = user
             .as_deref()
             .filter(|user| user.disabled_at.is_none() && !scene.is_of_other_than(&user.id));
-        let Some((user, accepted)) = self.accept(&mut tx, may, pass, id, taken).await? else {
+        let Some((user, accepted)) = self.accept(&mut tx, may, &pass, id, taken).await? else {
             match &user {
                 Some(user) => {
                     let attempt = id.clone();
@@ -151,7 +151,7 @@ impl App {
         &self,
         tx: &mut Tx<'_>,
         user: Option<&'u User>,
-        typed: &Secret<String>,
+        typed: &TypedPass,
         attempt: &AttemptId,
         taken: Taken,
     ) -> Result<Option<(&'u User, Accepted)>, Error> {
@@ -162,7 +162,7 @@ impl App {
         };
         let held = tx.live_pass_of(&holder, now).await?;
         let terms = Terms::of(held.as_ref());
-        let pass = pass_tag(&self.sealing, &holder, terms, typed.expose());
+        let pass = pass_tag(&self.sealing, &holder, terms, typed);
         let pass = tx.consume_pass(&holder, &pass, now).await?;
         let code = recovery_code::tag(&self.sealing, &holder, typed.expose());
         let code = match taken {

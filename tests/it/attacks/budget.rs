@@ -4,7 +4,8 @@
 use allocation_counter::{AllocationInfo, measure};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use claimbridge::{
-    base::clock::Timestamp,
+    app::prove::Guess,
+    base::{clock::Timestamp, secret::Secret},
     inspect::{Context, inspect},
     protocol::{
         saml::{
@@ -288,5 +289,39 @@ impl<I: Iterator<Item = axum::body::Bytes> + Unpin> hyper::body::Body for Pieces
     ) -> std::task::Poll<Option<Result<hyper::body::Frame<Self::Data>, Self::Error>>> {
         let piece = self.0.next();
         std::task::Poll::Ready(piece.map(|piece| Ok(hyper::body::Frame::data(piece))))
+    }
+}
+
+/// Anybody may type a pass for any name, and others wait for the transaction that looks at it:
+/// one of a quarter of a mebibyte costs what a short one costs.
+#[test]
+fn attack_17_a_long_pass_is_not_even_folded() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let world = runtime.block_on(crate::support::World::new());
+    runtime.block_on(world.add_user("agent1@contoso.com"));
+    let typed = |name: &str, pass: String| {
+        let mut browser = world.browser();
+        runtime.block_on(browser.get("/account"));
+        let attempt = browser.at.split('/').nth(2).unwrap().parse().unwrap();
+        let cookies = browser.app_cookies();
+        let pass = Secret::new(pass);
+        let app = world.app();
+        let (info, guess) =
+            cost(|| runtime.block_on(app.submit_pass(&attempt, &cookies, name, &pass)));
+        assert_eq!(guess.unwrap(), Guess::Wrong);
+        info
+    };
+    for name in ["agent1@contoso.com", "nobody@contoso.com"] {
+        // Once before, because the first has what is made once to make.
+        typed(name, "x".repeat(12));
+        let short = typed(name, "x".repeat(12));
+        let long = typed(name, "\u{fdfa}".repeat(87_000));
+        assert!(
+            long.bytes_total <= 2 * short.bytes_total,
+            "{name}: {long:?}, and a short one {short:?}"
+        );
     }
 }

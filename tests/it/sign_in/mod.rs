@@ -16,6 +16,7 @@ mod nodes;
 mod oath;
 mod outage;
 mod pairings;
+mod refused_models;
 mod requests;
 mod rows;
 mod sessions;
