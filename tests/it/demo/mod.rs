@@ -1,6 +1,7 @@
 //! `claimbridge demo` as a program: the whole journey over real sockets.
 
 mod client;
+mod live;
 
 use std::{
     io::{BufRead as _, BufReader},
