@@ -75,7 +75,7 @@ tools() {
   local wanted=(cc:gcc make:make perl:perl)
   if [ -z "$quick" ]; then
     wanted+=(git:git chromium:chromium chromedriver:chromium-driver xmlsec1:xmlsec1
-      oathtool:oathtool node:nodejs npm:npm openssl:openssl curl:curl runuser:util-linux)
+      oathtool:oathtool node:nodejs npm:npm openssl:openssl unzip:unzip curl:curl runuser:util-linux)
   fi
   command -v cargo >/dev/null || { echo "cargo is missing: install Rust with rustup"; return 1; }
   cargo fmt --version && cargo clippy --version || rustup component add rustfmt clippy || return 1

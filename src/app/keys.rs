@@ -10,7 +10,7 @@ use crate::{
     base::{clock::Timestamp, ids::KeyId, random::Random, secret::Secret},
     directory::{OathToken, PasswordCredential, TokenState, TotpCredential, identity_tag},
     keys::{
-        KeyPurpose, SigningKey,
+        KeyPurpose, SigningKey, ecdsa,
         sealing::{Place, SealError, Sealing},
         signing::{self, RsaSize},
     },
@@ -75,22 +75,21 @@ pub(super) async fn require_master_key(store: &Store, sealing: &Sealing) -> Resu
     }
 }
 
-/// The key that signs assertions; made if there is none, once for all nodes.
-pub(super) async fn first_assertion_key(
+/// The key of a purpose; made if there is none, once for all nodes.
+pub(super) async fn first_key(
     store: &Store,
     sealing: &Sealing,
-    settings: &Settings,
-    now: Timestamp,
-    random: &mut dyn Random,
+    purpose: KeyPurpose,
+    mut make: impl FnMut() -> Result<StoredKey, Error>,
 ) -> Result<SigningKey, Error> {
     for _ in 0..2 {
         let mut tx = store.begin().await?;
-        let stored = tx.keys_of(KeyPurpose::Assertion).await?;
+        let stored = tx.keys_of(purpose).await?;
         if let Some(key) = stored.into_iter().next() {
             return open_key(&key, sealing);
         }
         drop(tx);
-        let key = new_key(KeyPurpose::Assertion, sealing, settings, now, random)?;
+        let key = make()?;
         let mut tx = store.begin().await?;
         if tx.insert_first_key(&key).await? {
             let event = Event::KeyCreated {
@@ -107,20 +106,23 @@ pub(super) async fn first_assertion_key(
     ))
 }
 
-fn new_key(
+/// A key for `purpose`, sealed, not stored yet.
+pub(super) fn new_key(
     purpose: KeyPurpose,
     sealing: &Sealing,
     settings: &Settings,
     now: Timestamp,
     random: &mut dyn Random,
 ) -> Result<StoredKey, Error> {
-    let new = signing::generate(
-        RsaSize::Bits2048,
-        &settings.service_name,
-        now,
-        CERTIFICATE_LIFETIME,
-        random,
-    )
+    let name = &settings.service_name;
+    let new = match purpose {
+        KeyPurpose::Audit => {
+            ecdsa::generate(&format!("{name} audit"), now, CERTIFICATE_LIFETIME, random)
+        }
+        KeyPurpose::Assertion | KeyPurpose::Oidc => {
+            signing::generate(RsaSize::Bits2048, name, now, CERTIFICATE_LIFETIME, random)
+        }
+    }
     .map_err(|error| Error::internal(chain(&error)))?;
     let id = KeyId::random(random);
     let sealed_private_key = sealing.seal(&key_place(&id, purpose), new.pkcs8.expose(), random);
@@ -136,13 +138,12 @@ fn new_key(
 fn open_key(stored: &StoredKey, sealing: &Sealing) -> Result<SigningKey, Error> {
     let pkcs8 = open_sealed(stored, sealing)
         .map_err(|error| Error::internal(format!("the signing key {}: {error}", stored.id)))?;
-    signing::load(
-        stored.id.clone(),
-        stored.purpose,
-        &Secret::new(pkcs8.to_vec()),
-        stored.certificate.clone(),
-        stored.created_at,
-    )
+    let (id, pkcs8) = (stored.id.clone(), Secret::new(pkcs8.to_vec()));
+    let certificate = stored.certificate.clone();
+    match stored.purpose {
+        KeyPurpose::Audit => ecdsa::load(id, &pkcs8, certificate, stored.created_at),
+        purpose => signing::load(id, purpose, &pkcs8, certificate, stored.created_at),
+    }
     .map_err(|error| Error::internal(format!("the signing key {}: {}", stored.id, chain(&error))))
 }
 
@@ -311,29 +312,36 @@ mod tests {
     fn attack_34_a_stored_key_opens_for_the_purpose_that_it_was_made_for_only() {
         let random = &mut SystemRandom;
         let sealing = Sealing::new(&MasterKey::random(random));
-        let new = signing::generate(
+        let at = Timestamp::from_millis(0);
+        let rsa = signing::generate(
             RsaSize::Bits2048,
             "contoso",
-            Timestamp::from_millis(0),
+            at,
             CERTIFICATE_LIFETIME,
             random,
         )
         .unwrap();
+        let audit = ecdsa::generate("contoso audit", at, CERTIFICATE_LIFETIME, random).unwrap();
         let all = [KeyPurpose::Assertion, KeyPurpose::Oidc, KeyPurpose::Audit];
         let id = KeyId::random(random);
-        let mut stored = |owner: &str, purpose| StoredKey {
-            id: id.clone(),
-            purpose,
-            certificate: new.certificate.clone(),
-            sealed_private_key: sealing.seal(
-                &Place {
-                    owner,
-                    ..key_place(&id, purpose)
-                },
-                new.pkcs8.expose(),
-                random,
-            ),
-            created_at: Timestamp::from_millis(0),
+        // Of the kind that its row says, so that nothing but the seal can refuse it.
+        let mut stored = |owner: &str, purpose| {
+            let new = if purpose == KeyPurpose::Audit {
+                &audit
+            } else {
+                &rsa
+            };
+            let place = Place {
+                owner,
+                ..key_place(&id, purpose)
+            };
+            StoredKey {
+                id: id.clone(),
+                purpose,
+                certificate: new.certificate.clone(),
+                sealed_private_key: sealing.seal(&place, new.pkcs8.expose(), random),
+                created_at: at,
+            }
         };
         for made_for in all {
             for written in all {

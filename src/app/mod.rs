@@ -19,6 +19,8 @@ pub mod domains;
 pub mod enrol;
 /// Errors: six categories and a support code.
 pub mod error;
+/// The bundle for an auditor.
+pub mod evidence;
 /// Groups of people.
 pub mod groups;
 /// Paying for guesses.
@@ -86,7 +88,7 @@ use crate::{
     },
     factor::webauthn::scope::{NoScope, Scope},
     keys::{
-        SigningKey,
+        KeyPurpose, SigningKey,
         sealing::{Sealing, TagLabel},
     },
     signin::attempt::REPEAT_ANSWER,
@@ -137,9 +139,11 @@ impl App {
         } = parts;
         keys::require_master_key(&store, &sealing).await?;
         domains::ensure_configured(&store, &settings, clock.now()).await?;
-        let assertion_key =
-            keys::first_assertion_key(&store, &sealing, &settings, clock.now(), random.as_mut())
-                .await?;
+        let purpose = KeyPurpose::Assertion;
+        let assertion_key = keys::first_key(&store, &sealing, purpose, || {
+            keys::new_key(purpose, &sealing, &settings, clock.now(), random.as_mut())
+        })
+        .await?;
         let scope = Scope::new(&settings.public_url, &settings.service_name);
         Ok(Self {
             store,

@@ -11,7 +11,10 @@ use serde_json::{Value, json};
 
 use super::{Failure, open, operator};
 use crate::{
-    app::keys::{self, KeyView},
+    app::{
+        evidence::bundle::{pem, with_colons},
+        keys::{self, KeyView},
+    },
     base::{
         clock::{Clock as _, SystemClock},
         random::SystemRandom,
@@ -19,6 +22,7 @@ use crate::{
     config::secret_file,
     keys::{
         KeyPurpose,
+        certificate::Certificate,
         sealing::{MasterKey, Sealing},
     },
 };
@@ -39,11 +43,15 @@ pub struct ListArgs {
     json: bool,
 }
 
-/// Print the certificate that signs assertions, for Entra's signingCertificate.
+/// Print the certificate that signs assertions, for Entra's signingCertificate; or that of the
+/// key that signs evidence, for an auditor.
 #[derive(Args, Debug)]
 pub struct ExportArgs {
-    /// How it is written: `base64` is what Graph wants.
-    #[arg(long, value_name = "FORM", default_value = "pem", value_parser = ["pem", "base64"])]
+    /// Which key.
+    #[arg(long, value_name = "PURPOSE", default_value = "assertion", value_parser = ["assertion", "audit"])]
+    purpose: String,
+    /// How it is written: `base64` is what Graph wants, `fingerprint` what is read out to an auditor.
+    #[arg(long, value_name = "FORM", default_value = "pem", value_parser = ["pem", "base64", "fingerprint"])]
     form: String,
     /// Write it to this file instead.
     #[arg(long, value_name = "FILE")]
@@ -126,6 +134,7 @@ fn list(args: &ListArgs, all: &[KeyView], out: &mut dyn Write) -> Result<(), Fai
                 json!({
                     "id": key.id, "purpose": key.purpose,
                     "created_at": key.created_at.to_rfc3339(),
+                    "fingerprint": fingerprint(key),
                     "certificate": data_encoding::BASE64.encode(&key.certificate),
                 })
             })
@@ -140,14 +149,22 @@ fn list(args: &ListArgs, all: &[KeyView], out: &mut dyn Write) -> Result<(), Fai
 }
 
 fn export(args: &ExportArgs, all: &[KeyView], out: &mut dyn Write) -> Result<(), Failure> {
+    let purpose = KeyPurpose::parse(&args.purpose);
     let key = all
         .iter()
-        .find(|key| key.purpose == KeyPurpose::Assertion)
-        .ok_or_else(|| Failure::no("there is no assertion key; start `claimbridge serve` once"))?;
-    let base64 = data_encoding::BASE64.encode(&key.certificate);
+        .find(|key| Some(key.purpose) == purpose)
+        .ok_or_else(|| {
+            Failure::no(match purpose {
+                Some(KeyPurpose::Audit) => {
+                    "there is no audit key yet; it is made by the first `claimbridge evidence --out FILE`"
+                }
+                _ => "there is no assertion key; start `claimbridge serve` once",
+            })
+        })?;
     let text = match args.form.as_str() {
-        "base64" => format!("{base64}\n"),
-        _ => pem(&base64),
+        "base64" => format!("{}\n", data_encoding::BASE64.encode(&key.certificate)),
+        "fingerprint" => format!("{}\n", with_colons(&fingerprint(key).unwrap_or_default())),
+        _ => pem(&key.certificate),
     };
     match &args.out {
         None => out.write_all(text.as_bytes())?,
@@ -161,16 +178,9 @@ fn export(args: &ExportArgs, all: &[KeyView], out: &mut dyn Write) -> Result<(),
     Ok(())
 }
 
-/// RFC 7468: 64 letters a line.
-fn pem(base64: &str) -> String {
-    let mut text = "-----BEGIN CERTIFICATE-----\n".to_owned();
-    let mut rest = base64;
-    while !rest.is_empty() {
-        let (line, more) = rest.split_at(rest.len().min(64));
-        text.push_str(line);
-        text.push('\n');
-        rest = more;
-    }
-    text.push_str("-----END CERTIFICATE-----\n");
-    text
+/// SHA-256 of the certificate, upper-case hexadecimal digits.
+fn fingerprint(key: &KeyView) -> Option<String> {
+    Certificate::read(&key.certificate)
+        .ok()
+        .map(|read| read.fingerprint())
 }

@@ -7,6 +7,8 @@
 mod check;
 mod demo;
 mod domain;
+mod evidence;
+mod evidence_verify;
 mod explain;
 mod failure;
 mod init;
@@ -86,6 +88,7 @@ enum Command {
     RelyingParty(relying_party::RelyingPartyCommand),
     Explain(explain::ExplainArgs),
     Inspect(Box<inspect::InspectArgs>),
+    Evidence(Box<evidence::EvidenceArgs>),
 }
 
 /// Parses the arguments, runs the command, returns the exit code of interfaces.md.
@@ -141,6 +144,11 @@ fn run(cli: Cli, out: &mut dyn Write) -> Result<ExitCode, Failure> {
         }
         Command::Explain(args) => {
             wait_for(explain::run(&args, config_path(named).as_deref(), out))?;
+        }
+        Command::Evidence(args) => {
+            let is_named = named.is_some() || std::env::var_os(CONFIG_VARIABLE).is_some();
+            let path = config_path(named);
+            return in_runtime(evidence::run(*args, path.as_deref(), is_named, out));
         }
         Command::Inspect(args) => {
             let now = SystemClock.now();

@@ -12,6 +12,7 @@ mod entra;
 mod methods;
 mod problem;
 mod reader;
+mod redacted;
 /// The commented file that `init` writes.
 pub mod template;
 

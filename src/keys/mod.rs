@@ -6,6 +6,8 @@
 
 /// What a certificate says; RSA signatures of others.
 pub mod certificate;
+/// The audit key: ECDSA with P-256.
+pub mod ecdsa;
 /// The master key, its labels, sealing and tags.
 pub mod sealing;
 /// RSA keys, self-signed certificates, the cached signer.
@@ -27,7 +29,7 @@ pub enum KeyPurpose {
     Assertion,
     /// External MFA id_tokens.
     Oidc,
-    /// The audit log's batches.
+    /// What an auditor is handed: the manifest of an evidence bundle, the audit log's batches.
     Audit,
 }
 
@@ -55,9 +57,10 @@ impl fmt::Display for KeyPurpose {
     }
 }
 
-/// Signs with a private key that it does not show: RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017 §8.2).
+/// Signs with a private key that it does not show: RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017
+/// §8.2), but ECDSA with P-256 and SHA-256 for [`KeyPurpose::Audit`] (see [`ecdsa`]).
 pub trait Signer: Send + Sync {
-    /// The signature over `message` (hashed here), as long as the modulus.
+    /// The signature over `message` (hashed here): as long as the modulus, or in DER.
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError>;
 }
 

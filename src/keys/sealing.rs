@@ -71,6 +71,8 @@ pub enum TagLabel {
     TokenSecret,
     /// A name in a counter's key.
     Bucket,
+    /// What stands for a person's name in a bundle that names nobody.
+    Pseudonym,
 }
 
 impl TagLabel {
@@ -86,6 +88,7 @@ impl TagLabel {
             Self::RecoveryCode => "recovery-code",
             Self::TokenSecret => "token-secret",
             Self::Bucket => "bucket",
+            Self::Pseudonym => "pseudonym",
         }
     }
 }

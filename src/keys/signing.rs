@@ -54,6 +54,9 @@ pub enum KeyError {
     /// The stored bytes are no RSA private key in PKCS#8.
     #[error("this is not an RSA private key in PKCS#8")]
     Form,
+    /// The stored bytes are no P-256 private key in PKCS#8.
+    #[error("this is not a private key for ECDSA with P-256 in PKCS#8")]
+    NotP256,
     /// Too short.
     #[error("the RSA key has {0} bits; at least {MIN_RSA_BITS} are needed")]
     TooShort(usize),
@@ -108,10 +111,7 @@ pub fn load(
     created_at: Timestamp,
 ) -> Result<SigningKey, KeyError> {
     let signer = RsaSigner::from_pkcs8(pkcs8)?;
-    let read = Certificate::read(&certificate).map_err(KeyError::Certificate)?;
-    if read.public_key != signer.subject_public_key_info() {
-        return Err(KeyError::OtherCertificate);
-    }
+    require_own_certificate(&signer, &certificate)?;
     Ok(SigningKey::new(
         id,
         purpose,
@@ -119,6 +119,19 @@ pub fn load(
         created_at,
         Arc::new(signer),
     ))
+}
+
+/// The certificate must be for this key.
+pub(super) fn require_own_certificate(
+    signer: &impl PublicKeyData,
+    certificate: &[u8],
+) -> Result<(), KeyError> {
+    let read = Certificate::read(certificate).map_err(KeyError::Certificate)?;
+    if read.public_key == signer.subject_public_key_info() {
+        Ok(())
+    } else {
+        Err(KeyError::OtherCertificate)
+    }
 }
 
 /// Signs with an RSA key that is held in memory, parsed once.
@@ -170,8 +183,8 @@ impl rcgen::SigningKey for RsaSigner {
     }
 }
 
-fn self_signed(
-    signer: &RsaSigner,
+pub(super) fn self_signed(
+    signer: &impl rcgen::SigningKey,
     name: &str,
     now: Timestamp,
     lifetime: Duration,

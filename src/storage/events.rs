@@ -178,6 +178,65 @@ impl ReadTx<'_> {
         .collect()
     }
 
+    /// How many events of each kind were written at `since` or later.
+    pub async fn event_counts(
+        &mut self,
+        since: Timestamp,
+    ) -> Result<Vec<(String, i64)>, StoreError> {
+        self.all(
+            sql(
+                "SELECT kind, COUNT(*) AS written FROM events WHERE written_at >= $1
+                 GROUP BY kind ORDER BY kind",
+            )
+            .bind(since.as_millis()),
+        )
+        .await?
+        .iter()
+        .map(|row| {
+            let row = Reader::new(row, "events", "kind");
+            Ok((row.text("kind")?, row.integer("written")?))
+        })
+        .collect()
+    }
+
+    /// The last `limit` acts of operators at `since` or later, newest first; with what
+    /// claimbridge itself did to keys, domains and metadata, and what it found altered.
+    pub async fn acts_since(
+        &mut self,
+        since: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        self.all(
+            sql("SELECT id, node, sequence, written_at, actor, actor_name, user_id, body FROM events
+                 WHERE written_at >= $1 AND (actor = 'operator' OR kind IN
+                   ('key-created', 'keys-rewrapped', 'domain-added', 'metadata-used', 'tampering-found', 'pre-flight-failed'))
+                 ORDER BY written_at DESC, node, sequence DESC LIMIT $2")
+            .bind(since.as_millis())
+            .bind(i64::from(limit)),
+        )
+        .await?
+        .iter()
+        .map(event)
+        .collect()
+    }
+
+    /// How many events are missing: each node counts its own up by one, so a row that was
+    /// deleted leaves a gap.
+    pub async fn missing_events(&mut self) -> Result<i64, StoreError> {
+        let rows = self
+            .all(sql(
+                "SELECT nodes.id, nodes.sequence, COUNT(events.id) AS written FROM nodes
+                 LEFT JOIN events ON events.node = nodes.id GROUP BY nodes.id, nodes.sequence",
+            ))
+            .await?;
+        let mut missing = 0;
+        for row in &rows {
+            let row = Reader::new(row, "nodes", "id");
+            missing += row.integer("sequence")? - row.integer("written")?;
+        }
+        Ok(missing)
+    }
+
     /// What was refused, newest hour first.
     pub async fn refused_counts(&mut self) -> Result<Vec<RefusedCount>, StoreError> {
         self.all(sql(

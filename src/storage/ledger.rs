@@ -9,7 +9,10 @@ use super::{
 };
 use crate::{
     audit::Receipt,
-    base::ids::{AttemptId, UserId},
+    base::{
+        clock::Timestamp,
+        ids::{AttemptId, UserId},
+    },
 };
 
 fn receipt(row: &AnyRow) -> Result<Receipt, StoreError> {
@@ -66,6 +69,49 @@ impl ReadTx<'_> {
         .as_ref()
         .map(receipt)
         .transpose()
+    }
+}
+
+impl ReadTx<'_> {
+    /// Up to `limit` receipts of a person that were issued at `since` or later, oldest
+    /// first, after `after`.
+    pub async fn receipts_of_since(
+        &mut self,
+        user: &UserId,
+        since: Timestamp,
+        after: Option<&Receipt>,
+        limit: u32,
+    ) -> Result<Vec<Receipt>, StoreError> {
+        let begin = after.map_or(since.as_millis(), |receipt| receipt.issued_at_millis);
+        self.all(
+            sql("SELECT assertion_id, attempt, user_id, relying_party, request_id, issuer, name_id, proofs,
+                   session, authn_instant, issued_at, signing_key, sha256
+                 FROM receipts WHERE user_id = $1 AND issued_at >= $2
+                   AND (issued_at > $2 OR assertion_id > $3)
+                 ORDER BY issued_at, assertion_id LIMIT $4")
+            .bind(user.as_str())
+            .bind(begin)
+            .bind(after.map_or("", |receipt| receipt.assertion_id.as_str()).to_owned())
+            .bind(i64::from(limit)),
+        )
+        .await?
+        .iter()
+        .map(receipt)
+        .collect()
+    }
+
+    /// How many receipts there are, of whomever, issued at `since` or later.
+    pub async fn count_receipts_since(&mut self, since: Timestamp) -> Result<i64, StoreError> {
+        let row = self
+            .one(
+                sql("SELECT COUNT(*) AS issued FROM receipts WHERE issued_at >= $1")
+                    .bind(since.as_millis()),
+            )
+            .await?;
+        match &row {
+            None => Ok(0),
+            Some(row) => Reader::new(row, "receipts", "issued").integer("issued"),
+        }
     }
 }
 

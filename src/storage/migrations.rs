@@ -112,7 +112,39 @@ impl Store {
     }
 }
 
+/// Which database it is, for people.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct DatabaseVersion {
+    /// `SQLite` or `PostgreSQL`.
+    pub engine: &'static str,
+    /// Its own version.
+    pub version: String,
+    /// The last migration that was applied.
+    pub schema: Option<String>,
+}
+
 impl ReadTx<'_> {
+    /// Engine, version and schema.
+    pub async fn database_version(&mut self) -> Result<DatabaseVersion, StoreError> {
+        let (engine, ask) = match self.store.engine {
+            Engine::Sqlite => ("SQLite", "SELECT sqlite_version() AS version"),
+            Engine::Postgres => (
+                "PostgreSQL",
+                "SELECT current_setting('server_version') AS version",
+            ),
+        };
+        let version = match &self.one(sql(ask)).await? {
+            Some(row) => Reader::new(row, "database", "version").text("version")?,
+            None => String::new(),
+        };
+        let schema = self.applied_migrations().await?.pop().map(|(name, _)| name);
+        Ok(DatabaseVersion {
+            engine,
+            version,
+            schema,
+        })
+    }
+
     async fn has_migrations_table(&mut self) -> Result<bool, StoreError> {
         let found = self
             .one(sql(match self.store.engine {

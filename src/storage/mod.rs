@@ -45,7 +45,7 @@ pub use enrolments::{EnrolmentRow, OpenedBy};
 pub use error::StoreError;
 pub use events::{RefusedCount, StoredEvent, hour_of};
 pub use keys::StoredKey;
-pub use migrations::MigrationState;
+pub use migrations::{DatabaseVersion, MigrationState};
 pub use notices::Notice;
 pub use oath_tokens::ListedToken;
 pub use recovery_codes::NewRecoveryCode;

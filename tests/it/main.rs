@@ -12,6 +12,8 @@ mod cli;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod evidence;
+#[cfg(test)]
 mod inspect;
 #[cfg(test)]
 mod inspect_page;

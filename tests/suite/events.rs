@@ -255,6 +255,107 @@ pub async fn receipts_read_back(database: Database) {
     assert_eq!(tx.receipts_of(&user, 1).await.unwrap(), [second]);
 }
 
+/// What `evidence` counts: a page never leaves one out nor tells it twice, also where many left
+/// in one millisecond.
+pub async fn receipts_of_a_period_come_in_pages(database: Database) {
+    let store = database.node().await;
+    let user = UserId::random(&mut SystemRandom);
+    let mut tx = store.begin().await.unwrap();
+    for number in 0..10 {
+        let issued_at_millis = NOW.as_millis() + number / 4;
+        let receipt = Receipt {
+            issued_at_millis,
+            ..receipt(&user)
+        };
+        tx.insert_receipt(&receipt).await.unwrap();
+    }
+    let other = UserId::random(&mut SystemRandom);
+    tx.insert_receipt(&receipt(&other)).await.unwrap();
+    tx.commit().await.unwrap();
+
+    let mut tx = store.read().await.unwrap();
+    let (mut seen, mut after) = (Vec::new(), None);
+    loop {
+        let page = tx
+            .receipts_of_since(&user, NOW, after.as_ref(), 3)
+            .await
+            .unwrap();
+        assert!(page.len() <= 3);
+        after = page.last().cloned();
+        seen.extend(page);
+        if after.is_none() {
+            break;
+        }
+    }
+    let mut ids: Vec<&str> = seen.iter().map(|r| r.assertion_id.as_str()).collect();
+    assert_eq!(ids.len(), 10);
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 10);
+    assert!(seen.is_sorted_by_key(|receipt| receipt.issued_at_millis));
+    let later = tx
+        .receipts_of_since(&user, NOW.plus(2 * MILLI), None, 100)
+        .await
+        .unwrap();
+    assert_eq!(later.len(), 2);
+    assert_eq!(tx.count_receipts_since(NOW).await.unwrap(), 11);
+    let after_first = tx.count_receipts_since(NOW.plus(MILLI)).await.unwrap();
+    assert_eq!(after_first, 6);
+}
+
+/// What `evidence` tells of operators, and how it notices that a row is gone.
+pub async fn acts_are_told_and_missing_events_are_noticed(database: Database) {
+    let clock = Arc::new(ManualClock::at(NOW));
+    let store = database.node().await.with_clock(clock.clone());
+    let user = stored_user(&store, "a@contoso.com").await;
+    let attempt = AttemptId::random(&mut SystemRandom);
+    let mut tx = store.begin().await.unwrap();
+    let operator = Actor::Operator("root".to_owned());
+    tx.append(operator.clone(), Some(user.id.clone()), Event::UserDisabled);
+    clock.advance(MILLI);
+    tx.append(operator, Some(user.id.clone()), Event::UserEnabled);
+    let tried = Event::PasswordTried { attempt };
+    tx.append(Actor::Person, Some(user.id.clone()), tried);
+    let created = Event::KeyCreated {
+        key: KeyId::random(&mut SystemRandom),
+        purpose: "audit".to_owned(),
+    };
+    tx.append(Actor::System, None, created);
+    tx.commit().await.unwrap();
+
+    let mut tx = store.read().await.unwrap();
+    let kinds = |events: Vec<claimbridge::storage::StoredEvent>| -> Vec<String> {
+        events.iter().map(|event| event.kind().to_owned()).collect()
+    };
+    let acts = kinds(tx.acts_since(NOW, 10).await.unwrap());
+    assert_eq!(acts, ["key-created", "user-enabled", "user-disabled"]);
+    let acts = kinds(tx.acts_since(NOW, 1).await.unwrap());
+    assert_eq!(acts, ["key-created"]);
+    let acts = kinds(tx.acts_since(NOW.plus(MILLI), 10).await.unwrap());
+    assert_eq!(acts, ["key-created", "user-enabled"]);
+    let counts = tx.event_counts(NOW).await.unwrap();
+    assert!(
+        counts.contains(&("password-tried".to_owned(), 1)),
+        "{counts:?}"
+    );
+    assert_eq!(tx.missing_events().await.unwrap(), 0);
+    let version = tx.database_version().await.unwrap();
+    assert!(
+        ["SQLite", "PostgreSQL"].contains(&version.engine),
+        "{version:?}"
+    );
+    assert!(
+        version.version.starts_with(|c: char| c.is_ascii_digit()),
+        "{version:?}"
+    );
+    assert!(version.schema.unwrap().starts_with("00"));
+    drop(tx);
+    let gone = "DELETE FROM events WHERE kind = 'user-enabled'";
+    assert_eq!(database.by_hand(gone).await, 1);
+    let mut tx = store.read().await.unwrap();
+    assert_eq!(tx.missing_events().await.unwrap(), 1);
+}
+
 /// Whatever else goes wrong, the database takes no second token of an attempt.
 pub async fn an_attempt_has_one_receipt(database: Database) {
     let user = UserId::random(&mut SystemRandom);

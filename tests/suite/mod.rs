@@ -70,7 +70,8 @@ macro_rules! storage_suite {
                 attack_4_a_rollback_is_no_free_guess tries_come_back waits_are_lifted_by_person failures_in_a_row_are_kept;
             events: an_event_reads_back sign_ins_to_the_own_pages_are_found numbers_have_no_gap_after_rollbacks_and_races
                 a_rollback_leaves_no_event refusals_are_counted_not_stored
-                an_attempt_has_one_receipt receipts_read_back;
+                an_attempt_has_one_receipt receipts_read_back receipts_of_a_period_come_in_pages
+                acts_are_told_and_missing_events_are_noticed;
             groups: people_are_in_groups attack_35_the_number_only_grows attack_35_many_nodes_load_at_once
                 the_last_refusal_is_found;
             registry: domains_read_back relying_parties_read_back attack_28_a_hundred_first_keys

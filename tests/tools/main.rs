@@ -1,12 +1,15 @@
 //! Independent verifiers judge what we sign: xmlsec1 (libxml2, OpenSSL) and
 //! @node-saml/node-saml (xmldom, xml-crypto, Node's OpenSSL); oathtool agrees with the
-//! codes that we make (`verify-oath.sh`).
+//! codes that we make (`verify-oath.sh`); unzip and openssl agree with a bundle of evidence
+//! (`verify-evidence.sh`).
 //!
 //! Run by `tests/tools/verify-saml.sh`, which installs the second and says where it
 //! is. A missing tool is a failure that says what to install, never a pass.
 
 #[cfg(test)]
 mod codes;
+#[cfg(test)]
+mod evidence;
 #[cfg(test)]
 #[path = "../it/saml_kit.rs"]
 mod saml_kit;

@@ -142,6 +142,11 @@ impl World {
         &self.nodes[0].app
     }
 
+    /// The master key, as its file has it.
+    pub fn master_hex(&self) -> String {
+        self.master.to_hex().to_string()
+    }
+
     pub fn sealing(&self) -> Sealing {
         Sealing::new(&self.master)
     }

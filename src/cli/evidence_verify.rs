@@ -1,0 +1,206 @@
+//! `evidence verify`: is a bundle as it was made, and by whom?
+//!
+//! Always true: that nothing was altered is one answer, by whom it was made another; the
+//! second is given only where a key was brought, or is in the database of this machine.
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::Args;
+use serde_json::json;
+
+use super::{Failure, evidence::read, open};
+use crate::{
+    app::{
+        evidence::{
+            bundle::with_colons,
+            verify::{Examination, examine, parse_fingerprint, parse_pem},
+            zip,
+        },
+        keys,
+    },
+    keys::{KeyPurpose, certificate::Certificate},
+};
+
+/// Verify a bundle. Exit code: 0 it is as it was made; 1 it was altered, or made with another
+/// key than the one given; 2 it cannot be read.
+#[derive(Args, Debug)]
+pub struct VerifyArgs {
+    /// The bundle.
+    file: PathBuf,
+    /// The certificate of the partner's audit key (PEM), if you have it.
+    #[arg(long, value_name = "FILE", conflicts_with = "fingerprint")]
+    key: Option<PathBuf>,
+    /// SHA-256 of that certificate, as the partner told you.
+    #[arg(long, value_name = "HEX")]
+    fingerprint: Option<String>,
+    /// Do not compare with the keys of the local configuration.
+    #[arg(long)]
+    alone: bool,
+    /// Print the answer as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Where the right fingerprint comes from.
+enum Pin {
+    /// Nobody said which key is right.
+    None,
+    /// The asker did.
+    Given(String),
+    /// These are this server's audit keys.
+    Database(Vec<String>),
+}
+
+/// Whether the key is the one that it should be.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Signer {
+    Unknown,
+    AsGiven,
+    ThisServer,
+    Other,
+}
+
+/// Runs the command.
+pub async fn run(
+    args: &VerifyArgs,
+    path: Option<&Path>,
+    is_named: bool,
+    out: &mut dyn Write,
+) -> Result<ExitCode, Failure> {
+    let pin = pin(args, path, is_named).await?;
+    let archive = read(&args.file, zip::MAX_ARCHIVE)?;
+    let found = examine(&archive)
+        .map_err(|error| Failure::usage(format!("{}: {error}", args.file.display())))?;
+    let signer = signer(&found, &pin);
+    let is_good = found.problems.is_empty() && signer != Signer::Other;
+    if args.json {
+        tell_json(&found, signer, is_good, out)?;
+    } else {
+        tell(&args.file, &found, signer, out)?;
+    }
+    Ok(ExitCode::from(u8::from(!is_good)))
+}
+
+async fn pin(args: &VerifyArgs, path: Option<&Path>, is_named: bool) -> Result<Pin, Failure> {
+    if let Some(file) = &args.key {
+        let certificate = parse_pem(&read(file, 64 << 10)?).ok_or_else(|| {
+            Failure::usage(format!(
+                "{} is no certificate in PEM; give what `keys export-certificate --purpose audit` writes",
+                file.display()
+            ))
+        })?;
+        return Ok(Pin::Given(certificate.fingerprint()));
+    }
+    if let Some(text) = &args.fingerprint {
+        return parse_fingerprint(text).map(Pin::Given).ok_or_else(|| {
+            Failure::usage("a fingerprint is 64 hexadecimal digits, with or without colons")
+        });
+    }
+    if args.alone {
+        return Ok(Pin::None);
+    }
+    match database_keys(path).await {
+        Ok(keys) => Ok(Pin::Database(keys)),
+        Err(failure) if is_named => Err(failure),
+        // An auditor's computer has no configuration, and need not have one.
+        Err(_) => Ok(Pin::None),
+    }
+}
+
+async fn database_keys(path: Option<&Path>) -> Result<Vec<String>, Failure> {
+    let store = open::store(&open::config(path)?).await?;
+    let keys = keys::list(&store).await?;
+    Ok(keys
+        .iter()
+        .filter(|key| key.purpose == KeyPurpose::Audit)
+        .filter_map(|key| Certificate::read(&key.certificate).ok())
+        .map(|certificate| certificate.fingerprint())
+        .collect())
+}
+
+fn signer(found: &Examination, pin: &Pin) -> Signer {
+    match (pin, &found.fingerprint) {
+        (Pin::None, _) => Signer::Unknown,
+        (Pin::Given(right), Some(is)) if right == is => Signer::AsGiven,
+        (Pin::Database(right), Some(is)) if right.contains(is) => Signer::ThisServer,
+        // Another server's bundle is no bad one: nobody said that it must be ours.
+        (Pin::Database(_), _) => Signer::Unknown,
+        (Pin::Given(_), _) => Signer::Other,
+    }
+}
+
+fn tell_json(
+    found: &Examination,
+    signer: Signer,
+    is_good: bool,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let answer = json!({
+        "good": is_good,
+        "altered": !found.problems.is_empty(),
+        "signer": match signer {
+            Signer::Unknown => "unknown",
+            Signer::AsGiven => "as-given",
+            Signer::ThisServer => "this-server",
+            Signer::Other => "other",
+        },
+        "fingerprint": found.fingerprint,
+        "made_at": found.made_at,
+        "made_by": found.made_by,
+        "files": found.files,
+        "problems": found.problems,
+    });
+    writeln!(out, "{answer}")?;
+    Ok(())
+}
+
+fn tell(
+    file: &Path,
+    found: &Examination,
+    signer: Signer,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let file = file.display();
+    if !found.problems.is_empty() {
+        writeln!(out, "{file} is not as it was made:")?;
+        for problem in &found.problems {
+            let which = problem.file.as_deref().unwrap_or("the archive");
+            writeln!(out, "  {which}: {}.", problem.what)?;
+        }
+        writeln!(out, "Ask for the bundle again.")?;
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "{file}: {} files, as they were made at {} by {}. Nothing was altered, added or taken out since.",
+        found.files,
+        found.made_at.as_deref().unwrap_or("?"),
+        found.made_by.as_deref().unwrap_or("?"),
+    )?;
+    let fingerprint = with_colons(found.fingerprint.as_deref().unwrap_or_default());
+    match signer {
+        Signer::AsGiven => writeln!(
+            out,
+            "It is signed with the key that you named: {fingerprint}"
+        )?,
+        Signer::ThisServer => {
+            writeln!(
+                out,
+                "It is signed with the audit key of this server: {fingerprint}"
+            )?;
+        }
+        Signer::Other => writeln!(
+            out,
+            "But it is signed with another key than the one you named: {fingerprint}\nSo it is not from whom you think. Ask the partner."
+        )?,
+        Signer::Unknown => writeln!(
+            out,
+            "Who made it is not shown: it is signed with the key in the bundle, {fingerprint}\nCompare that with what the partner gave you by another way, or say --fingerprint."
+        )?,
+    }
+    Ok(())
+}
