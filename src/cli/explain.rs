@@ -16,10 +16,10 @@ use crate::{
 };
 
 /// Say what a support code (CB-SIGNIN-003), a rule (CB-SAML-003), an error of Entra
-/// (AADSTS50076) or an attempt (att_…) is about.
+/// (AADSTS50076), Partner Center's 900421 or an attempt (att_…) is about.
 #[derive(Args, Debug)]
 pub struct ExplainArgs {
-    /// The code, the rule, or the attempt's id.
+    /// The code, the rule, the error, or the attempt's id.
     subject: String,
 }
 
@@ -56,6 +56,18 @@ pub async fn run(
             writeln!(out, "Good: {}", example.good)?;
         }
         writeln!(out, "From: {}", rule.reference)?;
+        return Ok(());
+    }
+    if wanted == "900421" {
+        writeln!(out, "900421, an error of Partner Center's API (HTTP 401)\n")?;
+        writeln!(
+            out,
+            "What happened: the access token belongs to a person and its amr does not contain mfa."
+        )?;
+        writeln!(
+            out,
+            "What to do: see where the claim is lost with `claimbridge inspect live --partner-center`; most often federatedIdpMfaBehavior of the domain does not take it, or the refresh token is older than the MFA."
+        )?;
         return Ok(());
     }
     if let Some(digits) = wanted.strip_prefix("AADSTS") {

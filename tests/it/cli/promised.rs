@@ -261,6 +261,15 @@ fn codes_rules_and_attempts_are_explained() {
     assert!(cli.done(&["explain", "CB-SIGNIN-003"]).contains("cookie"));
     assert!(cli.done(&["explain", "cb-saml-004"]).contains("AADSTS"));
     assert!(
+        cli.done(&["explain", "aadsts50076"])
+            .contains("federatedIdpMfaBehavior")
+    );
+    assert!(cli.done(&["explain", "900421"]).contains("inspect live"));
+    assert!(
+        cli.refused(1, &["explain", "AADSTS1"])
+            .contains("no error that is explained here")
+    );
+    assert!(
         cli.refused(1, &["explain", "CB-SAML-994"])
             .contains("did you mean CB-SAML-")
     );
