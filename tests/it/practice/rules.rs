@@ -91,3 +91,51 @@ async fn each_button_works_before_the_sign_in_too() {
         assert_eq!(last["findings"], serde_json::json!([rule]), "{name}");
     }
 }
+
+#[tokio::test]
+async fn federated_mfa_ignored_leaves_the_response_green_and_breaks_the_token() {
+    let world = world();
+    let mut browser = Browser::default();
+    for pressed_first in [true, false] {
+        if pressed_first {
+            let home = browser.press(&world, "federated-mfa-ignored").await;
+            assert_eq!(home.location(), "/");
+            let page = browser.get(&world, "/").await;
+            assert!(page.body.contains("taken without its MFA"), "{}", page.body);
+            // The tenant takes the sign-in; it is Partner Center that refuses.
+            let onward = browser.sign_in(&world, &REGISTERED, |_| {}).await;
+            assert_eq!(onward.status, StatusCode::SEE_OTHER);
+            let desk = browser.partner_center(&world, onward.location()).await;
+            let desk = browser.partner_center(&world, desk.location()).await;
+            assert_eq!(desk.status, StatusCode::UNAUTHORIZED);
+            assert!(desk.body.contains("900421"), "{}", desk.body);
+        } else {
+            browser.press(&world, "none").await;
+            assert_eq!(
+                browser.last(&world).await["amr"],
+                serde_json::json!(["pwd", "mfa"])
+            );
+            browser.press(&world, "federated-mfa-ignored").await;
+        }
+        let last = browser.last(&world).await;
+        assert_eq!(last["findings"], serde_json::json!([]));
+        assert_eq!(last["token_findings"], serde_json::json!(["CB-PC-001"]));
+        assert_eq!(failed(&last), Vec::<&str>::new());
+        assert_eq!(last["amr"], serde_json::json!(["pwd"]));
+        assert_eq!(last["accepted"], true);
+        assert_eq!(last["partner_center"]["status"], 401);
+        assert_eq!(last["partner_center"]["code"], "900421");
+        assert_eq!(
+            last["registered"]["federatedIdpMfaBehavior"],
+            "rejectMfaByFederatedIdp"
+        );
+        let page = browser.get(&world, "/result").await;
+        assert_eq!(rules_on(&page.body), BTreeSet::from(["CB-PC-001"]));
+        assert!(page.body.contains("Accepted, but without its MFA"));
+    }
+    browser.press(&world, "none").await;
+    assert_eq!(
+        browser.last(&world).await["registered"]["federatedIdpMfaBehavior"],
+        "enforceMfaByFederatedIdp"
+    );
+}

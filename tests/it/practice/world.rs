@@ -30,6 +30,7 @@ pub const ISSUER: &str = "http://localhost:8080/contoso.com";
 pub const REPLY_URL: &str = "http://127.0.0.1:8081/login.srf";
 
 pub struct World {
+    pub practice: Arc<Practice>,
     pub tenant: Router,
     pub partner_center: Router,
     pub clock: Arc<ManualClock>,
@@ -95,6 +96,7 @@ pub fn world_with(people: People) -> World {
     World {
         tenant: practice.tenant_router(),
         partner_center: practice.partner_center_router(),
+        practice,
         clock,
     }
 }
@@ -174,18 +176,23 @@ impl Browser {
         answer
     }
 
-    pub async fn press(&mut self, world: &World, name: &str) -> Answer {
-        let request = Request::post("/break")
+    /// As a browser does it from the tenant's own page.
+    pub async fn submit(&mut self, world: &World, path: &str, form: &str) -> Answer {
+        let request = Request::post(path)
             .header(header::HOST, "127.0.0.1:8081")
             .header(header::COOKIE, &self.tenant_cookie)
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(Body::from(format!("break={name}")))
+            .body(Body::from(form.to_owned()))
             .unwrap();
         let answer = call(&world.tenant, request).await;
         if let Some(cookie) = answer.cookie() {
             self.tenant_cookie = cookie;
         }
         answer
+    }
+
+    pub async fn press(&mut self, world: &World, name: &str) -> Answer {
+        self.submit(world, "/break", &format!("break={name}")).await
     }
 
     pub async fn partner_center(&mut self, world: &World, address: &str) -> Answer {
@@ -205,7 +212,12 @@ impl Browser {
     /// Presses "Sign in", with options in the address.
     pub async fn start(&mut self, world: &World, path: &str) -> Carried {
         let page = self.get(world, path).await;
-        assert_eq!(page.status, StatusCode::OK);
+        assert_eq!(page.status, StatusCode::OK, "{}", page.body);
+        Self::carried(page)
+    }
+
+    /// What the page carries on.
+    pub fn carried(page: Answer) -> Carried {
         let request =
             String::from_utf8(STANDARD.decode(hidden(&page.body, "SAMLRequest")).unwrap()).unwrap();
         let id = request.split("ID=\"").nth(1).unwrap();

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::super::{
     signer::REGISTERED,
-    world::{Answer, Browser, TENANT, World, call, good},
+    world::{Answer, Browser, Carried, TENANT, World, call, good},
 };
 
 pub const CLI: &str = "04b07795-8ddb-461a-bbee-02f9e1bf7b46";
@@ -201,7 +201,12 @@ pub fn code_in(answer: &Answer) -> String {
 /// Through the identity provider, with both factors; back where the tenant sends it.
 pub async fn signs_in(browser: &mut Browser, world: &World, path: &str) -> Answer {
     let carried = browser.start(world, path).await;
-    let response = good(world, &carried);
+    answers(browser, world, &carried).await
+}
+
+/// Brings the identity provider's good answer.
+pub async fn answers(browser: &mut Browser, world: &World, carried: &Carried) -> Answer {
+    let response = good(world, carried);
     browser
         .bring(world, &response.xml(&REGISTERED), &carried.relay_state)
         .await
