@@ -36,11 +36,11 @@ impl Window {
     }
 
     /// Presses a key on whatever has the focus.
-    async fn strikes(&self, keys: impl Into<TypingData>) -> WebDriverResult<()> {
+    pub async fn strikes(&self, keys: impl Into<TypingData>) -> WebDriverResult<()> {
         self.0.action_chain().send_keys(keys).perform().await
     }
 
-    async fn focus(&self) -> WebDriverResult<String> {
+    pub async fn focus(&self) -> WebDriverResult<String> {
         let element = self.0.active_element().await?;
         Ok(element.attr("id").await?.unwrap_or_default())
     }

@@ -32,6 +32,7 @@ async fn the_journey_ends_at_partner_center_and_each_break_is_refused_by_its_rul
                     ("Expired", "CB-SAML-016"),
                     ("Wrong certificate", "CB-SAML-006"),
                     ("Class reference dropped", "CB-SAML-019"),
+                    ("Federated MFA ignored", "CB-PC-001"),
                 ] {
                     window.presses(&format!("Break: {title}")).await?;
                     window.sees("✗").await?;

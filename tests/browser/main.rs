@@ -7,6 +7,8 @@
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod device_code;
+#[cfg(test)]
 mod enrolment;
 #[cfg(test)]
 mod inspector;

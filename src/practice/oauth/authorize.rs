@@ -319,16 +319,15 @@ pub(super) fn after_sign_in(
     asked: Asked,
     sign_in: AcceptedSignIn,
 ) -> Response {
-    if sign_in.amr == Amr::Password {
-        match asked.mfa {
-            Mfa::AsItComes => {}
-            Mfa::RequiredAskAgain => return ask_again(practice, value, visit, asked),
-            Mfa::RequiredNow => {
-                return set_cookie(refused(&asked, &OAuthError::MfaRequired), VISIT, value);
-            }
+    match (sign_in.amr, asked.mfa) {
+        (Amr::PasswordAndMfa, _) | (Amr::Password, Mfa::AsItComes) => {
+            set_cookie(with_code(practice, asked, sign_in), VISIT, value)
+        }
+        (Amr::Password, Mfa::RequiredAskAgain) => ask_again(practice, value, visit, asked),
+        (Amr::Password, Mfa::RequiredNow) => {
+            set_cookie(refused(&asked, &OAuthError::MfaRequired), VISIT, value)
         }
     }
-    set_cookie(with_code(practice, asked, sign_in), VISIT, value)
 }
 
 /// Back to the application.

@@ -29,9 +29,10 @@ use axum::{
     Router,
     extract::DefaultBodyLimit,
     http::HeaderMap,
-    response::{Redirect, Response},
+    response::{IntoResponse as _, Redirect, Response},
     routing::{get, post},
 };
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{
     Practice,
@@ -142,7 +143,6 @@ impl Practice {
     }
 
     pub(super) fn secret_token(&self) -> String {
-        use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
         URL_SAFE_NO_PAD.encode(self.random_bytes::<32>())
     }
 
@@ -194,7 +194,7 @@ pub(super) fn go_on(
             authorize::after_sign_in(practice, value, visit, *asked, sign_in)
         }
         Onward::Device => set_cookie(
-            axum::response::IntoResponse::into_response(Redirect::to("/devicelogin/confirm")),
+            Redirect::to("/devicelogin/confirm").into_response(),
             VISIT,
             value,
         ),

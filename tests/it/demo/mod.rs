@@ -4,7 +4,7 @@ mod client;
 mod live;
 
 use std::{
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Write as _},
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -206,6 +206,117 @@ fn from_the_practice_tenant_through_both_factors_to_accepted_and_each_break_by_i
     assert_eq!(end.status, 403);
     let last = demo.last(&mut stranger);
     assert_eq!(last["findings"][0], "CB-SAML-001", "{last:#}");
+}
+
+#[test]
+fn an_application_gets_its_tokens_through_both_factors_by_code_and_by_device_code() {
+    let demo = Demo::start();
+    let live = demo.line["live"].clone();
+    assert_eq!(live["authority"], demo.line["practice"]);
+    assert_eq!(live["partner_center"], demo.line["partner_center"]);
+    assert_eq!(live["tenant"], "contoso.com");
+    assert_eq!(live["application_id"].as_str().unwrap().len(), 36);
+    assert_eq!(live["application_secret"].as_str().unwrap().len(), 43);
+    let client_id = live["client_id"].as_str().unwrap();
+    let scope = "openid https://api.partnercenter.microsoft.com/user_impersonation";
+    let endpoints = format!("{}/organizations/oauth2/v2.0", demo.url("practice"));
+    let amr = |tokens: &Page| {
+        let tokens: Value = serde_json::from_str(&tokens.body).unwrap();
+        let token = tokens["access_token"].as_str().unwrap();
+        let claims = data_encoding::BASE64URL_NOPAD
+            .decode(token.split('.').nth(1).unwrap().as_bytes())
+            .unwrap();
+        serde_json::from_slice::<Value>(&claims).unwrap()["amr"].clone()
+    };
+
+    // The application waits on loopback, as RFC 8252 §7.3 has it.
+    let application = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}/", application.local_addr().unwrap());
+    let waiting = std::thread::spawn(move || {
+        let (mut socket, _) = application.accept().unwrap();
+        let mut request = String::new();
+        BufReader::new(&socket).read_line(&mut request).unwrap();
+        socket
+            .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            .unwrap();
+    });
+    let mut client = Client::default();
+    // The pair of RFC 7636, appendix B.
+    let mut asked = url::Url::parse(&format!("{endpoints}/authorize")).unwrap();
+    asked.query_pairs_mut().extend_pairs([
+        ("client_id", client_id),
+        ("response_type", "code"),
+        ("redirect_uri", &address),
+        ("scope", scope),
+        ("state", "state"),
+        ("prompt", "login"),
+        (
+            "code_challenge",
+            "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+        ),
+        ("code_challenge_method", "S256"),
+    ]);
+    let path = asked.as_str().strip_prefix(&demo.url("practice")).unwrap();
+    let first = demo.begin(&mut client, path);
+    let second = demo.password(&mut client, &first);
+    let end = demo.code_and_back(&mut client, &second);
+    waiting.join().unwrap();
+    let end = url::Url::parse(&end.url).unwrap();
+    let code = end.query_pairs().find(|(name, _)| name == "code");
+    let tokens = client.post(
+        &format!("{endpoints}/token"),
+        &[
+            ("grant_type", "authorization_code"),
+            ("client_id", client_id),
+            ("code", &code.unwrap().1),
+            ("redirect_uri", &address),
+            (
+                "code_verifier",
+                "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
+            ),
+        ],
+    );
+    assert_eq!(tokens.status, 200, "{}", tokens.body);
+    assert_eq!(amr(&tokens), serde_json::json!(["pwd", "mfa"]));
+
+    // A device code in the same browser: the sign-in stands, and the person is still asked.
+    let begun = client.post(
+        &format!("{endpoints}/devicecode"),
+        &[("client_id", client_id), ("scope", scope)],
+    );
+    let begun: Value = serde_json::from_str(&begun.body).unwrap();
+    let page = client.get(begun["verification_uri"].as_str().unwrap());
+    let mut form = page.form();
+    form.set("code", begun["user_code"].as_str().unwrap());
+    let confirm = client.submit(&page, &form);
+    assert!(
+        confirm.body.contains("sign in to Microsoft Azure CLI?"),
+        "{}",
+        confirm.body
+    );
+    let handle = confirm.form().value("handle").unwrap().to_owned();
+    let done = client.post(&confirm.url, &[("handle", &handle), ("answer", "continue")]);
+    assert!(done.body.contains("You have signed in"), "{}", done.body);
+    let tokens = client.post(
+        &format!("{endpoints}/token"),
+        &[
+            ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
+            ("client_id", client_id),
+            ("device_code", begun["device_code"].as_str().unwrap()),
+        ],
+    );
+    assert_eq!(tokens.status, 200, "{}", tokens.body);
+    assert_eq!(amr(&tokens), serde_json::json!(["pwd", "mfa"]));
+
+    // None of it exists on the identity provider.
+    for path in [
+        "/organizations/v2.0/.well-known/openid-configuration",
+        "/organizations/oauth2/v2.0/authorize",
+        "/devicelogin",
+    ] {
+        let page = client.once("GET", &format!("{}{path}", demo.url("idp")), "");
+        assert_eq!(page.status, 404, "{path}");
+    }
 }
 
 #[test]

@@ -131,6 +131,9 @@ async fn without_openid_and_offline_access_there_is_only_an_access_token() {
     assert_eq!(tokens.get("refresh_token"), None);
 }
 
+/// Changes one thing about a request.
+type Spoil = fn(Parameters) -> Parameters;
+
 #[tokio::test]
 async fn a_code_is_good_once_and_only_for_its_request() {
     let world = world();
@@ -140,7 +143,6 @@ async fn a_code_is_good_once_and_only_for_its_request() {
     kit::tokens(&world, &redeems(&good)).await;
     let twice = kit::token(&world, &redeems(&good)).await;
     assert_eq!(refusal(&twice), (400, "invalid_grant".to_owned(), 70000));
-    type Spoil = fn(Parameters) -> Parameters;
     let spoils: [(Spoil, u64); 5] = [
         (|form| form.with("code_verifier", "wrong"), 501_481),
         (|form| form.without("code_verifier"), 501_481),

@@ -45,9 +45,9 @@ async fn signs_in(browser: &mut Browser, world: &World, device: &Value) -> Answe
     page
 }
 
-async fn says(browser: &mut Browser, world: &World, page: &Answer, word: &str) -> Answer {
+async fn says(browser: &mut Browser, world: &World, page: &Answer, says: &str) -> Answer {
     let handle = between(&page.body, "name=\"handle\" value=\"", "\"");
-    let form = format!("handle={handle}&answer={word}");
+    let form = format!("handle={handle}&answer={says}");
     browser.submit(world, CONFIRM, &form).await
 }
 
