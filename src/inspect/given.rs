@@ -4,10 +4,20 @@ use std::time::Duration;
 
 use crate::keys::certificate::Certificate;
 
-/// The text is no certificate.
+/// How many certificates are taken of one input: a signature without KeyInfo is tried with
+/// all of them. A domain has two.
+pub const MAX_CERTIFICATES: usize = 16;
+
+/// Why certificates were not read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("no certificate; give PEM, DER or base64")]
-pub struct NoCertificate;
+pub enum NoCertificate {
+    /// The text is none.
+    #[error("no certificate; give PEM, DER or base64")]
+    Form,
+    /// Over a limit.
+    #[error("more than {MAX_CERTIFICATES} certificates; give those of the domain")]
+    TooMany,
+}
 
 /// The text is no age.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -17,6 +27,10 @@ pub struct NoAge;
 /// Certificates (DER) in PEM (several may stand in one file), DER, or bare base64 as Graph
 /// shows it.
 pub fn certificates(bytes: &[u8]) -> Result<Vec<Vec<u8>>, NoCertificate> {
+    let many = bytes.windows(BEGIN.len()).filter(|part| *part == BEGIN);
+    if many.take(MAX_CERTIFICATES + 1).count() > MAX_CERTIFICATES {
+        return Err(NoCertificate::TooMany);
+    }
     let found = match std::str::from_utf8(bytes) {
         Ok(text) if text.contains("-----BEGIN") => text
             .split("-----BEGIN CERTIFICATE-----")
@@ -28,8 +42,10 @@ pub fn certificates(bytes: &[u8]) -> Result<Vec<Vec<u8>>, NoCertificate> {
     };
     found
         .filter(|all| !all.is_empty() && all.iter().all(|der| Certificate::read(der).is_ok()))
-        .ok_or(NoCertificate)
+        .ok_or(NoCertificate::Form)
 }
+
+const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
 
 fn decode(text: &str) -> Option<Vec<u8>> {
     data_encoding::BASE64_MIME_PERMISSIVE
@@ -60,6 +76,15 @@ pub fn age(text: &str) -> Result<Duration, NoAge> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn attack_17_too_many_certificates_are_refused_in_words() {
+        let pem = include_str!("../../tests/fixtures/inspector/active.pem");
+        let of = |count: usize| certificates(pem.repeat(count).as_bytes());
+        assert_eq!(of(MAX_CERTIFICATES).unwrap().len(), MAX_CERTIFICATES);
+        assert_eq!(of(MAX_CERTIFICATES + 1), Err(NoCertificate::TooMany));
+        assert_eq!(certificates(b"none"), Err(NoCertificate::Form));
+    }
 
     #[test]
     fn ages() {

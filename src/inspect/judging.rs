@@ -6,6 +6,7 @@ use super::{
     context::{Consumer, Context, UncheckedSignature},
     decoded,
     discovery::DiscoveryCase,
+    effort::Effort,
     federation_case::FederationCase,
     jwks::KeysCase,
     reading::{self, ReadContent, Refusal},
@@ -13,7 +14,7 @@ use super::{
     rule::{self, Check, Rule, Ruling},
     rules,
     saml_case::SamlCase,
-    scenario,
+    scenario, secrets,
     signed::{SignatureCase, SignatureState},
     token_case::{TokenCase, TokenSignature},
     trace::{Trace, story},
@@ -47,7 +48,11 @@ enum Case<'c> {
 }
 
 pub(super) fn judge(bytes: &[u8], context: &Context, detail: Detail) -> Report {
-    let read = reading::read(bytes, context);
+    judge_within(&Effort::of_one_input(), bytes, context, detail)
+}
+
+fn judge_within(effort: &Effort, bytes: &[u8], context: &Context, detail: Detail) -> Report {
+    let read = reading::read(bytes, context, effort);
     let mut report = Report {
         input: Input {
             kind: Kind::Unknown,
@@ -96,13 +101,16 @@ pub(super) fn judge(bytes: &[u8], context: &Context, detail: Detail) -> Report {
             report.decoded = decoded;
             conclude(&mut report, kind, context, Case::Unread, None);
         }
-        ReadContent::Trace(trace) => tell(&mut report, &trace, context),
-        ReadContent::Xml(xml) => judge_xml(&mut report, &xml, context, detail),
+        ReadContent::Trace(trace) => tell(&mut report, &trace, context, effort),
+        ReadContent::Xml(xml) => judge_xml(&mut report, &xml, context, effort, detail),
+    }
+    if wanted {
+        secrets::shorten(&mut report.decoded);
     }
     if let Value::Object(decoded) = &mut report.decoded {
         for (name, value) in read.beside {
             if !value.is_empty() {
-                decoded.insert(name.to_owned(), value.into());
+                decoded.insert(name.to_owned(), secrets::without_tokens(&value).into());
             }
         }
     }
@@ -110,10 +118,12 @@ pub(super) fn judge(bytes: &[u8], context: &Context, detail: Detail) -> Report {
 }
 
 /// A trace: each message for itself, and how it ended.
-fn tell(report: &mut Report, trace: &Trace, context: &Context) {
+fn tell(report: &mut Report, trace: &Trace, context: &Context, effort: &Effort) {
     report.input.kind = Kind::Har;
-    let whole = |bytes: &[u8], context: &Context| judge(bytes, context, Detail::Full);
-    report.story = story::tell(trace, context, &whole);
+    let whole =
+        |bytes: &[u8], context: &Context| judge_within(effort, bytes, context, Detail::Full);
+    let (story, unread) = story::tell(trace, context, effort, &whole);
+    report.story = story;
     report.verdicts = story::end(&report.story);
     if let Some(expected) = context.expect {
         report
@@ -123,11 +133,11 @@ fn tell(report: &mut Report, trace: &Trace, context: &Context) {
     report.decoded = serde_json::json!({
         "exchanges": trace.seen,
         "messages": report.story.len(),
-        "left_out": trace.left_out,
+        "left_out": trace.left_out + unread,
     });
 }
 
-fn judge_xml(report: &mut Report, xml: &[u8], context: &Context, detail: Detail) {
+fn judge_xml(report: &mut Report, xml: &[u8], context: &Context, effort: &Effort, detail: Detail) {
     let document = match reading::parse_xml(xml) {
         Ok(document) => document,
         Err((kind, refusal)) => {
@@ -151,7 +161,7 @@ fn judge_xml(report: &mut Report, xml: &[u8], context: &Context, detail: Detail)
     let wanted = detail == Detail::Full;
     match kind {
         Kind::Saml2Response | Kind::Saml2Assertion => {
-            let case = SamlCase::of(&document, context);
+            let case = SamlCase::of(&document, context, effort);
             if wanted {
                 report.decoded = decoded::of_saml(&case);
             }
@@ -159,7 +169,7 @@ fn judge_xml(report: &mut Report, xml: &[u8], context: &Context, detail: Detail)
         }
         Kind::Saml11Assertion | Kind::WsfedRstr => {
             let encoding = report.input.encoding.clone();
-            let case = WsfedCase::of(&document, xml, &encoding, context);
+            let case = WsfedCase::of(&document, xml, &encoding, context, effort);
             if wanted {
                 report.decoded = decoded::of_wsfed(&case);
             }
@@ -277,7 +287,7 @@ fn finding(rule: &'static Rule, ruling: Ruling) -> Option<Finding> {
         rule: rule.id,
         severity,
         title: rule.title,
-        evidence: rule::shown(&evidence, MAX_EVIDENCE),
+        evidence: rule::shown(&secrets::shortened(&evidence), MAX_EVIDENCE),
         fix: rule::shown(&fix, MAX_EVIDENCE),
         aadsts: rule.aadsts.to_vec(),
         reference: rule.reference,

@@ -1,6 +1,8 @@
 //! A JSON Web Key Set (RFC 7517): what RS256 verification needs of it, and what
 //! Entra's External MFA wants in it (CB-EAM-002 and -003, facts §5.2).
 
+use std::sync::Arc;
+
 use base64::{
     Engine,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
@@ -14,14 +16,37 @@ use crate::keys::certificate::Certificate;
 
 use super::rule::{Ruling, quoted};
 
-/// The bytes are no key set.
-#[derive(Debug, thiserror::Error)]
-#[error("this is no JSON Web Key Set: a JSON object with an array \"keys\"")]
-pub struct JwksError(#[source] serde_json::Error);
+/// How many keys a set may have: a token without `kid` is tried with all of them. Entra's
+/// sets have about ten.
+pub const MAX_KEYS: usize = 64;
+/// How many bytes a set may have.
+const MAX_BYTES: usize = 1024 * 1024;
 
-/// The public keys that tokens are verified with.
-#[derive(Clone, Debug, Deserialize)]
+/// The bytes are no key set that is read.
+#[derive(Debug, thiserror::Error)]
+pub enum JwksError {
+    /// Something else.
+    #[error("this is no JSON Web Key Set: a JSON object with an array \"keys\"")]
+    Form(#[source] serde_json::Error),
+    /// Over a limit.
+    #[error(
+        "this key set has {0} keys; give at most {MAX_KEYS}, the one that the token names among them"
+    )]
+    TooMany(usize),
+    /// Over a limit.
+    #[error("this key set has more than {MAX_BYTES} bytes; give the key that the token names")]
+    TooLarge,
+}
+
+/// The public keys that tokens are verified with. Copies share them.
+#[derive(Clone, Debug)]
 pub struct Jwks {
+    keys: Arc<[Jwk]>,
+}
+
+/// As it is written.
+#[derive(Deserialize)]
+struct Written {
     keys: Vec<Jwk>,
 }
 
@@ -49,9 +74,21 @@ pub(super) struct Jwk {
 }
 
 impl Jwks {
-    /// Reads a key set (RFC 7517 §5).
+    /// Reads a key set (RFC 7517 §5), of at most [`MAX_KEYS`] keys.
     pub fn parse(bytes: &[u8]) -> Result<Self, JwksError> {
-        serde_json::from_slice(bytes).map_err(JwksError)
+        if bytes.len() > MAX_BYTES {
+            return Err(JwksError::TooLarge);
+        }
+        serde_json::from_slice(bytes)
+            .map_err(JwksError::Form)
+            .and_then(Self::of)
+    }
+
+    fn of(Written { keys }: Written) -> Result<Self, JwksError> {
+        if keys.len() > MAX_KEYS {
+            return Err(JwksError::TooMany(keys.len()));
+        }
+        Ok(Self { keys: keys.into() })
     }
 
     pub(super) fn keys(&self) -> &[Jwk] {
@@ -59,7 +96,9 @@ impl Jwks {
     }
 
     pub(super) fn of_value(value: Value) -> Result<Self, JwksError> {
-        serde_json::from_value(value).map_err(JwksError)
+        serde_json::from_value(value)
+            .map_err(JwksError::Form)
+            .and_then(Self::of)
     }
 }
 
@@ -189,4 +228,28 @@ pub(super) fn private_key(case: &KeysCase) -> Ruling {
         .map(|key| format!("{} has its private part d.", key.name()))
         .collect();
     Ruling::broken_by(&evidence)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attack_17_a_set_of_too_many_keys_is_refused_in_words() {
+        let of = |count: usize| {
+            let keys = vec![serde_json::json!({"kty": "RSA", "n": "AQ", "e": "AQAB"}); count];
+            serde_json::json!({ "keys": keys }).to_string()
+        };
+        assert_eq!(
+            Jwks::parse(of(MAX_KEYS).as_bytes()).unwrap().keys().len(),
+            MAX_KEYS
+        );
+        let error = Jwks::parse(of(MAX_KEYS + 1).as_bytes()).unwrap_err();
+        assert!(error.to_string().contains("has 65 keys"), "{error}");
+        let large = format!("{{\"keys\":[],\"x\":\"{}\"}}", "x".repeat(MAX_BYTES));
+        assert!(matches!(
+            Jwks::parse(large.as_bytes()),
+            Err(JwksError::TooLarge)
+        ));
+    }
 }

@@ -15,6 +15,7 @@ pub mod context;
 mod decoded;
 mod detect;
 mod discovery;
+mod effort;
 mod external_mfa;
 mod federation;
 mod federation_case;
@@ -40,6 +41,7 @@ mod saml;
 mod saml_case;
 /// What a token opens.
 pub mod scenario;
+mod secrets;
 mod signature_rules;
 mod signed;
 mod token_case;

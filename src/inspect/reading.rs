@@ -17,6 +17,7 @@ use super::{
     context::Context,
     detect::{self, Content, form::Beside},
     discovery::DiscoveryCase,
+    effort::Effort,
     federation,
     federation_case::{self, Extent, FederationCase, FederationConfig},
     json::{self, JsonError},
@@ -78,16 +79,25 @@ impl Refusal {
 }
 
 /// Takes the wrappings off and reads what is no XML.
-pub(super) fn read<'a>(bytes: &'a [u8], context: &'a Context) -> Read<'a> {
+pub(super) fn read<'a>(bytes: &'a [u8], context: &'a Context, effort: &Effort) -> Read<'a> {
     let detected = detect::detect(bytes);
     let (mut encoding, beside) = (detected.encoding, detected.beside);
     let (because, inner) = match detected.content {
-        Content::Xml(bytes) => (String::new(), ReadContent::Xml(bytes)),
-        Content::Json(bytes) => read_json(&bytes, context, &beside, &mut encoding),
-        Content::Jwt(token) => (
-            "Three parts of base64url with two dots, the first a JSON object.".to_owned(),
-            read_token(&token, context),
-        ),
+        Content::Xml(bytes) => {
+            effort.unwraps(bytes.len());
+            (String::new(), ReadContent::Xml(bytes))
+        }
+        Content::Json(bytes) => {
+            effort.unwraps(bytes.len());
+            read_json(&bytes, context, effort, &beside, &mut encoding)
+        }
+        Content::Jwt(token) => {
+            effort.unwraps(token.len());
+            (
+                "Three parts of base64url with two dots, the first a JSON object.".to_owned(),
+                read_token(&token, context, effort),
+            )
+        }
         Content::Request(parameters) => {
             let kind = requests::kind_of(&parameters);
             let because = match kind {
@@ -142,8 +152,8 @@ fn read_commands<'a>(text: &str, context: &'a Context) -> (String, ReadContent<'
     )
 }
 
-fn read_token<'a>(token: &str, context: &'a Context) -> ReadContent<'a> {
-    match TokenCase::parse_token(token, context) {
+fn read_token<'a>(token: &str, context: &'a Context, effort: &Effort) -> ReadContent<'a> {
+    match TokenCase::parse_token(token, context, effort) {
         Ok(case) => ReadContent::Token(Kind::Jwt, Box::new(case)),
         Err(error @ TokenError::Json(JsonError::Depth | JsonError::Bytes)) => {
             ReadContent::Refused(Kind::Jwt, Refusal::new("CB-JWT-001", format!("{error}.")))
@@ -165,6 +175,7 @@ const TRACE_BEGINNING: usize = 64 * 1024;
 fn read_json<'a>(
     bytes: &[u8],
     context: &'a Context,
+    effort: &Effort,
     beside: &Beside,
     encoding: &mut Vec<Encoding>,
 ) -> (String, ReadContent<'a>) {
@@ -251,16 +262,16 @@ fn read_json<'a>(
     if !configs.is_empty() {
         return of_configs(configs, context);
     }
-    let token = ["access_token", "id_token"]
+    // As endpoints write it (RFC 6749 §5.1), and the command line of Azure.
+    let token = ["access_token", "accessToken", "id_token", "idToken"]
         .iter()
-        .find_map(|name| members.get(*name)?.as_str());
-    if let Some(token) = token
-        && detect::is_jwt(token)
-    {
+        .filter_map(|name| members.get(*name)?.as_str())
+        .find(|token| detect::is_jwt(token));
+    if let Some(token) = token {
         encoding.push(Encoding::TokenResponse);
         return (
             "A JSON object with a token in it: the answer of a token endpoint.".to_owned(),
-            read_token(token, context),
+            read_token(token, context, effort),
         );
     }
     match CLAIM_NAMES.iter().find(|name| has(name)) {

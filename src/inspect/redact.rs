@@ -1,70 +1,149 @@
 //! A report that may be shown to strangers: who it is about is left out.
 //!
 //! Always true: names, addresses and ids of people are replaced wherever they stand, also
-//! inside evidence; rules, severities, fixes and addresses of servers stay. Nothing is
-//! promised about what somebody wrote into a field that is not known to name people.
+//! inside evidence; rules, severities, fixes and addresses of servers stay. It is one pass
+//! over the report, however many names the message has (attack 17); above a limit the
+//! message is left out altogether. Nothing is promised about what somebody wrote into a
+//! field that is not known to name people.
 
-use serde_json::Value;
+use std::collections::HashMap;
 
-use super::report::Report;
+use aho_corasick::{AhoCorasick, MatchKind};
+use serde_json::{Map, Value, json};
+
+use super::{
+    report::Report,
+    rule::shown,
+    secrets::{folded, shortened},
+};
 
 /// Members of tokens and of the decoded form whose values name people, sessions or
-/// devices (OpenID Connect Core §5.1; Entra's access token reference).
-const PERSONAL: [&str; 35] = [
+/// devices (OpenID Connect Core §5.1; Entra's access token reference), folded.
+const PERSONAL: [&str; 52] = [
+    "account",
+    "accountname",
     "aio",
     "deviceid",
+    "displayname",
     "email",
+    "emailaddress",
     "emails",
-    "family_name",
-    "given_name",
-    "hint_sub",
-    "home_oid",
-    "in_corp",
-    "in_response_to",
+    "familyname",
+    "firstname",
+    "fullname",
+    "givenname",
+    "hintsub",
+    "homeaccountid",
+    "homeoid",
+    "idpemail",
+    "incorp",
+    "inresponseto",
     "ipaddr",
+    "ipaddress",
     "jti",
-    "login_hint",
-    "middle_name",
+    "lastname",
+    "localaccountid",
+    "loginhint",
+    "mail",
+    "mailnickname",
+    "middlename",
+    "mobilephone",
     "name",
-    "name_id",
-    "name_identifier",
+    "nameid",
+    "nameidentifier",
     "nickname",
     "nonce",
     "oid",
-    "onprem_sid",
-    "phone_number",
-    "preferred_username",
+    "onpremsid",
+    "phonenumber",
+    "preferredusername",
     "puid",
     "relaystate",
     "rh",
-    "session_index",
+    "sessionindex",
     "sid",
     "sub",
-    "unique_name",
+    "surname",
+    "uniquename",
     "upn",
+    "userid",
     "username",
+    "userprincipalname",
     "uti",
     "wctx",
-    "xms_st",
+    "xmsst",
 ];
 
-/// Shorter values are too common to be replaced wherever they stand.
+/// Shorter values are too common to be replaced wherever they stand; quoted they are.
 const SHORTEST: usize = 4;
+/// How much evidence shows of a value ([`super::rule`]'s `quoted`).
+const QUOTED: usize = 80;
+/// With more values than this a report is left without its message.
+const MAX_VALUES: usize = 4_000;
+/// The same for their length in all, bytes.
+const MAX_BYTES: usize = 128 * 1024;
+
+/// Values of attributes that say how somebody signed in and not who.
+const NOT_PERSONAL: [&str; 6] = [
+    "http://schemas.microsoft.com/",
+    "https://schemas.microsoft.com/",
+    "http://schemas.xmlsoap.org/",
+    "https://schemas.xmlsoap.org/",
+    "urn:oasis:names:tc:",
+    "urn:federation:",
+];
+/// Parameters of a request that say what is asked and not of whom.
+const PARAMETERS: [&str; 9] = [
+    "domain_hint",
+    "lc",
+    "mkt",
+    "prompt",
+    "wa",
+    "wauth",
+    "wfresh",
+    "whr",
+    "wtrealm",
+];
 
 /// The report as JSON, with placeholders in the place of people.
 pub fn redacted(report: &Report) -> Value {
-    let mut value = serde_json::to_value(report).unwrap_or(Value::Null);
-    let mut found = Vec::new();
-    collect(&report.decoded, &mut found);
+    redacted_beside(report, &[])
+}
+
+/// The same where `given` (a nonce, the id of a request …) came beside the message:
+/// evidence compares with it.
+pub fn redacted_beside(report: &Report, given: &[String]) -> Value {
+    let mut names = Names::default();
+    names.collect(&report.decoded);
     for step in &report.story {
-        collect(&step.report.decoded, &mut found);
+        names.collect(&step.report.decoded);
     }
-    // The longest first: a name may be part of a longer one.
-    found.sort_by_key(|(text, _)| std::cmp::Reverse(text.len()));
-    found.dedup();
+    for text in given {
+        names.add(text, "given");
+    }
+    let Some(people) = names.people() else {
+        return without_message(report);
+    };
+    let mut value = serde_json::to_value(report).unwrap_or(Value::Null);
     blank_decoded(&mut value);
-    rewrite(&mut value, &found);
+    people.rewrite(&mut value);
     value
+}
+
+/// What is left of a report whose message names more than can be replaced.
+fn without_message(report: &Report) -> Value {
+    json!({
+        "input": {
+            "kind": report.input.kind,
+            "encoding": report.input.encoding,
+            "bytes": report.input.bytes,
+        },
+        "left_out": "The message, and what was seen in it: it has too many names to replace them all.",
+        "verdicts": report.verdicts,
+        "findings": report.findings.iter()
+            .map(|finding| json!({"rule": finding.rule, "severity": finding.severity, "title": finding.title}))
+            .collect::<Vec<_>>(),
+    })
 }
 
 /// In the report itself and in those of a trace's messages.
@@ -84,48 +163,105 @@ fn placeholder(name: &str) -> String {
     format!("[{name}]")
 }
 
-/// The part of a SAML attribute or claim name that says what it is.
-fn is_personal(name: &str) -> bool {
+/// Whether a member, attribute or claim of that name names somebody.
+pub(super) fn is_personal(name: &str) -> bool {
     let last = name.rsplit(['/', ':']).next().unwrap_or(name);
-    PERSONAL.contains(&last.to_ascii_lowercase().as_str())
+    PERSONAL.binary_search(&folded(last).as_str()).is_ok()
 }
 
-/// A named attribute `{"name": …, "values": […]}`: whatever is no URI names somebody.
-fn attribute(members: &serde_json::Map<String, Value>) -> Option<(&str, &Vec<Value>)> {
+/// A named attribute `{"name": …, "values": […]}`: what the part of its name is that says
+/// what it is. Its values name somebody unless they are known to say something else.
+fn attribute(members: &Map<String, Value>) -> Option<String> {
     let name = members.get("name")?.as_str()?;
-    Some((name, members.get("values")?.as_array()?))
+    members.get("values")?.as_array()?;
+    Some(name.rsplit('/').next().unwrap_or(name).to_owned())
 }
 
-fn is_uri(text: &str) -> bool {
-    ["http://", "https://", "urn:"]
-        .iter()
-        .any(|scheme| text.starts_with(scheme))
+/// Whether that value of an attribute of that name names nobody.
+fn names_nobody(name: &str, of_request: bool, value: &str) -> bool {
+    NOT_PERSONAL.iter().any(|front| value.starts_with(front))
+        || (of_request && PARAMETERS.contains(&name))
 }
 
-fn collect(value: &Value, found: &mut Vec<(String, String)>) {
-    match value {
-        Value::Object(members) => {
-            if let Some((name, values)) = attribute(members) {
-                let last = name.rsplit('/').next().unwrap_or(name);
-                let texts = values.iter().filter_map(Value::as_str);
-                let personal = texts.filter(|text| !is_uri(text) && text.len() >= SHORTEST);
-                found.extend(personal.map(|text| (text.to_owned(), placeholder(last))));
-                return;
-            }
-            for (name, member) in members {
-                if is_personal(name) {
-                    texts(member, &mut |text| {
-                        if text.len() >= SHORTEST {
-                            found.push((text.to_owned(), placeholder(name)));
-                        }
-                    });
-                } else {
-                    collect(member, found);
-                }
+/// The values that name people, each with what stands in its place.
+#[derive(Default)]
+struct Names {
+    found: HashMap<String, String>,
+    bytes: usize,
+}
+
+impl Names {
+    fn is_full(&self) -> bool {
+        self.found.len() > MAX_VALUES || self.bytes > MAX_BYTES
+    }
+
+    fn add(&mut self, text: &str, name: &str) {
+        if self.is_full() || text.is_empty() {
+            return;
+        }
+        if text.len() < SHORTEST {
+            self.put(format!("“{text}”"), format!("“{}”", placeholder(name)));
+            return;
+        }
+        self.put(text.to_owned(), placeholder(name));
+        // As evidence and addresses write it.
+        let quoted = shown(text, QUOTED).trim_end_matches('…').to_owned();
+        let json = Value::from(text).to_string();
+        let json = json[1..json.len() - 1].to_owned();
+        let escaped: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
+        let spaced = escaped.replace('+', "%20");
+        for form in [quoted, json, escaped, spaced] {
+            if form != text && form.len() >= SHORTEST {
+                self.put(form, placeholder(name));
             }
         }
-        Value::Array(items) => items.iter().for_each(|item| collect(item, found)),
-        _ => {}
+    }
+
+    fn put(&mut self, text: String, instead: String) {
+        if !self.found.contains_key(&text) {
+            self.bytes += text.len();
+            self.found.insert(text, instead);
+        }
+    }
+
+    fn collect(&mut self, value: &Value) {
+        match value {
+            Value::Object(members) => {
+                if let Some(name) = attribute(members) {
+                    let of_request = members.contains_key("means");
+                    let mut add = |text: &str| {
+                        if !names_nobody(&name, of_request, text) {
+                            self.add(text, &name);
+                        }
+                    };
+                    texts(&members["values"], &mut add);
+                    return;
+                }
+                for (name, member) in members {
+                    if is_personal(name) {
+                        texts(member, &mut |text| self.add(text, name));
+                    } else {
+                        self.collect(member);
+                    }
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|item| self.collect(item)),
+            _ => {}
+        }
+    }
+
+    /// `None` if there are too many, or too long ones.
+    fn people(self) -> Option<People> {
+        if self.is_full() {
+            return None;
+        }
+        let (patterns, instead): (Vec<_>, Vec<_>) = self.found.into_iter().unzip();
+        // The longest first: a name may be part of a longer one.
+        let finder = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostLongest)
+            .build(&patterns)
+            .ok()?;
+        Some(People { finder, instead })
     }
 }
 
@@ -142,9 +278,22 @@ fn texts(value: &Value, with: &mut impl FnMut(&str)) {
 fn blank(value: &mut Value) {
     match value {
         Value::Object(members) => {
-            let named = attribute(members).is_some();
+            if let Some(called) = attribute(members) {
+                let of_request = members.contains_key("means");
+                if let Some(Value::Array(values)) = members.get_mut("values") {
+                    for value in values {
+                        let kept = value
+                            .as_str()
+                            .is_some_and(|text| names_nobody(&called, of_request, text));
+                        if !kept && !value.is_null() {
+                            *value = Value::String(placeholder(&called));
+                        }
+                    }
+                }
+                return;
+            }
             for (name, member) in members {
-                if !named && is_personal(name) && !member.is_null() {
+                if is_personal(name) && !member.is_null() {
                     *member = Value::String(placeholder(name));
                 } else {
                     blank(member);
@@ -156,25 +305,56 @@ fn blank(value: &mut Value) {
     }
 }
 
-fn rewrite(value: &mut Value, found: &[(String, String)]) {
-    match value {
-        Value::String(text) => {
-            for (secret, instead) in found {
-                if text.contains(secret.as_str()) {
-                    *text = text.replace(secret.as_str(), instead);
+/// Finds people in texts.
+struct People {
+    finder: AhoCorasick,
+    instead: Vec<String>,
+}
+
+impl People {
+    fn rewrite(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => *text = self.rewritten(text),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.rewrite(item)),
+            Value::Object(members) => {
+                let named: Vec<String> = members
+                    .keys()
+                    .filter(|name| self.rewritten(name) != **name)
+                    .cloned()
+                    .collect();
+                for name in named {
+                    if let Some(member) = members.remove(&name) {
+                        members.insert(self.rewritten(&name), member);
+                    }
                 }
+                members.values_mut().for_each(|item| self.rewrite(item));
             }
-            *text = masked(text);
+            _ => {}
         }
-        Value::Array(items) => items.iter_mut().for_each(|item| rewrite(item, found)),
-        Value::Object(members) => members.values_mut().for_each(|item| rewrite(item, found)),
-        _ => {}
+    }
+
+    fn rewritten(&self, text: &str) -> String {
+        let replaced = self.finder.replace_all(text, &self.instead);
+        masked(whole(&shortened(&replaced)))
     }
 }
 
-/// Addresses of people and GUIDs, wherever they stand.
+/// Without the value that a cut text ends in: half a name is a name.
+fn whole(text: &str) -> &str {
+    match text.strip_suffix('…') {
+        Some(cut) => {
+            let open = cut.rfind(['“', '"']).unwrap_or(cut.len());
+            let is_open = cut[open..].contains('“') && !cut[open..].contains('”')
+                || cut[open..].starts_with('"');
+            if is_open { &cut[..open] } else { text }
+        }
+        None => text,
+    }
+}
+
+/// Addresses of people, GUIDs and ids of messages, wherever they stand.
 fn masked(text: &str) -> String {
-    let is_part = |c: char| c.is_alphanumeric() || "._%+-@".contains(c);
+    let is_part = |c: char| c.is_alphanumeric() || "._%+-@#'".contains(c);
     let mut masked = String::with_capacity(text.len());
     let mut word = String::new();
     for c in text.chars() {
@@ -191,22 +371,36 @@ fn masked(text: &str) -> String {
 }
 
 fn of_word(word: &str) -> &str {
-    let bare = word.trim_end_matches('.');
+    if word.len() < 3 {
+        return word;
+    }
+    let plain = percent_encoding::percent_decode_str(word).decode_utf8_lossy();
+    let bare = plain.trim_end_matches('.');
     let address = bare
         .split_once('@')
         .is_some_and(|(name, host)| !name.is_empty() && !host.is_empty());
-    let guid = bare.len() == 36
-        && bare.bytes().enumerate().all(|(at, byte)| match at {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        });
     if address {
         "[address]"
-    } else if guid {
+    } else if is_guid(bare) {
         "[guid]"
+    } else if bare.strip_prefix('_').is_some_and(is_random) {
+        "[id]"
     } else {
         word
     }
+}
+
+fn is_guid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
+}
+
+/// What identity providers put behind the underscore of an ID.
+fn is_random(text: &str) -> bool {
+    is_guid(text) || (text.len() >= 20 && text.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 #[cfg(test)]
@@ -292,5 +486,119 @@ mod tests {
         }
         assert!(text.contains("http://schemas.microsoft.com/claims/multipleauthn"));
         assert!(text.contains("https://idp.contoso.com/contoso.com"));
+    }
+
+    fn claims(value: &Value) -> Report {
+        inspect(value.to_string().as_bytes(), &at("2026-11-20T10:00:00Z"))
+    }
+
+    #[test]
+    fn the_names_are_in_order() {
+        assert!(PERSONAL.is_sorted());
+    }
+
+    #[test]
+    fn attack_17_more_names_than_are_replaced_leave_the_message_out() {
+        let of = |count: usize| -> Value {
+            let emails: Vec<_> = (0..count).map(|number| format!("mail{number}")).collect();
+            let groups: Vec<_> = (0..count).map(|number| format!("b-mail{number}")).collect();
+            redacted(&claims(
+                &serde_json::json!({"iss": "x", "emails": emails, "groups": groups}),
+            ))
+        };
+        let few = of(500);
+        assert_eq!(few["decoded"]["claims"]["groups"][499], "b-[emails]");
+        assert!(!few.to_string().contains("mail4"), "{few}");
+        let many = of(MAX_VALUES + 1);
+        assert!(many["decoded"].is_null() && many["left_out"].is_string());
+        assert!(!many.to_string().contains("mail4"), "{many}");
+        assert!(many.to_string().contains("CB-PC-003"), "{many}");
+    }
+
+    #[test]
+    fn no_secret_is_in_a_report() {
+        let long = format!("AQAB{}", "x1".repeat(300));
+        for document in [
+            // An entry of a cache of tokens: a claim name makes it claims.
+            serde_json::json!({"tokenType": "Bearer", "accessToken": format!("opaque{long}"),
+                "refreshToken": long, "oid": "99999999-1111-4222-8333-444455556666",
+                "userId": "maria@contoso.com", "givenName": "Maria", "familyName": "Mueller"}),
+            serde_json::json!({"issuer": "https://idp.contoso.com", "jwks_uri": "https://idp.contoso.com/keys",
+                "client_secret": "opaque~8Q", "x": long}),
+            serde_json::json!({"iss": "x", "aud": {"refresh_token": long}, "scp": [format!("opaque{long}")]}),
+        ] {
+            let report = claims(&document);
+            let plain = serde_json::to_string(&report).unwrap();
+            let text = redacted(&report).to_string();
+            for secret in ["opaque", "AQABx1x1"] {
+                assert!(!plain.contains(secret), "{secret} in {plain}");
+            }
+            for name in ["aria", "ueller", "opaque", "AQABx1x1"] {
+                assert!(!text.contains(name), "{name} in {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn short_names_and_pictures_of_attributes_stay_nowhere() {
+        let file = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/fixtures/inspector/messages/good.xml"
+        );
+        let text = std::fs::read_to_string(file).unwrap().replace(
+            "</saml:AttributeStatement>",
+            r#"<saml:Attribute Name="surname"><saml:AttributeValue>Kim</saml:AttributeValue><saml:AttributeValue>https://pictures.example/kim.png</saml:AttributeValue></saml:Attribute></saml:AttributeStatement>"#,
+        );
+        assert!(text.contains("Kim"));
+        let report = inspect(text.as_bytes(), &at("2026-11-20T10:00:00Z"));
+        let text = redacted(&report).to_string();
+        assert!(text.contains("[surname]"), "{text}");
+        assert!(!text.to_lowercase().contains("kim"), "{text}");
+        assert!(text.contains("http://schemas.microsoft.com/claims/multipleauthn"));
+    }
+
+    #[test]
+    fn what_evidence_cuts_or_escapes_is_replaced_too() {
+        let long = format!("Maria{}Mueller", "~".repeat(90));
+        let report = claims(&serde_json::json!({
+            "iss": "x", "nonce": "n", "acr": "possession", "amr": ["otp"],
+            "sub": long, "name": "Maria \"M\" Mueller", "aud": ["Maria \"M\" Mueller", 1],
+        }));
+        let plain = serde_json::to_string(&report).unwrap();
+        assert!(plain.contains("Maria~"), "{plain}");
+        let text = redacted(&report).to_string();
+        assert!(!text.contains("Maria"), "{text}");
+        // What came from the form.
+        let mut context = at("2026-11-20T10:00:00Z");
+        context.expect = Some(crate::inspect::Consumer::EntraExternalMfa);
+        context.external_mfa.client_id = Some("c".to_owned());
+        context.external_mfa.authorization = Some(crate::inspect::GivenAuthorization {
+            nonce: Some("nonce-of-maria".to_owned()),
+            ..Default::default()
+        });
+        let report = inspect(br#"{"aud":"c","nonce":"another"}"#, &context);
+        let text = redacted_beside(&report, &["nonce-of-maria".to_owned()]).to_string();
+        assert!(
+            text.contains("CB-EAM-005") && !text.contains("maria"),
+            "{text}"
+        );
+        let plain = serde_json::to_string(&report).unwrap();
+        assert!(plain.contains("nonce-of-maria"));
+    }
+
+    #[test]
+    fn addresses_of_people_are_seen_however_they_are_written() {
+        for (text, wanted) in [
+            (
+                "https://x/users/maria%40contoso.com",
+                "https://x/users/[address]",
+            ),
+            ("maria_contoso.com#EXT#@fabrikam.com.", "[address]"),
+            ("o'brien@contoso.com", "[address]"),
+            ("id _1e089e5c-f976-48c3-bdb1-bb4ed5fbb11b", "id [id]"),
+            ("https://x/y#z amr 100% a@", "https://x/y#z amr 100% a@"),
+        ] {
+            assert_eq!(masked(text), wanted);
+        }
     }
 }

@@ -10,6 +10,7 @@ use crate::base::clock::Timestamp;
 use super::{
     context::{Context, GivenAuthorization, GivenRequest, Hint},
     detect::{self, Content, form::Parameters},
+    effort::Effort,
     instant::parse_numeric_date,
     reading::{self, ReadContent},
     report::Kind,
@@ -21,7 +22,8 @@ const NOW: Timestamp = Timestamp::from_millis(0);
 /// The AuthnRequest in `bytes`, in any wrapping.
 pub(super) fn authn_request(bytes: &[u8]) -> Option<GivenRequest> {
     let context = Context::at(NOW);
-    let ReadContent::Xml(xml) = reading::read(bytes, &context).content else {
+    let ReadContent::Xml(xml) = reading::read(bytes, &context, &Effort::of_one_input()).content
+    else {
         return None;
     };
     let document = reading::parse_xml(&xml).ok()?;
@@ -45,7 +47,7 @@ pub(super) fn authorization(bytes: &[u8]) -> Option<GivenAuthorization> {
 /// The hint in `bytes`: an `id_token_hint`, or its claims as JSON.
 pub(super) fn hint(bytes: &[u8]) -> Option<Hint> {
     let context = Context::at(NOW);
-    match reading::read(bytes, &context).content {
+    match reading::read(bytes, &context, &Effort::of_one_input()).content {
         ReadContent::Token(_, case) => Some(hint_of(&case)),
         _ => None,
     }
@@ -92,7 +94,7 @@ fn authorization_of(parameters: &Parameters) -> GivenAuthorization {
     let context = Context::at(NOW);
     let hint = parameters
         .one("id_token_hint")
-        .and_then(|token| TokenCase::parse_token(token, &context).ok())
+        .and_then(|token| TokenCase::parse_token(token, &context, &Effort::of_one_input()).ok())
         .map(|case| hint_of(&case));
     GivenAuthorization {
         client_id: one("client_id"),

@@ -12,6 +12,7 @@ use crate::protocol::xml::{XmlDocument, XmlElement};
 
 use super::{
     context::Context,
+    effort::Effort,
     signed::{SignatureCase, Signatures},
     xml_case::XmlCase,
 };
@@ -35,7 +36,7 @@ pub(super) struct SamlCase<'d> {
 
 impl<'d> SamlCase<'d> {
     /// From a document whose root is a Response or an Assertion.
-    pub(super) fn of(document: &'d XmlDocument<'d>, context: &'d Context) -> Self {
+    pub(super) fn of(document: &'d XmlDocument<'d>, context: &'d Context, effort: &Effort) -> Self {
         let root = document.root();
         let is_response = root.is(PROTOCOL, "Response");
         let assertions: Vec<_> = if is_response {
@@ -57,6 +58,7 @@ impl<'d> SamlCase<'d> {
             document,
             response.into_iter().chain(assertions.first().copied()),
             context,
+            effort,
         );
         Self {
             context,

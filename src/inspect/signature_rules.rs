@@ -5,6 +5,7 @@
 
 use super::{
     context::UncheckedSignature,
+    effort::{FEWER, TOO_MANY},
     rule::Ruling,
     signed::{SignatureCase, SignatureState, Signatures},
 };
@@ -27,12 +28,13 @@ fn carrier(signature: &SignatureCase<'_>) -> &'static str {
 /// CB-SAML-005, CB-WSFED-005. What is unfit to be verified at all is CB-SAML-008's and -009's.
 pub(super) fn does_not_verify(case: &Signatures<'_>) -> Ruling {
     let mut evidence = Vec::new();
-    let mut without_key = false;
+    let (mut without_key, mut unchecked) = (false, false);
     for signature in &case.list {
         let carrier = carrier(signature);
         match &signature.state {
             SignatureState::Holds(_) => {}
             SignatureState::NoKey => without_key = true,
+            SignatureState::Unchecked => unchecked = true,
             SignatureState::Fails(error) => match error {
                 SignatureError::DoesNotVerify => {
                     let with = if signature.parts.certificates.is_empty() {
@@ -53,6 +55,9 @@ pub(super) fn does_not_verify(case: &Signatures<'_>) -> Ruling {
                 _ => {}
             },
         }
+    }
+    if evidence.is_empty() && unchecked {
+        return Ruling::undecided(TOO_MANY, FEWER);
     }
     if evidence.is_empty() && without_key {
         return want_certificate(
@@ -82,7 +87,7 @@ pub(super) fn unknown_certificate(case: &Signatures<'_>) -> Ruling {
                 undecided = true;
                 continue;
             }
-            SignatureState::Fails(_) => continue,
+            SignatureState::Fails(_) | SignatureState::Unchecked => continue,
         };
         if registered.is_empty() {
             undecided = true;

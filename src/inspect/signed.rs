@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-use super::context::Context;
+use super::{context::Context, effort::Effort};
 
 /// A KeyInfo may bring a chain; more than this is not looked at.
 const MAX_EMBEDDED: usize = 4;
@@ -32,13 +32,14 @@ impl<'d> Signatures<'d> {
         document: &'d XmlDocument<'d>,
         carriers: impl IntoIterator<Item = XmlElement<'d>>,
         context: &'d Context,
+        effort: &Effort,
     ) -> Self {
         Self {
             context,
             root: document.root(),
             list: carriers
                 .into_iter()
-                .filter_map(|carrier| SignatureCase::of(document, carrier, context))
+                .filter_map(|carrier| SignatureCase::of(document, carrier, context, effort))
                 .collect(),
         }
     }
@@ -67,6 +68,8 @@ pub(super) enum SignatureState {
     Fails(SignatureError),
     /// KeyInfo has no certificate and none was given.
     NoKey,
+    /// Not looked at: too much was tried before.
+    Unchecked,
 }
 
 impl<'d> SignatureCase<'d> {
@@ -74,6 +77,7 @@ impl<'d> SignatureCase<'d> {
         document: &'d XmlDocument<'d>,
         carrier: XmlElement<'d>,
         context: &Context,
+        effort: &Effort,
     ) -> Option<Self> {
         let found = match signature::signature_of(carrier) {
             Ok(None) => return None,
@@ -87,7 +91,7 @@ impl<'d> SignatureCase<'d> {
             }
         };
         let parts = signature::describe(found);
-        let state = check(document, carrier, &parts, context);
+        let state = check(document, carrier, &parts, context, effort);
         Some(Self {
             carrier,
             parts,
@@ -103,6 +107,7 @@ fn check(
     carrier: XmlElement<'_>,
     parts: &SignatureParts<'_>,
     context: &Context,
+    effort: &Effort,
 ) -> SignatureState {
     let candidates: &[Vec<u8>] = if parts.certificates.is_empty() {
         &context.certificates
@@ -114,6 +119,9 @@ fn check(
     };
     let mut first_error = None;
     for der in candidates {
+        if !effort.may_verify(document.length()) {
+            return SignatureState::Unchecked;
+        }
         let outcome = read(der, context)
             .map_err(SignatureError::Certificate)
             .and_then(|certificate| {

@@ -12,6 +12,7 @@ use crate::base::clock::Timestamp;
 
 use super::{
     context::{Consumer, Context},
+    effort::{Effort, TOO_MANY},
     external_mfa,
     instant::parse_numeric_date,
     json,
@@ -110,13 +111,17 @@ impl<'c> TokenCase<'c> {
     }
 
     /// From a compact token (RFC 7515 §7.1).
-    pub(super) fn parse_token(token: &str, context: &'c Context) -> Result<Self, TokenError> {
+    pub(super) fn parse_token(
+        token: &str,
+        context: &'c Context,
+        effort: &Effort,
+    ) -> Result<Self, TokenError> {
         let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Encoding)?;
         let (header, payload) = signed.split_once('.').ok_or(TokenError::Encoding)?;
         let (header, mut repeated) = object(header)?;
         let (claims, repeated_claims) = object(payload)?;
         repeated.extend(repeated_claims);
-        let signature = check(&header, signed, signature, context.jwks.as_ref());
+        let signature = check(&header, signed, signature, context.jwks.as_ref(), effort);
         Ok(Self {
             context,
             consumer: consumer_of(&claims, context),
@@ -191,6 +196,7 @@ fn check(
     signed: &str,
     signature: &str,
     jwks: Option<&Jwks>,
+    effort: &Effort,
 ) -> TokenSignature {
     match header.get("alg").and_then(Value::as_str) {
         Some("RS256") => {}
@@ -230,19 +236,21 @@ fn check(
             kid.unwrap_or("(none)")
         ));
     }
-    let holds = candidates.iter().any(|key| {
+    for key in candidates {
         let Some((n, e)) = key.rsa() else {
-            return false;
+            continue;
         };
-        RsaPublicKeyComponents { n, e }
+        if !effort.may_verify(signed.len()) {
+            return TokenSignature::Unchecked(TOO_MANY.to_owned());
+        }
+        let holds = RsaPublicKeyComponents { n, e }
             .verify(&RSA_PKCS1_2048_8192_SHA256, signed.as_bytes(), &bytes)
-            .is_ok()
-    });
-    if holds {
-        TokenSignature::Verified
-    } else {
-        bad("The signature does not hold with the given keys.")
+            .is_ok();
+        if holds {
+            return TokenSignature::Verified;
+        }
     }
+    bad("The signature does not hold with the given keys.")
 }
 
 fn bad(why: &str) -> TokenSignature {

@@ -38,7 +38,7 @@ pub(super) struct Trace {
     pub(super) exchanges: Vec<Exchange>,
     /// How many exchanges there were in all.
     pub(super) seen: usize,
-    /// How many with messages were left out over the limits.
+    /// How many exchanges with messages, and texts that may be messages, were left out over the limits.
     pub(super) left_out: usize,
 }
 
@@ -73,8 +73,9 @@ struct Kept {
 }
 
 impl Kept {
-    fn take(&mut self, exchange: Option<Exchange>) {
+    fn take(&mut self, (exchange, too_long): (Option<Exchange>, usize)) {
         self.seen += 1;
+        self.left_out += too_long;
         let Some(exchange) = exchange else {
             return;
         };

@@ -9,6 +9,7 @@ use crate::protocol::xml::{XmlDocument, XmlElement};
 
 use super::{
     context::Context,
+    effort::Effort,
     reading::parse_xml,
     report::Encoding,
     signed::{SignatureCase, SignatureState, Signatures},
@@ -65,6 +66,7 @@ impl<'d> WsfedCase<'d> {
         bytes: &[u8],
         encoding: &'d [Encoding],
         context: &'d Context,
+        effort: &Effort,
     ) -> Self {
         let root = document.root();
         let responses: Vec<_> = document
@@ -85,14 +87,14 @@ impl<'d> WsfedCase<'d> {
             .iter()
             .copied()
             .find(|token| token.is(SAML11, "Assertion"));
-        let signatures = Signatures::of(document, used, context);
+        let signatures = Signatures::of(document, used, context, effort);
         let fails = |signatures: &Signatures<'_>| {
             signatures
                 .list
                 .iter()
                 .any(|one| matches!(one.state, SignatureState::Fails(_)))
         };
-        let serialisation = if fails(&signatures) && holds_without_space(bytes, context) {
+        let serialisation = if fails(&signatures) && holds_without_space(bytes, context, effort) {
             Serialisation::Indented
         } else {
             Serialisation::Unexplained
@@ -201,7 +203,7 @@ impl<'d> WsfedCase<'d> {
 }
 
 /// Whether the assertion's signature holds once the white space between elements is gone.
-fn holds_without_space(bytes: &[u8], context: &Context) -> bool {
+fn holds_without_space(bytes: &[u8], context: &Context, effort: &Effort) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return false;
     };
@@ -222,7 +224,7 @@ fn holds_without_space(bytes: &[u8], context: &Context) -> bool {
     else {
         return false;
     };
-    Signatures::of(&document, [assertion], context)
+    Signatures::of(&document, [assertion], context, effort)
         .list
         .iter()
         .any(|one| matches!(one.state, SignatureState::Holds(_)))

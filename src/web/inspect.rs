@@ -39,7 +39,7 @@ use crate::{
         error::SupportCode,
         test_sign_in::{INSPECTOR, OwnRegistration, Substitution},
     },
-    inspect::{self, Context, Report},
+    inspect::{self, Context},
 };
 
 /// What a browser may send: more than any token, as much as a short recording.
@@ -77,16 +77,19 @@ impl Turns {
     }
 }
 
-/// Judges off the threads that answer requests; the turn ends with it.
+/// Judges off the threads that answer requests, and draws what the page shows of it there
+/// too; the turn ends with both.
 pub(super) async fn judge(
     turn: OwnedSemaphorePermit,
     bytes: Vec<u8>,
     context: Context,
-) -> Option<Report> {
+    substitutions: Vec<Substitution>,
+) -> Option<Judged> {
     let judged = tokio::task::spawn_blocking(move || {
         let report = inspect::inspect(&bytes, &context);
+        let judged = Judged::of(report, &context, substitutions);
         drop(turn);
-        report
+        judged
     });
     judged.await.ok()
 }
@@ -208,22 +211,13 @@ async fn pasted(State(web): State<Arc<Web>>, visit: Visit, request: Request) -> 
             return show(&web, asker, status, pasted.given, Some(unfit), None);
         }
     };
-    let judged = judge(turn, bytes, context).await;
-    shown(&web, asker, pasted.given, judged, Vec::new())
+    let judged = judge(turn, bytes, context, Vec::new()).await;
+    shown(&web, asker, pasted.given, judged)
 }
 
-fn shown(
-    web: &Web,
-    asker: Asker,
-    given: Given,
-    judged: Option<Report>,
-    substitutions: Vec<Substitution>,
-) -> Response {
+fn shown(web: &Web, asker: Asker, given: Given, judged: Option<Judged>) -> Response {
     match judged {
-        Some(report) => {
-            let judged = Judged::of(report, substitutions);
-            show(web, asker, StatusCode::OK, given, None, Some(judged))
-        }
+        Some(judged) => show(web, asker, StatusCode::OK, given, None, Some(judged)),
         None => web.refuse(ErrorKind::Internal, &SupportCode::INTERNAL),
     }
 }
@@ -278,8 +272,9 @@ pub async fn response(State(web): State<Arc<Web>>, visit: Visit, request: Reques
     };
     let (context, substitutions) = web.app.test_context(own, answer.relay_state);
     let given = form::at_first(asker.own.as_ref());
-    let judged = judge(turn, answer.saml_response.into_bytes(), context).await;
-    shown(&web, asker, given, judged, substitutions)
+    let bytes = answer.saml_response.into_bytes();
+    let judged = judge(turn, bytes, context, substitutions).await;
+    shown(&web, asker, given, judged)
 }
 
 /// An address of the inspector that was opened by hand: to its page.

@@ -109,11 +109,24 @@ impl Keeps for Answered {
 
 /// A text that is kept only if it may hold a message; empty otherwise.
 #[derive(Debug, Default)]
-struct Text<K>(String, PhantomData<K>);
+struct Text<K> {
+    kept: String,
+    /// It may hold one and is too long to be looked at.
+    too_long: bool,
+    keeps: PhantomData<K>,
+}
 
 impl<K> Text<K> {
+    fn of(kept: String) -> Self {
+        Self {
+            kept,
+            too_long: false,
+            keeps: PhantomData,
+        }
+    }
+
     fn nothing() -> Self {
-        Self(String::new(), PhantomData)
+        Self::of(String::new())
     }
 }
 
@@ -133,9 +146,16 @@ impl<'de, K: Keeps> Visitor<'de> for Keep<K> {
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Text<K>, E> {
-        let keep = text.len() <= MAX_TEXT && K::keeps(text);
-        let kept = if keep { text.to_owned() } else { String::new() };
-        Ok(Text(kept, PhantomData))
+        if !K::keeps(text) {
+            return Ok(Text::nothing());
+        }
+        if text.len() > MAX_TEXT {
+            return Ok(Text {
+                too_long: true,
+                ..Text::nothing()
+            });
+        }
+        Ok(Text::of(text.to_owned()))
     }
 
     fn visit_unit<E>(self) -> Result<Text<K>, E> {
@@ -224,29 +244,32 @@ struct HarContent {
 }
 
 impl HarEntry {
-    /// The exchange, if it carries a message.
-    pub(super) fn exchange(self) -> Option<Exchange> {
+    /// The exchange, if it carries a message, and how many texts of it are too long to be read.
+    pub(super) fn exchange(self) -> (Option<Exchange>, usize) {
+        let posted = self.request.post_data.as_ref();
+        let too_long = usize::from(posted.is_some_and(|body| body.text.too_long))
+            + usize::from(self.response.content.text.too_long);
         let body = self.request.post_data.map(|body| {
-            if body.text.0.is_empty() {
+            if body.text.kept.is_empty() {
                 form_of(
                     body.params
                         .iter()
                         .map(|one| (one.name.as_str(), one.value.as_deref().unwrap_or(""))),
                 )
             } else {
-                body.text.0
+                body.text.kept
             }
         });
         let answer = if self.response.content.encoding == "base64" {
             data_encoding::BASE64
-                .decode(self.response.content.text.0.as_bytes())
+                .decode(self.response.content.text.kept.as_bytes())
                 .ok()
                 .and_then(|bytes| String::from_utf8(bytes).ok())
                 .unwrap_or_default()
         } else {
-            self.response.content.text.0
+            self.response.content.text.kept
         };
-        assemble(&Parts {
+        let (exchange, longer) = assemble(&Parts {
             at: Timestamp::parse_rfc3339(&self.started_date_time),
             method: self.request.method,
             url: self.request.url,
@@ -255,7 +278,8 @@ impl HarEntry {
             status: (self.response.status > 0).then_some(self.response.status),
             response_headers: &pairs(&self.response.headers),
             answer,
-        })
+        });
+        (exchange, too_long + longer)
     }
 }
 
@@ -274,8 +298,8 @@ pub(super) struct TracerRequest {
 }
 
 impl TracerRequest {
-    /// The exchange, if it carries a message.
-    pub(super) fn exchange(self) -> Option<Exchange> {
+    /// The exchange, if it carries a message, and how many texts of it are too long to be read.
+    pub(super) fn exchange(self) -> (Option<Exchange>, usize) {
         let fields = of_value(&self.post);
         let body = form_of(
             fields
@@ -381,16 +405,20 @@ fn carries(query: &str) -> bool {
     })
 }
 
-fn assemble(parts: &Parts<'_>) -> Option<Exchange> {
-    let mut pieces = Vec::new();
+fn assemble(parts: &Parts<'_>) -> (Option<Exchange>, usize) {
+    let (mut pieces, mut too_long) = (Vec::new(), 0);
     let mut add = |place: Place, text: &str| {
+        if text.len() > MAX_TEXT {
+            too_long += 1;
+            return;
+        }
         pieces.push(Piece {
             place,
             bytes: text.as_bytes().to_vec(),
         });
     };
     let (address, query) = parts.url.split_once(['?', '#']).unwrap_or((&parts.url, ""));
-    if carries(query) && parts.url.len() <= MAX_TEXT {
+    if carries(query) {
         add(Place::Address, &parts.url);
     }
     if carries(&parts.body) {
@@ -415,6 +443,7 @@ fn assemble(parts: &Parts<'_>) -> Option<Exchange> {
     let is_document = answer.starts_with('{')
         && [
             "\"access_token\"",
+            "\"accessToken\"",
             "\"id_token\"",
             "\"jwks_uri\"",
             "\"x5c\"",
@@ -426,9 +455,9 @@ fn assemble(parts: &Parts<'_>) -> Option<Exchange> {
         add(Place::Answer, answer);
     }
     if pieces.is_empty() {
-        return None;
+        return (None, too_long);
     }
-    Some(Exchange {
+    let exchange = Exchange {
         at: parts.at,
         method: parts.method.chars().take(16).collect(),
         address: address.chars().take(500).collect(),
@@ -440,7 +469,8 @@ fn assemble(parts: &Parts<'_>) -> Option<Exchange> {
                 .to_owned()
         }),
         pieces,
-    })
+    };
+    (Some(exchange), too_long)
 }
 
 #[cfg(test)]
@@ -465,19 +495,19 @@ mod tests {
                 "response":{"status":200,"content":{"text":"iVBORw0KGgo","size":1}},"cache":{}}"#,
         )
         .unwrap();
-        assert!(entry.response.content.text.0.is_empty());
-        assert!(entry.exchange().is_none());
+        assert!(entry.response.content.text.kept.is_empty());
+        assert!(matches!(entry.exchange(), (None, 0)));
         let token = r#"{"request":{"method":"GET","url":"https://api.partnercenter.microsoft.com/v1/customers?x=1",
             "headers":[{"name":"Authorization","value":"Bearer eyJ.e.s"}]},
             "response":{"status":401,"headers":[{"name":"isMfaCompliant","value":"false"}]}}"#;
         let entry: HarEntry = serde_json::from_str(token).unwrap();
-        let exchange = entry.exchange().unwrap();
+        let exchange = entry.exchange().0.unwrap();
         assert_eq!(exchange.pieces[0].place, Place::Authorization);
         assert_eq!(exchange.is_mfa_compliant.as_deref(), Some("false"));
         assert_eq!(exchange.content_length.as_deref(), Some(""));
         // To another host the header is nobody's business.
         let elsewhere = token.replace("api.partnercenter", "graph");
         let entry: HarEntry = serde_json::from_str(&elsewhere).unwrap();
-        assert!(entry.exchange().is_none());
+        assert!(entry.exchange().0.is_none());
     }
 }

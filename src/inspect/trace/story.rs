@@ -6,6 +6,7 @@
 use super::{
     super::{
         context::{Consumer, Context, GivenAuthorization, GivenRequest, TraceTime},
+        effort::Effort,
         report::{Kind, Outcome, Report, Step, Verdict},
         requests,
         rule::shown,
@@ -14,27 +15,41 @@ use super::{
     entry::{Exchange, Piece, Place},
 };
 
-/// The messages, judged by `judge`, which is the whole inspector.
+/// How many messages are judged.
+const MAX_MESSAGES: usize = 500;
+/// How many requests an answer may be the answer to.
+const MAX_REQUESTS: usize = 100;
+
+/// The messages, judged by `judge`, which is the whole inspector, and how many were left
+/// unread because the trace has too many or too large ones.
 pub(in crate::inspect) fn tell(
     trace: &Trace,
     context: &Context,
+    effort: &Effort,
     judge: &dyn Fn(&[u8], &Context) -> Report,
-) -> Vec<Step> {
+) -> (Vec<Step>, usize) {
     let mut teller = Teller {
         given: context,
         asked: None,
         answered: None,
-        request: None,
-        authorization: None,
+        requests: Vec::new(),
+        authorizations: Vec::new(),
         judge,
         steps: Vec::new(),
     };
-    for exchange in &trace.exchanges {
-        for piece in &exchange.pieces {
+    let pieces = trace
+        .exchanges
+        .iter()
+        .flat_map(|exchange| exchange.pieces.iter().map(move |piece| (exchange, piece)));
+    let mut left_out = 0;
+    for (number, (exchange, piece)) in pieces.enumerate() {
+        if number < MAX_MESSAGES && effort.may_read() {
             teller.step(exchange, piece);
+        } else {
+            left_out += 1;
         }
     }
-    teller.steps
+    (teller.steps, left_out)
 }
 
 struct Teller<'t> {
@@ -43,8 +58,9 @@ struct Teller<'t> {
     asked: Option<usize>,
     /// The step of the last answer, and whether it counted as multi-factor.
     answered: Option<(usize, Option<bool>)>,
-    request: Option<GivenRequest>,
-    authorization: Option<GivenAuthorization>,
+    /// The requests before, the last one last: of several windows, perhaps.
+    requests: Vec<GivenRequest>,
+    authorizations: Vec<GivenAuthorization>,
     judge: &'t dyn Fn(&[u8], &Context) -> Report,
     steps: Vec<Step>,
 }
@@ -58,11 +74,11 @@ impl Teller<'_> {
         // In a story every message is judged for whom it is.
         context.expect = None;
         if context.request.is_none() {
-            context.request.clone_from(&self.request);
+            context.request = self.requests.last().cloned();
         }
         let known = &mut context.external_mfa;
         if known.authorization.is_none() {
-            known.authorization.clone_from(&self.authorization);
+            known.authorization = self.authorizations.last().cloned();
         }
         if piece.place == Place::Answer && known.discovery_url.is_none() {
             known.discovery_url = Some(exchange.address.clone());
@@ -84,12 +100,18 @@ impl Teller<'_> {
             }
             _ => &piece.bytes,
         };
-        let report = (self.judge)(bytes, &context);
+        let mut report = (self.judge)(bytes, &context);
+        if self.found_request(&report, &mut context) {
+            report = (self.judge)(bytes, &context);
+        }
         match report.input.kind {
             Kind::Unknown if piece.place == Place::Answer => return,
-            Kind::Saml2AuthnRequest => self.request = requests::authn_request(&piece.bytes),
+            Kind::Saml2AuthnRequest => {
+                keep(&mut self.requests, requests::authn_request(&piece.bytes));
+            }
             Kind::ExternalMfaRequest => {
-                self.authorization = requests::authorization(&piece.bytes);
+                let asked = requests::authorization(&piece.bytes);
+                keep(&mut self.authorizations, asked);
             }
             _ => {}
         }
@@ -116,6 +138,46 @@ impl Teller<'_> {
             report: Box::new(report),
         });
     }
+
+    /// Whether the answer names another request of this trace than the last one, which
+    /// then is in `context`: a recording has all tabs of a window.
+    fn found_request(&self, report: &Report, context: &mut Context) -> bool {
+        let decoded = &report.decoded;
+        let answered = decoded["response"]["in_response_to"]
+            .as_str()
+            .or_else(|| decoded["assertion"]["in_response_to"][0].as_str());
+        if self.given.request.is_none()
+            && let Some(id) = answered
+            && let [earlier @ .., _] = self.requests.as_slice()
+            && let Some(request) = earlier.iter().rev().find(|request| request.id == id)
+            && context.request.as_ref() != Some(request)
+        {
+            context.request = Some(request.clone());
+            return true;
+        }
+        let nonce = decoded["claims"]["nonce"].as_str();
+        if self.given.external_mfa.authorization.is_none()
+            && nonce.is_some()
+            && let [earlier @ .., last] = self.authorizations.as_slice()
+            && last.nonce.as_deref() != nonce
+            && let Some(asked) = earlier
+                .iter()
+                .rev()
+                .find(|asked| asked.nonce.as_deref() == nonce)
+        {
+            context.external_mfa.authorization = Some(asked.clone());
+            return true;
+        }
+        false
+    }
+}
+
+/// The newest last; of too many the oldest goes.
+fn keep<T>(all: &mut Vec<T>, one: Option<T>) {
+    if all.len() == MAX_REQUESTS {
+        all.remove(0);
+    }
+    all.extend(one);
 }
 
 impl Teller<'_> {

@@ -129,6 +129,7 @@ pub struct XmlDocument<'a> {
     root: NodeId,
     /// All of them, in document order: whoever judges a message walks them often.
     elements: Vec<NodeId>,
+    length: usize,
 }
 
 /// Reads `bytes` under `limits`.
@@ -153,6 +154,7 @@ pub fn read<'a>(bytes: &'a [u8], limits: &XmlLimits) -> Result<XmlDocument<'a>, 
         document,
         root,
         elements,
+        length: text.len(),
     })
 }
 
@@ -160,6 +162,11 @@ impl<'a> XmlDocument<'a> {
     /// The document element.
     pub fn root(&self) -> XmlElement<'_> {
         XmlElement::new(&self.document, self.root)
+    }
+
+    /// How many bytes it was read from: what digesting it once costs at most.
+    pub fn length(&self) -> usize {
+        self.length
     }
 
     /// The tree, for what must run on the very same one (signatures).

@@ -133,11 +133,8 @@ async fn pasted(State(alone): State<Arc<Alone>>, request: Request) -> Response {
             return show(&alone, status, pasted.given, Some(unfit), None);
         }
     };
-    match judge(turn, bytes, context).await {
-        Some(report) => {
-            let judged = Judged::of(report, Vec::new());
-            show(&alone, StatusCode::OK, pasted.given, None, Some(judged))
-        }
+    match judge(turn, bytes, context, Vec::new()).await {
+        Some(judged) => show(&alone, StatusCode::OK, pasted.given, None, Some(judged)),
         None => said(StatusCode::INTERNAL_SERVER_ERROR, "It could not be judged."),
     }
 }

@@ -5,7 +5,10 @@ use askama::Template;
 use super::{CsrfToken, Frame};
 use crate::{
     app::test_sign_in::Substitution,
-    inspect::{Finding, Kind, Outcome, Report, Scenarios, Severity, Step, redact, shown, words},
+    inspect::{
+        Consumer, Context, Finding, Kind, Outcome, Report, Scenarios, Severity, Step, redact,
+        shown, words,
+    },
 };
 
 /// What people give, shown again with the result.
@@ -76,6 +79,8 @@ pub struct Judged {
     pub opens: Option<Scenarios>,
     /// The messages of a trace.
     pub story: Vec<StoryStep>,
+    /// How many messages of the trace are not on the page.
+    pub more_steps: usize,
     /// The message, place by place.
     pub places: Vec<Place>,
     /// The report that names nobody.
@@ -89,14 +94,22 @@ pub struct StoryStep {
     pub number: usize,
     /// What it was.
     pub heading: String,
+    /// What happens here.
+    pub says: String,
     /// Where it went and what came back.
     pub line: String,
-    /// What was found.
-    pub judged: Judged,
+    /// Why nothing could be read.
+    pub unknown: Option<String>,
+    /// The verdicts.
+    pub verdicts: Vec<VerdictLine>,
+    /// What is wrong, undecided or worth knowing.
+    pub findings: Vec<Finding>,
+    /// The message, place by place.
+    pub places: Vec<Place>,
 }
 
 impl StoryStep {
-    fn of(step: Step) -> Self {
+    fn of(step: Step, rows: &mut usize) -> Self {
         let kind = words::kind(step.report.input.kind);
         let at = step.at.map_or_else(String::new, |at| format!("{at} "));
         let status = step.status.map(|status| format!(" → {status}"));
@@ -107,6 +120,7 @@ impl StoryStep {
         Self {
             number: step.number,
             heading: format!("{kind}, {}", step.place),
+            says: step.says,
             line: format!(
                 "{at}{} {}{}{}",
                 shown(&step.method, 16),
@@ -114,7 +128,10 @@ impl StoryStep {
                 status.unwrap_or_default(),
                 compliant.unwrap_or_default(),
             ),
-            judged: Judged::of(*step.report, Vec::new()),
+            verdicts: step.report.verdicts.iter().map(verdict).collect(),
+            places: places(&step.report, rows),
+            unknown: step.report.input.problem,
+            findings: step.report.findings,
         }
     }
 
@@ -122,21 +139,32 @@ impl StoryStep {
     fn prefix(&self) -> String {
         format!("{}-", self.number)
     }
+
+    /// The heading that names its region.
+    fn heading_id(&self) -> String {
+        format!("step-{}", self.number)
+    }
 }
 
+/// How much of a report a page shows: more than a person reads, and no more than a server
+/// renders at a glance.
+const MAX_STEPS: usize = 100;
+const MAX_ROWS: usize = 2_000;
+const MAX_VALUE: usize = 2_000;
+const MAX_REPORT: usize = 1024 * 1024;
+
 impl Judged {
-    /// The page's view of a report.
+    /// The page's view of a report that was drawn from `context`. It takes as long as the
+    /// judging itself: not for a thread that answers requests.
     #[must_use]
-    pub fn of(report: Report, substitutions: Vec<Substitution>) -> Self {
-        let redacted = serde_json::to_string_pretty(&redact::redacted(&report));
-        let places = words::lines(&report.decoded)
-            .into_iter()
-            .map(|(name, value)| Place {
-                marks: marks(&value, &report.findings),
-                name,
-                value,
-            })
-            .collect();
+    pub fn of(report: Report, context: &Context, substitutions: Vec<Substitution>) -> Self {
+        let redacted = redact::redacted_beside(&report, &beside(context));
+        let mut redacted = serde_json::to_string_pretty(&redacted).unwrap_or_default();
+        if redacted.len() > MAX_REPORT {
+            "The report is too large for this page: inspect its messages one by one."
+                .clone_into(&mut redacted);
+        }
+        let mut rows = MAX_ROWS;
         Self {
             in_short: in_short(&report),
             read: format!(
@@ -147,36 +175,86 @@ impl Judged {
             ),
             verdicts: report.verdicts.iter().map(verdict).collect(),
             substitutions,
-            places,
-            redacted: redacted.unwrap_or_default(),
+            places: places(&report, &mut rows),
+            redacted,
             because: report.input.because,
             unknown: report.input.problem,
             opens: report.scenarios,
-            story: report.story.into_iter().map(StoryStep::of).collect(),
+            more_steps: report.story.len().saturating_sub(MAX_STEPS),
+            story: report
+                .story
+                .into_iter()
+                .take(MAX_STEPS)
+                .map(|step| StoryStep::of(step, &mut rows))
+                .collect(),
             findings: report.findings,
         }
     }
 }
 
-/// The worst of the verdicts, in one word; of a trace, its own.
+/// What names people and came beside the message.
+fn beside(context: &Context) -> Vec<String> {
+    let external = &context.external_mfa;
+    let asked = external.authorization.as_ref();
+    let hints = [
+        external.hint.as_ref(),
+        asked.and_then(|asked| asked.hint.as_ref()),
+    ];
+    context
+        .request
+        .iter()
+        .map(|request| &request.id)
+        .chain(asked.and_then(|asked| asked.nonce.as_ref()))
+        .chain(
+            hints
+                .into_iter()
+                .flatten()
+                .filter_map(|hint| hint.sub.as_ref()),
+        )
+        .cloned()
+        .collect()
+}
+
+/// The message, at most `rows` places of it, which are used up.
+fn places(report: &Report, rows: &mut usize) -> Vec<Place> {
+    let places: Vec<_> = words::lines(&report.decoded)
+        .into_iter()
+        .take(*rows)
+        .map(|(name, value)| Place {
+            marks: marks(&value, &report.findings),
+            name,
+            value: shown(&value, MAX_VALUE),
+        })
+        .collect();
+    *rows -= places.len();
+    places
+}
+
+/// The verdict in one word: of a message for Entra that of its door, which Partner Center's
+/// follows from; otherwise the worst; of a trace, its own.
 fn in_short(report: &Report) -> &'static str {
     if report.input.kind == Kind::Har {
         return "A trace";
     }
-    let has = |outcome| {
-        report
-            .verdicts
-            .iter()
-            .any(|verdict| verdict.outcome == outcome)
-    };
     if report.input.problem.is_some() {
-        "Not read"
-    } else if has(Outcome::Rejected) {
+        return "Not read";
+    }
+    let counted = match report.verdicts.as_slice() {
+        [door, after] if after.consumer == Consumer::PartnerCenter => std::slice::from_ref(door),
+        all => all,
+    };
+    let has = |outcome| counted.iter().any(|verdict| verdict.outcome == outcome);
+    if has(Outcome::Rejected) {
         "Rejected"
     } else if has(Outcome::AcceptedWithoutMfa) {
         "Accepted without MFA"
     } else if has(Outcome::Undecided) {
         "Undecided"
+    } else if counted
+        .iter()
+        .any(|verdict| verdict.outcome == Outcome::Accepted && verdict.mfa.is_none())
+    {
+        "No rule is broken"
     } else if has(Outcome::Accepted) {
         "Accepted"
     } else {

@@ -501,8 +501,12 @@ fn inspected<'a>(frame: &'a Frame, words: &Words) -> Vec<(&'static str, InspectP
         test: TestSignIn::Offered,
     };
     let judged = |bytes: &[u8], substitutions| {
-        let report = inspect(bytes, &Context::at(moment().0));
-        Some(Judged::of(report, substitutions))
+        let context = Context::at(moment().0);
+        Some(Judged::of(
+            inspect(bytes, &context),
+            &context,
+            substitutions,
+        ))
     };
     let claims = serde_json::json!({
         "aud": words.name, "iss": words.name, "upn": words.name, "name": words.name,

@@ -293,3 +293,67 @@ fn attack_18_an_encrypted_assertion_is_not_taken_for_a_plain_one() {
         assert!(report.broken().contains(&"CB-SAML-002"), "{name}");
     }
 }
+
+/// A trace of tokens without a kid, each of which is tried with every key.
+fn tokens_without_kid(count: usize) -> Vec<u8> {
+    let part = |text: &str| data_encoding::BASE64URL_NOPAD.encode(text.as_bytes());
+    let entries: Vec<_> = (0..count)
+        .map(|number| {
+            let claims = format!("{{\"aud\":\"x\",\"exp\":{number}}}");
+            let token = format!("{}.{}.c2ln", part(r#"{"alg":"RS256"}"#), part(&claims));
+            let url = format!("https://x/{number}#access_token={token}");
+            serde_json::json!({"request": {"method": "GET", "url": url}})
+        })
+        .collect();
+    serde_json::json!({"log": {"entries": entries}})
+        .to_string()
+        .into_bytes()
+}
+
+#[test]
+fn attack_17_keys_times_messages_are_not_all_tried() {
+    use claimbridge::inspect::{Jwks, jwks::MAX_KEYS};
+    let (_, mut context) = entry("pc-008-not-verified");
+    let set = serde_json::to_value(
+        serde_json::from_slice::<serde_json::Value>(
+            &std::fs::read(super::corpus::folder().join("jwks.json")).unwrap(),
+        )
+        .unwrap(),
+    )
+    .unwrap();
+    let keys = vec![set["keys"][0].clone(); MAX_KEYS];
+    let set = serde_json::json!({ "keys": keys }).to_string();
+    context.jwks = Some(Jwks::parse(set.as_bytes()).unwrap());
+    let report = inspect(&tokens_without_kid(100), &context);
+    assert_eq!(report.story.len(), 100);
+    let bad = report
+        .story
+        .iter()
+        .filter(|step| step.report.broken().contains(&"CB-JWT-003"))
+        .count();
+    // What was tried is bad; what was not tried is not said to be good.
+    assert!((20..40).contains(&bad), "{bad}");
+    for step in &report.story[bad..] {
+        let finding = step
+            .report
+            .findings
+            .iter()
+            .find(|finding| finding.rule == "CB-PC-008")
+            .unwrap();
+        assert!(finding.evidence.contains("too many"), "{finding:?}");
+        assert!(step.report.verdicts[0].outcome != Outcome::Accepted);
+    }
+}
+
+#[test]
+fn attack_17_a_trace_has_no_more_messages_than_are_counted() {
+    let (_, context) = entry("good");
+    let one = |number: usize| {
+        serde_json::json!({"request": {"method": "GET", "url": format!("https://x/{number}?wa=wsignin1.0")},
+            "response": {"headers": [{"name": "Location", "value": "https://y/#access_token=eyJ9.e30.x"}]}})
+    };
+    let entries: Vec<_> = (0..400).map(one).collect();
+    let trace = serde_json::json!({"log": {"entries": entries}}).to_string();
+    let report = inspect(trace.as_bytes(), &context);
+    assert_eq!(report.decoded["left_out"], 300);
+}
