@@ -87,10 +87,7 @@ pub(super) fn read<'a>(bytes: &'a [u8], context: &'a Context, effort: &Effort) -
             effort.unwraps(bytes.len());
             (String::new(), ReadContent::Xml(bytes))
         }
-        Content::Json(bytes) => {
-            effort.unwraps(bytes.len());
-            read_json(&bytes, context, effort, &beside, &mut encoding)
-        }
+        Content::Json(bytes) => read_json(&bytes, context, effort, &beside, &mut encoding),
         Content::Jwt(token) => {
             effort.unwraps(token.len());
             (
@@ -205,6 +202,7 @@ fn read_json<'a>(
             Ok(None) | Err(_) => {}
         }
     }
+    effort.unwraps(bytes.len());
     let json = match json::parse_json(bytes) {
         Ok(json) => json,
         Err(error @ (JsonError::Depth | JsonError::Bytes)) => {
