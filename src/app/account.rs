@@ -176,6 +176,11 @@ impl App {
     /// The session of this browser, if its proofs are fresh; else [`SupportCode::NOT_FRESH`],
     /// and the way is a sign-in by [`App::begin_account`].
     pub async fn require_fresh(&self, browser: &Browser) -> Result<FreshSession, Error> {
+        let fresh = self.fresh_session(browser).await;
+        self.noting_tampering(fresh).await
+    }
+
+    async fn fresh_session(&self, browser: &Browser) -> Result<FreshSession, Error> {
         let mut tx = self.store.read().await?;
         let live = self.live_session(&mut tx, browser).await?;
         let fresh = live.filter(|(_, session)| {
@@ -189,6 +194,11 @@ impl App {
 
     /// The account of the browser's session; `None` if nobody is signed in here.
     pub async fn account(&self, browser: &Browser) -> Result<Option<AccountView>, Error> {
+        let view = self.account_of(browser).await;
+        self.noting_tampering(view).await
+    }
+
+    async fn account_of(&self, browser: &Browser) -> Result<Option<AccountView>, Error> {
         let now = self.now();
         let mut tx = self.store.read().await?;
         let Some((user, session)) = self.live_session(&mut tx, browser).await? else {

@@ -3,8 +3,8 @@
 //! Always true: a person has one counter whatever the spelling (attack 25) and however
 //! many sessions and nodes (attack 2); a browser in which the person completed a sign-in
 //! has one of its own and none else, so that a stranger cannot lock anyone out, from afar
-//! or from the same office; the second factor's failures in a row are counted over all of
-//! them. A name is folded once, before any transaction, and a long one not at all.
+//! or from the same office; what it only asks is bounded too; the second factor's failures in
+//! a row are counted over all of them. A name is folded once, before any transaction, and a long one not at all.
 
 use std::sync::OnceLock;
 
@@ -60,13 +60,19 @@ impl Buckets {
         }
     }
 
-    /// The same without the person: for a question, which is no guess yet.
-    pub(super) fn for_question(self) -> Self {
+    /// For a question, which is no guess yet: not the person's, but its source's, or its own in
+    /// a browser that is known.
+    fn for_question(self) -> Self {
         Self {
+            source: self.source.or(self.person.map(question_bucket)),
             person: None,
-            ..self
+            source_waits: self.source_waits,
         }
     }
+}
+
+fn question_bucket(person: impl std::fmt::Display) -> String {
+    format!("question:{person}")
 }
 
 fn source_bucket(browser: &Browser) -> String {
@@ -272,9 +278,11 @@ impl App {
         tx: &mut Tx<'_>,
         buckets: &Buckets,
     ) -> Result<(), Error> {
-        if let Some(source) = &buckets.source {
+        match (&buckets.source, &buckets.person) {
             // A wait that the question began is over, or nobody could have answered.
-            tx.refund_try(source, None).await?;
+            (Some(source), _) => tx.refund_try(source, None).await?,
+            (None, Some(person)) => tx.give_back_try(&question_bucket(person)).await?,
+            (None, None) => {}
         }
         self.give_back(tx, buckets).await
     }

@@ -7,7 +7,7 @@
 
 use super::{
     App, Error, account::FreshSession, enrol::method_name, error::SupportCode, groups::kind_of,
-    metadata::Metadata,
+    guess::in_a_row, metadata::Metadata,
 };
 use crate::{
     audit::{Actor, Event},
@@ -18,6 +18,7 @@ use crate::{
         secret::Secret,
     },
     directory::{MethodKind, OathToken, SecurityKey, TotpCredential},
+    session::SessionProof,
     storage::{ReadTx, Tx},
 };
 
@@ -82,6 +83,16 @@ impl App {
         id: &CredentialId,
         name: &str,
     ) -> Result<(), Error> {
+        let renamed = self.rename_own(fresh, id, name).await;
+        self.noting_tampering(renamed).await
+    }
+
+    async fn rename_own(
+        &self,
+        fresh: &FreshSession,
+        id: &CredentialId,
+        name: &str,
+    ) -> Result<(), Error> {
         let name = method_name(name, "")?;
         if name.is_empty() {
             return Err(Error::invalid("a name has at least one character"));
@@ -114,6 +125,11 @@ impl App {
         fresh: &FreshSession,
         id: &CredentialId,
     ) -> Result<(), Error> {
+        let removed = self.remove_own(fresh, id).await;
+        self.noting_tampering(removed).await
+    }
+
+    async fn remove_own(&self, fresh: &FreshSession, id: &CredentialId) -> Result<(), Error> {
         let now = self.now();
         let user = &fresh.user;
         let mut tx = self.store.begin().await?;
@@ -135,6 +151,7 @@ impl App {
         }
         self.release_own_token(&mut tx, &user.id, id).await?;
         self.revoke_own(&mut tx, id, now).await?;
+        self.end_sessions_by(&mut tx, &user.id, id).await?;
         // Who has it in the hand may be just adding another one.
         tx.end_enrolments_of(&user.id).await?;
         let event = Event::MethodRevoked {
@@ -144,6 +161,31 @@ impl App {
         tx.add_notice(&user.id, "method-removed", user.upn.as_str(), now)
             .await?;
         tx.commit().await?;
+        Ok(())
+    }
+
+    /// Ends the sessions that rest on a method which was just taken away. They could answer
+    /// nobody any more; ended, they also stand on no list of live ones.
+    async fn end_sessions_by(
+        &self,
+        tx: &mut Tx<'_>,
+        user: &UserId,
+        method: &CredentialId,
+    ) -> Result<(), Error> {
+        let (policy, now) = (self.settings.sessions, self.now());
+        for session in tx.sessions_of(user).await? {
+            let rests = |proof: &SessionProof| proof.credential == *method;
+            if session.is_alive(policy, now)
+                && session.proofs.iter().any(rests)
+                && tx.revoke_session(&session.id, now).await?
+            {
+                let event = Event::SessionEnded {
+                    session: session.id,
+                    reason: "method-removed",
+                };
+                tx.append(Actor::Person, Some(user.clone()), event);
+            }
+        }
         Ok(())
     }
 
@@ -176,6 +218,15 @@ impl App {
         fresh: &FreshSession,
         password: Secret<String>,
     ) -> Result<(), Error> {
+        let changed = self.change_own_password(fresh, password).await;
+        self.noting_tampering(changed).await
+    }
+
+    async fn change_own_password(
+        &self,
+        fresh: &FreshSession,
+        password: Secret<String>,
+    ) -> Result<(), Error> {
         let user = &fresh.user;
         let phc = self
             .hash_new_password(password, &user.upn, &user.display_name)
@@ -185,6 +236,9 @@ impl App {
         self.hold_fresh(&mut tx, fresh).await?;
         self.store_password(&mut tx, &user.id, phc, Actor::Person)
             .await?;
+        // Only a right answer or a new password ends a row of failures: those with the former
+        // one say nothing of who has this one.
+        tx.give_back_try(&in_a_row(&user.id)).await?;
         tx.add_notice(&user.id, "password-set", user.upn.as_str(), now)
             .await?;
         self.end_all(&mut tx, &user.id, "password-set").await?;
@@ -194,6 +248,11 @@ impl App {
 
     /// Ends one of the own sessions; nothing happens if it is over or another's.
     pub async fn end_own_session(&self, fresh: &FreshSession, id: &SessionId) -> Result<(), Error> {
+        let ended = self.end_session_of(fresh, id).await;
+        self.noting_tampering(ended).await
+    }
+
+    async fn end_session_of(&self, fresh: &FreshSession, id: &SessionId) -> Result<(), Error> {
         let mut tx = self.store.begin().await?;
         self.hold_fresh(&mut tx, fresh).await?;
         let owned = tx.session(id).await?;

@@ -118,10 +118,14 @@ impl App {
             return Ok(Guess::Wrong);
         };
         let mut tx = self.store.begin().await?;
+        let meanwhile = match (&checked, &credential) {
+            (Ok(_), Some(credential)) => no_longer_proves(&mut tx, credential).await?,
+            _ => None,
+        };
         // A disabled person gets the answer of a wrong password, after the same work.
         let refused = match &checked {
             Ok(_) if user.disabled_at.is_some() => Some("disabled"),
-            Ok(_) => None,
+            Ok(_) => meanwhile,
             Err(PasswordRefused::NoCredential) => Some("no-password"),
             Err(PasswordRefused::Wrong) => Some("wrong"),
             Err(PasswordRefused::TooLong) => Some("too-long"),
@@ -322,12 +326,34 @@ impl App {
     }
 }
 
-/// A code is asked only of someone whose password was right in this attempt.
+/// Why a password that was right when its guess was read proves nothing any more. Hashing takes
+/// long: meanwhile an operator, or its person, may have replaced it, and who knows only the
+/// former one must open nothing by it. The person is held until the proof is written.
+async fn no_longer_proves(
+    tx: &mut Tx<'_>,
+    checked: &PasswordCredential,
+) -> Result<Option<&'static str>, Error> {
+    tx.lock_user(&checked.user).await?;
+    let user = tx.user(&checked.user).await?;
+    if user.is_none_or(|user| user.disabled_at.is_some()) {
+        return Ok(Some("disabled"));
+    }
+    let present = tx.password_of(&checked.user).await?;
+    Ok(match present {
+        Some(present) if present.id != checked.id => Some("replaced"),
+        Some(present) if present.dead_at.is_some() => Some("dead"),
+        Some(_) => None,
+        None => Some("no-password"),
+    })
+}
+
+/// A code is asked only of someone whose password was right in this attempt, and is the password
+/// still.
 pub(super) fn require_password_proof(scene: &Scene) -> Result<&User, Error> {
-    let proved = scene
-        .evidence
-        .iter()
-        .any(|proof| proof.kind().classes().contains(&FactorClass::Knowledge));
+    let proved = scene.evidence.iter().any(|proof| {
+        proof.kind().classes().contains(&FactorClass::Knowledge)
+            && scene.live_credentials.contains(proof.credential())
+    });
     match &scene.user {
         Some(user) if proved => Ok(user),
         _ => Err(Error::denied(

@@ -9,11 +9,16 @@ use crate::{
 };
 
 impl App {
-    /// Ten new codes, to be shown once; the former ones end.
+    /// Ten new codes, to be shown once; the former ones end, and what is being set up.
     pub async fn make_recovery_codes(
         &self,
         fresh: &FreshSession,
     ) -> Result<Vec<Secret<String>>, Error> {
+        let made = self.replace_codes(fresh).await;
+        self.noting_tampering(made).await
+    }
+
+    async fn replace_codes(&self, fresh: &FreshSession) -> Result<Vec<Secret<String>>, Error> {
         let user = &fresh.user;
         let values: Vec<Secret<String>> = self.with_random(|random| {
             (0..recovery_code::COUNT)
@@ -31,6 +36,9 @@ impl App {
         let mut tx = self.store.begin().await?;
         self.hold_fresh(&mut tx, fresh).await?;
         tx.replace_recovery_codes(&user.id, &codes, now).await?;
+        // Nor does what one of the former ones opened outlive them: whoever found the sheet may
+        // be just adding a key.
+        tx.end_enrolments_of(&user.id).await?;
         tx.append(
             Actor::Person,
             Some(user.id.clone()),

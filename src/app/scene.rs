@@ -133,6 +133,10 @@ impl App {
                 scene.has_password,
             ) = holder;
             scene.tokens = self.tokens_of(tx, &id).await?;
+            if scene.live_methods == 0 && scene.tokens.assigned == 0 && self.takes_keys() {
+                // Nothing else is left to ask for: at the key the person learns why it is refused.
+                scene.live_methods = self.askable_keys(tx, &id).await?.len();
+            }
             scene.notices = tx.unseen_notices(&id).await?;
         }
         Ok(scene)

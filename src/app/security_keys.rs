@@ -34,7 +34,7 @@ use crate::{
         webauthn::{
             Ceremony, KeyRefused, Purpose, Scope,
             assertion::{self, AssertionRefused, Rules},
-            policy::{KeyFacts, PolicyRefusal},
+            policy::{KeyFacts, PolicyRefusal, UserVerified},
             response::UnverifiedAssertion,
         },
     },
@@ -140,9 +140,30 @@ impl App {
             .map_err(|why| Error::denied(&SupportCode::NO_KEYS_HERE, why.to_string()))
     }
 
-    /// The keys that count for a person now: not taken away, and of a kind that the person's
-    /// groups allow.
+    /// The keys that count for a person now: not taken away, of a kind that the person's groups
+    /// allow, and such as the rules for keys would take.
     pub(super) async fn usable_keys(
+        &self,
+        tx: &mut ReadTx<'_>,
+        user: &UserId,
+    ) -> Result<Vec<SecurityKey>, Error> {
+        let mut keys = self.askable_keys(tx, user).await?;
+        let (metadata, now) = (self.reported_models(), self.now());
+        keys.retain(|key| {
+            // One that was only touched when it was added may check its person today.
+            let facts = KeyFacts {
+                user_verified: UserVerified::Yes,
+                ..KeyFacts::expected_of(key)
+            };
+            let policy = &self.settings.webauthn;
+            policy.require_use(&facts, metadata.as_deref(), now).is_ok()
+        });
+        Ok(keys)
+    }
+
+    /// The keys of a person that are asked at a sign-in: also such as the rules refuse now, so
+    /// that the person is told why.
+    pub(super) async fn askable_keys(
         &self,
         tx: &mut ReadTx<'_>,
         user: &UserId,

@@ -271,8 +271,13 @@ impl App {
         user: &UserId,
     ) -> Result<Vec<SecondFactor>, Error> {
         let mut ways: Vec<(Option<Timestamp>, SecondFactor)> = Vec::new();
+        let mut refused = 0;
         if self.takes_keys() {
             let keys = self.usable_keys(tx, user).await?;
+            if keys.is_empty() {
+                // Offered after all others: whoever has no other way learns why it is refused.
+                refused = self.askable_keys(tx, user).await?.len();
+            }
             let key_uses = keys.iter().map(|key| key.last_used_at);
             ways.extend(key_uses.max().map(|at| (at, SecondFactor::Key)));
         }
@@ -280,7 +285,12 @@ impl App {
         let code_uses = codes.iter().map(last_used);
         ways.extend(code_uses.max().map(|at| (at, SecondFactor::Code)));
         ways.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
-        Ok(ways.into_iter().map(|(_, way)| way).collect())
+        let refused = (refused > 0).then_some(SecondFactor::Key);
+        Ok(ways
+            .into_iter()
+            .map(|(_, way)| way)
+            .chain(refused)
+            .collect())
     }
 
     /// The person has read what was done to the account.

@@ -79,6 +79,11 @@ impl App {
         &self,
         browser: &Browser,
     ) -> Result<Option<OwnRegistration>, Error> {
+        let own = self.registration_here(browser).await;
+        self.noting_tampering(own).await
+    }
+
+    async fn registration_here(&self, browser: &Browser) -> Result<Option<OwnRegistration>, Error> {
         let mut tx: ReadTx<'_> = self.store.read().await?;
         let Some((user, _)) = self.live_session(&mut tx, browser).await? else {
             return Ok(None);

@@ -268,6 +268,17 @@ impl App {
         replace: Replace,
         operator: &str,
     ) -> Result<(), Error> {
+        let set = self.link_identity(upn, value, replace, operator).await;
+        self.noting_tampering(set).await
+    }
+
+    async fn link_identity(
+        &self,
+        upn: &Upn,
+        value: &ImmutableId,
+        replace: Replace,
+        operator: &str,
+    ) -> Result<(), Error> {
         let now = self.now();
         let mut tx = self.store.begin().await?;
         let user = find(&mut tx, upn).await?;

@@ -16,7 +16,7 @@ use crate::{
     audit::{Actor, Event, Refused},
     base::{
         clock::Timestamp,
-        ids::{AttemptId, EventId, NodeId, UserId},
+        ids::{AttemptId, CredentialId, EventId, NodeId, OathTokenId, UserId},
     },
 };
 
@@ -235,6 +235,31 @@ impl ReadTx<'_> {
             missing += row.integer("sequence")? - row.integer("written")?;
         }
         Ok(missing)
+    }
+
+    /// By whom a hardware token was activated, and what it became then, oldest first: as the
+    /// events say, whatever its row says.
+    pub async fn activations_of(
+        &mut self,
+        token: &OathTokenId,
+    ) -> Result<Vec<(UserId, CredentialId)>, StoreError> {
+        let rows = self
+            .all(sql(
+                "SELECT id, node, sequence, written_at, actor, actor_name, user_id, body FROM events
+                 WHERE kind = 'oath-token-activated' ORDER BY written_at, node, sequence",
+            ))
+            .await?;
+        let mut activations = Vec::new();
+        for row in &rows {
+            let event = event(row)?;
+            let credential = event.event["credential"].as_str().unwrap_or_default();
+            if event.event["token"].as_str() == Some(token.as_str())
+                && let (Some(user), Ok(credential)) = (event.user, credential.parse())
+            {
+                activations.push((user, credential));
+            }
+        }
+        Ok(activations)
     }
 
     /// What was refused, newest hour first.

@@ -381,6 +381,7 @@ pub(super) fn notice(notice: Notice) -> NoticeItem {
         "recovery-codes-made" => Happened::RecoveryCodesMade,
         "recovery-code-accepted" => Happened::RecoveryCodeUsed,
         "password-set" => Happened::PasswordSet,
+        "password-died" => Happened::PasswordDied,
         "reset" => Happened::MethodsReset,
         "method-added" => Happened::MethodAdded,
         "method-removed" => Happened::MethodRemoved,

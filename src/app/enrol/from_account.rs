@@ -15,6 +15,11 @@ impl App {
     /// Opens enrolment for the person of a fresh session, in an attempt of its own. It ends
     /// when the proofs are not fresh any more: [`FRESH`] is counted to the end of the change.
     pub async fn add_method(&self, fresh: FreshSession, browser: &Browser) -> Result<Begun, Error> {
+        let begun = self.begin_adding(fresh, browser).await;
+        self.noting_tampering(begun).await
+    }
+
+    async fn begin_adding(&self, fresh: FreshSession, browser: &Browser) -> Result<Begun, Error> {
         let now = self.now();
         let proved = fresh.session.oldest_proof();
         let proved = proved

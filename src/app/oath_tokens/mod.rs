@@ -244,7 +244,9 @@ impl App {
     }
 
     /// A row that somebody wrote past claimbridge must not keep its token in use: what it
-    /// became ends, its secret goes, and it is retired, which is for ever.
+    /// became ends, its secret goes, and it is retired, which is for ever. Whose it was and what
+    /// it became is not asked of the row but of the events of its activations: an altered row
+    /// would leave its holder's code generator where it is, or take another person's.
     async fn retire_altered(
         &self,
         tx: &mut Tx<'_>,
@@ -253,15 +255,20 @@ impl App {
     ) -> Result<OathToken, Error> {
         let now = self.now();
         let read_tag = token.tag.clone();
-        let holder = token.user.clone();
         let by = Actor::Operator(operator.to_owned());
         note_altered(tx, &token);
-        if let Some(credential) = token.credential.take()
-            && tx.revoke_totp(&credential, now).await?
-        {
-            let event = Event::MethodRevoked { credential };
-            tx.append(by.clone(), holder.clone(), event);
+        let mut holder = None;
+        for (user, credential) in tx.activations_of(&token.id).await? {
+            // The person before everything else, as everywhere.
+            tx.lock_user(&user).await?;
+            if tx.revoke_totp(&credential, now).await? {
+                let event = Event::MethodRevoked { credential };
+                tx.append(by.clone(), Some(user.clone()), event);
+                holder = Some(user);
+            }
         }
+        token.credential = None;
+        token.user.clone_from(&holder);
         into_state(&mut token, Withdrawal::Retired, now);
         token.tag = token.make_tag(&self.sealing);
         if !tx.update_oath_token(&token, &read_tag).await? {

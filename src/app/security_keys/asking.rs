@@ -54,7 +54,7 @@ impl App {
             tx.commit().await?;
             return Err(wait);
         }
-        let keys = self.usable_keys(&mut tx, &user.id).await?;
+        let keys = self.askable_keys(&mut tx, &user.id).await?;
         if keys.is_empty() {
             let detail = format!("{} has no security key", user.upn);
             return Err(Error::denied(&SupportCode::NOT_OFFERED, detail));

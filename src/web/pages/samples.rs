@@ -273,6 +273,7 @@ fn samples(frame: &Frame, words: &Words, desk: Desk) -> Vec<(String, String)> {
     let happened = [
         Happened::PassIssued,
         Happened::PasswordSet,
+        Happened::PasswordDied,
         Happened::MethodsReset,
         Happened::MethodAdded,
         Happened::ImmutableIdSet,

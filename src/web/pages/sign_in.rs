@@ -184,6 +184,8 @@ pub enum Happened {
     PassIssued,
     /// The password was set.
     PasswordSet,
+    /// The password was switched off after too many wrong codes.
+    PasswordDied,
     /// All methods were removed.
     MethodsReset,
     /// A method was added.
@@ -215,6 +217,9 @@ impl fmt::Display for Happened {
         match self {
             Self::PassIssued => f.write_str("A temporary access pass was issued"),
             Self::PasswordSet => f.write_str("The password was set"),
+            Self::PasswordDied => f.write_str(
+                "Somebody who knew your password typed too many wrong codes, so it was switched off",
+            ),
             Self::MethodsReset => f.write_str("All your ways to sign in were removed"),
             Self::MethodAdded => f.write_str("A way to sign in was added"),
             Self::MethodRemoved => f.write_str("A way to sign in was removed"),

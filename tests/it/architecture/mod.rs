@@ -3,6 +3,8 @@
 //! Every check reads `src/` with `syn`, reports what it finds as `file:line: what`,
 //! and has a test beside it that shows it failing on a snippet that breaks the rule.
 
+/// What is found altered is written down, and what is told has words.
+mod alarms;
 /// Secrets are compared in constant time.
 mod comparisons;
 /// Rooms depend in one direction.

@@ -815,3 +815,39 @@ async fn a_refused_key_is_no_reason_to_let_the_last_method_go() {
     app.disable_user(&upn, "tester").await.unwrap();
     assert!(!app.view_user(&upn).await.unwrap().is_covered());
 }
+
+/// Who knows the password, in a browser that is known, asks for questions without end: each is
+/// written, so they are bounded too.
+#[tokio::test]
+async fn attack_17_questions_are_bounded_in_a_browser_that_is_known() {
+    let world = World::new().await;
+    let mut key = with_key(&world, UPN).await;
+    let mut browser = after_password(&world, UPN).await;
+    signs(&mut browser, "key", &mut key).await.expect_answer();
+    let again = || entra::request(world.now()).with(r#"ForceAuthn="true""#);
+    browser.start(&again()).await;
+    browser.submit_password(UPN, PASSWORD).await;
+    let (attempt, cookies) = (attempt_of(&browser), browser.app_cookies());
+    let app = world.app();
+    let mut refused = Vec::new();
+    for asked in 0..200 {
+        if let Err(error) = app.ask_key(&attempt, &cookies).await {
+            refused.push((asked, error.code().code));
+        }
+    }
+    let (first, code) = refused[0];
+    assert!((20..100).contains(&first), "{first}");
+    assert_eq!(code, "CB-SIGNIN-014");
+    assert_eq!(first + refused.len(), 200, "{refused:?}");
+    // A right answer begins anew.
+    world.advance(600);
+    browser.start(&again()).await;
+    browser.submit_password(UPN, PASSWORD).await;
+    signs(&mut browser, "key", &mut key).await.expect_answer();
+    browser.start(&again()).await;
+    browser.submit_password(UPN, PASSWORD).await;
+    let (attempt, cookies) = (attempt_of(&browser), browser.app_cookies());
+    for _ in 0..20 {
+        app.ask_key(&attempt, &cookies).await.unwrap();
+    }
+}

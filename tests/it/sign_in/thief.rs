@@ -8,10 +8,19 @@ use claimbridge::{
         account::{FRESH, FreshSession},
         enrol::{Confirm, NewKeyOutcome},
         passes::PassOptions,
+        prove::Guess,
     },
-    base::{clock::Timestamp, ids::AttemptId, random::SystemRandom, secret::Secret},
-    directory::{PassReuse, TotpParameters},
-    factor::totp::code_at,
+    base::{
+        clock::Timestamp,
+        ids::{AttemptId, CredentialId},
+        random::SystemRandom,
+        secret::Secret,
+    },
+    directory::{PassReuse, PasswordCredential, TotpParameters},
+    factor::{
+        password::{self, HashCost},
+        totp::code_at,
+    },
 };
 
 use super::keys::{asked, attempt_of, registers, signs, to_new_key};
@@ -393,4 +402,187 @@ async fn attack_6_what_a_thief_was_told_the_person_still_finds_on_the_account_pa
     let victim = by_code(&world, &person).await;
     let text = victim.page.clone().unwrap().text();
     assert!(!text.contains("What changed"), "{text}");
+}
+
+/// Who found the sheet and knows the password opens enrolment by a code; its person, told of
+/// it, makes ten new ones, which says that the old become void.
+#[tokio::test]
+async fn attack_5_what_a_recovery_code_opened_ends_with_the_former_codes() {
+    let world = World::new().await;
+    let person = world.ready(UPN).await;
+    let victim = by_code(&world, &person).await;
+    let app = world.app();
+    let fresh = app.require_fresh(&victim.app_cookies()).await.unwrap();
+    let sheet = app.make_recovery_codes(&fresh).await.unwrap();
+    for voided in [true, false] {
+        let mut thief = world.browser();
+        thief.get("/account").await;
+        thief.submit_password(UPN, PASSWORD).await;
+        thief.get(&format!("{}/pass", thief.at)).await;
+        let code = &sheet[usize::from(!voided)];
+        let page = thief.submit_pass(code.expose()).await;
+        let now_void = !page.body.contains("otpauth");
+        assert_eq!(now_void, !voided, "{}", page.text());
+        if voided {
+            let secret = page.totp_secret();
+            app.make_recovery_codes(&fresh).await.unwrap();
+            thief.confirm(&code_of(&secret, world.now())).await;
+        }
+        assert_eq!(counting(&world).await, 1);
+    }
+}
+
+/// The method that a thief signed in with goes, and the thief's session with it: it is not
+/// listed as one that lives, and that it ended is an event.
+#[tokio::test]
+async fn attack_6_sessions_that_rest_on_a_removed_key_end_with_it() {
+    let world = World::new().await;
+    let (person, mut key) = with_both(&world).await;
+    world.advance(60);
+    by_key(&world, &mut key).await;
+    let victim = by_code(&world, &person).await;
+    let (app, cookies) = (world.app(), victim.app_cookies());
+    let view = app.account(&cookies).await.unwrap().unwrap();
+    assert_eq!(view.sessions.len(), 2);
+    let fresh = app.require_fresh(&cookies).await.unwrap();
+    let stolen = view
+        .methods
+        .iter()
+        .find(|method| method.kind == claimbridge::directory::MethodKind::SecurityKey);
+    app.remove_method(&fresh, &stolen.unwrap().id)
+        .await
+        .unwrap();
+    let view = app.account(&cookies).await.unwrap().unwrap();
+    let left: Vec<_> = view.sessions.iter().map(|row| &row.id).collect();
+    assert_eq!(left, [&view.session.id]);
+    let mut tx = app.store().read().await.unwrap();
+    let events = tx.events_of(&person.user.id, 10).await.unwrap();
+    let ended = events
+        .iter()
+        .filter(|event| event.kind() == "session-ended");
+    let reasons: Vec<_> = ended.map(|event| event.event["reason"].clone()).collect();
+    assert_eq!(reasons, ["method-removed"]);
+}
+
+/// What somebody typed with the former password is not held against who has the new one.
+#[tokio::test]
+async fn attack_2_a_password_of_ones_own_choice_begins_a_new_row_of_failures() {
+    let world = World::new().await;
+    let person = world.ready(UPN).await;
+    let mut thief = world.browser();
+    thief.get("/account").await;
+    thief.submit_password(UPN, PASSWORD).await;
+    for _ in 0..3 {
+        thief.submit_code("000000").await;
+    }
+    let bucket = format!("in-a-row:{}", person.user.id);
+    let failures = async || -> u32 {
+        let mut tx = world.app().store().read().await.unwrap();
+        tx.failures(&bucket).await.unwrap()
+    };
+    let victim = by_code(&world, &person).await;
+    // The victim's own right code ended the row; it begins once more.
+    assert_eq!(failures().await, 0);
+    thief.submit_code("000000").await;
+    assert_eq!(failures().await, 1);
+    let app = world.app();
+    let fresh = app.require_fresh(&victim.app_cookies()).await.unwrap();
+    let password = Secret::new(NEW_PASSWORD.to_owned());
+    app.change_password(&fresh, password).await.unwrap();
+    assert_eq!(failures().await, 0);
+}
+
+fn of_new_password(world: &World, user: &claimbridge::directory::User) -> PasswordCredential {
+    let mut random = SystemRandom;
+    let id = CredentialId::random(&mut random);
+    let password = Secret::new(NEW_PASSWORD.to_owned());
+    let phc = password::hash(&password, HashCost::FLOOR, &mut random).unwrap();
+    let tag = PasswordCredential::make_tag(&world.sealing(), &id, &user.id, &phc);
+    PasswordCredential {
+        id,
+        user: user.id.clone(),
+        phc,
+        set_at: world.now(),
+        dead_at: None,
+        tag,
+    }
+}
+
+/// Hashing takes long under load. A password that was replaced meanwhile is wrong.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn attack_6_a_password_that_was_replaced_while_it_was_checked_is_wrong() {
+    let world = World::new().await;
+    let user = world.add_user(UPN).await;
+    for round in 0.. {
+        assert!(round < 50, "the check was always faster");
+        let password = Secret::new(PASSWORD.to_owned());
+        let upn = user.upn.clone();
+        let app = Arc::clone(world.app());
+        app.set_password(&upn, password.clone(), "tester")
+            .await
+            .unwrap();
+        let mut thief = world.browser();
+        thief.get("/account").await;
+        let (attempt, cookies) = (attempt_of(&thief), thief.app_cookies());
+        let new = of_new_password(&world, &user);
+        let guess = {
+            let (app, attempt) = (Arc::clone(&app), attempt.clone());
+            tokio::spawn(
+                async move { app.submit_password(&attempt, &cookies, UPN, password).await },
+            )
+        };
+        // The guess is paid for, so its password was read.
+        loop {
+            let mut tx = app.store().read().await.unwrap();
+            if !tx.events_of_attempt(&attempt).await.unwrap().is_empty() {
+                break;
+            }
+        }
+        let mut tx = app.store().begin().await.unwrap();
+        let early = tx.evidence_of(&attempt).await.unwrap().is_empty();
+        tx.put_password(&new).await.unwrap();
+        tx.commit().await.unwrap();
+        let guess = guess.await.unwrap().unwrap();
+        if early {
+            assert_eq!(guess, Guess::Wrong);
+            let mut tx = app.store().read().await.unwrap();
+            assert!(tx.evidence_of(&attempt).await.unwrap().is_empty());
+            let events = tx.events_of_attempt(&attempt).await.unwrap();
+            assert_eq!(events.last().unwrap().event["reason"], "replaced");
+            break;
+        }
+    }
+}
+
+/// Nor does a proof of the former password open anything that follows a password.
+#[tokio::test]
+async fn attack_6_a_proof_of_a_password_that_was_replaced_opens_nothing() {
+    let world = World::new().await;
+    let (person, _) = with_both(&world).await;
+    let victim = by_code(&world, &person).await;
+    let app = world.app();
+    let fresh = app.require_fresh(&victim.app_cookies()).await.unwrap();
+    let codes = app.make_recovery_codes(&fresh).await.unwrap();
+    let mut thief = world.browser();
+    thief.get("/account").await;
+    thief.submit_password(UPN, PASSWORD).await;
+    let (attempt, cookies) = (attempt_of(&thief), thief.app_cookies());
+    let mut tx = app.store().begin().await.unwrap();
+    let new = of_new_password(&world, &person.user);
+    tx.put_password(&new).await.unwrap();
+    tx.commit().await.unwrap();
+    let guess = app.submit_pass(&attempt, &cookies, UPN, &codes[0]).await;
+    assert_eq!(guess.unwrap(), Guess::Wrong);
+    let refused = [
+        app.ask_key(&attempt, &cookies).await.err(),
+        app.submit_key(&attempt, &cookies, "{}").await.err(),
+        app.submit_code(&attempt, &cookies, "000000").await.err(),
+        app.activate_own_token(&attempt, &cookies, "000000", "")
+            .await
+            .err(),
+    ];
+    for (number, error) in refused.into_iter().enumerate() {
+        let code = error.map(|error| error.code().code);
+        assert_eq!(code, Some("CB-SIGNIN-004"), "{number}");
+    }
 }

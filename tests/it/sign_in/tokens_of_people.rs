@@ -2,6 +2,7 @@
 
 use claimbridge::{
     app::oath_tokens::Withdrawal,
+    base::secret::Secret,
     directory::{EffectivePolicy, MethodKind, MethodPolicy, TokenState, TotpParameters},
     factor::totp,
 };
@@ -327,4 +328,87 @@ async fn attack_38_what_is_lost_leaves_no_secret_of_its_credential() {
     assert_eq!(row.sealed_secret, "");
     let kept = tx.oath_token(&token.serial).await.unwrap().unwrap();
     assert!(kept.last_step.is_some());
+}
+
+/// Who alters the row of a token that was stolen must not save it by that: what is taken away is
+/// what it became, whatever the row says, and nobody else's.
+#[tokio::test]
+async fn attack_38_an_altered_row_saves_no_code_generator_and_costs_nobody_elses() {
+    for altered in [
+        "credential = NULL",
+        "credential = (SELECT t.id FROM totp t JOIN users u ON u.id = t.user_id WHERE u.upn = 'agent2@contoso.com')",
+        "user_id = (SELECT id FROM users WHERE upn = 'agent2@contoso.com')",
+        "user_id = NULL, state = 'in-stock'",
+        "state = 'removed'",
+    ] {
+        let world = World::new().await;
+        let token = active(&world, 30).await;
+        let other = world.ready("agent2@contoso.com").await;
+        let mut session = world.browser();
+        session
+            .sign_in(
+                &entra::request(world.now()),
+                other.upn(),
+                &other.code(world.now()),
+            )
+            .await
+            .expect_answer();
+        let set = format!("UPDATE oath_tokens SET {altered}");
+        world.sql().await.run(&set).await;
+        let app = world.app();
+        let taken = app
+            .take_oath_token(&token.serial, Withdrawal::Lost, "tester")
+            .await
+            .unwrap();
+        assert_eq!(taken.state, TokenState::Retired, "{altered}");
+        assert!(events(&world, "method-revoked").await == 1, "{altered}");
+        step(&world, &token);
+        assert!(!signs_in_quietly(&world, &token.shown(&world)).await);
+        let holder = app.view_user(&UPN.parse().unwrap()).await.unwrap();
+        assert_eq!(holder.methods.len(), 0, "{altered}");
+        let mut tx = app.store().read().await.unwrap();
+        let secrets = tx.all_totp().await.unwrap();
+        assert_eq!(secrets.len(), 1, "{altered}");
+        assert_eq!(secrets[0].user, other.user.id, "{altered}");
+        drop(tx);
+        // The other person's session goes on too.
+        let page = session.start(&entra::request(world.now())).await;
+        page.expect_answer();
+    }
+}
+
+/// Whatever on the account pages meets an altered row writes it down.
+#[tokio::test]
+async fn attack_38_an_alarm_of_the_account_pages_is_written_down() {
+    let world = World::new().await;
+    let token = active(&world, 30).await;
+    let mut browser = world.browser();
+    browser.get("/account").await;
+    browser.submit_password(UPN, PASSWORD).await;
+    browser.submit_code(&token.shown(&world)).await;
+    assert_eq!(browser.at, "/account", "{:?}", browser.page);
+    let (app, cookies) = (world.app(), browser.app_cookies());
+    let let_in = async || app.require_fresh(&cookies).await.unwrap();
+    let (fresh, adding) = (let_in().await, let_in().await);
+    let view = app.account(&cookies).await.unwrap().unwrap();
+    let (method, session) = (view.methods[0].id.clone(), view.session.id.clone());
+    let alter = "UPDATE oath_tokens SET credential = NULL";
+    world.sql().await.run(alter).await;
+    let new = || Secret::new("märzveilchen und teer".to_owned());
+    let alarms = [
+        app.account(&cookies).await.err(),
+        app.require_fresh(&cookies).await.err(),
+        app.rename_method(&fresh, &method, "mine").await.err(),
+        app.remove_method(&fresh, &method).await.err(),
+        app.change_password(&fresh, new()).await.err(),
+        app.end_own_session(&fresh, &session).await.err(),
+        app.make_recovery_codes(&fresh).await.err(),
+        app.add_method(adding, &cookies).await.err(),
+    ];
+    let number = alarms.len();
+    for (number, error) in alarms.into_iter().enumerate() {
+        let code = error.map(|error| error.code().code);
+        assert_eq!(code, Some("CB-SIGNIN-010"), "{number}");
+    }
+    assert_eq!(events(&world, "tampering-found").await, number);
 }
