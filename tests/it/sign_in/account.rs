@@ -477,3 +477,15 @@ async fn attack_28_a_recovery_code_is_used_fifty_times_at_once_and_opens_once() 
     let view = world.app().account(&browser.app_cookies()).await.unwrap();
     assert_eq!(view.unwrap().recovery_codes, 9);
 }
+
+/// Whoever is signed in finds the inspector from here.
+#[tokio::test]
+async fn the_account_leads_to_the_inspector() {
+    let world = World::new().await;
+    let person = world.ready("agent1@contoso.com").await;
+    let mut browser = at_the_account(&world, &person).await;
+    let account = browser.page.clone().unwrap();
+    assert!(account.body.contains("href=\"/inspect\""));
+    let page = browser.get("/inspect").await;
+    assert!(page.text().contains("Test my sign-in"), "{}", page.text());
+}
