@@ -109,7 +109,7 @@ fn token(
         return Err("it does not count its steps from 1970".to_owned());
     }
     let drift_steps = number(data, "TimeDrift")?.unwrap_or(0);
-    if drift_steps.abs() > MOST_DRIFT {
+    if !(-MOST_DRIFT..=MOST_DRIFT).contains(&drift_steps) {
         return Err("its clock is said to be more than a day wrong".to_owned());
     }
     let period = match number(data, "TimeInterval")? {

@@ -225,13 +225,9 @@ fn attack_13_a_mac_key_that_anybody_could_guess_is_refused() {
         .decode(b"12345678901234567890123456789012")
         .unwrap();
     for length in [0, 1, 15] {
-        let cipher = encrypted(&key, &vec![7; length]);
+        let cipher = data_encoding::BASE64.encode(&encrypted(&key, &vec![7; length]));
         let good = time_based(FIGURE_6);
-        let start = good.find("<MACKey>").unwrap();
-        let text = &good[start..];
-        let from = start + text.find("<xenc:CipherValue>").unwrap() + "<xenc:CipherValue>".len();
-        let to = start + text.find("</xenc:CipherValue>").unwrap();
-        let weak = format!("{}{cipher}{}", &good[..from], &good[to..]);
+        let weak = with_content(&good, "<MACKey>", "xenc:CipherValue", &cipher);
         assert!(
             matches!(
                 problem(&weak, Some(&pre_shared())),
@@ -242,18 +238,165 @@ fn attack_13_a_mac_key_that_anybody_could_guess_is_refused() {
     }
 }
 
-/// AES-128-CBC with a vector of zeros before it, padded as XML Encryption does, base64.
-fn encrypted(key: &[u8], plain: &[u8]) -> String {
-    use aws_lc_rs::cipher::{AES_128, EncryptingKey, EncryptionContext, UnboundCipherKey};
+/// `text` with this content in the first `tag` that comes after `after`.
+fn with_content(text: &str, after: &str, tag: &str, content: &str) -> String {
+    let start = text.find(after).unwrap();
+    let from = start + text[start..].find(&format!("<{tag}>")).unwrap() + tag.len() + 2;
+    let to = from + text[from..].find(&format!("</{tag}>")).unwrap();
+    format!("{}{content}{}", &text[..from], &text[to..])
+}
+
+/// AES-CBC with a vector of zeros before it, padded as XML Encryption does.
+fn encrypted(key: &[u8], plain: &[u8]) -> Vec<u8> {
+    use aws_lc_rs::cipher::{
+        AES_128, AES_192, AES_256, EncryptingKey, EncryptionContext, UnboundCipherKey,
+    };
+    let algorithm = match key.len() {
+        16 => &AES_128,
+        24 => &AES_192,
+        _ => &AES_256,
+    };
     let mut bytes = plain.to_vec();
     let padding = 16 - plain.len() % 16;
     bytes.resize(plain.len() + padding, u8::try_from(padding).unwrap());
-    let key = UnboundCipherKey::new(&AES_128, key).unwrap();
+    let key = UnboundCipherKey::new(algorithm, key).unwrap();
     let vector = EncryptionContext::Iv128([0; 16].into());
     let key = EncryptingKey::cbc(key).unwrap();
     key.less_safe_encrypt(&mut bytes, vector).unwrap();
-    let whole = [vec![0; 16], bytes].concat();
-    data_encoding::BASE64.encode(&whole)
+    [vec![0; 16], bytes].concat()
+}
+
+/// Figure 6 under another key and another key of its MACs, with this ciphertext in it.
+fn figure_6_under(cipher: &str, key: &[u8], mac_key: &[u8], secret: &[u8]) -> String {
+    use aws_lc_rs::hmac;
+    let encode = |bytes: &[u8]| data_encoding::BASE64.encode(bytes);
+    let mac = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, mac_key);
+    let mac = encode(hmac::sign(&mac, secret).as_ref());
+    let value = "xenc:CipherValue";
+    let text = time_based(FIGURE_6).replace("aes128-cbc", cipher);
+    let text = with_content(&text, "<MACKey>", value, &encode(&encrypted(key, mac_key)));
+    let text = with_content(&text, "<EncryptedValue>", value, &encode(secret));
+    with_content(&text, "<EncryptedValue>", "ValueMAC", &mac)
+}
+
+#[test]
+fn each_length_of_aes_key_opens_what_was_encrypted_with_it() {
+    let lengths = [("aes128-cbc", 16), ("aes192-cbc", 24), ("aes256-cbc", 32)];
+    for (cipher, length) in lengths {
+        let key = vec![9; length];
+        // The MACs' key is as short as one may be.
+        let text = figure_6_under(cipher, &key, &[5; 16], &encrypted(&key, SECRET));
+        let token = rows(&text, Some(&PskcKey::PreShared(Secret::new(key))));
+        let token = token[0].token.as_ref().unwrap();
+        assert_eq!(token.seed.secret.expose(), SECRET, "{cipher}");
+        for (_, other) in lengths.iter().filter(|(_, other)| *other != length) {
+            let other = PskcKey::PreShared(Secret::new(vec![9; *other]));
+            assert!(matches!(
+                problem(&text, Some(&other)),
+                PskcProblem::Encryption(EncryptionProblem::KeyLength)
+            ));
+        }
+    }
+}
+
+#[test]
+fn a_ciphertext_is_a_vector_and_whole_blocks_however_right_its_mac() {
+    let key = [9; 16];
+    for length in [0, 1, 15, 16, 17, 31, 33, 47] {
+        let text = figure_6_under("aes128-cbc", &key, &[5; 20], &vec![3; length]);
+        let why = reason(&text, Some(&PskcKey::PreShared(Secret::new(key.to_vec()))));
+        assert!(why.contains("damaged"), "{length}: {why}");
+    }
+}
+
+#[test]
+fn an_algorithm_that_is_not_offered_is_named_by_its_end() {
+    let good = time_based(FIGURE_6);
+    let aes = "http://www.w3.org/2001/04/xmlenc#aes128-cbc";
+    let long = format!("urn:x:{}", "y".repeat(41));
+    for (name, said) in [
+        (
+            "http://www.w3.org/2001/04/xmlenc#tripledes-cbc",
+            "tripledes-cbc",
+        ),
+        ("http://example.com/rot&#10;13", "rot13"),
+        (long.as_str(), &long[6..46]),
+        ("", ""),
+    ] {
+        match problem(&good.replace(aes, name), Some(&pre_shared())) {
+            PskcProblem::Encryption(EncryptionProblem::Algorithm(end)) => assert_eq!(end, said),
+            other => panic!("{other}"),
+        }
+    }
+}
+
+#[test]
+fn an_owner_is_a_user_principal_name_and_no_distinguished_name() {
+    let given = |user: &str| format!("<UserId>{user}</UserId>");
+    let of_device = |user| TOTP.replace("</SerialNo>", &format!("</SerialNo>{}", given(user)));
+    let of_key = |text: &str, user| text.replace("</Data>", &format!("</Data>{}", given(user)));
+    let owner = |text: &str| rows(text, None).remove(0).token.unwrap().owner;
+    assert_eq!(owner(TOTP), None);
+    for (user, known) in [
+        ("agent1@contoso.com", Some("agent1@contoso.com")),
+        ("agent1", None),
+        ("UID=agent1,DC=contoso,DC=com", None),
+        ("CN=agent1@contoso.com", None),
+    ] {
+        assert_eq!(owner(&of_device(user)).as_deref(), known, "{user}");
+        assert_eq!(owner(&of_key(TOTP, user)).as_deref(), known, "{user}");
+    }
+    let both = of_key(&of_device("agent1@contoso.com"), "agent2@contoso.com");
+    assert_eq!(owner(&both).as_deref(), Some("agent1@contoso.com"));
+    let empty = of_key(&of_device(""), "agent2@contoso.com");
+    assert_eq!(owner(&empty).as_deref(), Some("agent2@contoso.com"));
+}
+
+#[test]
+fn a_secret_of_fewer_than_128_bits_is_taken_and_told() {
+    let told = |secret: &[u8]| {
+        let text = data_encoding::BASE64.encode(secret);
+        let text = TOTP.replace("MTIzNDU2Nzg5MDEyMzQ1Njc4OTA=", &text);
+        rows(&text, None).remove(0).token.unwrap().warnings
+    };
+    for length in [10, 15] {
+        assert_eq!(told(&SECRET[..length]), [TokenWarning::ShortSecret]);
+    }
+    for length in [16, 17, 20] {
+        assert_eq!(told(&SECRET[..length]), []);
+    }
+}
+
+#[test]
+fn a_drift_of_a_day_is_taken_and_no_longer_one() {
+    let with = |drift: &str| {
+        let drift = format!("<PlainValue>{drift}<");
+        rows(&TOTP.replace("<PlainValue>4<", &drift), None)
+            .remove(0)
+            .token
+    };
+    for drift in [0, 2_880, -2_880] {
+        assert_eq!(with(&drift.to_string()).unwrap().drift_steps, drift);
+    }
+    for drift in [
+        "2881",
+        "-2881",
+        "9223372036854775807",
+        "-9223372036854775808",
+    ] {
+        assert!(with(drift).unwrap_err().contains("a day"), "{drift}");
+    }
+}
+
+#[test]
+fn attack_17_a_file_has_twelve_mebibytes_and_no_more() {
+    let long = |bytes: usize| format!("{TOTP}{}", " ".repeat(bytes - TOTP.len()));
+    let most = 12 * 1024 * 1024;
+    assert!(rows(&long(most), None)[0].token.is_ok());
+    assert!(matches!(
+        parse(&long(most + 1), None).err().unwrap(),
+        PskcProblem::Xml(_)
+    ));
 }
 
 #[test]
