@@ -19,10 +19,12 @@ use claimbridge::{
 };
 use openssl::{
     asn1::Asn1Time,
+    ec::{EcGroup, EcKey},
     hash::MessageDigest,
+    nid::Nid,
     pkey::{PKey, Private},
     rsa::Rsa,
-    x509::{X509, X509Name, extension::BasicConstraints as OpensslConstraints},
+    x509::{X509, X509Extension, X509Name, extension::BasicConstraints as OpensslConstraints},
 };
 use rcgen::{
     BasicConstraints, CustomExtension, IsCa, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
@@ -53,7 +55,7 @@ fn read(publisher: &Publisher, file: &[u8]) -> Result<Metadata, MetadataError> {
 }
 
 /// Metadata with these entries.
-fn metadata(entries: &[Value]) -> Metadata {
+pub fn metadata(entries: &[Value]) -> Metadata {
     let publisher = Publisher::new();
     read(&publisher, &publisher.publish(&payload(1, entries))).unwrap()
 }
@@ -388,33 +390,132 @@ fn every_kind_of_key_that_is_taken_signs_certificates_and_files() {
     );
 }
 
-/// A root and what it signs with `hash`, made by OpenSSL: rcgen knows no weak ones.
-fn signed_with(hash: MessageDigest, bits: u32) -> (Vec<u8>, Vec<u8>) {
-    let days = |days: i64| Asn1Time::from_unix(NOW.as_secs() + days * 86400).unwrap();
-    let key = |bits| PKey::from_rsa(Rsa::generate(bits).unwrap()).unwrap();
-    let name = |name: &str| {
+/// Who signs or is signed in certificates that OpenSSL makes and rcgen cannot.
+struct Party {
+    name: &'static str,
+    key: PKey<Private>,
+}
+
+impl Party {
+    fn rsa(name: &'static str, bits: u32) -> Self {
+        let key = PKey::from_rsa(Rsa::generate(bits).unwrap()).unwrap();
+        Self { name, key }
+    }
+
+    fn on(name: &'static str, curve: Nid) -> Self {
+        let group = EcGroup::from_curve_name(curve).unwrap();
+        let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
+        Self { name, key }
+    }
+
+    fn subject(&self) -> X509Name {
         let mut builder = X509Name::builder().unwrap();
-        builder.append_entry_by_text("CN", name).unwrap();
+        builder.append_entry_by_text("CN", self.name).unwrap();
         builder.build()
-    };
-    let (root_key, leaf_key) = (key(bits), key(2048));
-    let make = |subject: &str, own: &PKey<Private>, ca: bool, hash| {
+    }
+
+    /// A certificate for `other`; version 1 is written as 0.
+    fn issues(
+        &self,
+        other: &Self,
+        version: i32,
+        extensions: Vec<X509Extension>,
+        hash: MessageDigest,
+    ) -> Vec<u8> {
+        let days = |days: i64| Asn1Time::from_unix(NOW.as_secs() + days * 86400).unwrap();
         let mut builder = X509::builder().unwrap();
-        builder.set_version(2).unwrap();
-        builder.set_subject_name(&name(subject)).unwrap();
-        builder.set_issuer_name(&name("Old root")).unwrap();
+        builder.set_version(version).unwrap();
+        builder.set_subject_name(&other.subject()).unwrap();
+        builder.set_issuer_name(&self.subject()).unwrap();
         builder.set_not_before(&days(-1)).unwrap();
         builder.set_not_after(&days(1)).unwrap();
-        builder.set_pubkey(own).unwrap();
-        if ca {
-            let constraints = OpensslConstraints::new().critical().ca().build().unwrap();
-            builder.append_extension(constraints).unwrap();
+        builder.set_pubkey(&other.key).unwrap();
+        for extension in extensions {
+            builder.append_extension(extension).unwrap();
         }
-        builder.sign(&root_key, hash).unwrap();
+        builder.sign(&self.key, hash).unwrap();
         builder.build().to_der().unwrap()
+    }
+}
+
+fn is_ca() -> Vec<X509Extension> {
+    vec![OpensslConstraints::new().critical().ca().build().unwrap()]
+}
+
+/// A root and what it signs with `hash`: rcgen knows no weak ones.
+fn signed_with(hash: MessageDigest, bits: u32) -> (Vec<u8>, Vec<u8>) {
+    let root = Party::rsa("Old root", bits);
+    let leaf = Party::rsa("Test publisher", 2048);
+    (
+        root.issues(&root, 2, is_ca(), MessageDigest::sha256()),
+        root.issues(&leaf, 2, Vec::new(), hash),
+    )
+}
+
+#[test]
+fn each_curve_signs_with_the_hashes_that_are_listed_for_it() {
+    let leaf = Party::on("Test publisher", Nid::X9_62_PRIME256V1);
+    let [sha256, sha384, sha512] = [
+        MessageDigest::sha256(),
+        MessageDigest::sha384(),
+        MessageDigest::sha512(),
+    ];
+    for (curve, taken, refused) in [
+        (
+            Nid::X9_62_PRIME256V1,
+            vec![sha256, sha384],
+            vec![sha512, MessageDigest::sha1()],
+        ),
+        (
+            Nid::SECP384R1,
+            vec![sha256, sha384, sha512],
+            vec![MessageDigest::sha1()],
+        ),
+        (Nid::SECP521R1, vec![sha512], vec![sha256, sha384]),
+        (Nid::SECP256K1, Vec::new(), vec![sha256]),
+    ] {
+        let root = Party::on("Old root", curve);
+        let roots = [root.issues(&root, 2, is_ca(), sha512)];
+        let run = |hash| {
+            let chain = [root.issues(&leaf, 2, Vec::new(), hash)];
+            verify_chain(&chain, &roots, Anchoring::IssuersOnly, NOW).map(|_| ())
+        };
+        for hash in taken {
+            assert_eq!(run(hash), Ok(()), "{curve:?} {:?}", hash.type_());
+        }
+        for hash in refused {
+            let not_trusted = Err(ChainError::NotTrusted);
+            assert_eq!(run(hash), not_trusted, "{curve:?} {:?}", hash.type_());
+        }
+    }
+}
+
+#[test]
+fn what_does_not_say_that_it_is_a_ca_issues_only_as_a_root_of_version_1() {
+    let curve = Nid::X9_62_PRIME256V1;
+    let root = Party::on("Old root", curve);
+    let between = Party::on("Test CA", curve);
+    let leaf = Party::on("Test publisher", curve);
+    let hash = MessageDigest::sha256();
+    let run = |chain: &[Vec<u8>], root: Vec<u8>| {
+        verify_chain(chain, &[root], Anchoring::IssuersOnly, NOW).map(|_| ())
     };
-    let root = make("Old root", &root_key, true, MessageDigest::sha256());
-    (root, make("Test publisher", &leaf_key, false, hash))
+    let ca = || root.issues(&root, 2, is_ca(), hash);
+    let bare = |version| root.issues(&root, version, Vec::new(), hash);
+    let direct = [root.issues(&leaf, 2, Vec::new(), hash)];
+    assert_eq!(run(&direct, ca()), Ok(()));
+    assert_eq!(run(&direct, bare(0)), Ok(()));
+    let refused = Err(ChainError::NotACa("CN=Old root".to_owned()));
+    assert_eq!(run(&direct, bare(2)), refused);
+    // What came with the message was chosen by nobody.
+    let by = between.issues(&leaf, 2, Vec::new(), hash);
+    let with = |version, extensions| root.issues(&between, version, extensions, hash);
+    assert_eq!(run(&[by.clone(), with(2, is_ca())], ca()), Ok(()));
+    let refused = Err(ChainError::NotACa("CN=Test CA".to_owned()));
+    for version in [0, 2] {
+        let chain = [by.clone(), with(version, Vec::new())];
+        assert_eq!(run(&chain, ca()), refused, "{version}");
+    }
 }
 
 #[test]
@@ -444,6 +545,9 @@ fn a_chain_is_some_certificates() {
         run(&vec![good.signer.der.clone(); MAX_CHAIN + 1]),
         Err(ChainError::Length)
     );
+    let mut longest = good.chain();
+    longest.resize(MAX_CHAIN, good.root.der.clone());
+    assert_eq!(run(&longest), Ok(()));
     assert_eq!(
         run(&[good.signer.der.clone(), vec![0x30, 0]]),
         Err(ChainError::Form(2))
@@ -748,6 +852,8 @@ fn what_cannot_be_shown_or_read_is_left_out() {
     let model = known.model(&aaguid(TITAN)).unwrap();
     assert_eq!(model.name.chars().count(), 200);
     assert!(model.icon.is_none());
+    // These are parts of models, and no model is left out for them.
+    assert_eq!((known.entries().len(), known.left_out()), (2, 0));
 }
 
 /// A key that the strictest policy takes.
@@ -971,6 +1077,7 @@ fn attack_35_a_bad_status_blocks_registration_and_sign_in() {
             let doubts = |policy: &WebAuthnPolicy, known| policy.doubts(&key, Some(known), NOW);
             let said = [Doubt::Compromised(compromise)];
             assert_eq!(doubts(&lenient, &today), said);
+            assert_eq!(said.map(Doubt::reason), ["compromised"]);
             assert!(doubts(&lenient, &tomorrow).is_empty());
             assert!(doubts(&policy, &today).is_empty());
             assert_eq!(key.compromise(Some(&today), NOW), Some(compromise));
@@ -992,6 +1099,11 @@ fn attack_35_a_stale_file_stops_registrations_and_never_sign_ins() {
         let doubts = policy.doubts(&key(), Some(&known), now);
         let warns = stale_metadata == Reaction::Warn && now > NOW;
         assert_eq!(doubts == [Doubt::StaleMetadata], warns);
+        assert!(
+            doubts
+                .iter()
+                .all(|doubt| doubt.reason() == "stale-metadata")
+        );
         policy.require_registration(&key(), Some(&known), now)
     };
     let refused = Err(PolicyRefusal::StaleMetadata);

@@ -115,6 +115,7 @@ pub enum Statement {
 /// Who makes authenticators: an attestation key and its certificates, leaf first.
 pub struct Maker {
     pair: EcdsaKeyPair,
+    pub root: Vec<u8>,
     pub chain: Vec<Vec<u8>>,
     pub format: &'static str,
 }
@@ -161,6 +162,7 @@ impl Maker {
         }
         Self {
             pair,
+            root: root_certificate.der().to_vec(),
             chain,
             format,
         }

@@ -226,4 +226,23 @@ mod tests {
             assert_eq!(pair, None);
         }
     }
+    #[test]
+    fn of_several_steps_that_fit_the_nearest_counts_and_of_two_as_near_the_earlier() {
+        let around = Window {
+            drift_steps: 100,
+            ..window(NEAR)
+        };
+        let found = |drifts: &[i64]| {
+            let mut nearest = Nearest::default();
+            for &drift_steps in drifts {
+                let step = 1_000 + drift_steps;
+                nearest.offer(MatchedStep { step, drift_steps }, around);
+            }
+            nearest.0.map(|found| (found.step, found.drift_steps))
+        };
+        assert_eq!(found(&[]), None);
+        assert_eq!(found(&[93, 99, 104]), Some((1_099, 99)));
+        assert_eq!(found(&[97, 103]), Some((1_097, 97)));
+        assert_eq!(found(&[93, 106]), Some((1_106, 106)));
+    }
 }

@@ -334,3 +334,29 @@ fn the_link_for_a_program_names_issuer_and_account() {
     .unwrap();
     assert!(url.starts_with("otpauth://totp/claimbridge%20%20demo:agent1%40contoso.com?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"), "{url}");
 }
+
+#[test]
+fn a_code_has_its_number_of_ascii_digits_whatever_is_typed_between_them() {
+    let bare = |code: &str, digits| normalise(code, digits).map(|bare| bare.to_string());
+    for typed in ["123456", " 123 456 ", "123-456", "1 2\u{a0}3\t4-5-6"] {
+        assert_eq!(bare(typed, 6).as_deref(), Some("123456"), "{typed}");
+    }
+    for typed in [
+        "",
+        "12345",
+        "1234567",
+        "12345a",
+        "abcdef",
+        "12345+",
+        "１２３４５６",
+        "١٢٣٤٥٦",
+        "１２",
+    ] {
+        assert_eq!(bare(typed, 6), None, "{typed}");
+    }
+    assert_eq!(bare("12345678", 8).as_deref(), Some("12345678"));
+    // As long as a code with spaces ever is, and no longer.
+    let spaces = |count: usize| format!("123456{}", " ".repeat(count));
+    assert_eq!(bare(&spaces(58), 6).as_deref(), Some("123456"));
+    assert_eq!(bare(&spaces(59), 6), None);
+}

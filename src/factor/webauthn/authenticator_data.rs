@@ -186,3 +186,27 @@ impl<'a> AttestationObject<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn extensions_are_one_map_and_nothing_follows_it() {
+        let read = |extensions: &[u8]| {
+            let mut bytes = vec![7; 32];
+            bytes.push(Flag::UserPresent as u8 | Flag::Extensions as u8);
+            bytes.extend([0, 0, 1, 2]);
+            bytes.extend(extensions);
+            AuthenticatorData::parse(&bytes).map(|data| data.counter)
+        };
+        for map in [&[0xa0][..], &[0xa1, 0x61, b'k', 2], &[0xa1, 1, 0x80]] {
+            assert_eq!(read(map), Ok(258), "{map:02x?}");
+        }
+        for other in [&[][..], &[0x00], &[0x80], &[0x41, 1], &[0xf6], &[0xa1, 1]] {
+            let refused = Err(KeyRefused::AuthenticatorData);
+            assert_eq!(read(other), refused, "{other:02x?}");
+        }
+        assert_eq!(read(&[0xa0, 0xa0]), Err(KeyRefused::TrailingBytes));
+    }
+}

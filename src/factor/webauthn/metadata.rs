@@ -330,4 +330,71 @@ mod tests {
             Roots::read(two.as_bytes()).unwrap().fingerprint()
         );
     }
+
+    #[test]
+    fn each_refusal_says_what_to_do() {
+        let chain = |error| MetadataError::Chain(error);
+        let rolled_back = MetadataError::RolledBack { number: 1, last: 2 };
+        for (error, remedy) in [
+            (rolled_back, "download the present file"),
+            (chain(ChainError::NotTrusted), "mds_root_file"),
+            (chain(ChainError::Length), "download it from"),
+            (MetadataError::TooLarge(1), "mds_file names"),
+            (MetadataError::Form, "download it from"),
+        ] {
+            let sentence = error.to_sentence();
+            assert!(error.remedy().contains(remedy), "{sentence}");
+            assert!(sentence.ends_with(error.remedy()), "{sentence}");
+        }
+        let untrusted = chain(ChainError::NotTrusted).to_sentence();
+        assert!(untrusted.contains("(the chain does not lead to a trusted root); "));
+        let other = [MetadataError::Form, chain(ChainError::Length)];
+        assert!(other.iter().all(|it| it.remedy().ends_with(" again")));
+    }
+
+    /// A file under a root of our own in the place of FIDO's, by a certificate for `name`.
+    fn signed_for(name: &str) -> Result<u64, MetadataError> {
+        use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+        use data_encoding::{BASE64, BASE64URL_NOPAD};
+        use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+
+        let (root_key, key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+        let mut root = CertificateParams::default();
+        root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        root.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        let mut leaf = CertificateParams::new([name.to_owned()]).unwrap();
+        leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        let issuer = Issuer::from_params(&root, &root_key);
+        let leaf = leaf.signed_by(&key, &issuer).unwrap();
+
+        let header = serde_json::json!({"alg": "ES256", "x5c": [BASE64.encode(leaf.der())]});
+        let payload = serde_json::json!({"no": 7, "nextUpdate": "2026-12-01", "entries": []});
+        let encode = |bytes: &[u8]| BASE64URL_NOPAD.encode(bytes);
+        let signed = [header, payload].map(|part| encode(part.to_string().as_bytes()));
+        let signed = signed.join(".");
+        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, key.serialized_der());
+        let random = aws_lc_rs::rand::SystemRandom::new();
+        let signature = pair.unwrap().sign(&random, signed.as_bytes()).unwrap();
+        let file = format!("{signed}.{}", encode(signature.as_ref()));
+
+        let roots = Roots {
+            certificates: vec![root.self_signed(&root_key).unwrap().der().to_vec()],
+            ..Roots::fido()
+        };
+        let now = Timestamp::parse_rfc3339("2026-11-20T10:00:00Z").unwrap();
+        verify_metadata(file.as_bytes(), &roots, None, now).map(|metadata| metadata.number())
+    }
+
+    /// The root signs for many: only FIDO's name makes it FIDO's word.
+    #[test]
+    fn attack_35_under_fidos_root_only_fidos_name_signs() {
+        assert_eq!(signed_for("mds.fidoalliance.org"), Ok(7));
+        for other in ["fidoalliance.org", "mds.example.com"] {
+            assert_eq!(
+                signed_for(other),
+                Err(MetadataError::OtherSigner),
+                "{other}"
+            );
+        }
+    }
 }

@@ -134,3 +134,57 @@ impl From<WebauthnError> for KeyRefused {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::de::Error as _;
+    use webauthn_rs_core::error::WebauthnError as E;
+
+    /// Most of these we find ourselves before the library is asked; its word for them is ours.
+    #[test]
+    fn what_the_library_refuses_has_the_same_name_as_what_we_refuse() {
+        for (error, refused) in [
+            (E::InvalidClientDataType, KeyRefused::Type),
+            (E::MismatchedChallenge, KeyRefused::Challenge),
+            (E::InvalidRPOrigin, KeyRefused::Origin),
+            (E::CredentialCrossOrigin, KeyRefused::CrossOrigin),
+            (E::InvalidRPIDHash, KeyRefused::RpIdHash),
+            (E::UserNotPresent, KeyRefused::NotPresent),
+            (E::UserNotVerified, KeyRefused::NotVerified),
+            (E::MissingAttestationCredentialData, KeyRefused::NoKey),
+            (E::AttestationNotSupported, KeyRefused::AttestationFormat),
+            (E::CredentialAlteredAlgFromRequest, KeyRefused::Algorithm),
+            (E::CredentialMayNotBeHardwareBound, KeyRefused::Synced),
+            (
+                E::CredentialBackupEligibilityInconsistent,
+                KeyRefused::BackupChanged,
+            ),
+            (E::CredentialNotFound, KeyRefused::CredentialIdMismatch),
+            (E::CredentialPossibleCompromise, KeyRefused::Counter),
+            (E::AuthenticationFailure, KeyRefused::Signature),
+            (E::SignatureInvalid, KeyRefused::Signature),
+            (
+                E::ParseJSONFailure(serde_json::Error::custom("x")),
+                KeyRefused::ClientData,
+            ),
+            (
+                E::ParseCBORFailure(serde::de::Error::custom("x")),
+                KeyRefused::Cbor,
+            ),
+            (E::ParseNOMFailure, KeyRefused::AuthenticatorData),
+            (
+                E::ParseInsufficientBytesAvailable,
+                KeyRefused::AuthenticatorData,
+            ),
+            (E::COSEKeyInvalidCBORValue, KeyRefused::PublicKey),
+            (E::COSEKeyECDSAInvalidCurve, KeyRefused::PublicKey),
+            (E::AttestationStatementSigInvalid, KeyRefused::Attestation),
+            (E::X509DerInvalid, KeyRefused::Attestation),
+            (E::InvalidUsername, KeyRefused::Other),
+        ] {
+            let words = error.to_string();
+            assert_eq!(KeyRefused::from(error), refused, "{words}");
+        }
+    }
+}

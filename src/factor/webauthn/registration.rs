@@ -221,3 +221,48 @@ pub(super) fn read_passkey(key: &SecurityKey) -> Result<Credential, KeyRefused> 
     credential.backup_state = key.backed_up;
     Ok(credential)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use webauthn_rs_core::proto::{COSEEC2Key, COSERSAKey};
+
+    #[test]
+    fn a_public_key_is_of_the_kind_and_curve_of_its_algorithm() {
+        let curve = |curve| {
+            COSEKeyType::EC_EC2(COSEEC2Key {
+                curve,
+                x: vec![1; 32],
+                y: vec![2; 32],
+            })
+        };
+        let rsa = || {
+            COSEKeyType::RSA(COSERSAKey {
+                n: vec![3; 256],
+                e: [1, 0, 1],
+            })
+        };
+        let judged = |type_, key| require_key(&COSEKey { type_, key });
+        let (p256, p384) = (ECDSACurve::SECP256R1, ECDSACurve::SECP384R1);
+        let (es256, es384) = (COSEAlgorithm::ES256, COSEAlgorithm::ES384);
+        let rs256 = COSEAlgorithm::RS256;
+        let taken = [
+            (es256, curve(p256.clone()), CoseAlgorithm::ES256),
+            (es384, curve(p384.clone()), CoseAlgorithm::ES384),
+            (rs256, rsa(), CoseAlgorithm::RS256),
+        ];
+        for (algorithm, key, known) in taken {
+            assert_eq!(judged(algorithm, key), Ok(known));
+        }
+        for (algorithm, key) in [
+            (es256, curve(p384)),
+            (es384, curve(p256.clone())),
+            (es256, rsa()),
+            (es384, rsa()),
+            (rs256, curve(p256)),
+            (COSEAlgorithm::PS256, rsa()),
+        ] {
+            assert_eq!(judged(algorithm, key), Err(KeyRefused::PublicKey));
+        }
+    }
+}

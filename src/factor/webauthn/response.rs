@@ -155,3 +155,57 @@ fn require_flags(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `json` with spaces after it, `bytes` long.
+    fn padded(json: &str, bytes: usize) -> String {
+        format!("{json:<bytes$}")
+    }
+
+    #[test]
+    fn attack_17_the_longest_answers_are_read_and_no_longer_ones() {
+        let new_key = r#"{"id":"AA","rawId":"AA","type":"public-key","response":{"attestationObject":"AA","clientDataJSON":"AA"}}"#;
+        let of_new_key = |bytes| UnverifiedRegistration::parse(&padded(new_key, bytes)).err();
+        assert_eq!(of_new_key(32_768), None);
+        assert_eq!(of_new_key(32_769), Some(KeyRefused::TooLarge));
+        let signed = r#"{"id":"AA","rawId":"AA","type":"public-key","response":{"authenticatorData":"AA","clientDataJSON":"AA","signature":"AA"}}"#;
+        let of_signed = |bytes| UnverifiedAssertion::parse(&padded(signed, bytes)).err();
+        assert_eq!(of_signed(8_192), None);
+        assert_eq!(of_signed(8_193), Some(KeyRefused::TooLarge));
+    }
+
+    /// The library looks at the same flags afterwards; these are judged by us first.
+    #[test]
+    fn attack_9_site_touch_and_verification_are_what_was_demanded() {
+        let scope = Scope::new("https://idp.contoso.com", "Contoso").unwrap();
+        let judged = |rp_id: &str, flags: u8, user_verification| {
+            let id = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, rp_id.as_bytes());
+            let bytes = [id.as_ref(), &[flags], &[0; 4]].concat();
+            let data = AuthenticatorData::parse(&bytes).unwrap();
+            let demand = Demand {
+                user_verification,
+                algorithms: Vec::new(),
+                asks_attestation: false,
+                takes_synced: false,
+            };
+            require_flags(&data, &demand, &scope)
+        };
+        let (ours, up, uv) = ("idp.contoso.com", 0x01, 0x04);
+        let (required, discouraged) = (UserVerification::Required, UserVerification::Discouraged);
+        let preferred = UserVerification::Preferred;
+        assert_eq!(judged(ours, up | uv, required), Ok(()));
+        assert_eq!(judged(ours, up, required), Err(KeyRefused::NotVerified));
+        for demand in [preferred, discouraged] {
+            assert_eq!(judged(ours, up, demand), Ok(()));
+            assert_eq!(judged(ours, up | uv, demand), Ok(()));
+        }
+        for demand in [required, preferred, discouraged] {
+            assert_eq!(judged(ours, uv, demand), Err(KeyRefused::NotPresent));
+            let other = judged("contoso.com", up | uv, demand);
+            assert_eq!(other, Err(KeyRefused::RpIdHash));
+        }
+    }
+}

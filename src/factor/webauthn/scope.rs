@@ -115,6 +115,7 @@ mod tests {
         ] {
             let scope = Scope::new(url, "x").unwrap();
             assert_eq!((scope.id(), scope.origin()), (id, origin), "{url}");
+            assert_eq!(format!("{scope:?}"), format!("Scope({origin})"));
         }
         for (url, why) in [
             ("https://192.0.2.1", NoScope::IpAddress),

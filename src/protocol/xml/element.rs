@@ -267,5 +267,10 @@ mod tests {
         ));
         assert_eq!(root.descendants().count(), 4);
         assert_eq!(root.children().next().unwrap().parent(), Some(root));
+        // Text is no element.
+        let document = read(b"<a>1<b>2<c/>3</b>4</a>", &XmlLimits::MESSAGE).unwrap();
+        let below: Vec<_> = document.root().descendants().collect();
+        let names: Vec<_> = below.iter().map(|element| element.local_name()).collect();
+        assert_eq!(names, ["b", "c"]);
     }
 }

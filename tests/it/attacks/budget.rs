@@ -6,6 +6,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use claimbridge::{
     app::prove::Guess,
     base::{clock::Timestamp, secret::Secret},
+    factor::webauthn::metadata::verify_metadata,
     inspect::{Context, inspect},
     protocol::{
         saml::{
@@ -15,6 +16,8 @@ use claimbridge::{
         xml::{Excess, Forbidden, XmlError, XmlLimits, read},
     },
 };
+
+use crate::mds_kit::{NOW, Publisher, payload, png, some_entries};
 
 const KIB: u64 = 1024;
 
@@ -324,4 +327,25 @@ fn attack_17_a_long_pass_is_not_even_folded() {
             "{name}: {long:?}, and a short one {short:?}"
         );
     }
+}
+
+/// The metadata's pictures: what is too long for one is not even decoded.
+#[test]
+fn attack_17_a_picture_over_its_limit_is_not_decoded() {
+    let publisher = Publisher::new();
+    let bytes_for = |icon: &str| {
+        let mut entries = some_entries(b"root");
+        entries[0]["metadataStatement"]["icon"] = icon.into();
+        let file = publisher.publish(&payload(1, &entries));
+        let roots = publisher.roots();
+        let (info, read) = cost(|| verify_metadata(&file, &roots, None, NOW));
+        let known = read.unwrap();
+        assert!(known.entries()[0].model().icon.is_none());
+        info.bytes_total
+    };
+    let picture = png(150_000);
+    let no_picture = picture.replacen("data:image", "data:imago", 1);
+    assert_eq!(picture.len(), no_picture.len());
+    let (with, without) = (bytes_for(&picture), bytes_for(&no_picture));
+    assert!(with < without + 50 * KIB, "{with} instead of {without}");
 }

@@ -11,6 +11,7 @@ use claimbridge::{
         webauthn::{
             Ceremony, KeyRefused, Purpose,
             ceremony::LIFETIME,
+            metadata::Metadata,
             policy::{
                 Attestation, Backup, Permission, PolicyRefusal, UserVerification, UserVerified,
                 WebAuthnPolicy,
@@ -20,9 +21,17 @@ use claimbridge::{
     },
 };
 
+use openssl::{bn::BigNumContext, ec::PointConversionForm};
+use serde_json::json;
+
 use super::kit::{Kit, MILLI, NOW, ORIGIN, parsed, person};
-use crate::soft_key::{
-    BE, BS, ED, MODEL, Maker, Registration, SoftKey, Statement, UP, UV, cbor, coordinate, cose, map,
+use crate::{
+    mds::metadata,
+    mds_kit,
+    soft_key::{
+        BE, BS, ED, MODEL, Maker, Registration, SoftKey, Statement, UP, UV, cbor, coordinate, cose,
+        map,
+    },
 };
 
 #[test]
@@ -520,6 +529,80 @@ fn a_model_is_as_proved_as_its_statement() {
         judged(&kit, maker("packed"), MODEL),
         Err(PolicyRefusal::NoMetadata)
     );
+}
+
+/// Packed keys are known by their model, U2F keys by the key of their maker's certificate.
+#[test]
+fn a_model_is_proved_when_a_root_of_its_entry_vouches_for_it() {
+    let mut kit = Kit::new();
+    kit.policy.without_model = Permission::Allowed;
+    kit.policy.attestation = Attestation::Enforced;
+    let judged = |statement, aaguid, known: &Metadata| {
+        let mut key = SoftKey::new();
+        key.aaguid = aaguid;
+        let new = kit
+            .registration(&mut key, |answer| answer.statement = statement)
+            .unwrap();
+        let judged = new.require_policy(&kit.policy, Some(known), mds_kit::NOW);
+        (new.attestation_key().map(|key| key.to_string()), judged)
+    };
+    // What OpenSSL says of the certificate's key.
+    let identifier = |maker: &Maker| {
+        let certificate = openssl::x509::X509::from_der(&maker.chain[0]).unwrap();
+        let key = certificate.public_key().unwrap().ec_key().unwrap();
+        let (form, mut context) = (
+            PointConversionForm::UNCOMPRESSED,
+            BigNumContext::new().unwrap(),
+        );
+        let point = key.public_key().to_bytes(key.group(), form, &mut context);
+        data_encoding::HEXLOWER.encode(&openssl::sha::sha1(&point.unwrap()))
+    };
+    let (verified, untrusted) = (
+        Ok(AttestationState::Verified),
+        Err(PolicyRefusal::Untrusted),
+    );
+    let other = Maker::new(MODEL, "packed");
+
+    let of_model = |root: &[u8]| {
+        let model = Aaguid::from_bytes(MODEL).to_string();
+        metadata(&[mds_kit::entry(&model, "Soft", &[root], &json!([]))])
+    };
+    for (own, wanted) in [(true, verified.clone()), (false, untrusted.clone())] {
+        let maker = Maker::new(MODEL, "packed");
+        let known = of_model(if own { &maker.root } else { &other.root });
+        let key = identifier(&maker);
+        let judged = judged(Statement::Maker(maker), MODEL, &known);
+        assert_eq!(judged, (Some(key), wanted));
+    }
+    let own = SoftKey::new().aaguid;
+    assert_eq!(
+        judged(Statement::SelfSigned, own, &of_model(&other.root)),
+        (None, untrusted.clone())
+    );
+
+    let of_key = |identifier: &str, root: &[u8]| {
+        metadata(&[json!({
+            "attestationCertificateKeyIdentifiers": [identifier],
+            "metadataStatement": {
+                "description": "A U2F key",
+                "attestationRootCertificates": [data_encoding::BASE64.encode(root)],
+            },
+            "statusReports": [],
+        })])
+    };
+    let u2f = || Maker::new([0; 16], "fido-u2f");
+    for (own_key, own_root, wanted) in [
+        (true, true, verified),
+        (true, false, untrusted.clone()),
+        (false, true, untrusted),
+    ] {
+        let maker = u2f();
+        let key = identifier(&maker);
+        let listed = if own_key { &key } else { mds_kit::U2F_KEY };
+        let known = of_key(listed, if own_root { &maker.root } else { &other.root });
+        let judged = judged(Statement::Maker(maker), [0; 16], &known);
+        assert_eq!(judged, (Some(key), wanted), "{own_key} {own_root}");
+    }
 }
 
 #[test]

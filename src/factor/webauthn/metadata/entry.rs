@@ -261,6 +261,9 @@ mod tests {
         let mut large = png.to_vec();
         large.resize(MAX_ICON_BYTES, 0);
         assert_eq!(read("data:image/png;base64", &large), Some(Picture::Png));
+        // The line's end that some files have does not make it longer.
+        let ended = format!("{}\n", uri("data:image/png;base64", &large));
+        assert!(Icon::read(&ended).is_some());
         large.push(0);
         assert_eq!(read("data:image/png;base64", &large), None);
         large.resize(MAX_ICON_BYTES * 2, 0);

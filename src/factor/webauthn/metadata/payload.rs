@@ -213,4 +213,26 @@ mod tests {
             assert_eq!(day(bad), None, "{bad}");
         }
     }
+
+    #[test]
+    fn pictures_are_kept_up_to_twelve_mebibytes_in_all() {
+        let picture = |bytes: usize| {
+            let mut picture = b"\x89PNG\r\n\x1a\n".to_vec();
+            picture.resize(bytes, 0);
+            let text = data_encoding::BASE64.encode(&picture);
+            format!("data:image/png;base64,{text}")
+        };
+        let most = 12 * 1024 * 1024;
+        let mut kept = Kept::default();
+        for total in [1_000, 2_000] {
+            assert!(kept.picture(&picture(1_000)).is_some());
+            assert_eq!(kept.picture_bytes, total);
+        }
+        kept.picture_bytes = most - 999;
+        assert!(kept.picture(&picture(1_000)).is_none());
+        // What is not kept takes no room; a smaller one has its place still.
+        assert!(kept.picture(&picture(999)).is_some());
+        assert_eq!(kept.picture_bytes, most);
+        assert!(kept.picture(&picture(8)).is_none());
+    }
 }
