@@ -286,7 +286,12 @@ fn write_file(file: &Path, bytes: &[u8], force: bool) -> Result<(), Failure> {
             fs::rename(&part, file)
         } else {
             // A link never replaces what is there, whoever put it there meanwhile.
-            fs::hard_link(&part, file).and_then(|()| fs::remove_file(&part))
+            match fs::hard_link(&part, file) {
+                Ok(()) => fs::remove_file(&part),
+                // Some file systems have no links.
+                Err(_) if fs::symlink_metadata(file).is_err() => fs::rename(&part, file),
+                Err(error) => Err(error),
+            }
         }
     });
     if let Err(error) = moved {

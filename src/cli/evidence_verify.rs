@@ -124,11 +124,10 @@ async fn database_keys(path: Option<&Path>) -> Result<Vec<String>, Failure> {
 
 fn signer(found: &Examination, pin: &Pin) -> Signer {
     match (pin, &found.fingerprint) {
-        (Pin::None, _) => Signer::Unknown,
         (Pin::Given(right), Some(is)) if right == is => Signer::AsGiven,
         (Pin::Database(right), Some(is)) if right.contains(is) => Signer::ThisServer,
         // Another server's bundle is no bad one: nobody said that it must be ours.
-        (Pin::Database(_), _) => Signer::Unknown,
+        (Pin::None | Pin::Database(_), _) => Signer::Unknown,
         (Pin::Given(_), _) => Signer::Other,
     }
 }

@@ -92,8 +92,14 @@ pub(super) fn columns(words: &Words<'_>, data: &[Datum]) -> String {
 /// One bar below the other, with their names before them.
 pub(super) fn bars(words: &Words<'_>, data: &[Datum]) -> String {
     const ROW: u64 = 30;
-    const NAMES: u64 = 245;
     const NUMBERS: u64 = 75;
+    // A letter of a common face is about seven units wide.
+    let longest = data.iter().map(|(name, _)| name.chars().count()).max();
+    let names = u64::try_from(longest.unwrap_or(0))
+        .unwrap_or(0)
+        .saturating_mul(7)
+        .clamp(100, 380)
+        + 10;
     let most = data
         .iter()
         .map(|(_, value)| *value)
@@ -104,14 +110,14 @@ pub(super) fn bars(words: &Words<'_>, data: &[Datum]) -> String {
     let mut svg = open(words, rows * ROW + 6);
     for (at, (name, value)) in data.iter().enumerate() {
         let top = u64::try_from(at).unwrap_or(0) * ROW + 4;
-        let length = value.saturating_mul(WIDTH - NAMES - NUMBERS) / most;
-        let (text, name, end) = (top + 16, escaped(name), NAMES + length + 8);
+        let length = value.saturating_mul(WIDTH - names - NUMBERS) / most;
+        let (text, name, end) = (top + 16, escaped(name), names + length + 8);
         let _ = write!(
             svg,
             "<text x=\"{}\" y=\"{text}\" text-anchor=\"end\">{name}</text>\
-             <rect x=\"{NAMES}\" y=\"{top}\" width=\"{length}\" height=\"22\" fill=\"#444\"/>\
+             <rect x=\"{names}\" y=\"{top}\" width=\"{length}\" height=\"22\" fill=\"#444\"/>\
              <text x=\"{end}\" y=\"{text}\">{value}</text>",
-            NAMES - 10
+            names - 10
         );
     }
     svg.push_str("</svg>");
@@ -186,6 +192,16 @@ mod tests {
             assert_eq!(text("title").as_deref(), Some("T & U"));
             assert_eq!(text("desc").as_deref(), Some("<says>"));
         }
+    }
+
+    #[test]
+    fn a_long_name_is_not_cut_off() {
+        let name = "password + security key with PIN or biometric";
+        let svg = bars(&words(), &[(name.to_owned(), 280)]);
+        let read = roxmltree::Document::parse(&svg).unwrap();
+        let text = read.descendants().find(|node| node.text() == Some(name));
+        let end: u64 = text.unwrap().attribute("x").unwrap().parse().unwrap();
+        assert!(end >= 7 * 45, "{end}");
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub enum LiveCheckError {
 pub struct LiveCheck {
     /// [`PROVENANCE`].
     pub provenance: &'static str,
+    /// Who was asked: Microsoft, or something that stands in for it.
+    pub authority: Option<String>,
     /// The tenant that was signed in to.
     pub tenant: Option<String>,
     /// When, as the file says.
@@ -51,6 +53,10 @@ pub struct LiveCheck {
     pub amr: Vec<String>,
     /// Whether it holds `mfa`.
     pub mfa: Option<bool>,
+    /// What Microsoft's script would answer: `pass` or `fail`.
+    pub test_partner_security_requirement: Option<String>,
+    /// Whether the claim survived the round of the Secure Application Model, if one was made.
+    pub survived_secure_application_model: Option<bool>,
     /// What Partner Center's API answered.
     pub partner_center: Option<PartnerCenter>,
     /// The inspector's verdicts.
@@ -62,6 +68,8 @@ pub struct LiveCheck {
 /// Partner Center's answer.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct PartnerCenter {
+    /// Which API was asked.
+    pub url: Option<String>,
     /// The status of HTTP.
     pub status: Option<u64>,
     /// Its header `isMfaCompliant`.
@@ -108,6 +116,7 @@ impl LiveCheck {
         };
         Ok(Self {
             provenance: PROVENANCE,
+            authority: text(live, "authority"),
             tenant: text(live, "tenant"),
             checked_at: text(live, "checked_at"),
             flow: text(live, "flow"),
@@ -121,10 +130,16 @@ impl LiveCheck {
                 .map(shortened)
                 .collect(),
             mfa: live.get("mfa").and_then(Value::as_bool),
+            test_partner_security_requirement: text(live, "test_partner_security_requirement"),
+            survived_secure_application_model: live
+                .get("secure_application_model")
+                .and_then(|round| round.get("survived"))
+                .and_then(Value::as_bool),
             partner_center: live
                 .get("partner_center")
                 .filter(|answer| answer.is_object())
                 .map(|answer| PartnerCenter {
+                    url: text(answer, "url"),
                     status: answer.get("status").and_then(Value::as_u64),
                     is_mfa_compliant: match answer.get("is_mfa_compliant") {
                         Some(Value::Bool(is)) => Some(is.to_string()),
@@ -177,6 +192,9 @@ const CREDENTIALS: [&str; 9] = [
     "samlresponse",
 ];
 
+/// What the live check says of a refresh token instead of showing it.
+const SAYS_WHERE: [&str; 2] = ["in-the-file", "nowhere"];
+
 /// Where something that looks like a credential stands in a value, if anywhere: a JWT, a
 /// long run of base64, or the text of a member that is named like one.
 pub(super) fn token_in(value: &Value) -> Option<String> {
@@ -188,7 +206,12 @@ pub(super) fn token_in(value: &Value) -> Option<String> {
         Value::Object(members) => members.iter().find_map(|(name, member)| {
             let named = CREDENTIALS.contains(&name.to_ascii_lowercase().as_str());
             match member {
-                Value::String(text) if named && !text.is_empty() && !text.starts_with('[') => {
+                Value::String(text)
+                    if named
+                        && !text.is_empty()
+                        && !text.starts_with('[')
+                        && !SAYS_WHERE.contains(&text.as_str()) =>
+                {
                     Some(format!("the member “{}”", shortened(name)))
                 }
                 member if looks_like_token(name) => {

@@ -107,7 +107,8 @@ struct Report<'a> {
     proofs: Vec<Datum>,
     parties: Vec<Datum>,
     acts: Vec<Datum>,
-    last_acts: &'a [Act],
+    act_rows: Vec<ActRow<'a>>,
+    acts_left: bool,
     federation: &'a Federation,
     versions: &'a Versions,
     live: Option<&'a LiveCheck>,
@@ -140,6 +141,7 @@ impl<'a> Report<'a> {
         let weeks = weeks(facts);
         let proofs = by_size(facts.issuance.by(|(_, _, how)| how));
         let acts = acts_by_kind(&facts.acts.acts);
+        let rows = act_rows(&facts.acts.acts);
         let audit = facts
             .versions
             .keys
@@ -177,7 +179,8 @@ impl<'a> Report<'a> {
             weeks,
             proofs,
             parties: by_size(facts.issuance.by(|(_, party, _)| party)),
-            last_acts: &facts.acts.acts[..facts.acts.acts.len().min(MOST_ACTS)],
+            acts_left: rows.len() > MOST_ACTS || !facts.acts.is_complete,
+            act_rows: rows.into_iter().take(MOST_ACTS).collect(),
             acts,
             federation: &facts.federation,
             versions: &facts.versions,
@@ -204,6 +207,10 @@ impl<'a> Report<'a> {
 }
 
 /// `2026-11-20 10:00`, in UTC.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "a template hands over references"
+)]
 fn minute(at: &Timestamp) -> String {
     at.to_rfc3339().replace('T', " ").chars().take(16).collect()
 }
@@ -228,6 +235,48 @@ fn acts_by_kind(all: &[Act]) -> Vec<Datum> {
         *sums.entry(acts::in_words(&act.event)).or_default() += 1;
     }
     by_size(sums)
+}
+
+/// A line about acts: one, or several of one kind by one operator on one day.
+struct ActRow<'a> {
+    when: String,
+    what: &'a str,
+    about: String,
+    by: &'a str,
+}
+
+/// From how many equal acts on they share a line: an import would fill the page.
+const MANY: usize = 4;
+
+fn act_rows(all: &[Act]) -> Vec<ActRow<'_>> {
+    let mut rows = Vec::new();
+    let same = |one: &Act, other: &Act| {
+        one.event == other.event && one.by == other.by && day(one.at) == day(other.at)
+    };
+    for run in all.chunk_by(same) {
+        if let [first, ..] = run
+            && run.len() >= MANY
+        {
+            rows.push(ActRow {
+                when: day(first.at),
+                what: first.in_words(),
+                about: format!("{} times that day", run.len()),
+                by: &first.by,
+            });
+            continue;
+        }
+        rows.extend(run.iter().map(|act| {
+            let parts = [act.person.as_deref(), act.about.as_deref()];
+            let parts: Vec<&str> = parts.into_iter().flatten().collect();
+            ActRow {
+                when: minute(&act.at),
+                what: act.in_words(),
+                about: parts.join(" "),
+                by: &act.by,
+            }
+        }));
+    }
+    rows
 }
 
 fn methods(people: &[Person]) -> Vec<Datum> {
@@ -314,4 +363,46 @@ fn weeks(facts: &Facts) -> Vec<Datum> {
         week += 7;
     }
     data
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn act(event: &str, by: &str, millis: i64) -> Act {
+        Act {
+            at: Timestamp::from_millis(millis),
+            event: event.to_owned(),
+            by: by.to_owned(),
+            person: Some("a@contoso.com".to_owned()),
+            about: None,
+        }
+    }
+
+    #[test]
+    fn an_import_is_one_line_and_single_acts_stay_single() {
+        let mut acts = vec![act("pass-issued", "root", 10 * DAY)];
+        acts.extend((0..40).map(|number| act("user-added", "root", 9 * DAY - number)));
+        acts.extend((0..3).map(|number| act("user-added", "jonas", 8 * DAY - number)));
+        acts.push(act("user-added", "root", 8 * DAY - 4));
+        let rows = act_rows(&acts);
+        let told: Vec<(&str, &str)> = rows
+            .iter()
+            .map(|row| (row.about.as_str(), row.by))
+            .collect();
+        let single = ("a@contoso.com", "jonas");
+        assert_eq!(
+            told,
+            [
+                ("a@contoso.com", "root"),
+                // The first of the forty lies in the next day.
+                ("a@contoso.com", "root"),
+                ("39 times that day", "root"),
+                single,
+                single,
+                single,
+                ("a@contoso.com", "root"),
+            ]
+        );
+    }
 }

@@ -89,12 +89,9 @@ pub fn examine(archive: &[u8]) -> Result<Examination, Unreadable> {
         found.object(Some(MANIFEST), "it is missing, too long or packed");
         return Ok(found);
     };
-    let manifest: Manifest = match serde_json::from_slice(&bytes) {
-        Ok(manifest) => manifest,
-        Err(_) => {
-            found.object(Some(MANIFEST), "it is no manifest of a bundle");
-            return Ok(found);
-        }
+    let Ok(manifest) = serde_json::from_slice::<Manifest>(&bytes) else {
+        found.object(Some(MANIFEST), "it is no manifest of a bundle");
+        return Ok(found);
     };
     if manifest.format != FORMAT {
         found.object(

@@ -33,7 +33,7 @@ const LOCAL_LENGTH: usize = 30;
 const CENTRAL_LENGTH: usize = 46;
 const END_LENGTH: usize = 22;
 /// "Made by" UNIX, version 2.0; a file that its owner alone may read and write.
-const MADE_BY: u16 = 3 << 8 | 20;
+const MADE_BY: u16 = 0x0314;
 const NEEDED: u16 = 20;
 const MODE: u32 = 0o100_600 << 16;
 
@@ -174,7 +174,7 @@ fn dos_time(at: Timestamp) -> u32 {
     let years = u32::try_from(at.year() - 1980).unwrap_or(0).min(127);
     let date = years << 9 | u32::from(u8::from(at.month())) << 5 | u32::from(at.day());
     let time =
-        u32::from(at.hour()) << 11 | u32::from(at.minute()) << 5 | u32::from(at.second()) / 2;
+        u32::from(at.hour()) << 11 | u32::from(at.minute()) << 5 | (u32::from(at.second()) / 2);
     date << 16 | time
 }
 

@@ -9,6 +9,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+use claimbridge::app::evidence::live_check::LiveCheck;
 use serde_json::{Value, json};
 
 use super::{
@@ -31,6 +32,9 @@ struct Ended {
 
 impl Ended {
     fn json(&self) -> Value {
+        // Whatever it says can be handed in to `evidence --live-check`.
+        let handed_in = LiveCheck::parse(self.out.as_bytes());
+        assert!(handed_in.is_ok(), "{handed_in:?}\n{}", self.out);
         serde_json::from_str(&self.out).unwrap_or_else(|_| panic!("{}\n{}", self.out, self.err))
     }
 }
