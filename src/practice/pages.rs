@@ -3,7 +3,7 @@
 use askama::Template;
 use serde_json::Value;
 
-use crate::inspect::{Finding, Report, Severity};
+use crate::inspect::{Finding, Report, Severity, words};
 
 use super::{
     Practice, altered,

@@ -132,6 +132,7 @@ async fn federated_mfa_ignored_leaves_the_response_green_and_breaks_the_token() 
         let page = browser.get(&world, "/result").await;
         assert_eq!(rules_on(&page.body), BTreeSet::from(["CB-PC-001"]));
         assert!(page.body.contains("Accepted, but without its MFA"));
+        assert!(page.body.contains("HTTP 401, error 900421"));
     }
     browser.press(&world, "none").await;
     assert_eq!(
