@@ -166,11 +166,15 @@ mod tests {
     }
 
     #[test]
-    fn attack_17_the_longest_answers_are_read_and_no_longer_ones() {
+    fn attack_17_a_registration_has_32_kib_and_no_more() {
         let new_key = r#"{"id":"AA","rawId":"AA","type":"public-key","response":{"attestationObject":"AA","clientDataJSON":"AA"}}"#;
         let of_new_key = |bytes| UnverifiedRegistration::parse(&padded(new_key, bytes)).err();
         assert_eq!(of_new_key(32_768), None);
         assert_eq!(of_new_key(32_769), Some(KeyRefused::TooLarge));
+    }
+
+    #[test]
+    fn attack_17_an_assertion_has_8_kib_and_no_more() {
         let signed = r#"{"id":"AA","rawId":"AA","type":"public-key","response":{"authenticatorData":"AA","clientDataJSON":"AA","signature":"AA"}}"#;
         let of_signed = |bytes| UnverifiedAssertion::parse(&padded(signed, bytes)).err();
         assert_eq!(of_signed(8_192), None);
