@@ -4,6 +4,10 @@
 //! Run by `tests/run.sh`, which starts a server and sets `CLAIMBRIDGE_TEST_POSTGRES`.
 
 #[cfg(test)]
+#[path = "../it/mds_kit.rs"]
+#[expect(dead_code, reason = "the tests that stay with SQLite use more of it")]
+mod mds_kit;
+#[cfg(test)]
 mod races;
 #[cfg(test)]
 #[path = "../it/sign_in/mod.rs"]

@@ -141,6 +141,8 @@ async fn rows_that_were_taken_out_are_missed() {
     sql.run("DELETE FROM receipts").await;
     let report = text(&bundle(&world, Naming::Names).await.archive, "report.html");
     assert!(report.contains("It does not fit together."), "{report}");
+    assert!(report.contains("What is written down does not fit together."));
+    assert!(!report.contains("Nobody signed in without"), "{report}");
 
     let world = self::world().await;
     let sql = world.sql().await;
