@@ -10,7 +10,10 @@
 /// What the check found.
 pub mod report;
 
-use std::{io::Write, time::Duration};
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
 
 use url::Url;
 
@@ -20,7 +23,7 @@ use crate::{
         random::Random,
         secret::Secret,
     },
-    inspect::{self, Consumer, Context, Jwks, Report},
+    inspect::{self, Basis, Consumer, Context, Jwks, Outcome, Report},
     outbound::{
         guard::{self, Outbound, OutboundError},
         partner_center,
@@ -29,15 +32,15 @@ use crate::{
 };
 
 use crate::outbound::entra::{
-    Asking, DiscoveryError, Entra, EntraError, Refusal, SignedInPerson, Tokens, Version, Wanted,
-    WantsRefresh,
+    Asking, DiscoveryError, Entra, EntraError, Refusal, Tokens, Version, Wanted, WantsRefresh,
 };
 pub use crate::outbound::entra::{
     Authority, AuthorityError, ClientIdentity, MICROSOFT_SCRIPT_CLIENT,
 };
 use report::{Consent, Live, PartnerCenterSays, RefreshTokenKept, Refused};
 
-/// Where the endpoints of one cloud are (facts §0, §6.1).
+/// Where the endpoints of one cloud are (facts §0, §6.1). That the US government's tenants use
+/// the worldwide API is an inference: §6.1 names only two.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct CloudEndpoints {
     /// Entra's authority.
@@ -64,6 +67,9 @@ pub fn cloud_endpoints(name: &str) -> Option<CloudEndpoints> {
     })
 }
 
+/// Makes a new file that only the present user can read.
+pub type Keep = Box<dyn FnOnce() -> io::Result<Box<dyn Write>> + Send>;
+
 /// How the tokens are got.
 pub enum Flow {
     /// Authorization code with PKCE, answered to a listener on loopback.
@@ -72,8 +78,8 @@ pub enum Flow {
     DeviceCode,
     /// The partner consent of the Secure Application Model: code, refresh token, new access token.
     SecureApplicationModel {
-        /// Where the refresh token goes; nowhere if absent. The file is the caller's, and private.
-        keep: Option<Box<dyn Write + Send>>,
+        /// Makes the file for the refresh token, once there is one to keep; nowhere if absent.
+        keep: Option<Keep>,
     },
 }
 
@@ -144,13 +150,13 @@ pub enum LiveCheckError {
     #[error(
         "no port for the browser's answer could be had; free one of 8400 to 8999, or name one with --redirect-port"
     )]
-    Listener(#[source] std::io::Error),
+    Listener(#[source] io::Error),
     /// Nobody came back.
-    #[error("nobody signed in within {} minutes; begin again, or allow more with --wait", .0.as_secs() / 60)]
+    #[error("nobody signed in within {}; begin again, or allow more with --wait", in_words(*.0))]
     NobodyCame(Duration),
     /// The refresh token could not be written.
-    #[error("the refresh token could not be written")]
-    Keep(#[source] std::io::Error),
+    #[error("the refresh token could not be written and is gone; make room and begin again")]
+    Keep(#[source] io::Error),
     /// The partner consent brought none.
     #[error(
         "the tenant gave no refresh token; the application needs the permission offline_access and a secret"
@@ -172,11 +178,21 @@ pub struct LiveCheck {
 
 impl LiveCheck {
     /// Whether everything that was asked is answered with yes.
+    ///
+    /// Not the inspector's own exit code: a token to which MFA does not apply breaks no rule,
+    /// and carries no MFA either.
     pub fn passes(&self) -> bool {
         let token = self
             .report
             .as_ref()
-            .is_some_and(|report| report.exit_code() == 0);
+            .and_then(|report| report.verdict(Consumer::PartnerCenter))
+            .is_some_and(|verdict| {
+                verdict.outcome == Outcome::Accepted
+                    && verdict.mfa == Some(true)
+                    && verdict.basis == Basis::VerifiedSignature
+            })
+            && self.live.mfa == Some(true)
+            && self.live.mismatch.is_none();
         let api = self
             .live
             .partner_center
@@ -263,7 +279,7 @@ pub async fn run(
         Err(Ended::Entra(error)) => return refused_or_failed(error, live, &authority),
     };
     let mut report = judge(&tokens.access_token, entra.jwks(), clock.now());
-    live.signed_in(tokens.person.as_ref(), &report);
+    live.token(tokens.person.as_ref(), &report);
     if version == Version::V1 {
         let refresh_token = tokens
             .refresh_token
@@ -275,26 +291,18 @@ pub async fn run(
         match entra.refresh(&refresh_token, &wanted, clock.now()).await {
             Ok(renewed) => {
                 let second = judge(&renewed.access_token, entra.jwks(), clock.now());
-                let kept = match keep.as_mut() {
-                    Some(file) => {
-                        // The newest one is the one that lives longest.
-                        let newest = renewed.refresh_token.as_ref().unwrap_or(&refresh_token);
-                        writeln!(file, "{}", newest.expose())
-                            .and_then(|()| file.flush())
-                            .map_err(LiveCheckError::Keep)?;
-                        RefreshTokenKept::InTheFile
-                    }
-                    None => RefreshTokenKept::Nowhere,
-                };
-                live.secure_application_model = Some(Consent::of(&report, &second, kept));
-                live.renewed(&second);
+                live.secure_application_model = Some(Consent::of(&report, &second));
+                live.token(tokens.person.as_ref(), &second);
                 report = second;
                 tokens.access_token = renewed.access_token;
+                // The newest one is the one that lives longest.
+                tokens.refresh_token = renewed.refresh_token.or(Some(refresh_token));
             }
             Err(error) => {
+                // The first token is none that counts: the application would live on the second.
+                live.no_token();
                 let mut check = refused_or_failed(error, live, &authority)?;
                 check.live.secure_application_model = Some(Consent::lost(&report));
-                check.report = Some(report);
                 return Ok(check);
             }
         }
@@ -306,6 +314,18 @@ pub async fn run(
         let answer =
             partner_center::validate_mfa(&outbound, api, tokens.access_token.expose()).await?;
         live.partner_center = Some(PartnerCenterSays::of(api, answer));
+    }
+    // Last: a check that ends before this leaves no file behind.
+    if let (Some(make), Some(refresh_token), Some(round)) = (
+        keep,
+        &tokens.refresh_token,
+        live.secure_application_model.as_mut(),
+    ) {
+        let mut file = make().map_err(LiveCheckError::Keep)?;
+        writeln!(file, "{}", refresh_token.expose())
+            .and_then(|()| file.flush())
+            .map_err(LiveCheckError::Keep)?;
+        round.kept = RefreshTokenKept::InTheFile;
     }
     Ok(LiveCheck {
         report: Some(report),
@@ -376,14 +396,16 @@ async fn on_other_screen(
     notify: &mut (dyn FnMut(Notice<'_>) + Send),
 ) -> Result<Tokens, Ended> {
     let code = entra.device_code(wanted).await?;
+    let patience = code.lifetime().min(patience);
     notify(Notice::EnterCode {
         address: code.address(),
         code: code.user_code(),
-        lifetime: code.lifetime().min(patience),
+        lifetime: patience,
     });
-    Ok(entra
-        .device_tokens(&code, code.lifetime().min(patience), clock)
-        .await?)
+    match tokio::time::timeout(patience, entra.device_tokens(&code, clock)).await {
+        Ok(tokens) => Ok(tokens?),
+        Err(_) => Err(Ended::Failed(LiveCheckError::NobodyCame(patience))),
+    }
 }
 
 /// What the inspector says of the token, with the authority's own keys.
@@ -416,10 +438,100 @@ fn refused_or_failed(
     }
 }
 
-impl Live {
-    fn signed_in(&mut self, person: Option<&SignedInPerson>, report: &Report) {
-        self.tenant_id = person.map(|person| person.tenant_id.clone());
-        self.upn = person.and_then(|person| person.upn.clone());
-        self.renewed(report);
+/// A length of time as a person says it.
+pub fn in_words(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match (seconds / 60, seconds % 60) {
+        (0, 1) => "1 second".to_owned(),
+        (0, seconds) => format!("{seconds} seconds"),
+        (1, 0) => "1 minute".to_owned(),
+        (minutes, 0) => format!("{minutes} minutes"),
+        (minutes, seconds) => format!("{minutes} min {seconds} s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::clock::Timestamp;
+
+    fn plan() -> Plan {
+        Plan {
+            authority: Authority::new("https://login.microsoftonline.com", "contoso.com").unwrap(),
+            identity: ClientIdentity {
+                id: MICROSOFT_SCRIPT_CLIENT.to_owned(),
+                secret: None,
+            },
+            resource: "https://api.partnercenter.microsoft.com".to_owned(),
+            flow: Flow::AuthorizationCode,
+            anew: true,
+            login_hint: None,
+            partner_center: None,
+            redirect_port: None,
+            patience: Duration::from_mins(5),
+        }
+    }
+
+    fn check(claims: &serde_json::Value) -> LiveCheck {
+        let now = Timestamp::parse_rfc3339("2026-11-20T10:00:00Z").unwrap();
+        let context = Context {
+            expect: Some(Consumer::PartnerCenter),
+            ..Context::at(now)
+        };
+        let report = inspect::inspect(claims.to_string().as_bytes(), &context);
+        let mut live = Live::of(&plan(), now);
+        live.token(None, &report);
+        LiveCheck {
+            report: Some(report),
+            live,
+        }
+    }
+
+    #[test]
+    fn a_token_to_which_mfa_does_not_apply_carries_none() {
+        let check = check(&serde_json::json!({
+            "aud": "https://api.partnercenter.microsoft.com", "idtyp": "app",
+            "iss": "https://sts.windows.net/00000000-0000-0000-0000-000000000001/",
+            "tid": "00000000-0000-0000-0000-000000000001", "sub": "x", "oid": "x", "appid": "a",
+            "iat": 1_795_168_000, "nbf": 1_795_168_000, "exp": 1_795_172_000,
+        }));
+        // The inspector alone has nothing to say against it.
+        assert_eq!(check.report.as_ref().unwrap().exit_code(), 0);
+        assert_eq!(check.live.mfa, Some(false));
+        assert!(!check.passes());
+    }
+
+    #[test]
+    fn microsofts_script_looks_for_letters_and_this_does_not() {
+        for (amr, script, mfa) in [
+            (serde_json::json!(["pwd", "mfa"]), "pass", true),
+            (serde_json::json!(["ngcmfa"]), "pass", false),
+            (serde_json::json!("mfa"), "pass", false),
+            (serde_json::json!(["pwd"]), "fail", false),
+        ] {
+            let check =
+                check(&serde_json::json!({ "amr": amr, "upn": "a@contoso.com", "scp": "x" }));
+            assert_eq!(
+                check.live.test_partner_security_requirement,
+                Some(script),
+                "{amr}"
+            );
+            assert_eq!(check.live.mfa, Some(mfa), "{amr}");
+            // Bare claims are nobody's token.
+            assert!(!check.passes(), "{amr}");
+        }
+    }
+
+    #[test]
+    fn times_are_said_in_words() {
+        for (seconds, words) in [
+            (1, "1 second"),
+            (45, "45 seconds"),
+            (60, "1 minute"),
+            (90, "1 min 30 s"),
+            (900, "15 minutes"),
+        ] {
+            assert_eq!(in_words(Duration::from_secs(seconds)), words);
+        }
     }
 }

@@ -2,8 +2,9 @@
 //! access token.
 //!
 //! Always true: what the person has to do stands on standard error, the answer on standard
-//! output; no token, code or secret is printed; a refresh token goes to a new file that
-//! only the present user can read, or nowhere; an unfinished check leaves no file behind.
+//! output; no token, authorization code or secret is printed, and what strangers wrote is
+//! made harmless; a refresh token goes to a new file that only the present user can read, or
+//! nowhere; an unfinished check leaves no file behind.
 
 use std::{
     fs,
@@ -20,12 +21,12 @@ use url::Url;
 use super::{Failure, inspect_output, private_file};
 use crate::{
     app::live_check::{
-        self, Authority, ClientIdentity, Flow, LiveCheck, LiveCheckError, MICROSOFT_SCRIPT_CLIENT,
-        Notice, Plan,
+        self, Authority, ClientIdentity, Flow, Keep, LiveCheck, LiveCheckError,
+        MICROSOFT_SCRIPT_CLIENT, Notice, Plan,
         report::{Live, RefreshTokenKept},
     },
     base::{clock::SystemClock, random::SystemRandom, secret::Secret},
-    inspect::{Report, given},
+    inspect::{Report, given, shown},
 };
 
 /// Sign in to a tenant as an application does for its user, and judge the access token.
@@ -94,8 +95,8 @@ Examples:
   claimbridge inspect live --tenant contoso.com --secure-application-model \\
       --client-id 00000000-0000-0000-0000-000000000000 --client-secret-file secret.txt
 
-Exit code: 0 the token carries MFA and everything that was asked agrees; 1 it does not, or the
-sign-in was refused; 2 wrong usage; 3 a server could not be reached.";
+Exit code: 0 the token carries MFA and everything that was asked agrees; 1 it does not, the sign-in
+was refused, or nobody signed in; 2 wrong usage; 3 a server did not answer, or not as Entra does.";
 
 /// Runs the command.
 pub async fn run(
@@ -103,29 +104,19 @@ pub async fn run(
     out: &mut dyn Write,
     err: &mut (dyn Write + Send),
 ) -> Result<ExitCode, Failure> {
-    let (plan, kept) = plan(args)?;
+    let plan = plan(args)?;
     let mut random = SystemRandom;
     let mut notify = |notice: Notice<'_>| {
         // Nobody reads it if this fails.
         let _ = tell(notice, err);
     };
-    let check = live_check::run(plan, &SystemClock, &mut random, &mut notify).await;
-    let finished = check.as_ref().is_ok_and(|check| {
-        check
-            .live
-            .secure_application_model
-            .as_ref()
-            .is_some_and(|consent| consent.refresh_token == RefreshTokenKept::InTheFile)
-    });
-    if let (Some(path), false) = (&kept, finished) {
-        // It is ours and empty; that it cannot be removed harms nobody.
-        let _ = fs::remove_file(path);
-    }
-    let check = check.map_err(|error| failure(&error))?;
+    let check = live_check::run(plan, &SystemClock, &mut random, &mut notify)
+        .await
+        .map_err(|error| failure(&error))?;
     if args.json {
         as_json(&check, out)?;
     } else {
-        in_words(&check, kept.as_deref(), out)?;
+        in_words(&check, args.refresh_token_file.as_deref(), out)?;
     }
     Ok(ExitCode::from(u8::from(!check.passes())))
 }
@@ -133,16 +124,29 @@ pub async fn run(
 fn failure(error: &LiveCheckError) -> Failure {
     let text = super::chain(error);
     match error {
-        LiveCheckError::Address(_) => Failure::usage(text),
+        LiveCheckError::Address(_) | LiveCheckError::Listener(_) => Failure::usage(text),
         LiveCheckError::NobodyCame(_) | LiveCheckError::NoRefreshToken => Failure::no(text),
         _ => Failure::service(text),
     }
 }
 
-/// What is to be done, and the file that was made for the refresh token.
-fn plan(args: &LiveArgs) -> Result<(Plan, Option<PathBuf>), Failure> {
+/// What is to be done.
+fn plan(args: &LiveArgs) -> Result<Plan, Failure> {
     let cloud = live_check::cloud_endpoints(&args.cloud)
         .ok_or_else(|| Failure::usage("--cloud is one of global, us-gov, china"))?;
+    if args.partner_center && args.partner_center_url.is_none() {
+        // The token of one authority is not sent to another's API.
+        if args.authority.is_some() {
+            return Err(Failure::usage(
+                "with --authority, name the Partner Center API that goes with it: --partner-center-url URL",
+            ));
+        }
+        if args.cloud == "us-gov" {
+            return Err(Failure::usage(
+                "the address of Partner Center's API for this cloud is not documented; name it with --partner-center-url URL",
+            ));
+        }
+    }
     let authority = args.authority.as_deref().unwrap_or(cloud.authority);
     let authority = Authority::new(authority, &args.tenant).map_err(Failure::usage)?;
     let api = match &args.partner_center_url {
@@ -157,16 +161,12 @@ fn plan(args: &LiveArgs) -> Result<(Plan, Option<PathBuf>), Failure> {
     let flow = if args.device_code {
         Flow::DeviceCode
     } else if args.secure_application_model {
-        // Made before the sign-in: a path that cannot be used is better said now.
-        let keep = match &args.refresh_token_file {
-            Some(path) => Some(Box::new(private_file::create(path)?) as Box<dyn Write + Send>),
-            None => None,
-        };
+        let keep = args.refresh_token_file.clone().map(keep_in).transpose()?;
         Flow::SecureApplicationModel { keep }
     } else {
         Flow::AuthorizationCode
     };
-    let plan = Plan {
+    Ok(Plan {
         authority,
         identity: ClientIdentity {
             id: args
@@ -182,8 +182,21 @@ fn plan(args: &LiveArgs) -> Result<(Plan, Option<PathBuf>), Failure> {
         partner_center: args.partner_center.then_some(api),
         redirect_port: args.redirect_port,
         patience: args.wait,
-    };
-    Ok((plan, args.refresh_token_file.clone()))
+    })
+}
+
+/// Makes the file when there is a token for it. A path that cannot be used is said now.
+fn keep_in(path: PathBuf) -> Result<Keep, Failure> {
+    drop(private_file::create(&path)?);
+    fs::remove_file(&path).map_err(|error| {
+        Failure::usage(format!(
+            "{} was made and cannot be removed again ({error}); name a file in a folder of yours",
+            path.display()
+        ))
+    })?;
+    Ok(Box::new(move || {
+        private_file::create_new(&path).map(|file| Box::new(file) as Box<dyn Write>)
+    }))
 }
 
 /// Larger than any secret of an application.
@@ -238,8 +251,10 @@ fn tell(notice: Notice<'_>, err: &mut dyn Write) -> std::io::Result<()> {
             lifetime,
         } => writeln!(
             err,
-            "Open {address} on any screen and enter the code {code}\nThe code is good for {} minutes — Ctrl-C stops waiting.",
-            lifetime.as_secs().div_ceil(60)
+            "Open {} on any screen and enter the code {}\nIt is waited for {} — Ctrl-C stops that.",
+            shown(address, 400),
+            shown(code, 40),
+            live_check::in_words(lifetime)
         ),
         Notice::Progress(text) => writeln!(err, "{text}"),
     }?;
@@ -273,6 +288,8 @@ fn in_words(check: &LiveCheck, kept: Option<&Path>, out: &mut dyn Write) -> Resu
         "{}",
         if check.passes() {
             "Yes: the access token carries MFA."
+        } else if live.refused.is_some() && live.secure_application_model.is_some() {
+            "No: the refresh token was refused, so the application is left without an access token."
         } else if live.refused.is_some() {
             "No: the sign-in was refused, there is no token."
         } else if live.mfa == Some(true) {
@@ -294,6 +311,12 @@ fn in_words(check: &LiveCheck, kept: Option<&Path>, out: &mut dyn Write) -> Resu
                 refused.error
             )?;
         }
+    }
+    if let Some(what) = live.mismatch {
+        writeln!(
+            out,
+            "The access token names {what} otherwise than the sign-in: it is none of this sign-in, and does not count."
+        )?;
     }
     if let Some(upn) = &live.upn {
         writeln!(
@@ -326,7 +349,7 @@ fn in_words(check: &LiveCheck, kept: Option<&Path>, out: &mut dyn Write) -> Resu
                 "does not survive."
             }
         )?;
-        match (consent.refresh_token, kept) {
+        match (consent.kept, kept) {
             (RefreshTokenKept::InTheFile, Some(path)) => {
                 writeln!(
                     out,
@@ -346,6 +369,16 @@ fn in_words(check: &LiveCheck, kept: Option<&Path>, out: &mut dyn Write) -> Resu
             "Partner Center ({}): HTTP {}, isMfaCompliant: {compliant}. {}",
             answer.url, answer.status, answer.says
         )?;
+        if let Some(description) = &answer.description {
+            writeln!(
+                out,
+                "  it says: {}{description}",
+                answer
+                    .code
+                    .as_ref()
+                    .map_or_else(String::new, |code| format!("{code}, "))
+            )?;
+        }
     }
     if let Some(report) = &check.report {
         writeln!(out)?;

@@ -11,7 +11,7 @@ mod discovery;
 mod refusal;
 mod tokens;
 
-use std::time::Duration;
+use std::sync::Mutex;
 
 use openidconnect::{
     AccessToken, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointMaybeSet,
@@ -39,6 +39,7 @@ pub use refusal::Refusal;
 
 use claims::EntraClaims;
 use discovery::Provider;
+use refusal::Says as _;
 
 /// The public client that Microsoft's script Test-PartnerSecurityRequirement uses: Azure CLI's (facts §6.1).
 pub const MICROSOFT_SCRIPT_CLIENT: &str = "04b07795-8ddb-461a-bbee-02f9e1bf7b46";
@@ -183,7 +184,7 @@ impl DeviceCode {
     }
 
     /// How long it is good.
-    pub fn lifetime(&self) -> Duration {
+    pub fn lifetime(&self) -> std::time::Duration {
         self.details.expires_in()
     }
 }
@@ -317,23 +318,41 @@ impl Entra {
         Ok(DeviceCode { details })
     }
 
-    /// Polls until the person is done, at most `patience` (RFC 8628 §3.4). The library keeps the interval.
+    /// Polls until the person is done (RFC 8628 §3.4). The library keeps the interval, and goes on
+    /// through failures of the network; the third in a row ends it here.
     pub async fn device_tokens(
         &self,
         device_code: &DeviceCode,
-        patience: Duration,
         clock: &dyn Clock,
     ) -> Result<Tokens, EntraError> {
-        let answer = self
+        let failures = Failures::default();
+        let call = |request| async {
+            let answer = tokens::call(&self.outbound, request).await;
+            match answer {
+                Ok(answer) => {
+                    failures.none();
+                    Ok(answer)
+                }
+                Err(error) => {
+                    failures.one_more(error).await;
+                    Err(NoAnswer)
+                }
+            }
+        };
+        let polling = self
             .client
             .exchange_device_access_token(&device_code.details)
             .map_err(no_token_endpoint)?
-            .request_async(
-                &|request| tokens::call(&self.outbound, request),
-                tokio::time::sleep,
-                Some(patience),
-            )
-            .await?;
+            .request_async(&call, tokio::time::sleep, None);
+        let answer = tokio::select! {
+            answer = polling => answer.map_err(|error| match error {
+                RequestTokenError::ServerResponse(says) => EntraError::Refused(says.refusal()),
+                RequestTokenError::Request(NoAnswer) => EntraError::Unreadable("nothing came".to_owned()),
+                RequestTokenError::Parse(error, _) => EntraError::Unreadable(format!("at {}", error.path())),
+                RequestTokenError::Other(text) => EntraError::Unreadable(text),
+            })?,
+            error = failures.too_many() => return Err(error.into()),
+        };
         // The device grant has no nonce: nothing of ours stands in the id_token.
         let person = self.person(&answer, None, clock.now())?;
         Ok(tokens_of(&answer, Some(person)))
@@ -397,6 +416,55 @@ impl Entra {
             .ok_or_else(|| EntraError::IdToken("there is none".to_owned()))?;
         claims::verify(token, &self.provider, self.client.client_id(), nonce, now)
     }
+}
+
+/// How many polls in a row may fail.
+const FAILED_POLLS: usize = 3;
+
+/// What the library is told of a poll without an answer; [`Failures`] keeps the cause.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("no answer")]
+struct NoAnswer;
+
+/// Polls without an answer, in a row.
+#[derive(Default)]
+struct Failures {
+    in_a_row: Mutex<usize>,
+    last: tokio::sync::Mutex<Option<OutboundError>>,
+    enough: tokio::sync::Notify,
+}
+
+impl Failures {
+    fn none(&self) {
+        *lock(&self.in_a_row) = 0;
+    }
+
+    async fn one_more(&self, error: OutboundError) {
+        *self.last.lock().await = Some(error);
+        let enough = {
+            let mut in_a_row = lock(&self.in_a_row);
+            *in_a_row += 1;
+            *in_a_row >= FAILED_POLLS
+        };
+        if enough {
+            self.enough.notify_one();
+        }
+    }
+
+    async fn too_many(&self) -> OutboundError {
+        loop {
+            self.enough.notified().await;
+            if let Some(error) = self.last.lock().await.take() {
+                return error;
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 fn redirect(uri: &str) -> Result<RedirectUrl, EntraError> {

@@ -39,6 +39,14 @@ pub enum OutboundError {
     /// The answer does not end.
     #[error("the answer of {0} is larger than {MAX_ANSWER} bytes and was not read")]
     TooLarge(String),
+    /// The server is out of order, or has enough of us.
+    #[error("{host} answered {status}; try again later")]
+    OutOfOrder {
+        /// Whom we asked.
+        host: String,
+        /// HTTP's status: 429 or 5xx.
+        status: u16,
+    },
     /// The request could not be written.
     #[error("a request could not be written")]
     Request(#[source] http::Error),

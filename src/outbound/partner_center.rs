@@ -8,7 +8,8 @@ use url::Url;
 
 use super::guard::{Outbound, OutboundError};
 
-/// What is read: the partner's own legal profile, which every signed-in role may see.
+/// What is read: the partner's own organisation profile; nothing is changed. Which roles may read
+/// it is not in the facts: a 403 is told as what it is.
 pub const PATH: &str = "/v1/profiles/organization";
 /// The longest text of theirs that is shown.
 const LONGEST: usize = 400;

@@ -66,10 +66,19 @@ impl RedirectListener {
             match TcpListener::bind(("127.0.0.1", port)).await {
                 Ok(listener) => {
                     let port = listener.local_addr()?.port();
-                    let mut listeners = vec![listener];
-                    // Some browsers take localhost for ::1 first; a computer without it needs none.
-                    listeners.extend(TcpListener::bind(("::1", port)).await.ok());
-                    return Ok(Self { port, listeners });
+                    // Some browsers take localhost for ::1 first. A computer without it needs none;
+                    // where another program has it, that program would get the answer.
+                    match TcpListener::bind(("::1", port)).await {
+                        Ok(other) => {
+                            let listeners = vec![listener, other];
+                            return Ok(Self { port, listeners });
+                        }
+                        Err(error) if error.kind() == io::ErrorKind::AddrInUse => last = error,
+                        Err(_) => {
+                            let listeners = vec![listener];
+                            return Ok(Self { port, listeners });
+                        }
+                    }
                 }
                 Err(error) => last = error,
             }
@@ -90,11 +99,15 @@ impl RedirectListener {
             arrivals,
             told: Notify::new(),
         });
-        let hosts = [
-            format!("localhost:{}", self.port),
-            format!("127.0.0.1:{}", self.port),
-            format!("[::1]:{}", self.port),
-        ];
+        let names = ["localhost", "127.0.0.1", "[::1]"];
+        let mut hosts: Vec<String> = names
+            .iter()
+            .map(|name| format!("{name}:{}", self.port))
+            .collect();
+        if self.port == 80 {
+            // Browsers leave the usual port out.
+            hosts.extend(names.map(ToOwned::to_owned));
+        }
         let router = Router::new()
             .route("/", get(arrive))
             .route("/signed-in", get(signed_in))

@@ -3,13 +3,14 @@
 //! Always true: no token, code or secret is in here; what the tenant wrote is shortened.
 
 use serde::Serialize;
+use serde_json::Value;
 use url::Url;
 
 use crate::{
     base::clock::Timestamp,
-    inspect::{Report, aadsts},
+    inspect::{Report, aadsts, shown},
     outbound::{
-        entra::{ClientIdentity, Refusal},
+        entra::{ClientIdentity, Refusal, SignedInPerson},
         partner_center::ApiAnswer,
     },
 };
@@ -40,10 +41,13 @@ pub struct Live {
     pub upn: Option<String>,
     /// `amr` of the access token.
     pub amr: Option<Vec<String>>,
-    /// Whether `amr` has exactly `mfa` as one of its values.
+    /// Whether `amr` has exactly `mfa` as one of its values; absent if the token cannot be read.
     pub mfa: Option<bool>,
+    /// What the access token says otherwise than the id_token or the request: the tenant, the
+    /// person or the application. Such a token is none of this sign-in.
+    pub mismatch: Option<&'static str>,
     /// What Microsoft's script Test-PartnerSecurityRequirement would answer: `pass` as soon as the
-    /// letters occur anywhere in `amr` (facts §6.1).
+    /// letters occur anywhere in the claim `amr` (facts §6.1); absent if the token cannot be read.
     pub test_partner_security_requirement: Option<&'static str>,
     /// What Partner Center's API answered, if it was asked.
     pub partner_center: Option<PartnerCenterSays>,
@@ -72,6 +76,7 @@ impl Live {
             upn: None,
             amr: None,
             mfa: None,
+            mismatch: None,
             test_partner_security_requirement: None,
             partner_center: None,
             secure_application_model: None,
@@ -79,30 +84,84 @@ impl Live {
         }
     }
 
-    pub(super) fn renewed(&mut self, report: &Report) {
-        let amr = amr(report);
-        self.mfa = Some(has_mfa(&amr));
-        self.test_partner_security_requirement =
-            Some(if amr.iter().any(|value| value.contains("mfa")) {
-                "pass"
-            } else {
-                "fail"
-            });
-        self.amr = Some(amr);
+    /// The token that counts from here on.
+    pub(super) fn token(&mut self, person: Option<&SignedInPerson>, report: &Report) {
+        let claims = claims(report);
+        self.tenant_id = person.map(|person| person.tenant_id.clone());
+        self.upn = person.and_then(|person| person.upn.as_deref().map(short));
+        self.mismatch = claims.and_then(|claims| mismatch(claims, person, &self.client_id));
+        self.amr = claims.map(amr);
+        self.mfa = self.amr.as_deref().map(has_mfa);
+        self.test_partner_security_requirement = claims.map(|claims| {
+            // The script looks at the claim as it is written, be it a list or not.
+            match claims.get("amr") {
+                Some(claim) if claim.to_string().contains("mfa") => "pass",
+                _ => "fail",
+            }
+        });
+    }
+
+    /// There is no token that counts.
+    pub(super) fn no_token(&mut self) {
+        self.amr = None;
+        self.mfa = None;
+        self.mismatch = None;
+        self.test_partner_security_requirement = None;
     }
 }
 
-/// `amr` of the token that the report is about.
-fn amr(report: &Report) -> Vec<String> {
+fn short(text: &str) -> String {
+    shown(text, 256)
+}
+
+/// The claims of the token that the report is about, if it could be read.
+fn claims(report: &Report) -> Option<&Value> {
     report
-        .scenarios
-        .as_ref()
-        .and_then(|scenarios| scenarios.amr.clone())
-        .unwrap_or_default()
+        .decoded
+        .get("claims")
+        .filter(|claims| claims.is_object())
+}
+
+/// The values of `amr`; none where it is no list.
+fn amr(claims: &Value) -> Vec<String> {
+    let values = claims.get("amr").and_then(Value::as_array);
+    values
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .take(32)
+        .map(|value| shown(value, 80))
+        .collect()
 }
 
 fn has_mfa(amr: &[String]) -> bool {
     amr.iter().any(|value| value == "mfa")
+}
+
+fn mismatch(
+    claims: &Value,
+    person: Option<&SignedInPerson>,
+    client_id: &str,
+) -> Option<&'static str> {
+    let says = |name: &str| claims.get(name).and_then(Value::as_str);
+    let differs = |name: &str, wanted: &str| {
+        says(name).is_some_and(|found| !found.eq_ignore_ascii_case(wanted))
+    };
+    let person = person?;
+    if differs("tid", &person.tenant_id) {
+        return Some("the tenant");
+    }
+    if person
+        .object_id
+        .as_deref()
+        .is_some_and(|id| differs("oid", id))
+    {
+        return Some("the person");
+    }
+    if differs("appid", client_id) || differs("azp", client_id) {
+        return Some("the application");
+    }
+    None
 }
 
 /// What Partner Center's API answered to `ValidateMfa: true`.
@@ -131,28 +190,34 @@ impl PartnerCenterSays {
             _ if mfa_required => {
                 "Error 900421: the token does not carry MFA, and the API refuses it. The sign-in must bring the MFA claim, and federatedIdpMfaBehavior must take it."
             }
+            (429 | 500.., _) => "The API is out of order or has enough of us; try again later.",
             (200, Some(true)) => "The API takes the token and calls it MFA-compliant.",
             (200, Some(false)) => {
                 "The API still takes the token, but calls it not MFA-compliant: it will be refused where that is enforced."
             }
             (200, None) => "The API takes the token, but does not say whether it is MFA-compliant.",
-            (_, Some(true)) => {
+            (_, Some(false)) => {
+                "The API refuses the request and calls the token not MFA-compliant: the sign-in must bring the MFA claim, and federatedIdpMfaBehavior must take it."
+            }
+            (403, Some(true)) => {
                 "The API calls the token MFA-compliant, but refuses the request: the person has no role in Partner Center, or the application no permission."
             }
-            (401, _) => {
-                "The API refuses the token. Look at audience, tenant and lifetime in the findings."
-            }
-            (403, _) => {
+            (403, None) => {
                 "The API refuses the request: the person has no role in Partner Center, or the application no permission. Whether MFA counts was not said."
             }
-            _ => "The API failed; try again later.",
+            (401, _) => {
+                "The API does not take the token. Look at audience, tenant and lifetime in the findings."
+            }
+            _ => {
+                "The API does not know the request; is --partner-center-url the address of Partner Center's API?"
+            }
         };
         Self {
             url: api.as_str().trim_end_matches('/').to_owned(),
             status: answer.status,
             is_mfa_compliant: answer.is_mfa_compliant,
-            code: answer.code,
-            description: answer.description,
+            code: answer.code.as_deref().map(short),
+            description: answer.description.as_deref().map(short),
             says,
         }
     }
@@ -183,26 +248,27 @@ pub struct Consent {
     /// Whether both have `mfa`.
     pub survived: bool,
     /// What became of the refresh token.
-    pub refresh_token: RefreshTokenKept,
+    pub kept: RefreshTokenKept,
 }
 
 impl Consent {
-    pub(super) fn of(first: &Report, second: &Report, kept: RefreshTokenKept) -> Self {
-        let (first_amr, renewed_amr) = (amr(first), amr(second));
+    pub(super) fn of(first: &Report, second: &Report) -> Self {
+        let of = |report| claims(report).map(amr).unwrap_or_default();
+        let (first_amr, renewed_amr) = (of(first), of(second));
         Self {
             survived: has_mfa(&first_amr) && has_mfa(&renewed_amr),
             first_amr,
             renewed_amr: Some(renewed_amr),
-            refresh_token: kept,
+            kept: RefreshTokenKept::Nowhere,
         }
     }
 
     pub(super) fn lost(first: &Report) -> Self {
         Self {
-            first_amr: amr(first),
+            first_amr: claims(first).map(amr).unwrap_or_default(),
             renewed_amr: None,
             survived: false,
-            refresh_token: RefreshTokenKept::Nowhere,
+            kept: RefreshTokenKept::Nowhere,
         }
     }
 }
@@ -222,12 +288,84 @@ impl Refused {
     pub(super) fn of(refusal: &Refusal) -> Self {
         let first_line = refusal.description.lines().next().unwrap_or_default();
         Self {
-            error: refusal.error.clone(),
-            description: first_line.trim().to_owned(),
+            error: shown(&refusal.error, 80),
+            description: shown(first_line.trim(), 600),
             explained: aadsts::codes_in(first_line)
                 .into_iter()
                 .filter_map(|code| aadsts::of(code).copied())
                 .collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn says(status: u16, compliant: Option<bool>, code: Option<&str>) -> PartnerCenterSays {
+        PartnerCenterSays::of(
+            &Url::parse("https://api.partnercenter.microsoft.com").unwrap(),
+            ApiAnswer {
+                status,
+                is_mfa_compliant: compliant,
+                code: code.map(ToOwned::to_owned),
+                description: None,
+            },
+        )
+    }
+
+    #[test]
+    fn what_partner_center_answers_is_explained_as_it_is() {
+        for (status, compliant, code, part) in [
+            (200, Some(true), None, "calls it MFA-compliant"),
+            (200, Some(false), None, "calls it not MFA-compliant"),
+            (200, None, None, "does not say"),
+            (401, Some(false), Some("900421"), "Error 900421"),
+            (401, Some(false), None, "not MFA-compliant"),
+            (401, Some(true), None, "does not take the token"),
+            (403, Some(true), None, "no role"),
+            (403, Some(false), None, "not MFA-compliant"),
+            (403, None, None, "was not said"),
+            (429, Some(true), None, "try again later"),
+            (503, Some(true), None, "try again later"),
+            (404, None, None, "--partner-center-url"),
+        ] {
+            let answer = says(status, compliant, code);
+            assert!(
+                answer.says.contains(part),
+                "{status} {compliant:?}: {}",
+                answer.says
+            );
+            assert_eq!(answer.passes(), (status, compliant) == (200, Some(true)));
+        }
+    }
+
+    #[test]
+    fn a_token_of_another_tenant_person_or_application_is_none_of_this_sign_in() {
+        let person = SignedInPerson {
+            tenant_id: "t".to_owned(),
+            object_id: Some("o".to_owned()),
+            upn: None,
+        };
+        for (claims, what) in [
+            (
+                serde_json::json!({"tid": "T", "oid": "o", "appid": "c"}),
+                None,
+            ),
+            (
+                serde_json::json!({"tid": "x", "oid": "o", "appid": "c"}),
+                Some("the tenant"),
+            ),
+            (
+                serde_json::json!({"tid": "t", "oid": "x", "appid": "c"}),
+                Some("the person"),
+            ),
+            (
+                serde_json::json!({"tid": "t", "oid": "o", "azp": "x"}),
+                Some("the application"),
+            ),
+        ] {
+            assert_eq!(mismatch(&claims, Some(&person), "c"), what, "{claims}");
         }
     }
 }

@@ -88,7 +88,12 @@ pub(super) fn verify(
         })
         .map_err(|error| wrong(error.to_string()))?;
     let own = claims.additional_claims();
-    if !issuer.as_str().contains(&own.tid) {
+    // `https://login.…/{tid}/v2.0` or `https://sts.windows.net/{tid}/`.
+    let names_it = issuer
+        .as_str()
+        .split('/')
+        .any(|segment| segment.eq_ignore_ascii_case(&own.tid));
+    if !is_guid(&own.tid) || !names_it {
         return Err(wrong("tid and iss name different tenants".to_owned()));
     }
     Ok(SignedInPerson {
@@ -107,9 +112,13 @@ fn named_tenant(token: &str) -> Option<String> {
     let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
     let claims: serde_json::Value = serde_json::from_slice(&payload).ok()?;
     let tenant = claims["tid"].as_str()?;
-    let is_guid = tenant.len() == 36
-        && tenant
-            .bytes()
-            .all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
-    is_guid.then(|| tenant.to_owned())
+    is_guid(tenant).then(|| tenant.to_owned())
+}
+
+fn is_guid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
 }

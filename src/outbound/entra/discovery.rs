@@ -122,7 +122,7 @@ pub enum DiscoveryError {
     Lacks(&'static str),
     /// An endpoint lies elsewhere.
     #[error(
-        "the authority's discovery document names {0} at another server; nothing is sent there"
+        "the authority's discovery document names {0} at another server, and nothing is sent there; if the tenant is of another cloud, name that with --cloud"
     )]
     Elsewhere(&'static str),
     /// No answer came.
@@ -177,16 +177,17 @@ pub(super) async fn discover(
     version: Version,
 ) -> Result<Provider, DiscoveryError> {
     let address = authority.document(version);
-    let body = get(outbound, &address).await.map_err(|error| match error {
-        // Entra answers 400 with AADSTS90002 for a tenant that it does not know.
-        DiscoveryError::Status {
-            status: 400 | 404, ..
-        } => DiscoveryError::UnknownTenant {
-            authority: authority.base().to_owned(),
-            tenant: authority.tenant.clone(),
-        },
-        error => error,
-    })?;
+    let body = match get(outbound, &address).await? {
+        Ok(body) => body,
+        // Entra's own words for a tenant that it does not know; anything else is no Entra.
+        Err((_, says)) if contains(&says, b"AADSTS90002") => {
+            return Err(DiscoveryError::UnknownTenant {
+                authority: authority.base().to_owned(),
+                tenant: authority.tenant.clone(),
+            });
+        }
+        Err((status, _)) => return Err(DiscoveryError::Status { address, status }),
+    };
     // Its template issuer has braces, which are no URL's: the hole goes through parsing as it is.
     let metadata: Metadata = serde_json::from_slice(&body)
         .map_err(|error| DiscoveryError::Unreadable(address.clone(), error))?;
@@ -218,7 +219,12 @@ pub(super) async fn discover(
         }
     }
     let keys = metadata.jwks_uri().as_str().to_owned();
-    let jwks = get(outbound, &keys).await?;
+    let jwks = get(outbound, &keys)
+        .await?
+        .map_err(|(status, _)| DiscoveryError::Status {
+            address: keys.clone(),
+            status,
+        })?;
     let set: CoreJsonWebKeySet =
         serde_json::from_slice(&jwks).map_err(|error| DiscoveryError::Unreadable(keys, error))?;
     Ok(Provider {
@@ -227,20 +233,28 @@ pub(super) async fn discover(
     })
 }
 
-async fn get(outbound: &Outbound, address: &str) -> Result<Vec<u8>, DiscoveryError> {
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
+}
+
+/// The body; or the status and the body of what is no success.
+async fn get(
+    outbound: &Outbound,
+    address: &str,
+) -> Result<Result<Vec<u8>, (u16, Vec<u8>)>, DiscoveryError> {
     let request = http::Request::builder()
         .uri(address)
         .header(http::header::ACCEPT, "application/json")
         .body(Vec::new())
         .map_err(OutboundError::Request)?;
     let answer = outbound.call(request).await?;
-    if answer.status() != http::StatusCode::OK {
-        return Err(DiscoveryError::Status {
-            address: address.to_owned(),
-            status: answer.status().as_u16(),
-        });
-    }
-    Ok(answer.into_body())
+    let status = answer.status();
+    let body = answer.into_body();
+    Ok(if status == http::StatusCode::OK {
+        Ok(body)
+    } else {
+        Err((status.as_u16(), body))
+    })
 }
 
 /// The address that a person is sent to must be one that may be asked.

@@ -3,7 +3,7 @@
 //! Version 1 writes `expires_in` as a string ("3599"), which RFC 6749 §5.1 does not know
 //! and the library does not read: it is made the number that it means.
 
-use openidconnect::{HttpRequest, HttpResponse};
+use openidconnect::{HttpRequest, HttpResponse, http::StatusCode};
 use serde_json::{Map, Value};
 
 use crate::outbound::guard::{Outbound, OutboundError};
@@ -12,7 +12,16 @@ pub(super) async fn call(
     outbound: &Outbound,
     request: HttpRequest,
 ) -> Result<HttpResponse, OutboundError> {
+    let host = request.uri().host().unwrap_or_default().to_owned();
     let answer = outbound.call(request).await?;
+    let status = answer.status();
+    if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+        // A gateway's page says nothing about the sign-in.
+        return Err(OutboundError::OutOfOrder {
+            host,
+            status: status.as_u16(),
+        });
+    }
     let (mut head, body) = answer.into_parts();
     let body = numeric_lifetime(body);
     // It no longer says how long the body is.

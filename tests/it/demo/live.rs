@@ -31,6 +31,7 @@ struct Ended {
 }
 
 impl Ended {
+    /// The result; and the evidence bundle takes it as it is.
     fn json(&self) -> Value {
         // Whatever it says can be handed in to `evidence --live-check`.
         let handed_in = LiveCheck::parse(self.out.as_bytes());
@@ -202,14 +203,7 @@ fn by_pkce_with_and_without_prompt_by_device_code_and_in_the_secure_application_
 
     // By device code.
     let mut live = Live::start(&demo, &["--device-code", "--partner-center", "--json"]);
-    let opened = live.told("Open ");
-    let (address, code) = opened
-        .split_once(" on any screen and enter the code ")
-        .unwrap();
-    let page = client.get(address);
-    let mut form = page.form();
-    form.set("code", code);
-    let page = client.submit(&page, &form);
+    let page = enter_code(&mut live, &mut client);
     confirm_device(&demo, &mut client, page, "continue");
     let ended = live.end();
     assert_eq!(ended.exit, 0, "{}{}", ended.out, ended.err);
@@ -256,7 +250,7 @@ fn by_pkce_with_and_without_prompt_by_device_code_and_in_the_secure_application_
     assert_eq!(round["first_amr"], json!(["pwd", "mfa"]));
     assert_eq!(round["renewed_amr"], json!(["pwd", "mfa"]));
     assert_eq!(round["survived"], true);
-    assert_eq!(round["refresh_token"], "in-the-file");
+    assert_eq!(round["kept"], "in-the-file");
     let mode = fs::metadata(&kept).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let refresh_token = fs::read_to_string(&kept).unwrap();
@@ -285,7 +279,7 @@ fn by_pkce_with_and_without_prompt_by_device_code_and_in_the_secure_application_
     let ended = live.end();
     assert_eq!(ended.exit, 0, "{}{}", ended.out, ended.err);
     let round = &ended.json()["live"]["secure_application_model"];
-    assert_eq!(round["refresh_token"], "nowhere");
+    assert_eq!(round["kept"], "nowhere");
     let left: Vec<_> = fs::read_dir(folder.path())
         .unwrap()
         .map(|entry| entry.unwrap().file_name())
@@ -297,6 +291,26 @@ fn by_pkce_with_and_without_prompt_by_device_code_and_in_the_secure_application_
     assert_eq!(ended.exit, 2, "{}{}", ended.out, ended.err);
     assert!(ended.err.contains("does not exist yet"), "{}", ended.err);
     assert_eq!(fs::read_to_string(&kept).unwrap().trim(), refresh_token);
+}
+
+/// The address and the code that the command names.
+fn enter_code(live: &mut Live, client: &mut Client) -> Page {
+    let opened = live.told("Open ");
+    let (address, code) = opened
+        .split_once(" on any screen and enter the code ")
+        .unwrap();
+    let page = client.get(address);
+    let mut form = page.form();
+    form.set("code", code);
+    client.submit(&page, &form)
+}
+
+/// Both factors, where nobody has signed in before.
+fn finish_sign_in(demo: &Demo, client: &mut Client, page: Page) -> Page {
+    let form = page.form();
+    let asked = client.submit(&page, &form);
+    let second = demo.password(client, &asked);
+    demo.code_and_back(client, &second)
 }
 
 /// Past whatever the practice tenant asks, to its question, and the answer to that.
@@ -360,14 +374,7 @@ fn where_the_tenant_ignores_federated_mfa_every_way_says_no() {
     assert!(ended.out.contains("CB-PC-001"), "{}", ended.out);
 
     let mut live = Live::start(&demo, &["--device-code", "--json"]);
-    let opened = live.told("Open ");
-    let (address, code) = opened
-        .split_once(" on any screen and enter the code ")
-        .unwrap();
-    let page = client.get(address);
-    let mut form = page.form();
-    form.set("code", code);
-    let page = client.submit(&page, &form);
+    let page = enter_code(&mut live, &mut client);
     confirm_device(&demo, &mut client, page, "continue");
     let ended = live.end();
     assert_eq!(ended.exit, 1, "{}{}", ended.out, ended.err);
@@ -450,9 +457,9 @@ fn a_declined_device_a_foreign_answer_and_what_cannot_be_asked() {
     let mut answer = String::new();
     socket.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 421 "), "{answer}");
-    // The application's own refusal is explained.
+    // The application's own refusal is explained; what steers a terminal is not repeated.
     let page = client.get(&format!(
-        "{redirect}?error=access_denied&error_description=AADSTS53003%3A%20Access%20has%20been%20blocked&state={state}"
+        "{redirect}?error=access_denied&error_description=AADSTS53003%3A%20Access%20%1B%5B2Jhas%20been%20blocked&state={state}"
     ));
     assert!(
         page.body.contains("The sign-in was refused"),
@@ -463,6 +470,35 @@ fn a_declined_device_a_foreign_answer_and_what_cannot_be_asked() {
     assert_eq!(ended.exit, 1, "{}{}", ended.out, ended.err);
     let refused = &ended.json()["live"]["refused"];
     assert_eq!(refused["explained"][0]["concerns"], "conditional-access");
+    assert!(
+        refused["description"]
+            .as_str()
+            .unwrap()
+            .contains("Access \\u{1b}[2Jhas"),
+        "{refused:#}"
+    );
+
+    // The person says no to the device.
+    let mut live = Live::start(&demo, &["--device-code"]);
+    let page = enter_code(&mut live, &mut client);
+    let page = finish_sign_in(&demo, &mut client, page);
+    confirm_device(&demo, &mut client, page, "cancel");
+    let ended = live.end();
+    assert_eq!(ended.exit, 1, "{}{}", ended.out, ended.err);
+    assert!(
+        ended.out.contains("AADSTS70018: The person declined"),
+        "{}",
+        ended.out
+    );
+
+    // Nobody types the code in time: our own patience, not a word of Entra's.
+    let ended = alone(&demo, &["--device-code", "--wait", "2s"]);
+    assert_eq!(ended.exit, 1, "{}{}", ended.out, ended.err);
+    assert!(
+        ended.err.contains("nobody signed in within 2 seconds"),
+        "{}",
+        ended.err
+    );
 
     // A code that the tenant did not give.
     let mut live = Live::start(&demo, &[]);
@@ -491,6 +527,13 @@ fn a_declined_device_a_foreign_answer_and_what_cannot_be_asked() {
     let ended = alone(&demo, &["--wait", "1s"]);
     assert_eq!(ended.exit, 1, "{}{}", ended.out, ended.err);
     assert!(ended.err.contains("nobody signed in"), "{}", ended.err);
+
+    // Where another program listens on the port of the other family, its port is not taken.
+    let foreign = std::net::TcpListener::bind("[::1]:0").unwrap();
+    let taken = foreign.local_addr().unwrap().port().to_string();
+    let ended = alone(&demo, &["--redirect-port", &taken]);
+    assert_eq!(ended.exit, 2, "{}{}", ended.out, ended.err);
+    assert!(ended.err.contains("--redirect-port"), "{}", ended.err);
 
     for (options, exit, part) in [
         (
@@ -525,7 +568,7 @@ fn a_declined_device_a_foreign_answer_and_what_cannot_be_asked() {
             "is no authority",
         ),
         // The identity provider is no Entra.
-        (demo.url("idp"), "contoso.com", 3, "knows no tenant"),
+        (demo.url("idp"), "contoso.com", 3, "answered 404"),
         (
             "http://127.0.0.1:9".to_owned(),
             "contoso.com",
