@@ -10,7 +10,7 @@ use super::{
     sign_in::{Begun, Browser},
 };
 use crate::{
-    base::text::DomainName,
+    base::{ids::UserId, text::DomainName},
     claims::require_domain,
     inspect,
     protocol::saml::response::message_id,
@@ -28,7 +28,8 @@ pub const INSPECTOR: &str = "/inspect";
 /// Where a test sign-in ends, below the public address.
 pub const TEST_RESPONSE: &str = "/inspect/response";
 
-/// What Entra has been told of a person's domain, if it was told what we say here.
+/// What Entra has been told of a person's domain, if it was told what we say here. Nobody
+/// asked it.
 #[derive(Clone, Debug)]
 pub struct OwnRegistration {
     /// The root domain.
@@ -74,23 +75,26 @@ impl App {
         self.begin(request, browser).await
     }
 
-    /// The registration of the person who is signed in here; `None` if nobody is.
+    /// The person who is signed in here, and the registration; `None` if nobody is.
     pub async fn own_registration(
         &self,
         browser: &Browser,
-    ) -> Result<Option<OwnRegistration>, Error> {
+    ) -> Result<Option<(UserId, OwnRegistration)>, Error> {
         let own = self.registration_here(browser).await;
         self.noting_tampering(own).await
     }
 
-    async fn registration_here(&self, browser: &Browser) -> Result<Option<OwnRegistration>, Error> {
+    async fn registration_here(
+        &self,
+        browser: &Browser,
+    ) -> Result<Option<(UserId, OwnRegistration)>, Error> {
         let mut tx: ReadTx<'_> = self.store.read().await?;
         let Some((user, _)) = self.live_session(&mut tx, browser).await? else {
             return Ok(None);
         };
         let domains = tx.domains().await?;
         let domain = require_domain(&user.upn.domain(), &domains, None).map_err(Error::conflict)?;
-        Ok(Some(self.registration_of(domain)))
+        Ok(Some((user.id, self.registration_of(domain))))
     }
 
     /// The registration of the one domain there is; `None` if there are several.
@@ -155,8 +159,14 @@ impl App {
             },
             Substitution {
                 what: "InResponseTo",
-                says: "a request of this page".to_owned(),
+                says: "a request of this page, which the browser brings back with the answer"
+                    .to_owned(),
                 for_entra: "Entra's request".to_owned(),
+            },
+            Substitution {
+                what: "Registration",
+                says: "issuer and certificate of this server".to_owned(),
+                for_entra: "what is registered for the domain, and its federatedIdpMfaBehavior; neither was looked at".to_owned(),
             },
         ];
         (context, substitutions)

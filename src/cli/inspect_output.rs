@@ -22,6 +22,9 @@ pub(super) fn report_in_words(
     for verdict in &report.verdicts {
         writeln!(out, "{}", words::sentence(verdict))?;
     }
+    for note in &report.notes {
+        writeln!(out, "Note: {note}")?;
+    }
     let wrapped = words::wrapped(&report.input.encoding);
     writeln!(
         out,
@@ -103,6 +106,9 @@ fn story(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         }
         for verdict in &step.report.verdicts {
             writeln!(out, "{}", words::sentence(verdict))?;
+        }
+        for note in &step.report.notes {
+            writeln!(out, "Note: {note}")?;
         }
         findings(&step.report, out)?;
     }

@@ -90,6 +90,7 @@ pub(super) fn of_saml(case: &SamlCase<'_>) -> Value {
             "response",
             json!({
                 "id": response.attribute("ID"),
+                "version": response.attribute("Version"),
                 "issuer": texts(response.children_named(ASSERTION, "Issuer")),
                 "issue_instant": response.attribute("IssueInstant"),
                 "destination": response.attribute("Destination"),
@@ -115,6 +116,7 @@ pub(super) fn of_saml(case: &SamlCase<'_>) -> Value {
             "assertion",
             json!({
                 "id": assertion.attribute("ID"),
+                "version": assertion.attribute("Version"),
                 "issuer": texts(assertion.children_named(ASSERTION, "Issuer")),
                 "issue_instant": assertion.attribute("IssueInstant"),
                 "name_id": texts(name_ids.iter().copied()),

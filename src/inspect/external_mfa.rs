@@ -150,13 +150,30 @@ pub(super) fn certificate(case: &TokenCase<'_>) -> Ruling {
         .as_ref()
         .and_then(|header| header.get("kid"))
         .and_then(Value::as_str);
+    let is_meant = |key: &super::jwks::Jwk| kid.is_none() || key.kid.as_deref() == kid;
     let evidence: Vec<_> = jwks
         .keys()
         .iter()
-        .filter(|key| kid.is_none() || key.kid.as_deref() == kid)
-        .filter_map(super::jwks::Jwk::certificate_problem)
+        .filter(|key| is_meant(key))
+        .filter_map(|key| key.type_problem().or_else(|| key.certificate_problem()))
         .collect();
-    Ruling::broken_by(&evidence)
+    match &case.signature {
+        // Nothing was verified, whatever the key looks like. That there is none is CB-EAM-002's.
+        TokenSignature::Unchecked(why)
+            if evidence.is_empty()
+                && jwks.keys().iter().any(is_meant)
+                && !assumed(case.context) =>
+        {
+            Ruling::undecided(
+                format!("{why} The signature was not checked."),
+                &[
+                    "--jwks with the key that the token names",
+                    "--trust-unsigned",
+                ],
+            )
+        }
+        _ => Ruling::broken_by(&evidence),
+    }
 }
 
 /// CB-EAM-004.

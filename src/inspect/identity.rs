@@ -93,6 +93,14 @@ pub(super) fn issuer_speaks_for(upn: &Upn, context: &Context) -> Ruling {
     }
 }
 
+/// The domain that the issuer's name stands for, where it decides about a person of `of`.
+pub(super) fn guess(issuer: &str, of: &DomainName) -> Option<DomainName> {
+    match domain_in_path(issuer) {
+        Some(named) => Some(named).filter(|named| of.is_within(named)),
+        None => host_is_within(issuer, of).then(|| of.clone()),
+    }
+}
+
 /// The domain that a registered issuerUri names as its last step, the way one
 /// identity provider tells its domains apart: `https://idp.example.com/contoso.com`.
 fn domain_in_path(issuer: &str) -> Option<DomainName> {
@@ -138,7 +146,7 @@ pub(super) fn near_miss(found: &str, wanted: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::{DomainName, domain_in_path, host_is_within, immutable_id_problem};
+    use super::{DomainName, domain_in_path, guess, host_is_within, immutable_id_problem};
 
     #[test]
     fn the_domain_that_an_issuer_names() {
@@ -158,10 +166,18 @@ mod tests {
             let found = domain_in_path(issuer);
             assert_eq!(found.as_ref().map(DomainName::as_str), domain, "{issuer}");
         }
-        let contoso = "contoso.com".parse().unwrap();
+        let contoso: DomainName = "contoso.com".parse().unwrap();
         assert!(host_is_within("http://sts.contoso.com/adfs", &contoso));
         assert!(!host_is_within("http://sts.evilcontoso.com/adfs", &contoso));
         assert!(!host_is_within("http://com/adfs", &contoso));
+        let guessed = |issuer| guess(issuer, &contoso).map(|domain| domain.to_string());
+        for issuer in [
+            "http://sts.contoso.com/adfs",
+            "https://idp.example/contoso.com",
+        ] {
+            assert_eq!(guessed(issuer).as_deref(), Some("contoso.com"));
+        }
+        assert_eq!(guessed("https://idp.contoso.com/fabrikam.com"), None);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::{
     effort::Effort,
     federation_case::FederationCase,
     jwks::KeysCase,
+    notes,
     reading::{self, ReadContent, Refusal},
     report::{Basis, Finding, Input, Kind, Report, Severity},
     rule::{self, Check, Rule, Ruling},
@@ -63,6 +64,7 @@ fn judge_within(effort: &Effort, bytes: &[u8], context: &Context, detail: Detail
         },
         decoded: Value::Null,
         verdicts: Vec::new(),
+        notes: Vec::new(),
         findings: Vec::new(),
         scenarios: None,
         story: Vec::new(),
@@ -79,6 +81,7 @@ fn judge_within(effort: &Effort, bytes: &[u8], context: &Context, detail: Detail
         ReadContent::Token(kind, case) => {
             if wanted {
                 report.decoded = decoded::of_token(&case);
+                report.notes = notes::of_token(&case);
             }
             conclude(&mut report, kind, context, Case::Token(&case), None);
             report.scenarios = scenario::of(kind, &report.verdicts, case.own_amr());
@@ -164,6 +167,7 @@ fn judge_xml(report: &mut Report, xml: &[u8], context: &Context, effort: &Effort
             let case = SamlCase::of(&document, context, effort);
             if wanted {
                 report.decoded = decoded::of_saml(&case);
+                report.notes = notes::of_saml(kind, &case);
             }
             conclude(report, kind, context, Case::Saml(&case), None);
         }
@@ -172,6 +176,7 @@ fn judge_xml(report: &mut Report, xml: &[u8], context: &Context, effort: &Effort
             let case = WsfedCase::of(&document, xml, &encoding, context, effort);
             if wanted {
                 report.decoded = decoded::of_wsfed(&case);
+                report.notes = notes::of_wsfed(kind, &case);
             }
             conclude(report, kind, context, Case::Wsfed(&case), None);
         }

@@ -127,6 +127,12 @@ impl Jwk {
         Certificate::read(&self.der()?).ok()
     }
 
+    /// What is wrong with its type, in one sentence: another spelling is another type
+    /// (RFC 7517 §4.1), and no signature is verified with it.
+    pub(super) fn type_problem(&self) -> Option<String> {
+        (self.kty != "RSA").then(|| format!("{} is of type {}.", self.name(), quoted(&self.kty)))
+    }
+
     /// What is wrong with its certificate for External MFA, in one sentence.
     pub(super) fn certificate_problem(&self) -> Option<String> {
         let name = self.name();
@@ -180,8 +186,7 @@ pub(super) fn not_rsa(case: &KeysCase) -> Ruling {
         .keys
         .keys()
         .iter()
-        .filter(|key| key.kty != "RSA")
-        .map(|key| format!("{} is of type {}.", key.name(), quoted(&key.kty)))
+        .filter_map(Jwk::type_problem)
         .collect();
     Ruling::broken_by(&evidence)
 }

@@ -27,6 +27,7 @@ mod json;
 mod judging;
 /// Keys that tokens are verified with.
 pub mod jwks;
+mod notes;
 mod partner_center;
 mod reading;
 /// Reports that name nobody.

@@ -11,18 +11,22 @@ use super::{
     token_case::{BadSignature, TokenCase, TokenOf, TokenSignature},
 };
 
-/// The API's address in each cloud (facts §6.1).
-const AUDIENCES: [&str; 2] = [
-    "https://api.partnercenter.microsoft.com",
-    "https://partner.partnercenterapi.microsoftonline.cn",
-];
-/// What comes before and behind the tenant in an issuer, version 1 then version 2 of each cloud.
-const ISSUERS: [(&str, &str); 5] = [
-    ("https://sts.windows.net/", "/"),
-    ("https://sts.chinacloudapi.cn/", "/"),
-    ("https://login.microsoftonline.com/", "/v2.0"),
-    ("https://login.microsoftonline.us/", "/v2.0"),
-    ("https://login.partner.microsoftonline.cn/", "/v2.0"),
+const GLOBAL: &str = "https://api.partnercenter.microsoft.com";
+const CHINA: &str = "https://partner.partnercenterapi.microsoftonline.cn";
+/// The API's address in each cloud that has one (facts §6.1).
+const AUDIENCES: [&str; 2] = [GLOBAL, CHINA];
+/// What comes before and behind the tenant in an issuer, version 1 then version 2 of each
+/// cloud, and the API that takes its tokens: of the US government's cloud none is known.
+const ISSUERS: [(&str, &str, Option<&str>); 5] = [
+    ("https://sts.windows.net/", "/", Some(GLOBAL)),
+    ("https://login.microsoftonline.com/", "/v2.0", Some(GLOBAL)),
+    ("https://sts.chinacloudapi.cn/", "/", Some(CHINA)),
+    (
+        "https://login.partner.microsoftonline.cn/",
+        "/v2.0",
+        Some(CHINA),
+    ),
+    ("https://login.microsoftonline.us/", "/v2.0", None),
 ];
 
 /// CB-JWT-002.
@@ -107,11 +111,19 @@ pub(super) fn app_only(case: &TokenCase<'_>) -> Ruling {
     Ruling::broken("The token names an application and no user: MFA does not apply to it.")
 }
 
+/// One text, bare or as the only one of an array.
+fn one_audience(value: &Value) -> Option<&str> {
+    match value {
+        Value::String(audience) => Some(audience),
+        Value::Array(values) if values.len() == 1 => values[0].as_str(),
+        _ => None,
+    }
+}
+
 /// CB-PC-003.
 pub(super) fn audience(case: &TokenCase<'_>) -> Ruling {
     let found = match case.claims.get("aud") {
-        Some(Value::String(audience)) => audience.as_str(),
-        Some(Value::Array(values)) if values.len() == 1 => values[0].as_str().unwrap_or_default(),
+        Some(value) if one_audience(value).is_some() => one_audience(value).unwrap_or_default(),
         Some(other) => return Ruling::broken(format!("aud is {other}.")),
         None => return Ruling::broken("There is no aud."),
     };
@@ -132,14 +144,24 @@ pub(super) fn issuer(case: &TokenCase<'_>) -> Ruling {
     let Some(issuer) = case.text("iss") else {
         return Ruling::broken("There is no iss.");
     };
-    let tenant = ISSUERS.iter().find_map(|(front, back)| {
-        issuer
-            .strip_prefix(front)
-            .and_then(|rest| rest.strip_suffix(back))
+    let known = ISSUERS.iter().find_map(|(front, back, api)| {
+        let tenant = issuer.strip_prefix(front)?.strip_suffix(back)?;
+        is_guid(tenant).then_some((tenant, *api))
     });
-    let Some(tenant) = tenant.filter(|tenant| is_guid(tenant)) else {
+    let Some((tenant, api)) = known else {
         return Ruling::broken(format!("iss is {}.", quoted(issuer)));
     };
+    // An audience that is none of an API is CB-PC-003's.
+    if let Some(audience) = case.claims.get("aud").and_then(one_audience)
+        && AUDIENCES.contains(&audience)
+        && api != Some(audience)
+    {
+        return Ruling::broken(format!(
+            "iss is {}, of another cloud than aud {}.",
+            quoted(issuer),
+            quoted(audience)
+        ));
+    }
     match case.text("tid") {
         Some(tid) if tid.eq_ignore_ascii_case(tenant) => Ruling::Holds,
         Some(tid) => Ruling::broken(format!(

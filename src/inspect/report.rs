@@ -22,6 +22,10 @@ pub struct Report {
     pub decoded: serde_json::Value,
     /// One verdict for each consumer the message is for.
     pub verdicts: Vec<Verdict>,
+    /// What the verdicts rest on besides the rules, in sentences: that the message is a part
+    /// of what is received, that it holds within the skew only, what was taken from a name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// What is wrong, undecided or worth knowing, in the order of the table.
     pub findings: Vec<Finding>,
     /// What the token opens; absent where Partner Center has no part in it.
@@ -214,7 +218,8 @@ pub struct Verdict {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// It takes the message, and counts it as multi-factor.
+    /// It takes the message, and counts it as multi-factor; of a document or a
+    /// configuration, which is no sign-in, that no rule is broken.
     Accepted,
     /// It takes the message, and does not count it as multi-factor.
     AcceptedWithoutMfa,

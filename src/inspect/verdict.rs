@@ -148,8 +148,11 @@ impl Draw<'_> {
             .findings
             .iter()
             .any(|finding| finding.rule == "CB-PC-002");
-        // A document about keys and addresses is no sign-in.
-        let is_sign_in = !matches!(self.kind, Kind::OidcDiscovery | Kind::Jwks);
+        // A document about keys and addresses is no sign-in, nor is a configuration.
+        let is_sign_in = !matches!(
+            self.kind,
+            Kind::OidcDiscovery | Kind::Jwks | Kind::FederationConfiguration
+        );
         let (outcome, counts, because) = if !errors.is_empty() {
             (Outcome::Rejected, Some(false), errors)
         } else if door.is_some() && !mfa.is_empty() {

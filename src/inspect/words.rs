@@ -19,13 +19,15 @@ pub fn sentence(verdict: &Verdict) -> String {
         Basis::Unverified => " (signature not verified)",
     };
     match verdict.outcome {
+        // No sign-in: a document, or a configuration.
+        Outcome::Accepted if verdict.mfa.is_none() => format!("{who}: no rule is broken."),
         Outcome::Accepted => format!("{who}: accepted, and counted as MFA{basis}."),
         Outcome::AcceptedWithoutMfa => {
             format!("{who}: accepted, but not counted as MFA{basis}, because of {because}.")
         }
         Outcome::Rejected => format!("{who}: rejected, because of {because}."),
         Outcome::Undecided => {
-            format!("{who}: undecided, because of {because}; the options below would decide.")
+            format!("{who}: undecided, because of {because}; what would decide stands below.")
         }
         Outcome::NotApplicable if because.is_empty() => {
             format!("{who}: not applicable; it does not receive such a message.")

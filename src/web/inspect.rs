@@ -8,6 +8,7 @@
 pub(super) mod alone;
 /// What was pasted, and against what it is judged.
 pub(super) mod form;
+mod turns;
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,7 +21,7 @@ use axum::{
     routing::{MethodRouter, get},
 };
 use serde::Deserialize;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     Web,
@@ -42,14 +43,13 @@ use crate::{
     inspect::{self, Context},
 };
 
+pub use turns::Turns;
+
 /// What a browser may send: more than any token, as much as a short recording.
 const BODY_LIMIT: usize = 8 * 1024 * 1024;
 
-/// Judged at once. Each may take a good part of a second and some memory.
-const AT_ONCE: usize = 2;
-
-/// How long a person waits for a turn.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long sending a form may take: the largest one over a slow line.
+const SENDING: Duration = Duration::from_secs(20);
 
 /// Who may use the inspector's page.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -60,21 +60,33 @@ pub enum InspectorAccess {
     Anyone,
 }
 
-/// The turns of the inspector.
-pub struct Turns(Arc<Semaphore>);
-
-impl Default for Turns {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(AT_ONCE)))
-    }
+/// Why a form was not read.
+pub(super) enum Unread {
+    /// Over the limit.
+    TooLarge,
+    /// It took too long, or is no form.
+    Form,
 }
 
-impl Turns {
-    /// A turn, if one is free before patience ends.
-    pub(super) async fn take(&self) -> Option<OwnedSemaphorePermit> {
-        let turn = Arc::clone(&self.0).acquire_owned();
-        tokio::time::timeout(PATIENCE, turn).await.ok()?.ok()
-    }
+/// Reads a form in parts, within [`SENDING`].
+pub(super) async fn read_form<S: Send + Sync>(
+    request: Request,
+    state: &S,
+) -> Result<form::Pasted, Unread> {
+    let read = async {
+        let parts = Multipart::from_request(request, state)
+            .await
+            .map_err(|_| Unread::Form)?;
+        form::Pasted::read(parts)
+            .await
+            .map_err(|error| match error.status() {
+                StatusCode::PAYLOAD_TOO_LARGE => Unread::TooLarge,
+                _ => Unread::Form,
+            })
+    };
+    tokio::time::timeout(SENDING, read)
+        .await
+        .unwrap_or(Err(Unread::Form))
 }
 
 /// Judges off the threads that answer requests, and draws what the page shows of it there
@@ -101,9 +113,22 @@ pub(super) fn routes() -> MethodRouter<Arc<Web>> {
 
 /// Who asks, and what the inspector knows of the own registration.
 struct Asker {
+    /// Whose forms are counted together.
+    who: String,
+    guard: Guard,
     own: Option<OwnRegistration>,
     csrf: CsrfToken,
     test: TestSignIn,
+}
+
+/// Whether a form must bring the token of its page.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Guard {
+    /// That of the session that lives.
+    OfSession,
+    /// Nobody is signed in, and nobody need be: a form changes nothing that a token would
+    /// guard. A cookie of a session that is over makes no difference.
+    Nothing,
 }
 
 /// `None`: nobody is signed in, and somebody should be.
@@ -111,8 +136,10 @@ async fn asker(web: &Web, visit: &Visit) -> Result<Option<Asker>, Response> {
     let own = web.app.own_registration(&visit.browser).await;
     let own = own.map_err(|error| web.fail(&error))?;
     let csrf = visit.session_form(web);
-    if let (Some(own), Some(csrf)) = (own, csrf) {
+    if let (Some((person, own)), Some(csrf)) = (own, csrf) {
         return Ok(Some(Asker {
+            who: person.to_string(),
+            guard: Guard::OfSession,
             own: Some(own),
             csrf,
             test: TestSignIn::Offered,
@@ -123,8 +150,9 @@ async fn asker(web: &Web, visit: &Visit) -> Result<Option<Asker>, Response> {
         InspectorAccess::Anyone => {
             let own = web.app.sole_registration().await;
             Ok(Some(Asker {
+                who: visit.browser.source.clone(),
+                guard: Guard::Nothing,
                 own: own.map_err(|error| web.fail(&error))?,
-                // Nothing here changes anything: there is nothing that a token would guard.
                 csrf: CsrfToken(String::new()),
                 test: TestSignIn::Offered,
             }))
@@ -179,20 +207,15 @@ async fn pasted(State(web): State<Arc<Web>>, visit: Visit, request: Request) -> 
         Err(response) => return response,
     };
     // Before the body is read: what waits takes no memory.
-    let Some(turn) = web.inspector.take().await else {
+    let Some(sending) = web.inspector.sends(&asker.who) else {
         return web.refuse(ErrorKind::Unavailable, &SupportCode::UNAVAILABLE);
     };
-    let Ok(parts) = Multipart::from_request(request, &web).await else {
-        return web.refuse(ErrorKind::BadRequest, &SupportCode::INPUT);
-    };
-    let pasted = match form::Pasted::read(parts).await {
+    let pasted = match read_form(request, &web).await {
         Ok(pasted) => pasted,
-        Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            return web.refuse(ErrorKind::TooLarge, &SupportCode::TOO_LARGE);
-        }
-        Err(_) => return web.refuse(ErrorKind::BadRequest, &SupportCode::INPUT),
+        Err(Unread::TooLarge) => return web.refuse(ErrorKind::TooLarge, &SupportCode::TOO_LARGE),
+        Err(Unread::Form) => return web.refuse(ErrorKind::BadRequest, &SupportCode::INPUT),
     };
-    if visit.browser.session.is_some() {
+    if asker.guard == Guard::OfSession {
         let form = CsrfForm::of(pasted.csrf.clone(), ());
         if form
             .verify(&web.forms, visit.browser.session.as_ref())
@@ -211,7 +234,11 @@ async fn pasted(State(web): State<Arc<Web>>, visit: Visit, request: Request) -> 
             return show(&web, asker, status, pasted.given, Some(unfit), None);
         }
     };
+    let Some(turn) = web.inspector.take().await else {
+        return web.refuse(ErrorKind::Unavailable, &SupportCode::UNAVAILABLE);
+    };
     let judged = judge(turn, bytes, context, Vec::new()).await;
+    drop(sending);
     shown(&web, asker, pasted.given, judged)
 }
 
@@ -230,9 +257,13 @@ fn is_foreign(web: &Web, headers: &HeaderMap) -> bool {
 
 /// Begins a test sign-in.
 pub async fn test(State(web): State<Arc<Web>>, visit: Visit, form: CsrfForm<Pressed>) -> Response {
+    let asker = match asker(&web, &visit).await {
+        Ok(Some(asker)) => asker,
+        Ok(None) => return web.stale_form(),
+        Err(response) => return response,
+    };
     let session = visit.browser.session.as_ref();
-    let open = web.inspector_access == InspectorAccess::Anyone && session.is_none();
-    if !open && form.verify(&web.forms, session).is_err() {
+    if asker.guard == Guard::OfSession && form.verify(&web.forms, session).is_err() {
         return web.stale_form();
     }
     match web.app.begin_test_sign_in(&visit.browser).await {

@@ -81,7 +81,17 @@ async fn a_token_is_judged_by_keyboard_alone() {
                 assert!(text.contains("CB-PC-007"), "{text}");
                 window.picture("inspect-2-rejected").await?;
                 window.is_accessible().await?;
-                // What the rule speaks of is marked, and the report names nobody.
+                // What the rule speaks of is marked.
+                let marked = window.texts("tr.marked mark").await?;
+                assert!(marked.contains(&"mfa".to_owned()), "{marked:?}");
+                // What copying came to is said, whatever the browser allows.
+                let copy = window.0.find(By::Css("button.small")).await?;
+                assert_eq!(copy.text().await?, "Copy this fix");
+                copy.click().await?;
+                let said = By::XPath("//*[@role='status'][normalize-space(.) != '']");
+                window.0.query(said).first().await?;
+                window.is_accessible().await?;
+                // And the report names nobody.
                 window.clicks_open("A report to show to others").await?;
                 let report = window.texts("pre").await?.join("");
                 assert!(

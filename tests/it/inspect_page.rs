@@ -1,6 +1,9 @@
 //! The inspector's page, and the test sign-in that ends in it.
 
+use std::sync::Arc;
+
 use axum::http::StatusCode;
+use claimbridge::web::{InspectorAccess, Web, router};
 
 use crate::support::{PASSWORD, PUBLIC_URL, Person, World, browser::Browser, entra};
 
@@ -134,11 +137,18 @@ async fn a_test_sign_in_needs_both_factors_and_is_judged_as_for_entra() {
     let fields = [("SAMLResponse", base64.as_str()), ("RelayState", &relay)];
     let page = browser.post("/inspect/response", &fields).await;
     let text = page.text();
+    // What Entra was told of the domain is an assumption, and said to be one.
     assert!(
-        text.contains("Entra ID (SAML 2.0): accepted, and counted as MFA."),
+        text.contains(
+            "Entra ID (SAML 2.0): accepted, and counted as MFA, if the domain is registered so."
+        ),
         "{text}"
     );
     assert!(text.contains("Partner Center: accepted"), "{text}");
+    assert!(
+        text.contains("federatedIdpMfaBehavior; neither was looked at"),
+        "{text}"
+    );
     for substituted in [
         "Audience",
         "Destination and Recipient",
@@ -163,4 +173,142 @@ async fn attack_39_nobody_outside_asks_for_a_token_for_the_inspector() {
     let page = browser.start(&request).await;
     assert_eq!(page.status, StatusCode::FORBIDDEN, "{}", page.text());
     assert!(!page.asks_for_password());
+}
+
+/// A browser at a server whose inspector is anybody's, as the demo's is.
+async fn at_a_demo(world: &World) -> Browser {
+    let mut web = Web::new(Arc::clone(world.app()), Vec::new());
+    web.inspector_access = InspectorAccess::Anyone;
+    let mut browser = Browser::over(vec![router(Arc::new(web))]);
+    browser.get("/inspect").await;
+    browser
+}
+
+#[tokio::test]
+async fn a_session_that_is_over_locks_nobody_out_of_the_demos_inspector() {
+    let before = World::new().await;
+    let person = before.ready("agent1@contoso.com").await;
+    let signed_in = at_the_inspector(&before, &person).await;
+    // Another database, the same browser.
+    let world = World::new().await;
+    let mut browser = at_a_demo(&world).await;
+    browser.cookies = signed_in.cookies.clone();
+    let page = browser.get("/inspect").await;
+    assert!(page.text().contains("Token inspector"), "{}", page.text());
+    let csrf = token_of(&browser);
+    let fields = [("csrf", csrf.as_str()), ("message", GOOD)];
+    let page = browser.post_parts("/inspect", &fields).await;
+    assert_eq!(page.status, StatusCode::OK, "{}", page.text());
+    let page = browser.press("/inspect/test").await;
+    assert!(page.asks_for_password(), "{}", page.text());
+
+    // Who is signed in there still brings the token of the page.
+    let mut browser = at_a_demo(&before).await;
+    browser.cookies = signed_in.cookies.clone();
+    let fields = [("csrf", ""), ("message", GOOD)];
+    let page = browser.post_parts("/inspect", &fields).await;
+    assert_eq!(page.status, StatusCode::FORBIDDEN);
+}
+
+fn fixture(name: &str) -> String {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/inspector/");
+    std::fs::read_to_string(format!("{folder}{name}")).unwrap()
+}
+
+#[tokio::test]
+async fn the_page_names_its_own_fields_and_they_decide() {
+    let world = World::new().await;
+    let mut browser = at_a_demo(&world).await;
+    let token = fixture("messages/eam-good.txt");
+    let at = ("at", "2026-11-20T10:00:00Z");
+    let page = browser
+        .post_parts("/inspect", &[("message", &token), at])
+        .await;
+    let text = page.text();
+    assert!(text.contains("undecided, because of CB-EAM"), "{text}");
+    assert!(text.contains("Decide it with “Discovery URL”."), "{text}");
+    // The report for others is the command's, and the message is what it is.
+    let (found, _) = text.split_once("The message says").unwrap();
+    assert!(!found.contains("--"), "{found}");
+    let (keys, request) = (fixture("eam-jwks.json"), fixture("eam-request.txt"));
+    let given = [
+        ("message", token.as_str()),
+        at,
+        ("jwks", &keys),
+        ("request", &request),
+        (
+            "discovery_url",
+            "https://idp.contoso.com/oidc/.well-known/openid-configuration",
+        ),
+    ];
+    let page = browser.post_parts("/inspect", &given).await;
+    let text = page.text();
+    assert!(
+        text.contains("Entra ID (External MFA): accepted, and counted as MFA."),
+        "{text}"
+    );
+    assert!(text.contains("judged as of 2026-11-20T10:00:00"), "{text}");
+    assert!(text.contains("300 s of skew"), "{text}");
+
+    // What the page has no field for is the command's.
+    let configuration = fixture("messages/fed-good.txt");
+    let page = browser
+        .post_parts("/inspect", &[("message", &configuration), at])
+        .await;
+    let text = page.text();
+    assert!(
+        text.contains("--emergency-accounts of the command claimbridge inspect"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn a_trace_is_told_on_the_page_and_places_are_marked() {
+    let world = World::new().await;
+    let mut browser = at_a_demo(&world).await;
+    let base64 = data_encoding::BASE64.encode(GOOD.as_bytes());
+    let body = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("SAMLResponse", &base64)
+        .finish();
+    let trace = serde_json::json!({"log": {"entries": [{"startedDateTime": "2026-11-20T10:00:00Z",
+        "request": {"method": "POST", "url": "https://login.example.com/", "postData": {"text": body}}}]}});
+    let fields = [("message", trace.to_string())];
+    let fields = fields.each_ref().map(|(name, text)| (*name, text.as_str()));
+    let page = browser.post_parts("/inspect", &fields).await;
+    let text = page.text();
+    assert!(
+        text.contains("An answer to no request of this trace."),
+        "{text}"
+    );
+    assert!(text.contains("assertion.class_reference"), "{text}");
+
+    let claims = r#"{"aud":"https://api.partnercenter.microsoft.com","amr":["pwd","otp"],"nbf":1,"exp":2,"scp":"user_impersonation"}"#;
+    let page = browser.post_parts("/inspect", &[("message", claims)]).await;
+    for (value, rule) in [("pwd, otp", "CB-PC-001"), ("2", "CB-PC-005")] {
+        let mark = format!("<mark>{value}</mark> <a href=\"#finding-{rule}\">{rule}</a>");
+        assert!(page.body.contains(&mark), "{mark} in {}", page.body);
+    }
+    assert!(!page.body.contains("<mark>1</mark>"), "{}", page.body);
+}
+
+#[tokio::test]
+async fn the_commonest_mistake_is_headed_by_what_entra_does() {
+    let world = World::new().await;
+    let mut browser = at_a_demo(&world).await;
+    let given = [
+        ("message", fixture("messages/saml-020-only-attribute.xml")),
+        ("issuer", "https://idp.contoso.com/contoso.com".to_owned()),
+        ("domain", "contoso.com".to_owned()),
+        ("cloud", "global".to_owned()),
+        ("certificate", CERTIFICATE.to_owned()),
+        ("at", "2026-11-20T10:00:00Z".to_owned()),
+    ];
+    let given = given.each_ref().map(|(name, text)| (*name, text.as_str()));
+    let page = browser.post_parts("/inspect", &given).await;
+    assert!(
+        page.body
+            .contains("<h2 id=\"verdict\">Accepted without MFA</h2>"),
+        "{}",
+        page.text()
+    );
 }

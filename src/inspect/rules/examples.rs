@@ -177,6 +177,11 @@ const OF_XML: &[(&str, &str, &str)] = &[
         r#"IssueInstant 10:00, NotOnOrAfter 11:00, SessionIndex="_a""#,
     ),
     (
+        "CB-SAML-023",
+        r#"<samlp:Response Version="1.1" …>"#,
+        r#"<samlp:Response Version="2.0" …>"#,
+    ),
+    (
         "CB-WSFED-001",
         "wresult=PHQ6UmVxdWVzdFNlY3VyaXR5…",
         "wresult=%3Ct%3ARequestSecurityTokenResponse+xmlns%3At%3D…",

@@ -8,11 +8,13 @@
 pub mod examples;
 mod external_mfa;
 mod federation;
+mod places;
 mod saml;
 mod token;
 mod wsfed;
 mod xml;
 
+use super::report::Finding;
 pub use super::rule::Rule;
 
 /// All rules, in the order in which findings are shown.
@@ -27,6 +29,20 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
     ]
     .into_iter()
     .flatten()
+}
+
+/// Whether the finding speaks of the place `path` of the decoded message, whose value is
+/// `value`: the rule looks there, or its evidence quotes it.
+pub fn speaks_of(finding: &Finding, path: &str, value: &str) -> bool {
+    // Shorter ones stand in too many sentences.
+    const SHORTEST: usize = 6;
+    places::of(finding.rule).iter().any(|(place, words)| {
+        path.strip_prefix(place)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            && finding.evidence.contains(words)
+    }) || (value.len() >= SHORTEST
+        && value.len() <= finding.evidence.len()
+        && finding.evidence.contains(value))
 }
 
 /// The rule of that id, whatever its letter case.

@@ -231,4 +231,14 @@ pub(super) static RULES: &[Rule] = &[
         reference: "facts §1.3 (Conditions), §1.4",
         check: Saml(authentication::lifetime),
     },
+    Rule {
+        id: "CB-SAML-023",
+        title: "Response or Assertion is not of Version 2.0.",
+        severity: Error,
+        consumers: ENTRA,
+        fix: "Write Version=\"2.0\" on Response and Assertion.",
+        aadsts: &["500089"],
+        reference: "SAML core §3.2.2, §2.3.3",
+        check: Saml(addressing::version),
+    },
 ];

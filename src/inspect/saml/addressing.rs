@@ -1,4 +1,4 @@
-//! CB-SAML-001…003, 010, 011, 017: status, number, parties and addresses.
+//! CB-SAML-001…003, 010, 011, 017, 023: status, number, parties and addresses.
 
 use std::fmt::Write as _;
 
@@ -49,6 +49,25 @@ pub(in crate::inspect) fn status(case: &SamlCase<'_>) -> Ruling {
         let _ = write!(evidence, " StatusMessage is {}.", message.join(", "));
     }
     Ruling::broken(evidence)
+}
+
+/// CB-SAML-023 (SAML core §3.2.2, §2.3.3).
+pub(in crate::inspect) fn version(case: &SamlCase<'_>) -> Ruling {
+    let evidence: Vec<_> = case
+        .response
+        .into_iter()
+        .chain(case.assertion())
+        .filter(|element| element.attribute("Version") != Some("2.0"))
+        .map(|element| match element.attribute("Version") {
+            Some(other) => format!(
+                "Version of the {} is {}.",
+                element.local_name(),
+                quoted(other)
+            ),
+            None => format!("The {} has no Version.", element.local_name()),
+        })
+        .collect();
+    Ruling::broken_by(&evidence)
 }
 
 /// CB-SAML-002.

@@ -46,7 +46,7 @@ pub(in crate::inspect) fn name_id_value(case: &SamlCase<'_>) -> Ruling {
     }
 }
 
-fn upn(case: &SamlCase<'_>) -> Result<Upn, String> {
+pub(in crate::inspect) fn upn(case: &SamlCase<'_>) -> Result<Upn, String> {
     one_upn("IDPEmail", &case.attribute_values("IDPEmail"))
 }
 

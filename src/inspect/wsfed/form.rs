@@ -104,8 +104,9 @@ pub(in crate::inspect) fn wrong_version(case: &WsfedCase<'_>) -> Ruling {
                     quoted(minor)
                 ));
             }
-        } else {
+        } else if token.local_name() == "Assertion" {
             // Nothing of it is read: without this finding it would be judged by what is absent.
+            // What is called otherwise is CB-WSFED-001's.
             evidence.push(format!(
                 "The token is a {} of {}, not a SAML 1.1 assertion.",
                 token.local_name(),

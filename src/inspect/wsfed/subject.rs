@@ -27,7 +27,7 @@ fn look_alikes(case: &WsfedCase<'_>, wanted: (&str, &str)) -> Vec<String> {
         .collect()
 }
 
-fn upn(case: &WsfedCase<'_>) -> Result<Upn, String> {
+pub(in crate::inspect) fn upn(case: &WsfedCase<'_>) -> Result<Upn, String> {
     one_upn(UPN.1, &case.claim(UPN.0, UPN.1)).map_err(|why| {
         let others = look_alikes(case, UPN);
         if others.is_empty() {

@@ -18,12 +18,21 @@
     const button = document.createElement("button");
     button.type = "button";
     button.className = "quiet small";
-    button.textContent = "Copy";
-    button.setAttribute("aria-label", "Copy this " + text.dataset.copy);
+    // What is seen and what is heard is one text (WCAG 2.5.3).
+    button.textContent = "Copy this " + text.dataset.copy;
+    // Said aloud when it changes (WCAG 4.1.3); a button's own text is not.
+    const status = document.createElement("span");
+    status.className = "hint";
+    status.setAttribute("role", "status");
     button.addEventListener("click", async () => {
-      await navigator.clipboard.writeText(text.textContent);
-      button.textContent = "Copied";
+      status.textContent = "";
+      try {
+        await navigator.clipboard.writeText(text.textContent);
+        status.textContent = "Copied.";
+      } catch {
+        status.textContent = "The browser does not let it be copied; select the text and copy it.";
+      }
     });
-    text.after(" ", button);
+    text.after(" ", button, " ", status);
   }
 })();

@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use askama::Template as _;
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, FromRequest as _, Multipart, Request, State},
+    extract::{DefaultBodyLimit, Request, State},
     handler::Handler as _,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::{self, Next},
@@ -17,7 +17,7 @@ use axum::{
     routing::get,
 };
 
-use super::{BODY_LIMIT, Turns, form, judge};
+use super::{BODY_LIMIT, Turns, Unread, form, judge, read_form};
 use crate::{
     app::test_sign_in::INSPECTOR,
     base::clock::Clock,
@@ -108,21 +108,20 @@ async fn page(State(alone): State<Arc<Alone>>) -> Response {
 }
 
 async fn pasted(State(alone): State<Arc<Alone>>, request: Request) -> Response {
-    let Some(turn) = alone.turns.take().await else {
+    let busy = || {
         let words = "Other messages are being judged; try again in a moment.";
-        return said(StatusCode::SERVICE_UNAVAILABLE, words);
+        said(StatusCode::SERVICE_UNAVAILABLE, words)
     };
-    let unread = || said(StatusCode::BAD_REQUEST, "The form could not be read.");
-    let Ok(parts) = Multipart::from_request(request, &alone).await else {
-        return unread();
+    let Some(sending) = alone.turns.sends("this computer") else {
+        return busy();
     };
-    let pasted = match form::Pasted::read(parts).await {
+    let pasted = match read_form(request, &alone).await {
         Ok(pasted) => pasted,
-        Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+        Err(Unread::TooLarge) => {
             let words = "That is too large for the page; use `claimbridge inspect FILE`.";
             return said(StatusCode::PAYLOAD_TOO_LARGE, words);
         }
-        Err(_) => return unread(),
+        Err(Unread::Form) => return said(StatusCode::BAD_REQUEST, "The form could not be read."),
     };
     let context = form::context(&pasted.given, None, alone.clock.now());
     let ready = context.and_then(|context| Ok((pasted.bytes()?.to_vec(), context)));
@@ -133,7 +132,12 @@ async fn pasted(State(alone): State<Arc<Alone>>, request: Request) -> Response {
             return show(&alone, status, pasted.given, Some(unfit), None);
         }
     };
-    match judge(turn, bytes, context, Vec::new()).await {
+    let Some(turn) = alone.turns.take().await else {
+        return busy();
+    };
+    let judged = judge(turn, bytes, context, Vec::new()).await;
+    drop(sending);
+    match judged {
         Some(judged) => show(&alone, StatusCode::OK, pasted.given, None, Some(judged)),
         None => said(StatusCode::INTERNAL_SERVER_ERROR, "It could not be judged."),
     }

@@ -5,7 +5,9 @@ use axum::extract::{Multipart, multipart::MultipartError};
 use crate::{
     app::test_sign_in::{OwnRegistration, cloud_by_name},
     base::clock::Timestamp,
-    inspect::{Context, Jwks, UncheckedSignature, given, given_request},
+    inspect::{
+        Context, Jwks, UncheckedSignature, given, given_authorization, given_hint, given_request,
+    },
     web::pages::inspect::Given,
 };
 
@@ -48,6 +50,10 @@ impl Pasted {
                 "certificate" => given.certificate = text(),
                 "request" => given.request = text(),
                 "jwks" => given.jwks = text(),
+                "discovery_url" => given.discovery_url = text(),
+                "client_id" => given.client_id = text(),
+                "hint" => given.hint = text(),
+                "app_reply_urls" => given.app_reply_urls = text(),
                 "at" => given.at = text(),
                 "max_age" => given.max_age = text(),
                 "trust_unsigned" => given.trust_unsigned = true,
@@ -95,6 +101,9 @@ pub fn at_first(own: Option<&OwnRegistration>) -> Given {
 /// The cloud that this server is configured for.
 pub const OWN: &str = "own";
 
+/// How many reply URLs are looked at.
+const MAX_REPLY_URLS: usize = 64;
+
 /// What the fields say, at the instant `now` if they name none.
 pub fn context(
     given: &Given,
@@ -130,9 +139,28 @@ pub fn context(
             .map_err(|error| unfit("certificate", format!("That is {error}.")))?;
     }
     if !given.request.is_empty() {
-        let request = given_request(given.request.as_bytes());
-        let words = "That is no AuthnRequest with an ID; paste the request that was answered.";
-        context.request = Some(request.ok_or_else(|| unfit("request", words))?);
+        let bytes = given.request.as_bytes();
+        context.request = given_request(bytes);
+        context.external_mfa.authorization = given_authorization(bytes);
+        if context.request.is_none() && context.external_mfa.authorization.is_none() {
+            let words = "That is no AuthnRequest with an ID, and no form that Entra posts to an external method; paste the request that was answered.";
+            return Err(unfit("request", words));
+        }
+    }
+    // Not the field Issuer: that is the domain's issuerUri, and another name.
+    let external = &mut context.external_mfa;
+    external.discovery_url = text(&given.discovery_url);
+    external.client_id = text(&given.client_id);
+    external.app_reply_urls = given
+        .app_reply_urls
+        .split_whitespace()
+        .take(MAX_REPLY_URLS)
+        .map(ToOwned::to_owned)
+        .collect();
+    if !given.hint.is_empty() {
+        let words = "That is no id_token_hint and not its claims.";
+        let hint = given_hint(given.hint.as_bytes());
+        external.hint = Some(hint.ok_or_else(|| unfit("hint", words))?);
     }
     if !given.jwks.is_empty() {
         let jwks = Jwks::parse(given.jwks.as_bytes());
@@ -171,7 +199,46 @@ mod tests {
         assert_eq!(bad(|given| given.request = "<a/>".to_owned()), "request");
         assert_eq!(bad(|given| given.jwks = "{}".to_owned()), "jwks");
         assert_eq!(bad(|given| given.max_age = "old".to_owned()), "max_age");
+        assert_eq!(bad(|given| given.hint = "none".to_owned()), "hint");
+        assert_eq!(
+            bad(|given| {
+                let pem = include_str!("../../../tests/fixtures/inspector/active.pem");
+                given.certificate = pem.repeat(17);
+            }),
+            "certificate"
+        );
+        assert_eq!(
+            bad(|given| given.jwks = format!("{{\"keys\":[{}{{}}]}}", "{},".repeat(64))),
+            "jwks"
+        );
         assert_eq!(Pasted::default().bytes().unwrap_err().field, "message");
+    }
+
+    #[test]
+    fn external_mfa_is_judged_by_its_own_fields() {
+        let given = Given {
+            issuer: "https://idp.contoso.com/contoso.com".to_owned(),
+            request: include_str!("../../../tests/fixtures/inspector/eam-request.txt").to_owned(),
+            discovery_url: "https://idp.contoso.com/oidc/.well-known/openid-configuration"
+                .to_owned(),
+            client_id: "c".to_owned(),
+            hint: r#"{"sub":"s","iat":1795000000}"#.to_owned(),
+            app_reply_urls: "https://a\n https://b".to_owned(),
+            ..Given::default()
+        };
+        let external = context(&given, None, NOW).unwrap().external_mfa;
+        assert!(external.issuer.is_none() && external.discovery_url.is_some());
+        assert!(
+            external
+                .authorization
+                .is_some_and(|asked| asked.nonce.is_some())
+        );
+        assert_eq!(external.client_id.as_deref(), Some("c"));
+        assert_eq!(external.app_reply_urls, ["https://a", "https://b"]);
+        assert_eq!(
+            external.hint.and_then(|hint| hint.sub).as_deref(),
+            Some("s")
+        );
     }
 
     #[test]

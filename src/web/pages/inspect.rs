@@ -1,13 +1,17 @@
 //! The token inspector: a form, and what was found.
 
+/// What the page calls what the command calls options.
+mod fields;
+
 use askama::Template;
+use fields::{on_page, on_this_page};
 
 use super::{CsrfToken, Frame};
 use crate::{
     app::test_sign_in::Substitution,
     inspect::{
-        Consumer, Context, Finding, Kind, Outcome, Report, Scenarios, Severity, Step, redact,
-        shown, words,
+        Consumer, Context, Finding, Kind, Outcome, Report, Scenarios, Severity, Step, TraceTime,
+        redact, rules, shown, words,
     },
 };
 
@@ -28,6 +32,14 @@ pub struct Given {
     pub request: String,
     /// Keys of tokens.
     pub jwks: String,
+    /// External MFA: the discovery URL that Entra was given.
+    pub discovery_url: String,
+    /// External MFA: the client id that Entra was given.
+    pub client_id: String,
+    /// External MFA: the hint of the request.
+    pub hint: String,
+    /// External MFA: the reply URLs of the app registration.
+    pub app_reply_urls: String,
     /// The instant asked about.
     pub at: String,
     /// How old the sign-in may be.
@@ -71,6 +83,8 @@ pub struct Judged {
     pub unknown: Option<String>,
     /// The verdicts.
     pub verdicts: Vec<VerdictLine>,
+    /// What the verdicts rest on besides.
+    pub notes: Vec<String>,
     /// In which points a token of a test sign-in is not one for Entra.
     pub substitutions: Vec<Substitution>,
     /// What is wrong, undecided or worth knowing.
@@ -102,6 +116,8 @@ pub struct StoryStep {
     pub unknown: Option<String>,
     /// The verdicts.
     pub verdicts: Vec<VerdictLine>,
+    /// What they rest on besides.
+    pub notes: Vec<String>,
     /// What is wrong, undecided or worth knowing.
     pub findings: Vec<Finding>,
     /// The message, place by place.
@@ -130,8 +146,9 @@ impl StoryStep {
             ),
             verdicts: step.report.verdicts.iter().map(verdict).collect(),
             places: places(&step.report, rows),
-            unknown: step.report.input.problem,
-            findings: step.report.findings,
+            unknown: step.report.input.problem.as_deref().map(on_page),
+            notes: step.report.notes,
+            findings: on_this_page(step.report.findings),
         }
     }
 
@@ -168,17 +185,27 @@ impl Judged {
         Self {
             in_short: in_short(&report),
             read: format!(
-                "{}{}, {} bytes",
+                "{}{}, {} bytes; judged {}, with {} s of skew allowed",
                 words::kind(report.input.kind),
                 words::wrapped(&report.input.encoding),
-                report.input.bytes
+                report.input.bytes,
+                match (report.input.kind, context.trace_time) {
+                    (Kind::Har, TraceTime::AsRecorded) => "as of when each was sent".to_owned(),
+                    _ => format!("as of {}", context.at),
+                },
+                context.skew.as_secs(),
             ),
-            verdicts: report.verdicts.iter().map(verdict).collect(),
+            verdicts: report
+                .verdicts
+                .iter()
+                .map(|one| registered(verdict(one), one.outcome, &substitutions))
+                .collect(),
             substitutions,
             places: places(&report, &mut rows),
             redacted,
             because: report.input.because,
-            unknown: report.input.problem,
+            unknown: report.input.problem.as_deref().map(on_page),
+            notes: report.notes,
             opens: report.scenarios,
             more_steps: report.story.len().saturating_sub(MAX_STEPS),
             story: report
@@ -187,7 +214,7 @@ impl Judged {
                 .take(MAX_STEPS)
                 .map(|step| StoryStep::of(step, &mut rows))
                 .collect(),
-            findings: report.findings,
+            findings: on_this_page(report.findings),
         }
     }
 }
@@ -221,7 +248,7 @@ fn places(report: &Report, rows: &mut usize) -> Vec<Place> {
         .into_iter()
         .take(*rows)
         .map(|(name, value)| Place {
-            marks: marks(&value, &report.findings),
+            marks: marks(&name, &value, &report.findings),
             name,
             value: shown(&value, MAX_VALUE),
         })
@@ -262,6 +289,16 @@ fn in_short(report: &Report) -> &'static str {
     }
 }
 
+/// A test sign-in is judged by what this server says of itself, which is an assumption.
+fn registered(mut line: VerdictLine, outcome: Outcome, of_test: &[Substitution]) -> VerdictLine {
+    let is_taken = matches!(outcome, Outcome::Accepted | Outcome::AcceptedWithoutMfa);
+    if is_taken && !of_test.is_empty() {
+        let sentence = line.sentence.trim_end_matches('.');
+        line.sentence = format!("{sentence}, if the domain is registered so.");
+    }
+    line
+}
+
 fn verdict(verdict: &crate::inspect::Verdict) -> VerdictLine {
     let (tone, sign) = match verdict.outcome {
         Outcome::Accepted => ("good", "✓"),
@@ -277,17 +314,12 @@ fn verdict(verdict: &crate::inspect::Verdict) -> VerdictLine {
     }
 }
 
-/// The findings that quote this value.
-fn marks(value: &str, findings: &[Finding]) -> Vec<&'static str> {
-    // Shorter ones stand in too many sentences.
-    const SHORTEST: usize = 6;
-    if value.len() < SHORTEST {
-        return Vec::new();
-    }
+/// The findings that speak of this place.
+fn marks(path: &str, value: &str, findings: &[Finding]) -> Vec<&'static str> {
     findings
         .iter()
         .filter(|finding| finding.severity != Severity::Undecided)
-        .filter(|finding| finding.evidence.contains(value))
+        .filter(|finding| rules::speaks_of(finding, path, value))
         .map(|finding| finding.rule)
         .collect()
 }

@@ -781,7 +781,7 @@ fn a_test_client_finds_inputs_by_their_autocomplete_token() {
         } else if name.starts_with("enrol-password") || name.starts_with("account-password") {
             &["new-password", "new-password"]
         } else if name.starts_with("inspect-") {
-            &["off"; 6]
+            &["off"; 8]
         } else if name == "account" {
             // The names of two methods.
             &["off", "off"]

@@ -31,7 +31,7 @@ fn promised() -> BTreeSet<String> {
 }
 
 /// What was added to them.
-const ADDED: [&str; 11] = [
+const ADDED: [&str; 12] = [
     "CB-KIND-001",
     "CB-KIND-002",
     "CB-XML-006",
@@ -39,6 +39,7 @@ const ADDED: [&str; 11] = [
     "CB-JWT-002",
     "CB-JWT-003",
     "CB-JWT-004",
+    "CB-SAML-023",
     "CB-WSFED-020",
     "CB-EAM-012",
     "CB-FED-013",

@@ -251,7 +251,10 @@ fn difference(entry: &Entry) -> Option<String> {
         .to_string(),
     );
     for verdict in &report.verdicts {
-        let is_sign_in = !matches!(report.input.kind, Kind::OidcDiscovery | Kind::Jwks);
+        let is_sign_in = !matches!(
+            report.input.kind,
+            Kind::OidcDiscovery | Kind::Jwks | Kind::FederationConfiguration
+        );
         let known =
             verdict.outcome != Outcome::Accepted || verdict.mfa == is_sign_in.then_some(true);
         compare("mfa", known.to_string(), true.to_string());

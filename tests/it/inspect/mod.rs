@@ -9,3 +9,4 @@ mod catalogue;
 mod corpus;
 mod known_bad;
 mod traces;
+mod verdicts;

@@ -361,3 +361,46 @@ fn attack_17_fifty_megabytes_stay_within_the_memory_that_was_promised() {
     // With the 50 MB of the input itself this stays far under 150 MiB.
     assert!(cost.bytes_max < 16 * 1024 * 1024, "{}", cost.bytes_max);
 }
+
+#[test]
+fn an_answer_is_judged_by_the_request_that_it_names() {
+    let context = registered("good");
+    let request =
+        std::fs::read_to_string(folder().join("../entra/authn-request-unsigned.xml")).unwrap();
+    let asked = |request: &str| {
+        format!(
+            "https://idp.contoso.com/saml2/sso?{}",
+            form(&[("SAMLRequest", &base64(request))])
+        )
+    };
+    let (_, rest) = request.split_once(" ID=\"").unwrap();
+    let (id, _) = rest.split_once('"').unwrap();
+    // Another tab asks in between.
+    let other = request.replace(id, "_another-tab");
+    let answered = form(&[("SAMLResponse", &base64(&text("good")))]);
+    let trace = har(&[
+        exchange(AT, "GET", &asked(&request), None),
+        exchange(AT, "GET", &asked(&other), None),
+        exchange(AT, "POST", ACS, Some(&answered)),
+    ]);
+    let report = inspect(&trace, &context);
+    assert_eq!(report.verdicts[0].outcome, Outcome::Accepted, "{report:?}");
+    // An answer to none of them is still seen.
+    let trace = har(&[
+        exchange(AT, "GET", &asked(&other), None),
+        exchange(AT, "GET", &asked(&other.replace("another", "third")), None),
+        exchange(AT, "POST", ACS, Some(&answered)),
+    ]);
+    let report = inspect(&trace, &context);
+    assert!(report.story[2].report.broken().contains(&"CB-SAML-017"));
+}
+
+#[test]
+fn a_text_that_is_too_long_is_counted() {
+    let long = format!("SAMLResponse={}", "A".repeat(1024 * 1024 + 1));
+    let report = inspect(
+        &har(&[exchange(AT, "POST", ACS, Some(&long))]),
+        &registered("good"),
+    );
+    assert_eq!(report.decoded["left_out"], 1);
+}

@@ -84,17 +84,18 @@ def envelope(
     in_response_to=REQUEST,
     status=SUCCESS,
     extensions="",
+    version=' Version="2.0"',
 ):
     issuer = f"<saml:Issuer>{response_issuer}</saml:Issuer>" if response_issuer else ""
     return (
         '<samlp:Response xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol" '
-        f'xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion" ID="{id}" Version="2.0" '
+        f'xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion" ID="{id}"{version} '
         f'IssueInstant="2026-11-20T09:59:30Z"{attribute("Destination", destination)}'
         f'{attribute("InResponseTo", in_response_to)}>{issuer}{signature}{extensions}{status}{inner}</samlp:Response>'
     )
 
 
-OUTER = ("response_issuer", "destination", "in_response_to", "status", "extensions")
+OUTER = ("response_issuer", "destination", "in_response_to", "status", "extensions", "version")
 
 
 def response(key, on="assertion", shape=None, hmac_with=None, **parts):

@@ -255,3 +255,6 @@ def authentication(case):
     case("saml-022-not-60-minutes", "accepted", end="2026-11-20T10:59:30Z")
     case("saml-022-no-session-index", "accepted", ["CB-SAML-022"], statements=statement(session=None))
     case("saml-022-no-end", "accepted", ["CB-SAML-022"], end=None)
+    case("saml-023-version-1-1", "rejected", ["CB-SAML-023"], version=' Version="1.1"')
+    case("saml-023-no-version", "rejected", ["CB-SAML-023"], version="")
+    case("saml-023-not-other-quotes", "accepted", version=" Version='2.0'")

@@ -63,7 +63,8 @@ def add(book, keys, claims):
     bare("pc-003-slash", bad, ["CB-PC-003"], {"aud": claims["aud"] + "/"})
     bare("pc-003-missing", bad, ["CB-PC-003"], {"aud": None})
     bare("pc-003-two", bad, ["CB-PC-003"], {"aud": [claims["aud"], "other"]})
-    bare("pc-003-not-china", "accepted", [], {"aud": "https://partner.partnercenterapi.microsoftonline.cn"})
+    bare("pc-003-not-china", "accepted", [], {"aud": "https://partner.partnercenterapi.microsoftonline.cn",
+                                              "iss": f"https://sts.chinacloudapi.cn/{claims['tid']}/"})
 
     tid = claims["tid"]
     bare("pc-004-tenant", bad, ["CB-PC-004"], {"tid": "11111111-7b35-40a2-ba78-6481de91f8ae"})
