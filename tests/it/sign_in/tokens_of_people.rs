@@ -356,11 +356,11 @@ async fn attack_38_an_altered_row_saves_no_code_generator_and_costs_nobody_elses
         let set = format!("UPDATE oath_tokens SET {altered}");
         world.sql().await.run(&set).await;
         let app = world.app();
-        let taken = app
+        let withdrawn = app
             .take_oath_token(&token.serial, Withdrawal::Lost, "tester")
             .await
             .unwrap();
-        assert_eq!(taken.state, TokenState::Retired, "{altered}");
+        assert_eq!(withdrawn.state, TokenState::Retired, "{altered}");
         assert!(events(&world, "method-revoked").await == 1, "{altered}");
         step(&world, &token);
         assert!(!signs_in_quietly(&world, &token.shown(&world)).await);
