@@ -151,6 +151,10 @@ impl App {
             (None, [only]) => Some(*only),
             (chosen, _) => chosen,
         };
+        if method.is_some() {
+            // Said before a person sets anything up, and once more when it is confirmed.
+            self.require_room(tx, &user.id).await?;
+        }
         let credential = match method {
             None | Some(MethodKind::OathToken) => None,
             Some(MethodKind::Totp) => Some(self.new_totp(tx, &user.id, self.now()).await?),
@@ -307,8 +311,9 @@ impl App {
         if codes + keys < MAX_METHODS {
             return Ok(());
         }
-        Err(Error::conflict(
-            "the person has ten methods already; take one away first",
+        Err(Error::denied(
+            &SupportCode::TOO_MANY_METHODS,
+            "the person has ten methods already",
         ))
     }
 }

@@ -100,6 +100,12 @@ support_codes! {
     TOKEN_SHARED = "CB-ACCOUNT-004",
         "This token cannot be activated. Ask your administrator for another one.",
         "Another token that is in use has the same secret, so whoever holds one has the codes of both; ask the vendor for other tokens, and say `claimbridge oath retire` for these.";
+    TOO_MANY_METHODS = "CB-ACCOUNT-005",
+        "You have ten ways to sign in, and there is no room for another. Take one off your account page first, or ask your administrator.",
+        "Nobody may have more than ten methods; the person takes one away on /account, or an administrator all of them with `user reset`.";
+    NOTHING_TO_ADD = "CB-ACCOUNT-006",
+        "There is nothing that you can add now. If a hardware token should wait for you, ask your administrator; the ways to sign in that you have go on.",
+        "What policy.allowed_methods and the person's groups allow cannot be set up here: security keys need a public_url with a name, and a hardware token must be handed over first (`claimbridge oath assign`).";
     REFUSED_PARAMETERS = "CB-SIGNIN-011",
         "The application asked for something that is not offered here. Ask your administrator.",
         "The verified request asks for a reply address that is not registered, an unsupported binding, name format or authentication context. Where the issuer was known, the party got a SAML status instead of this page.";

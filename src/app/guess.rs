@@ -8,7 +8,7 @@
 
 use std::sync::OnceLock;
 
-use super::{App, Error, error::SupportCode, sign_in::Browser};
+use super::{App, Error, error::SupportCode, scene::is_touched_only, sign_in::Browser};
 use crate::{
     audit::{Actor, Event, Refused},
     base::{
@@ -137,7 +137,16 @@ impl App {
         name: TypedName,
     ) -> Result<Named, Error> {
         let (user, folded) = match (name, &attempt.user) {
-            (TypedName::Nothing, Some(id)) => (tx.user(id).await?, String::new()),
+            (TypedName::Nothing, Some(id)) => {
+                // Who found a key and touched it was shown no name, and leaves none out: else
+                // the waits of its owner would tell whose it is.
+                let proved = tx.evidence_of(&attempt.id).await?;
+                if is_touched_only(proved.iter().map(|record| record.kind)) {
+                    (None, String::new())
+                } else {
+                    (tx.user(id).await?, String::new())
+                }
+            }
             (TypedName::Nothing, None) => (None, String::new()),
             (TypedName::Text { folded, upn: None }, _) => (None, folded),
             (

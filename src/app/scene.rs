@@ -214,6 +214,11 @@ impl App {
     }
 }
 
+/// Whether there are proofs, and all of them are of keys that were only touched.
+pub(super) fn is_touched_only(mut proved: impl ExactSizeIterator<Item = FactorKind>) -> bool {
+    proved.len() > 0 && proved.all(|kind| kind == FactorKind::WebAuthn)
+}
+
 impl Scene {
     /// The person as the dispatcher sees it.
     pub(super) fn person(&self) -> Option<Person> {
@@ -244,13 +249,13 @@ impl Scene {
     /// The person's name as pages may show it. Who found a key and only touches it does not
     /// learn whose it is.
     pub(super) fn shown_upn(&self) -> Option<String> {
-        let touched_only = !self.evidence.is_empty()
-            && self
-                .evidence
-                .iter()
-                .all(|proof| proof.kind() == FactorKind::WebAuthn);
-        let user = self.user.as_ref().filter(|_| !touched_only);
+        let user = self.user.as_ref().filter(|_| !self.is_touched_only());
         user.map(|user| user.upn.to_string())
+    }
+
+    /// Whether all that was proved is that somebody touched a key.
+    pub(super) fn is_touched_only(&self) -> bool {
+        is_touched_only(self.evidence.iter().map(Evidence::kind))
     }
 
     /// What the dispatcher says without any session.

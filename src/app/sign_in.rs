@@ -78,6 +78,15 @@ pub enum SecondFactor {
     Code,
 }
 
+/// What was proved before the password.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Proved {
+    /// Nothing.
+    Nothing,
+    /// A key was touched. Whose it is, nobody is told.
+    Touch,
+}
+
 /// A page that asks something.
 #[derive(Debug)]
 pub struct Ask {
@@ -93,6 +102,12 @@ pub struct Ask {
     pub tokens: usize,
     /// What may be set up, for [`NextStep::ChooseMethod`] and [`NextStep::Enrol`].
     pub offered: Vec<MethodKind>,
+    /// What the person's groups allow, whether or not it can be set up now; for the same.
+    pub allowed: Vec<MethodKind>,
+    /// Until when something can be set up, while something is.
+    pub enrolment_ends: Option<Timestamp>,
+    /// What the attempt proved already, for [`NextStep::AskPassword`].
+    pub proved: Proved,
     /// What the person can prove now, the last used first, for [`NextStep::AskSecondFactor`].
     pub second_factors: Vec<SecondFactor>,
     /// Whether security keys work here, for [`NextStep::AskPassword`].
@@ -237,11 +252,13 @@ impl App {
             }
             _ => {
                 let party = self.party_name(&mut tx, &scene.attempt).await?;
-                let offered = match (&scene.user, step) {
+                let (offered, allowed) = match (&scene.user, step) {
                     (Some(user), NextStep::ChooseMethod | NextStep::Enrol(_)) => {
-                        self.enrolable(&mut tx, user).await?
+                        let policy = self.method_policy_of(&mut tx, &user.id).await?;
+                        let offered = self.enrolable(&mut tx, user).await?;
+                        (offered, policy.allowed().to_vec())
                     }
-                    _ => Vec::new(),
+                    _ => (Vec::new(), Vec::new()),
                 };
                 let second_factors = match (&scene.user, step) {
                     (Some(user), NextStep::AskSecondFactor) => {
@@ -256,6 +273,13 @@ impl App {
                     party,
                     tokens: scene.tokens.active,
                     offered,
+                    allowed,
+                    enrolment_ends: scene.enrolment.as_ref().map(|row| row.expires_at),
+                    proved: if scene.is_touched_only() {
+                        Proved::Touch
+                    } else {
+                        Proved::Nothing
+                    },
                     second_factors,
                     takes_keys: self.takes_keys(),
                     notices: scene.notices,

@@ -13,7 +13,7 @@ use crate::{
     },
     directory::{
         AccessPass, AttestationState, EffectivePolicy, GroupName, MethodKind, SecurityKey,
-        TotpCredential, User,
+        TokenState, TotpCredential, User,
     },
     factor::webauthn::policy::KeyFacts,
     storage::{ReadTx, StoredEvent},
@@ -73,6 +73,9 @@ pub enum MethodStanding {
     Unconfirmed,
     /// The person's groups do not allow its kind, or the rules for security keys this one.
     NotAllowed,
+    /// The row of a hardware token in use was altered outside claimbridge: until it is taken
+    /// away, each sign-in of the person is refused with an alarm.
+    Altered,
 }
 
 /// What a method proves when it is used.
@@ -152,16 +155,24 @@ impl App {
         let policy = self.settings.methods.for_groups(&groups);
         // An altered row must not hide everybody from operators; sign-ins raise the alarm.
         let mut tokens = tx.oath_tokens_of(&user.id).await?;
+        tokens.retain(|token| token.state == TokenState::Active);
+        let in_use = tokens.len();
         tokens.retain(|token| token.require_tag(&self.sealing).is_ok());
+        let is_altered = tokens.len() < in_use;
         let generators = tx.totp_of(&user.id).await?.into_iter();
         let keys = tx.security_keys_of(&user.id).await?.into_iter();
-        let methods = generators
+        let mut methods: Vec<MethodView> = generators
             .map(|totp| code_generator(kind_of(&totp, &tokens), totp, &policy))
             .chain(keys.map(|key| {
                 let standing = self.standing_of(&key, &policy);
                 security_key(key, standing)
             }))
             .collect();
+        if is_altered {
+            for method in &mut methods {
+                method.standing = MethodStanding::Altered;
+            }
+        }
         let last_refusal = tx.last_refusal_of(&user.id).await?;
         Ok(UserView {
             user,

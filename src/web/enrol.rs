@@ -14,6 +14,7 @@ use super::{
     Web,
     forms::CsrfForm,
     pages::{
+        Moment,
         enrol::{
             ChooseMethodPage, ChoosePasswordPage, ConfirmState, EnrolDonePage, TotpEnrolPage,
             in_fours,
@@ -162,8 +163,15 @@ pub(super) fn ask_choice(web: &Web, visit: &AttemptVisit, ask: &Ask) -> Response
         action: format!("{}/choose", visit.path()),
         csrf: visit.form(web),
         offered: ask.offered.clone(),
+        allowed: ask.allowed.clone(),
+        until: ends(web, ask),
     };
     web.page(StatusCode::OK, &page)
+}
+
+/// Until when there is time to set something up.
+pub(super) fn ends(web: &Web, ask: &Ask) -> Moment {
+    Moment(ask.enrolment_ends.unwrap_or_else(|| web.app.now()))
 }
 
 /// The new secret and the form that confirms it.
@@ -192,6 +200,7 @@ pub(super) async fn ask_method(
         qr,
         parameters: "SHA-1, 6 digits, a new code every 30 seconds".to_owned(),
         name: name.to_owned(),
+        until: Moment(new.expires_at),
         state,
     };
     Ok(web.page(StatusCode::OK, &page))

@@ -189,20 +189,34 @@ pub async fn added(State(web): State<Arc<Web>>, visit: AttemptVisit) -> Response
     web.page(StatusCode::OK, &page)
 }
 
-/// The question, or the page of the error: the script reloads then.
+/// The question, or what the script says instead. Where it has nothing to say, it goes to the
+/// attempt's page, which does.
 fn question(web: &Web, asked: Result<String, Error>) -> Response {
-    let json = HeaderValue::from_static("application/json");
-    match asked {
-        Ok(options) => ([(header::CONTENT_TYPE, json)], options).into_response(),
-        Err(error) => {
-            let mut page = web.fail(&error);
-            // By which the script knows that to reload is of no use.
-            if *error.code() == SupportCode::TOO_MANY_TRIES {
-                *page.status_mut() = StatusCode::TOO_MANY_REQUESTS;
-            }
-            page
-        }
-    }
+    let json = [(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    )];
+    let error = match asked {
+        Ok(options) => return (json, options).into_response(),
+        Err(error) => error,
+    };
+    let code = error.code();
+    let status = match web.fail(&error).status() {
+        _ if *code == SupportCode::TOO_MANY_TRIES => StatusCode::TOO_MANY_REQUESTS,
+        status => status,
+    };
+    let over = [
+        &SupportCode::ATTEMPT_OVER,
+        &SupportCode::ANSWERED,
+        &SupportCode::OTHER_BROWSER,
+    ];
+    let says = (!over.contains(&code)).then_some(code.person);
+    (
+        status,
+        json,
+        serde_json::json!({ "says": says }).to_string(),
+    )
+        .into_response()
 }
 
 /// The page for a key as the second step.
@@ -238,6 +252,7 @@ pub(super) fn ask_new(web: &Web, visit: &AttemptVisit, ask: &Ask, said: &Said) -
             .copied()
             .filter(|kind| *kind != MethodKind::SecurityKey)
             .collect(),
+        until: super::enrol::ends(web, ask),
         state,
     };
     with_script(web.page(StatusCode::OK, &page))

@@ -36,7 +36,7 @@ use crate::{
         enrol::MethodKind,
         error::SupportCode,
         prove::Guess,
-        sign_in::{Ask, Next, NextStep, Notice},
+        sign_in::{Ask, Next, NextStep, Notice, Proved},
     },
     base::{clock::Timestamp, secret::Secret},
 };
@@ -278,7 +278,9 @@ async fn ask_for(
                 csrf,
                 going_to: Some(ask.party),
                 username,
-                passkey: ask.takes_keys.then(|| format!("{}/passkey", visit.path())),
+                passkey: (ask.takes_keys && ask.proved == Proved::Nothing)
+                    .then(|| format!("{}/passkey", visit.path())),
+                proved: ask.proved,
                 passkey_state,
                 pass_instead: format!("{}/pass", visit.path()),
                 state,

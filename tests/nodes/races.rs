@@ -209,7 +209,7 @@ async fn attack_28_a_token_is_activated_once_and_brought_back_once(cluster: Clus
     assert_eq!(tx.totp_of(person.id()).await.unwrap().len(), 1);
     drop(tx);
 
-    // Its clock has run far ahead.
+    // Its clock has run ahead.
     let browsers = done.into_iter().map(|(browser, _)| browser).collect();
     let ready = a_few_at_a_time(browsers, async |mut browser: Browser| {
         let path: Vec<&str> = browser.at.split('/').take(3).collect();
@@ -224,7 +224,7 @@ async fn attack_28_a_token_is_activated_once_and_brought_back_once(cluster: Clus
         assert!(text.contains("Bring your token back"), "{text}");
         browsers.push(browser);
     }
-    let (code, next) = (person.code_at_step(8), person.code_at_step(9));
+    let (code, next) = (person.code_at_step(1), person.code_at_step(2));
     let done = submit_at_once(browsers, &[("code", &code), ("next", &next)]).await;
     assert_eq!(led_to_the_code_question(&done), 1);
     let all = cluster.events(&person, "code-tried").await.len();

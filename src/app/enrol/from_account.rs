@@ -4,6 +4,7 @@ use crate::{
     app::{
         App, Error,
         account::{FRESH, FRESH_TO_ADD, FreshSession, not_fresh},
+        error::SupportCode,
         sign_in::{Begun, Browser},
     },
     base::{browser::CookieToken, ids::AttemptId},
@@ -49,6 +50,10 @@ impl App {
         };
         let mut tx = self.store.begin().await?;
         self.hold_fresh(&mut tx, &fresh).await?;
+        if self.enrolable(&mut tx, user).await?.is_empty() {
+            let detail = format!("{} may set up nothing that can be set up here", user.upn);
+            return Err(Error::denied(&SupportCode::NOTHING_TO_ADD, detail));
+        }
         self.require_few_attempts(&mut tx, &browser.source).await?;
         if tx.insert_attempt(&attempt, &browser.source).await? != InsertAttempt::Inserted {
             return Err(Error::internal("a random request id was drawn twice"));

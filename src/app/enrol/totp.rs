@@ -145,7 +145,6 @@ impl App {
         user: &UserId,
         now: Timestamp,
     ) -> Result<CredentialId, Error> {
-        self.require_room(tx, user).await?;
         tx.drop_unconfirmed_totp(user).await?;
         let parameters = TotpParameters::default();
         let sealing = Arc::clone(&self.sealing);

@@ -84,12 +84,17 @@ impl App {
     }
 
     /// How far the holder's two codes may be off: as one code at the activation, and a step
-    /// more for each week since the last use (a poor clock runs away by eight in a year).
+    /// more for each week since the last use (a poor clock runs away by eight in a year). In the
+    /// week of a use it is hardly farther than a code reaches by itself: each use, also this
+    /// one, moves the middle, and who filmed a token could go on moving it.
     fn own_reach(&self, totp: &TotpCredential) -> i64 {
         const WEEK: u64 = 7 * 24 * 60 * 60;
+        const IN_THE_WEEK: i64 = 2;
         let unused = last_used(totp).map_or(0, |used| self.now().since(used).as_secs() / WEEK);
-        NEAR.saturating_add(i64::try_from(unused).unwrap_or(FAR))
-            .min(FAR)
+        match i64::try_from(unused).unwrap_or(FAR) {
+            0 => IN_THE_WEEK,
+            weeks => NEAR.saturating_add(weeks).min(FAR),
+        }
     }
 
     /// Two codes that follow each other bring an active token back into step, for an

@@ -78,8 +78,16 @@
           return;
         }
         if (!asked.ok) {
-          // The attempt is over, or answered in another tab: its page says so.
-          location.reload();
+          const refused = (await asked.json()).says;
+          if (!refused) {
+            // The attempt is over, or answered in another tab: its page says so. Not a reload,
+            // because this document may be the result of a form.
+            location.assign(form.dataset.ask.split("/").slice(0, 3).join("/"));
+            return;
+          }
+          form.querySelector("[data-says=refused]").textContent = refused;
+          button.disabled = false;
+          says("refused");
           return;
         }
         const options = readable((await asked.json()).publicKey);

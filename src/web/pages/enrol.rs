@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use askama::Template;
 
-use super::{CsrfToken, Frame, qr::Qr, waiting_time};
+use super::{CsrfToken, Frame, Moment, qr::Qr, waiting_time};
 use crate::app::enrol::MethodKind;
 
 /// What the page has to say about the last code.
@@ -66,6 +66,10 @@ pub struct ChooseMethodPage<'a> {
     pub csrf: CsrfToken,
     /// What is offered, in this order.
     pub offered: Vec<MethodKind>,
+    /// What is allowed, whether or not it can be set up now.
+    pub allowed: Vec<MethodKind>,
+    /// Until when.
+    pub until: Moment,
 }
 
 /// The new secret in three forms, and the form that asks for a code before it counts.
@@ -88,6 +92,8 @@ pub struct TotpEnrolPage<'a> {
     pub parameters: String,
     /// The proposed name.
     pub name: String,
+    /// Until when.
+    pub until: Moment,
     /// What happened to the last try.
     pub state: ConfirmState,
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use askama::Template;
 
-use super::{CsrfToken, Frame, sign_in::too_many_tries};
+use super::{CsrfToken, Frame, Moment, sign_in::too_many_tries};
 use crate::app::{enrol::MethodKind, security_keys::KeyProblem};
 
 /// What a page about a key has to say of the last answer.
@@ -90,6 +90,8 @@ pub struct KeyEnrolPage<'a> {
     pub name: String,
     /// What else can be set up.
     pub others: Vec<MethodKind>,
+    /// Until when.
+    pub until: Moment,
     /// What happened to the last try.
     pub state: KeyState,
 }

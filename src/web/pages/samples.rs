@@ -25,7 +25,9 @@ use super::{
     token::{TokenPage, TokenPurpose, TokenState},
 };
 use crate::{
-    app::{enrol::MethodKind, security_keys::KeyProblem, test_sign_in::Substitution},
+    app::{
+        enrol::MethodKind, security_keys::KeyProblem, sign_in::Proved, test_sign_in::Substitution,
+    },
     base::clock::Timestamp,
     inspect::{Context, inspect},
     session::Desk,
@@ -89,6 +91,7 @@ fn samples(frame: &Frame, words: &Words, desk: Desk) -> Vec<(String, String)> {
         username,
         passkey: Some(format!("{ACTION}/passkey")),
         passkey_state: KeyState::Fresh,
+        proved: Proved::Nothing,
         pass_instead: format!("{ACTION}/pass"),
         state,
     };
@@ -157,6 +160,12 @@ fn samples(frame: &Frame, words: &Words, desk: Desk) -> Vec<(String, String)> {
         };
         add(&format!("sign_in-token-{name}"), &page);
     }
+    let touched = PasswordPage {
+        passkey: None,
+        proved: Proved::Touch,
+        ..password(Username::Asked(String::new()), None, PasswordState::Fresh)
+    };
+    add("sign_in-password-touched", &touched);
     for (name, state) in key_states(words) {
         let page = PasswordPage {
             passkey_state: state.clone(),
@@ -182,6 +191,7 @@ fn samples(frame: &Frame, words: &Words, desk: Desk) -> Vec<(String, String)> {
             csrf: csrf(),
             name: words.name.to_owned(),
             others: vec![MethodKind::Totp, MethodKind::OathToken],
+            until: moment(),
             state,
         };
         add(&format!("enrol-key-{name}"), &page);
@@ -229,6 +239,7 @@ fn samples(frame: &Frame, words: &Words, desk: Desk) -> Vec<(String, String)> {
             qr,
             parameters: "SHA-1, 6 digits, a new code every 30 seconds".to_owned(),
             name: words.name.to_owned(),
+            until: moment(),
             state,
         };
         add(&format!("enrol-totp-{name}"), &page);
@@ -254,13 +265,17 @@ fn samples(frame: &Frame, words: &Words, desk: Desk) -> Vec<(String, String)> {
         add(&format!("enrol-password-{name}"), &page);
     }
     let next = ACTION.to_owned();
-    let page = ChooseMethodPage {
-        frame,
-        action: format!("{ACTION}/choose"),
-        csrf: csrf(),
-        offered: MethodKind::ALL.to_vec(),
-    };
-    add("enrol-choose", &page);
+    for (name, offered) in [("", MethodKind::ALL.to_vec()), ("-nothing", Vec::new())] {
+        let page = ChooseMethodPage {
+            frame,
+            action: format!("{ACTION}/choose"),
+            csrf: csrf(),
+            offered,
+            allowed: MethodKind::ALL.to_vec(),
+            until: moment(),
+        };
+        add(&format!("enrol-choose{name}"), &page);
+    }
     add(
         "enrol-key-done",
         &KeyAddedPage {

@@ -8,6 +8,7 @@ use std::{fmt, time::Duration};
 use askama::Template;
 
 use super::{CsrfToken, Frame, Moment, keys::KeyState, waiting_time};
+use crate::app::sign_in::Proved;
 
 /// Who is signing in, as far as the attempt knows.
 #[derive(Clone, Debug)]
@@ -69,8 +70,10 @@ pub struct PasswordPage<'a> {
     pub going_to: Option<String>,
     /// Who is signing in.
     pub username: Username,
-    /// Where the answer of a security key goes that needs no name, if keys work here.
+    /// Where the answer of a security key goes that needs no name, if one is asked for.
     pub passkey: Option<String>,
+    /// What was proved already.
+    pub proved: Proved,
     /// What the last such answer led to.
     pub passkey_state: KeyState,
     /// Where a person goes who has a pass.

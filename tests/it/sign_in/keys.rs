@@ -3,9 +3,15 @@
 use claimbridge::{
     app::{
         enrol::NewKeyOutcome,
+        prove::Guess,
         security_keys::{KeyAnswer, KeyProblem},
     },
-    base::{clock::Timestamp, ids::AttemptId},
+    base::{
+        clock::Timestamp,
+        ids::{AttemptId, CredentialId},
+        random::SystemRandom,
+        secret::Secret,
+    },
     directory::MethodKind,
     factor::webauthn::ceremony::LIFETIME,
 };
@@ -850,4 +856,69 @@ async fn attack_17_questions_are_bounded_in_a_browser_that_is_known() {
     for _ in 0..20 {
         app.ask_key(&attempt, &cookies).await.unwrap();
     }
+}
+
+/// That there is no room is said before anything is set up, and what the key's page cannot ask
+/// it says instead of coming again without a word.
+#[tokio::test]
+async fn what_cannot_be_asked_of_a_key_is_said() {
+    let world = World::new().await;
+    let person = world.ready(UPN).await;
+    let mut adding = to_new_key(&world, UPN).await;
+    let pass = world.issue_pass(UPN).await;
+    let mut choosing = world.browser();
+    choosing.start(&entra::request(world.now())).await;
+    choosing.get(&format!("{}/pass", choosing.at)).await;
+    let page = choosing.submit(&[("username", UPN), ("pass", &pass)]).await;
+    let key = page.forms().into_iter().find(|form| {
+        let mut inputs = form.inputs.iter();
+        inputs.any(|input| input.value == "security-key")
+    });
+    let mut tx = world.app().store().begin().await.unwrap();
+    let mut more = tx.totp_of(&person.user.id).await.unwrap().remove(0);
+    for _ in 0..9 {
+        more.id = CredentialId::random(&mut SystemRandom);
+        tx.insert_totp(&more).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    let page = choosing.send_form(&key.unwrap(), &[]).await;
+    assert!(page.text().contains("CB-ACCOUNT-005"), "{}", page.text());
+
+    // The pass of the second ended what the first was setting up.
+    let form = adding.page.clone().unwrap().forms().remove(0);
+    let csrf = form.inputs.iter().find(|input| input.name == "csrf");
+    let body = format!("csrf={}", csrf.unwrap().value);
+    let ask = format!("{}/ask", form.action);
+    let page = adding.request("POST", &ask, Some(body)).await;
+    assert!(page.status.is_client_error());
+    assert_eq!(page.headers["content-type"], "application/json");
+    let said: serde_json::Value = serde_json::from_str(&page.body).unwrap();
+    assert!(said["says"].is_null(), "its page says so: {said}");
+}
+
+/// Who only touches a key is told that it was accepted and what is missing, and no more.
+#[tokio::test]
+async fn attack_26_a_key_that_was_found_tells_nobody_whose_it_is() {
+    let world = World::new().await;
+    let mut key = with_key(&world, UPN).await;
+    key.flags = UP;
+    let mut finder = world.browser();
+    finder.start(&entra::request(world.now())).await;
+    let page = signs(&mut finder, "passkey", &mut key).await;
+    let text = page.text();
+    assert!(text.contains("Your key was accepted"), "{text}");
+    assert!(!text.contains("agent1"), "{text}");
+    let forms = page.forms();
+    assert!(!forms.iter().any(|form| form.action.ends_with("/passkey")));
+    // Wrong passwords for nobody keep nobody waiting.
+    let (attempt, cookies) = (attempt_of(&finder), finder.app_cookies());
+    let app = world.app();
+    let typed = |name: &'static str, password: &str| {
+        let password = Secret::new(password.to_owned());
+        app.submit_password(&attempt, &cookies, name, password)
+    };
+    for _ in 0..6 {
+        typed("", "a wrong password").await.unwrap();
+    }
+    assert_eq!(typed(UPN, PASSWORD).await.unwrap(), Guess::Right);
 }

@@ -194,6 +194,6 @@ async fn a_hardware_token_is_a_kind_of_its_own_unless_its_row_was_altered() {
     let sql = world.sql().await;
     sql.run("UPDATE oath_tokens SET sealed_secret = 'another'")
         .await;
-    assert_eq!(view().await.methods[0].kind, MethodKind::Totp);
+    assert_eq!(view().await.methods[0].standing, MethodStanding::Altered);
     assert!(!view().await.is_covered());
 }

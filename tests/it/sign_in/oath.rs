@@ -582,7 +582,7 @@ async fn attack_28_one_activation_fifty_times_at_once() {
 async fn attack_28_one_resync_fifty_times_at_once() {
     let world = World::new().await;
     let mut token = active(&world, 30).await;
-    token.ahead = 9 * 30;
+    token.ahead = 30;
     let (id, cookies) = waiting(&world).await;
     let (first, second) = (token.shown(&world), token.shown_later(&world, 1));
     let mut tasks = tokio::task::JoinSet::new();

@@ -318,7 +318,10 @@ async fn attack_5_an_enrolment_from_the_account_ends_when_its_proofs_are_not_fre
         let mut browser = by_code(&world, &person).await;
         world.advance(100);
         browser.press("/account/add").await;
-        let secret = browser.choose_totp().await.totp_secret();
+        let page = browser.choose_totp().await;
+        let text = page.text();
+        assert!(text.contains("There is time until 20"), "{text}");
+        let secret = page.totp_secret();
         world.advance(wait);
         assert_eq!(FRESH, Duration::from_mins(5));
         browser.confirm(&code_of(&secret, world.now())).await;
@@ -355,7 +358,7 @@ async fn attack_6_an_eleventh_method_is_not_confirmed() {
     }
     tx.commit().await.unwrap();
     let page = browser.confirm(&code_of(&secret, world.now())).await;
-    assert_eq!(page.status, 409, "{}", page.text());
+    assert_eq!(page.status, 403, "{}", page.text());
     let mut tx = world.app().store().read().await.unwrap();
     let live = tx.totp_of(&person.user.id).await.unwrap();
     assert_eq!(live.iter().filter(|totp| totp.is_live()).count(), 10);

@@ -1,7 +1,7 @@
 //! Hardware tokens between their holders, thieves and operators.
 
 use claimbridge::{
-    app::oath_tokens::Withdrawal,
+    app::{oath_tokens::Withdrawal, user_view::MethodStanding},
     base::secret::Secret,
     directory::{EffectivePolicy, MethodKind, MethodPolicy, TokenState, TotpParameters},
     factor::totp,
@@ -45,8 +45,8 @@ async fn attack_3_codes_that_were_filmed_are_no_second_factor_later() {
     let world = World::new().await;
     let token = active(&world, 30).await;
     let filmed = [0, 1, 2].map(|later| token.shown_later(&world, later));
-    // Half an hour later, by who knows the password.
-    world.advance(30 * 60);
+    // Five minutes later, by who knows the password.
+    world.advance(5 * 60);
     let mut browser = world.browser();
     after_password(&world, &mut browser).await;
     assert!(!brought_back(&mut browser, [&filmed[0], &filmed[1]]).await);
@@ -59,10 +59,10 @@ async fn attack_3_codes_that_were_filmed_are_no_second_factor_later() {
 }
 
 #[tokio::test]
-async fn a_holder_reaches_ten_steps_and_one_more_a_week_and_an_operator_a_day() {
+async fn a_holder_reaches_farther_with_each_week_without_use_and_an_operator_a_day() {
     let world = World::new().await;
     let mut token = active(&world, 30).await;
-    for (weeks, reach) in [(0_u64, 10_i64), (5, 15)] {
+    for (weeks, reach) in [(0_u64, 2_i64), (5, 15)] {
         world.advance(weeks * 7 * 24 * 60 * 60);
         for (steps, found) in [(reach + 1, false), (reach, true)] {
             token.ahead += (steps - 1) * 30;
@@ -120,7 +120,7 @@ async fn a_kind_that_is_not_allowed_is_not_brought_back_either() {
     app.add_to_group(&UPN.parse().unwrap(), &desk, "tester")
         .await
         .unwrap();
-    token.ahead = 5 * 30;
+    token.ahead = 30;
     let codes = [token.shown(&world), token.shown_later(&world, 1)];
     let mut browser = world.browser_on(node);
     after_password(&world, &mut browser).await;
@@ -290,9 +290,11 @@ async fn attack_38_an_altered_row_of_an_active_token_is_an_alarm_and_can_be_take
         .await;
     assert!(!signs_in_quietly(&world, &token.shown(&world)).await);
     assert!(events(&world, "tampering-found").await > 0);
-    // Operators still see people, and take everything away.
+    // Operators still see people, that no sign-in would succeed, and take everything away.
     let upn = UPN.parse().unwrap();
-    world.app().view_user(&upn).await.unwrap();
+    let view = world.app().view_user(&upn).await.unwrap();
+    assert!(!view.is_covered() && view.counting() == 0, "{view:?}");
+    assert_eq!(view.methods[0].standing, MethodStanding::Altered);
     world.app().reset_user(&upn, "tester").await.unwrap();
     assert_eq!(state(&world, &token).await, TokenState::Retired);
 }
@@ -411,4 +413,28 @@ async fn attack_38_an_alarm_of_the_account_pages_is_written_down() {
         assert_eq!(code, Some("CB-SIGNIN-010"), "{number}");
     }
     assert_eq!(events(&world, "tampering-found").await, number);
+}
+
+/// Who has the token in use and may have nothing else is told that there is nothing to add.
+#[tokio::test]
+async fn where_nothing_can_be_added_that_is_said_on_the_way() {
+    let (world, node) = with_tokens_only().await;
+    let token = active(&world, 30).await;
+    let mut browser = world.browser_on(node);
+    browser.get("/account").await;
+    browser.submit_password(UPN, PASSWORD).await;
+    browser.submit_code(&token.shown(&world)).await;
+    assert_eq!(browser.at, "/account", "{:?}", browser.page);
+    let page = browser.press("/account/add").await;
+    assert!(page.text().contains("CB-ACCOUNT-006"), "{}", page.text());
+    // By a pass the page says why, and not of a token that it was not handed over.
+    let pass = world.issue_pass(UPN).await;
+    let mut browser = world.browser_on(node);
+    browser.start(&entra::request(world.now())).await;
+    let path = under(&browser, "pass");
+    browser.get(&path).await;
+    let page = browser.submit(&[("username", UPN), ("pass", &pass)]).await;
+    let text = page.text();
+    assert!(text.contains("that waits to be activated"), "{text}");
+    assert!(!text.contains("but they do not work"), "{text}");
 }
