@@ -34,7 +34,7 @@ pub(super) fn on_page(text: &str) -> String {
         shown.push_str(before);
         match FIELDS.iter().find(|(known, _)| *known == option) {
             Some((_, field)) => shown.push_str(field),
-            None if option.starts_with(|c: char| c == '-') && option.len() > 4 => {
+            None if option.trim_start_matches('-').len() > 2 => {
                 shown.push_str(option);
                 shown.push_str(" of the command claimbridge inspect");
             }
@@ -85,7 +85,7 @@ mod tests {
                 "--sign-in-url",
                 "--sign-in-url of the command claimbridge inspect",
             ),
-            ("<!-- x --> --", "<!-- x --> --"),
+            ("<!-- x --> -- -----BEGIN", "<!-- x --> -- -----BEGIN"),
         ] {
             assert_eq!(on_page(text), wanted);
         }
