@@ -313,7 +313,7 @@ pub async fn run(
         ));
         let answer =
             partner_center::validate_mfa(&outbound, api, tokens.access_token.expose()).await?;
-        live.partner_center = Some(PartnerCenterSays::of(api, answer));
+        live.partner_center = Some(PartnerCenterSays::of(api, &answer));
     }
     // Last: a check that ends before this leaves no file behind.
     if let (Some(make), Some(refresh_token), Some(round)) = (

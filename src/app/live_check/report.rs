@@ -184,7 +184,7 @@ pub struct PartnerCenterSays {
 }
 
 impl PartnerCenterSays {
-    pub(super) fn of(api: &Url, answer: ApiAnswer) -> Self {
+    pub(super) fn of(api: &Url, answer: &ApiAnswer) -> Self {
         let mfa_required = answer.code.as_deref() == Some(MFA_REQUIRED);
         let says = match (answer.status, answer.is_mfa_compliant) {
             _ if mfa_required => {
@@ -305,7 +305,7 @@ mod tests {
     fn says(status: u16, compliant: Option<bool>, code: Option<&str>) -> PartnerCenterSays {
         PartnerCenterSays::of(
             &Url::parse("https://api.partnercenter.microsoft.com").unwrap(),
-            ApiAnswer {
+            &ApiAnswer {
                 status,
                 is_mfa_compliant: compliant,
                 code: code.map(ToOwned::to_owned),

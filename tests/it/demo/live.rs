@@ -306,9 +306,9 @@ fn enter_code(live: &mut Live, client: &mut Client) -> Page {
 }
 
 /// Both factors, where nobody has signed in before.
-fn finish_sign_in(demo: &Demo, client: &mut Client, page: Page) -> Page {
+fn finish_sign_in(demo: &Demo, client: &mut Client, page: &Page) -> Page {
     let form = page.form();
-    let asked = client.submit(&page, &form);
+    let asked = client.submit(page, &form);
     let second = demo.password(client, &asked);
     demo.code_and_back(client, &second)
 }
@@ -481,7 +481,7 @@ fn a_declined_device_a_foreign_answer_and_what_cannot_be_asked() {
     // The person says no to the device.
     let mut live = Live::start(&demo, &["--device-code"]);
     let page = enter_code(&mut live, &mut client);
-    let page = finish_sign_in(&demo, &mut client, page);
+    let page = finish_sign_in(&demo, &mut client, &page);
     confirm_device(&demo, &mut client, page, "cancel");
     let ended = live.end();
     assert_eq!(ended.exit, 1, "{}{}", ended.out, ended.err);
