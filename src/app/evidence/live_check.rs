@@ -5,6 +5,8 @@
 //! here are carried over, cut to a length; a file in which anything looks like a
 //! token is refused as a whole.
 
+use std::fmt::Write as _;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -49,6 +51,10 @@ pub struct LiveCheck {
     pub checked_at: Option<String>,
     /// Which flow: `authorization-code`, `device-code` …
     pub flow: Option<String>,
+    /// Whether the check was answered with yes as a whole.
+    pub passes: Option<bool>,
+    /// Why there was no token: OAuth's error and Entra's codes. Their sentences may name people.
+    pub refused: Option<String>,
     /// The access token's `amr`.
     pub amr: Vec<String>,
     /// Whether it holds `mfa`.
@@ -120,6 +126,8 @@ impl LiveCheck {
             tenant: text(live, "tenant"),
             checked_at: text(live, "checked_at"),
             flow: text(live, "flow"),
+            passes: value.get("passes").and_then(Value::as_bool),
+            refused: live.get("refused").and_then(refusal),
             amr: live
                 .get("amr")
                 .and_then(Value::as_array)
@@ -166,6 +174,17 @@ impl LiveCheck {
                 .collect(),
         })
     }
+}
+
+fn refusal(refused: &Value) -> Option<String> {
+    let mut says = text(refused, "error")?;
+    let codes = refused.get("explained").and_then(Value::as_array);
+    for code in codes.into_iter().flatten().take(5) {
+        if let Some(code) = code.get("code").and_then(Value::as_u64) {
+            let _ = write!(says, ", AADSTS{code}");
+        }
+    }
+    Some(says)
 }
 
 fn text(object: &Value, name: &str) -> Option<String> {
@@ -255,10 +274,17 @@ mod tests {
             "findings": [{"rule": "CB-PC-001", "severity": "info", "evidence": "of maria"}, {"rule": "CB-XX-1"}],
             "live": {"tenant": "contoso.com", "checked_at": "2026-11-20T10:00:00Z", "flow": "device-code",
                      "amr": ["pwd", "mfa"], "mfa": true, "person": "maria@contoso.com",
+                     "refused": {"error": "interaction_required", "description": "AADSTS50076: maria x",
+                                 "explained": [{"code": 50076, "means": "x"}]},
                      "partner_center": {"status": 200, "is_mfa_compliant": true, "body": "x"}}}"#;
         let check = LiveCheck::parse(file).unwrap();
         let text = serde_json::to_string(&check).unwrap();
         assert!(!text.contains("maria"), "{text}");
+        assert_eq!(
+            check.refused.as_deref(),
+            Some("interaction_required, AADSTS50076")
+        );
+        assert_eq!(check.passes, None);
         assert_eq!(check.amr, ["pwd", "mfa"]);
         assert_eq!(check.mfa, Some(true));
         assert_eq!(
