@@ -4,7 +4,7 @@
 //! table with the same numbers stands beside it; nothing is told by colour; every text in
 //! it is escaped here.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 /// How wide a chart is drawn, in units of the drawing; the page scales it.
 const WIDTH: u64 = 680;
@@ -19,6 +19,17 @@ pub(super) struct Words<'a> {
     pub title: &'a str,
     pub says: String,
 }
+
+/// A drawing, whose texts were escaped where they were written: pages take it as it is.
+pub(super) struct Drawing(String);
+
+impl fmt::Display for Drawing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl askama::filters::HtmlSafe for Drawing {}
 
 fn escaped(text: &str) -> String {
     text.chars().fold(String::new(), |mut escaped, c| {
@@ -47,7 +58,7 @@ fn open(words: &Words<'_>, height: u64) -> String {
 }
 
 /// One column for each datum, in their order.
-pub(super) fn columns(words: &Words<'_>, data: &[Datum]) -> String {
+pub(super) fn columns(words: &Words<'_>, data: &[Datum]) -> Drawing {
     const TOP: u64 = 22;
     const PLOT: u64 = 140;
     let most = data
@@ -86,11 +97,11 @@ pub(super) fn columns(words: &Words<'_>, data: &[Datum]) -> String {
         svg,
         "<line x1=\"0\" y1=\"{base}\" x2=\"{WIDTH}\" y2=\"{base}\" stroke=\"#000\"/></svg>"
     );
-    svg
+    Drawing(svg)
 }
 
 /// One bar below the other, with their names before them.
-pub(super) fn bars(words: &Words<'_>, data: &[Datum]) -> String {
+pub(super) fn bars(words: &Words<'_>, data: &[Datum]) -> Drawing {
     const ROW: u64 = 30;
     const NUMBERS: u64 = 75;
     // A letter of a common face is about seven units wide.
@@ -121,12 +132,12 @@ pub(super) fn bars(words: &Words<'_>, data: &[Datum]) -> String {
         );
     }
     svg.push_str("</svg>");
-    svg
+    Drawing(svg)
 }
 
 /// How a whole is shared out: one bar in up to three parts, told apart by their pattern and
 /// named below.
-pub(super) fn shares(words: &Words<'_>, data: &[Datum; 3]) -> String {
+pub(super) fn shares(words: &Words<'_>, data: &[Datum; 3]) -> Drawing {
     let sum: u64 = data.iter().map(|(_, value)| *value).sum();
     let mut svg = open(words, 78);
     let fills = [
@@ -150,7 +161,7 @@ pub(super) fn shares(words: &Words<'_>, data: &[Datum; 3]) -> String {
         legend += third;
     }
     svg.push_str("</svg>");
-    svg
+    Drawing(svg)
 }
 
 #[cfg(test)]
@@ -182,7 +193,7 @@ mod tests {
             shares(&words(), &none),
             columns(&words(), &vec![("x".to_owned(), u64::MAX); 1000]),
         ] {
-            let read = roxmltree::Document::parse(&svg).unwrap();
+            let read = roxmltree::Document::parse(&svg.0).unwrap();
             let text = |name: &str| {
                 let found = read
                     .descendants()
@@ -197,8 +208,8 @@ mod tests {
     #[test]
     fn a_long_name_is_not_cut_off() {
         let name = "password + security key with PIN or biometric";
-        let svg = bars(&words(), &[(name.to_owned(), 280)]);
-        let read = roxmltree::Document::parse(&svg).unwrap();
+        let Drawing(svg) = bars(&words(), &[(name.to_owned(), 280)]);
+        let read = roxmltree::Document::parse(&svg.0).unwrap();
         let text = read.descendants().find(|node| node.text() == Some(name));
         let end: u64 = text.unwrap().attribute("x").unwrap().parse().unwrap();
         assert!(end >= 7 * 45, "{end}");

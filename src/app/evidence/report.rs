@@ -12,7 +12,7 @@ use super::{
     Facts, File,
     acts::{self, Act},
     bundle::with_colons,
-    chart::{self, Datum, Words},
+    chart::{self, Datum, Drawing, Words},
     issuance::day,
     live_check::LiveCheck,
     names::Naming,
@@ -98,12 +98,12 @@ struct Report<'a> {
     disabled: usize,
     suspects: Vec<&'a Person>,
     shown_people: Vec<&'a Person>,
-    coverage_chart: String,
-    methods_chart: String,
+    coverage_chart: Drawing,
+    methods_chart: Drawing,
     method_data: Vec<Datum>,
-    weeks_chart: String,
+    weeks_chart: Drawing,
     weeks: Vec<Datum>,
-    proofs_chart: String,
+    proofs_chart: Drawing,
     proofs: Vec<Datum>,
     parties: Vec<Datum>,
     acts: Vec<Datum>,
@@ -302,7 +302,7 @@ fn methods(people: &[Person]) -> Vec<Datum> {
     ]
 }
 
-fn coverage_chart(covered: usize, uncovered: usize, disabled: usize) -> String {
+fn coverage_chart(covered: usize, uncovered: usize, disabled: usize) -> Drawing {
     let data = [
         ("can sign in with two factors".to_owned(), count(covered)),
         ("cannot sign in yet".to_owned(), count(uncovered)),
@@ -316,7 +316,7 @@ fn coverage_chart(covered: usize, uncovered: usize, disabled: usize) -> String {
     chart::shares(&words, &data)
 }
 
-fn bars(id: &str, title: &str, what: &str, data: &[Datum]) -> String {
+fn bars(id: &str, title: &str, what: &str, data: &[Datum]) -> Drawing {
     let says = described(what, data);
     chart::bars(&Words { id, title, says }, data)
 }
@@ -329,7 +329,7 @@ fn described(what: &str, data: &[Datum]) -> String {
     format!("{what}: {}.", parts.join(", "))
 }
 
-fn weeks_chart(weeks: &[Datum]) -> String {
+fn weeks_chart(weeks: &[Datum]) -> Drawing {
     let words = Words {
         id: "weeks",
         title: "Answers by week",
