@@ -8,6 +8,7 @@
 
 /// One exchange, as both formats have it.
 pub(super) mod entry;
+mod kept;
 /// The messages in order, judged.
 pub(super) mod story;
 
