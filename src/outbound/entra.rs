@@ -7,26 +7,25 @@
 //! issuer, audience, nonce and lifetime; tokens are secrets and stand in no error.
 
 mod claims;
+mod device;
 mod discovery;
 mod refusal;
 mod tokens;
-
-use std::sync::Mutex;
 
 use openidconnect::{
     AccessToken, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointMaybeSet,
     EndpointNotSet, EndpointSet, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge,
     PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, Scope, TokenResponse as _,
     core::{
-        CoreAuthDisplay, CoreAuthPrompt, CoreAuthenticationFlow, CoreDeviceAuthorizationResponse,
-        CoreErrorResponseType, CoreGenderClaim, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm,
+        CoreAuthDisplay, CoreAuthPrompt, CoreAuthenticationFlow, CoreErrorResponseType,
+        CoreGenderClaim, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm,
         CoreJwsSigningAlgorithm, CoreRevocableToken, CoreRevocationErrorResponse,
         CoreTokenIntrospectionResponse, CoreTokenType,
     },
 };
 
 use crate::base::{
-    clock::{Clock, Timestamp},
+    clock::Timestamp,
     random::{Random, random_token},
     secret::Secret,
 };
@@ -34,12 +33,12 @@ use crate::base::{
 use super::guard::{Outbound, OutboundError};
 
 pub use claims::SignedInPerson;
+pub use device::DeviceCode;
 pub use discovery::{Authority, AuthorityError, DiscoveryError, Version};
 pub use refusal::Refusal;
 
 use claims::EntraClaims;
 use discovery::Provider;
-use refusal::Says as _;
 
 /// The public client that Microsoft's script Test-PartnerSecurityRequirement uses: Azure CLI's (facts §6.1).
 pub const MICROSOFT_SCRIPT_CLIENT: &str = "04b07795-8ddb-461a-bbee-02f9e1bf7b46";
@@ -166,29 +165,6 @@ pub struct Pending {
     verifier: PkceCodeVerifier,
 }
 
-/// A device code that waits for the person.
-#[derive(Debug)]
-pub struct DeviceCode {
-    details: CoreDeviceAuthorizationResponse,
-}
-
-impl DeviceCode {
-    /// Where the person goes.
-    pub fn address(&self) -> &str {
-        self.details.verification_uri().as_str()
-    }
-
-    /// What the person types there.
-    pub fn user_code(&self) -> &str {
-        self.details.user_code().secret()
-    }
-
-    /// How long it is good.
-    pub fn lifetime(&self) -> std::time::Duration {
-        self.details.expires_in()
-    }
-}
-
 /// A client of one authority.
 #[derive(Debug)]
 pub struct Entra {
@@ -305,59 +281,6 @@ impl Entra {
         Ok(tokens_of(&answer, Some(person)))
     }
 
-    /// Asks for a device code (RFC 8628 §3.1).
-    pub async fn device_code(&self, wanted: &Wanted) -> Result<DeviceCode, EntraError> {
-        let endpoint = self.provider.device_endpoint()?;
-        let client = self.client.clone().set_device_authorization_url(endpoint);
-        let details = client
-            .exchange_device_code()
-            .add_scopes(self.scopes(wanted))
-            .request_async(&|request| tokens::call(&self.outbound, request))
-            .await?;
-        discovery::require_address(details.verification_uri())?;
-        Ok(DeviceCode { details })
-    }
-
-    /// Polls until the person is done (RFC 8628 §3.4). The library keeps the interval, and goes on
-    /// through failures of the network; the third in a row ends it here.
-    pub async fn device_tokens(
-        &self,
-        device_code: &DeviceCode,
-        clock: &dyn Clock,
-    ) -> Result<Tokens, EntraError> {
-        let failures = Failures::default();
-        let call = |request| async {
-            let answer = tokens::call(&self.outbound, request).await;
-            match answer {
-                Ok(answer) => {
-                    failures.none();
-                    Ok(answer)
-                }
-                Err(error) => {
-                    failures.one_more(error).await;
-                    Err(NoAnswer)
-                }
-            }
-        };
-        let polling = self
-            .client
-            .exchange_device_access_token(&device_code.details)
-            .map_err(no_token_endpoint)?
-            .request_async(&call, tokio::time::sleep, None);
-        let answer = tokio::select! {
-            answer = polling => answer.map_err(|error| match error {
-                RequestTokenError::ServerResponse(says) => EntraError::Refused(says.refusal()),
-                RequestTokenError::Request(NoAnswer) => EntraError::Unreadable("nothing came".to_owned()),
-                RequestTokenError::Parse(error, _) => EntraError::Unreadable(format!("at {}", error.path())),
-                RequestTokenError::Other(text) => EntraError::Unreadable(text),
-            })?,
-            error = failures.too_many() => return Err(error.into()),
-        };
-        // The device grant has no nonce: nothing of ours stands in the id_token.
-        let person = self.person(&answer, None, clock.now())?;
-        Ok(tokens_of(&answer, Some(person)))
-    }
-
     /// New tokens for a refresh token (RFC 6749 §6).
     pub async fn refresh(
         &self,
@@ -416,55 +339,6 @@ impl Entra {
             .ok_or_else(|| EntraError::IdToken("there is none".to_owned()))?;
         claims::verify(token, &self.provider, self.client.client_id(), nonce, now)
     }
-}
-
-/// How many polls in a row may fail.
-const FAILED_POLLS: usize = 3;
-
-/// What the library is told of a poll without an answer; [`Failures`] keeps the cause.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("no answer")]
-struct NoAnswer;
-
-/// Polls without an answer, in a row.
-#[derive(Default)]
-struct Failures {
-    in_a_row: Mutex<usize>,
-    last: tokio::sync::Mutex<Option<OutboundError>>,
-    enough: tokio::sync::Notify,
-}
-
-impl Failures {
-    fn none(&self) {
-        *lock(&self.in_a_row) = 0;
-    }
-
-    async fn one_more(&self, error: OutboundError) {
-        *self.last.lock().await = Some(error);
-        let enough = {
-            let mut in_a_row = lock(&self.in_a_row);
-            *in_a_row += 1;
-            *in_a_row >= FAILED_POLLS
-        };
-        if enough {
-            self.enough.notify_one();
-        }
-    }
-
-    async fn too_many(&self) -> OutboundError {
-        loop {
-            self.enough.notified().await;
-            if let Some(error) = self.last.lock().await.take() {
-                return error;
-            }
-        }
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 fn redirect(uri: &str) -> Result<RedirectUrl, EntraError> {
