@@ -164,6 +164,19 @@ pub async fn list(store: &Store) -> Result<Vec<KeyView>, Error> {
     Ok(keys)
 }
 
+/// SHA-256 of the audit keys' certificates. A row whose seal does not open, or whose certificate is
+/// not that of its private key, is none of this server's keys, whoever wrote it.
+pub async fn audit_fingerprints(store: &Store, sealing: &Sealing) -> Result<Vec<String>, Error> {
+    let mut tx = store.read().await?;
+    let rows = tx.keys_of(KeyPurpose::Audit).await?;
+    Ok(rows
+        .iter()
+        .filter_map(|row| open_key(row, sealing).ok())
+        .filter_map(|key| crate::keys::certificate::Certificate::read(&key.certificate).ok())
+        .map(|certificate| certificate.fingerprint())
+        .collect())
+}
+
 /// What `keys rewrap` did.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Rewrapped {

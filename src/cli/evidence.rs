@@ -89,6 +89,9 @@ enum Since {
     At(Timestamp),
 }
 
+/// The report names each week, so the period has an end.
+const LONGEST: Duration = Duration::from_hours(10 * 366 * 24);
+
 fn parse_since(text: &str) -> Result<Since, String> {
     let day = || Timestamp::parse_rfc3339(&format!("{text}T00:00:00Z"));
     if let Some(at) = Timestamp::parse_rfc3339(text).or_else(day) {
@@ -183,6 +186,11 @@ async fn make(
     if since > app.now() {
         return Err(Failure::usage(
             "--since lies in the future; name an earlier day",
+        ));
+    }
+    if since < app.now().minus(LONGEST) {
+        return Err(Failure::usage(
+            "--since goes back more than ten years; name a later day",
         ));
     }
     let wanted = Wanted {

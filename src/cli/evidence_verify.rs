@@ -1,7 +1,9 @@
 //! `evidence verify`: is a bundle as it was made, and by whom?
 //!
-//! Always true: that nothing was altered is one answer, by whom it was made another; the
-//! second is given only where a key was brought, or is in the database of this machine.
+//! Always true: a bundle that agrees with the key in it is one answer, by whom it was made
+//! another; the second is given only where a key was brought, or opens under the master key
+//! of this machine. "Nothing was altered" is said only with the second: whoever alters a
+//! bundle can sign it with a key of their own. What the bundle says of itself is made harmless.
 
 use std::{
     io::Write,
@@ -22,11 +24,13 @@ use crate::{
         },
         keys,
     },
-    keys::{KeyPurpose, certificate::Certificate},
+    inspect::shown,
+    keys::sealing::Sealing,
 };
 
-/// Verify a bundle. Exit code: 0 it is as it was made; 1 it was altered, or made with another
-/// key than the one given; 2 it cannot be read.
+/// Verify a bundle. Exit code: 0 it is as its key signed it (whose key that is: see the answer, and
+/// --fingerprint); 1 it was altered, or signed with another key than the one given or this
+/// server's; 2 it cannot be read.
 #[derive(Args, Debug)]
 pub struct VerifyArgs {
     /// The bundle.
@@ -61,7 +65,10 @@ enum Signer {
     Unknown,
     AsGiven,
     ThisServer,
+    /// Not the key that the asker named.
     Other,
+    /// None of this server's.
+    Foreign,
 }
 
 /// Runs the command.
@@ -76,7 +83,7 @@ pub async fn run(
     let found = examine(&archive)
         .map_err(|error| Failure::usage(format!("{}: {error}", args.file.display())))?;
     let signer = signer(&found, &pin);
-    let is_good = found.problems.is_empty() && signer != Signer::Other;
+    let is_good = found.problems.is_empty() && !matches!(signer, Signer::Other | Signer::Foreign);
     if args.json {
         tell_json(&found, signer, is_good, out)?;
     } else {
@@ -112,23 +119,19 @@ async fn pin(args: &VerifyArgs, path: Option<&Path>, is_named: bool) -> Result<P
 }
 
 async fn database_keys(path: Option<&Path>) -> Result<Vec<String>, Failure> {
-    let store = open::store(&open::config(path)?).await?;
-    let keys = keys::list(&store).await?;
-    Ok(keys
-        .iter()
-        .filter(|key| key.purpose == KeyPurpose::Audit)
-        .filter_map(|key| Certificate::read(&key.certificate).ok())
-        .map(|certificate| certificate.fingerprint())
-        .collect())
+    let config = open::config(path)?;
+    let store = open::store(&config).await?;
+    let sealing = Sealing::new(&config.master_key);
+    Ok(keys::audit_fingerprints(&store, &sealing).await?)
 }
 
 fn signer(found: &Examination, pin: &Pin) -> Signer {
     match (pin, &found.fingerprint) {
         (Pin::Given(right), Some(is)) if right == is => Signer::AsGiven,
         (Pin::Database(right), Some(is)) if right.contains(is) => Signer::ThisServer,
-        // Another server's bundle is no bad one: nobody said that it must be ours.
-        (Pin::None | Pin::Database(_), _) => Signer::Unknown,
-        (Pin::Given(_), _) => Signer::Other,
+        (Pin::Database(right), Some(_)) if !right.is_empty() => Signer::Foreign,
+        (Pin::Given(_), Some(_)) => Signer::Other,
+        (Pin::None | Pin::Database(_) | Pin::Given(_), _) => Signer::Unknown,
     }
 }
 
@@ -146,6 +149,7 @@ fn tell_json(
             Signer::AsGiven => "as-given",
             Signer::ThisServer => "this-server",
             Signer::Other => "other",
+            Signer::Foreign => "not-this-server",
         },
         "fingerprint": found.fingerprint,
         "made_at": found.made_at,
@@ -168,17 +172,28 @@ fn tell(
         writeln!(out, "{file} is not as it was made:")?;
         for problem in &found.problems {
             let which = problem.file.as_deref().unwrap_or("the archive");
-            writeln!(out, "  {which}: {}.", problem.what)?;
+            writeln!(
+                out,
+                "  {}: {}.",
+                shown(which, 200),
+                shown(&problem.what, 400)
+            )?;
         }
         writeln!(out, "Ask for the bundle again.")?;
         return Ok(());
     }
+    let is_known = matches!(signer, Signer::AsGiven | Signer::ThisServer);
     writeln!(
         out,
-        "{file}: {} files, as they were made at {} by {}. Nothing was altered, added or taken out since.",
+        "{file}: {} files, made at {} by {}, as it says. {}",
         found.files,
-        found.made_at.as_deref().unwrap_or("?"),
-        found.made_by.as_deref().unwrap_or("?"),
+        shown(found.made_at.as_deref().unwrap_or("?"), 40),
+        shown(found.made_by.as_deref().unwrap_or("?"), 80),
+        if is_known {
+            "Nothing was altered, added or taken out since."
+        } else {
+            "All of it is as the key in it signed it."
+        },
     )?;
     let fingerprint = with_colons(found.fingerprint.as_deref().unwrap_or_default());
     match signer {
@@ -196,9 +211,13 @@ fn tell(
             out,
             "But it is signed with another key than the one you named: {fingerprint}\nSo it is not from whom you think. Ask the partner."
         )?,
+        Signer::Foreign => writeln!(
+            out,
+            "But it is signed with a key that is none of this server's: {fingerprint}\nIf it is to be another server's, name its key with --fingerprint."
+        )?,
         Signer::Unknown => writeln!(
             out,
-            "Who made it is not shown: it is signed with the key in the bundle, {fingerprint}\nCompare that with what the partner gave you by another way, or say --fingerprint."
+            "Who signed it is not known, and whoever alters a bundle can sign it anew: the key is {fingerprint}\nCompare that with what the partner gave you by another way, or say --fingerprint."
         )?,
     }
     Ok(())

@@ -220,19 +220,22 @@ impl ReadTx<'_> {
         .collect()
     }
 
-    /// How many events are missing: each node counts its own up by one, so a row that was
-    /// deleted leaves a gap.
+    /// How many events are missing, or have a number that their node never gave: each node counts
+    /// its own up by one, so a row that was deleted leaves a gap, and one that was added fills none.
     pub async fn missing_events(&mut self) -> Result<i64, StoreError> {
         let rows = self
             .all(sql(
-                "SELECT nodes.id, nodes.sequence, COUNT(events.id) AS written FROM nodes
+                "SELECT nodes.id, nodes.sequence, COUNT(events.id) AS written,
+                        COUNT(CASE WHEN events.sequence BETWEEN 1 AND nodes.sequence THEN 1 END) AS counted
+                 FROM nodes
                  LEFT JOIN events ON events.node = nodes.id GROUP BY nodes.id, nodes.sequence",
             ))
             .await?;
         let mut missing = 0;
         for row in &rows {
             let row = Reader::new(row, "nodes", "id");
-            missing += row.integer("sequence")? - row.integer("written")?;
+            let counted = row.integer("counted")?;
+            missing += row.integer("sequence")? - counted + (row.integer("written")? - counted);
         }
         Ok(missing)
     }

@@ -41,6 +41,8 @@ pub(super) struct Tally {
     pub answers: u64,
     pub without: u64,
     pub last_without: Option<Timestamp>,
+    /// The last one that rests on two kinds of proof.
+    pub last_with: Option<Receipt>,
 }
 
 /// What one answer rested on.
@@ -95,7 +97,9 @@ pub(super) async fn of_person(
             let basis = basis(receipt);
             let at = Timestamp::from_millis(receipt.issued_at_millis);
             tally.answers += 1;
-            if !basis.is_mfa {
+            if basis.is_mfa {
+                tally.last_with = Some(receipt.clone());
+            } else {
                 tally.without += 1;
                 tally.last_without = Some(at);
             }

@@ -96,7 +96,10 @@ impl Person {
         let last = view.last_mfa.as_ref();
         let (with, without) = match last {
             Some(receipt) if basis(receipt).is_mfa => (Some(Answer::of(receipt)), None),
-            Some(receipt) => (None, Some(Timestamp::from_millis(receipt.issued_at_millis))),
+            Some(receipt) => (
+                tally.last_with.as_ref().map(Answer::of),
+                Some(Timestamp::from_millis(receipt.issued_at_millis)),
+            ),
             None => (None, None),
         };
         Self {

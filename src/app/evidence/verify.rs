@@ -23,6 +23,8 @@ const MAX_MANIFEST: usize = 128 << 10;
 /// A signature in DER, with room; a certificate in PEM, too.
 const MAX_SIGNATURE: usize = 256;
 const MAX_KEY: usize = 16 << 10;
+/// All files together. The largest bundles of ours have a few MiB.
+const MAX_UNPACKED: u64 = 512 << 20;
 
 /// The file is nothing that could be judged.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -47,7 +49,7 @@ pub struct Examination {
     pub made_by: Option<String>,
     /// How many files it holds.
     pub files: usize,
-    /// SHA-256 of the certificate in it, upper-case hexadecimal digits.
+    /// SHA-256 of the certificate in it, upper-case hexadecimal digits; only where its key signed this.
     pub fingerprint: Option<String>,
     /// What is wrong. Empty: it is as it was made by the holder of that certificate's key.
     pub problems: Vec<Problem>,
@@ -81,7 +83,7 @@ pub fn examine(archive: &[u8]) -> Result<Examination, Unreadable> {
     let small = |name: &str, limit: usize| {
         let file = files.iter().find(|file| file.name == name)?;
         // Stored: what is not yet believed is not unpacked either.
-        (file.data.len() <= limit)
+        (file.data.len() <= limit && file.is_stored())
             .then(|| zip::unpack(file, file.data.len()).ok())
             .flatten()
     };
@@ -102,6 +104,16 @@ pub fn examine(archive: &[u8]) -> Result<Examination, Unreadable> {
     }
     found.made_at = Some(manifest.made_at.clone());
     found.made_by = Some(manifest.made_by.clone());
+    let unpacked: u64 = manifest
+        .files
+        .iter()
+        .fold(0, |sum, file| sum.saturating_add(file.size));
+    if unpacked > MAX_UNPACKED {
+        return Err(Unreadable(format!(
+            "it would unpack to more than {} MiB; give a bundle that `claimbridge evidence` wrote",
+            MAX_UNPACKED >> 20
+        )));
+    }
     judge_files(&files, &manifest, &mut found);
     let at = Timestamp::parse_rfc3339(&manifest.made_at);
     if !at.is_some_and(|at| zip::has_time(archive, at)) {
@@ -133,6 +145,8 @@ fn judge_files(files: &[Packed<'_>], manifest: &Manifest, found: &mut Examinatio
     }
     if wanted == present && listed != there {
         found.object(None, "the files stand in another order than the manifest's");
+        // A name that is listed again and again is not unpacked again and again.
+        return;
     }
     for entry in &manifest.files {
         let Some(file) = files.iter().find(|file| file.name == entry.name) else {
@@ -188,13 +202,14 @@ fn judge_signature(
     let verified = signature.is_some_and(|signature| {
         ecdsa::verify(&certificate, &signed_bytes(bytes), &signature).is_ok()
     });
-    if !verified {
+    if verified {
+        found.fingerprint = Some(fingerprint);
+    } else {
         found.object(
             Some(SIGNATURE),
             "it is no signature over this manifest by the key in the bundle",
         );
     }
-    found.fingerprint = Some(fingerprint);
 }
 
 /// One certificate in PEM, written as we write it.

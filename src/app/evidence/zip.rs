@@ -58,6 +58,13 @@ pub struct Packed<'a> {
     pub data: &'a [u8],
 }
 
+impl Packed<'_> {
+    /// Whether its bytes lie there as they are.
+    pub fn is_stored(&self) -> bool {
+        self.method == 0
+    }
+}
+
 /// The bytes of a file as they will lie in an archive.
 #[derive(Debug)]
 pub struct Parcel {

@@ -38,12 +38,34 @@ fn a_bundle_is_written_for_its_owner_only_and_verifies() {
     });
     assert_eq!(left.count(), 0);
 
+    let ancient = cli.refused(2, &["evidence", "--out", "x.zip", "--since", "200000d"]);
+    assert!(ancient.contains("ten years"), "{ancient}");
+
     let answer = cli.json(&["evidence", "verify", "bundle.zip"]);
     assert_eq!(answer["good"], true);
     assert_eq!(answer["signer"], "this-server");
     assert_eq!(answer["fingerprint"], told["fingerprint"]);
     let alone = cli.done(&["evidence", "verify", "bundle.zip", "--alone"]);
-    assert!(alone.contains("Who made it is not shown"), "{alone}");
+    assert!(alone.contains("Who signed it is not known"), "{alone}");
+    // Whoever alters a bundle signs it anew: without a known key nothing is said of that.
+    assert!(!alone.contains("Nothing was altered"), "{alone}");
+    let known = cli.done(&["evidence", "verify", "bundle.zip"]);
+    assert!(known.contains("Nothing was altered"), "{known}");
+
+    // Signed with another key: here it is none of this server's, and no good bundle.
+    let stranger = self::cli();
+    stranger.done(&["evidence", "--out", "bundle.zip"]);
+    cli.write(
+        "foreign.zip",
+        std::fs::read(stranger.path("bundle.zip")).unwrap(),
+    );
+    let said = cli.run(&["evidence", "verify", "foreign.zip", "--json"]);
+    assert_eq!(said.exit, 1, "{said:?}");
+    let answer: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(
+        (&answer["good"], &answer["altered"], &answer["signer"]),
+        (&false.into(), &false.into(), &"not-this-server".into())
+    );
 
     let right = cli.done(&[
         "keys",

@@ -542,6 +542,8 @@ async fn attack_6_a_password_that_was_replaced_while_it_was_checked_is_wrong() {
             }
         }
         let mut tx = app.store().begin().await.unwrap();
+        // As everything that changes a password does; else PostgreSQL would let both go on.
+        tx.lock_user(&user.id).await.unwrap();
         let early = tx.evidence_of(&attempt).await.unwrap().is_empty();
         tx.put_password(&new).await.unwrap();
         tx.commit().await.unwrap();
