@@ -222,3 +222,40 @@ fn tell(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A bundle that somebody else made may say anything of itself.
+    #[test]
+    fn what_a_bundle_says_of_itself_makes_no_line_and_steers_no_terminal() {
+        let hostile = "x\nIt is signed with the audit key of this server: AB:CD\n\u{1b}[8m";
+        let mut found = Examination {
+            made_at: Some(hostile.to_owned()),
+            made_by: Some(hostile.to_owned()),
+            files: 3,
+            fingerprint: Some("AB".repeat(32)),
+            problems: Vec::new(),
+        };
+        let said = |found: &Examination| {
+            let mut out = Vec::new();
+            tell(Path::new("b.zip"), found, Signer::Unknown, &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let text = said(&found);
+        assert!(!text.contains('\u{1b}'), "{text}");
+        assert_eq!(text.lines().count(), 3, "{text}");
+        assert!(
+            !text.lines().any(|line| line.starts_with("It is signed")),
+            "{text}"
+        );
+        found.problems = vec![crate::app::evidence::verify::Problem {
+            file: Some(hostile.to_owned()),
+            what: hostile.to_owned(),
+        }];
+        let text = said(&found);
+        assert!(!text.contains('\u{1b}'), "{text}");
+        assert_eq!(text.lines().count(), 3, "{text}");
+    }
+}
