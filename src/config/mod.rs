@@ -10,15 +10,16 @@
 mod duration;
 mod entra;
 mod methods;
+mod policy;
 mod problem;
 mod reader;
 mod redacted;
 /// The commented file that `init` writes.
 pub mod template;
+mod watch;
 
 use std::{
     net::SocketAddr,
-    ops::RangeInclusive,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -29,15 +30,16 @@ pub use duration::parse_duration;
 pub use entra::Entra;
 pub use methods::WebAuthnSetting;
 pub use problem::{Problem, Problems};
-pub use reader::{CONFIG_VARIABLE, secret_file};
+pub use reader::{CONFIG_VARIABLE, NamedFile, secret_file};
+pub use watch::{GraphCredential, Watch, Webhook};
 
 use crate::{
     base::{address_range::AddressRange, clock::Timestamp, secret::Secret, text::DomainName},
     directory::MethodPolicy,
     keys::sealing::MasterKey,
-    relying_party::{cloud::ENTRA_SESSION_MAX_AGE, domain::new_domain},
+    relying_party::domain::new_domain,
     session::{Desk, SessionPolicy},
-    signin::{attempt, lockout::Delays},
+    signin::lockout::Delays,
 };
 use reader::Reader;
 
@@ -64,6 +66,12 @@ pub struct Config {
     pub policy: Policy,
     /// What people see.
     pub branding: Branding,
+    /// With what the tenant is read, if anything.
+    pub graph: Option<GraphCredential>,
+    /// How `serve` watches, and whom it tells.
+    pub watch: Watch,
+    /// Every file that the configuration names, itself too, with the key that names it.
+    pub files: Vec<NamedFile>,
 }
 
 /// Files for TLS (PEM).
@@ -160,7 +168,7 @@ fn read(reader: &mut Reader) -> Option<Config> {
     let master_key = read_master_key(reader);
     let entra = entra::read(reader);
     let domains = read_domains(reader, public_url.as_ref());
-    let policy = read_policy(reader);
+    let policy = policy::read(reader);
     let branding = Branding {
         name: reader
             .text("branding.name")
@@ -168,6 +176,8 @@ fn read(reader: &mut Reader) -> Option<Config> {
         support_contact: reader.text("branding.support_contact"),
     };
     methods::object_to_a_messy_desk(reader, &policy, &branding);
+    let graph = watch::read_graph(reader);
+    let watch = watch::read(reader);
     Some(Config {
         public_url: public_url?,
         listen: listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
@@ -179,6 +189,9 @@ fn read(reader: &mut Reader) -> Option<Config> {
         domains,
         policy,
         branding,
+        graph,
+        watch,
+        files: reader.named_files(),
     })
 }
 
@@ -356,79 +369,6 @@ fn read_domains(reader: &mut Reader, public_url: Option<&Url>) -> Vec<DomainSett
         }
     }
     settings
-}
-
-fn read_policy(reader: &mut Reader) -> Policy {
-    let desk = methods::read_desk(reader);
-    let session = desk.longest_session().unwrap_or_default();
-    let policy = Policy {
-        session: SessionPolicy {
-            idle: reader.duration("policy.session_idle", session.idle, MINUTE..=DAY),
-            absolute: reader.duration(
-                "policy.session_lifetime",
-                session.absolute,
-                MINUTE..=7 * DAY,
-            ),
-        },
-        entra_session_max_age: reader.duration(
-            "policy.entra_session_max_age",
-            ENTRA_SESSION_MAX_AGE,
-            Duration::ZERO..=12 * HOUR,
-        ),
-        attempt_lifetime: reader.duration(
-            "policy.attempt_lifetime",
-            attempt::LIFETIME,
-            2 * MINUTE..=HOUR,
-        ),
-        totp_skew_steps: u8::try_from(reader.number("policy.totp_skew_steps", 1, 0..=2))
-            .unwrap_or(1),
-        person_delays: read_delays(reader, "person", Delays::PERSON, 1..=20),
-        source_delays: read_delays(reader, "source", Delays::SOURCE, 5..=100_000),
-        open_attempts_per_source: reader.number(
-            "policy.open_attempts_per_source",
-            200,
-            10..=100_000,
-        ),
-        pass_lifetime: reader.duration("policy.pass_lifetime", HOUR, 10 * MINUTE..=30 * DAY),
-        pass_length: reader.number("policy.pass_length", 16, 8..=48),
-        breached_passwords_file: methods::read_present(reader, "policy.breached_passwords_file"),
-        trusted_proxies: reader.list("policy.trusted_proxies"),
-        desk,
-        methods: methods::read_methods(reader),
-        webauthn: methods::read_webauthn(reader, desk),
-    };
-    if policy.session.idle > policy.session.absolute {
-        reader.object(
-            "policy.session_idle",
-            "it is longer than policy.session_lifetime; make it shorter",
-        );
-    }
-    policy
-}
-
-fn read_delays(
-    reader: &mut Reader,
-    whose: &str,
-    default: Delays,
-    tries: RangeInclusive<u32>,
-) -> Delays {
-    let seconds = Duration::from_secs;
-    let first = format!("policy.{whose}_first_delay");
-    let delays = Delays {
-        free: reader.number(&format!("policy.{whose}_free_tries"), default.free, tries),
-        base: reader.duration(&first, default.base, seconds(5)..=HOUR),
-        cap: reader.duration(
-            &format!("policy.{whose}_longest_delay"),
-            default.cap,
-            MINUTE..=DAY,
-        ),
-        forgiven: default.forgiven,
-    };
-    if delays.base > delays.cap {
-        let text = format!("it is longer than policy.{whose}_longest_delay; make it shorter");
-        reader.object(&first, &text);
-    }
-    delays
 }
 
 #[cfg(test)]

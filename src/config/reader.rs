@@ -33,12 +33,22 @@ struct Entry {
     variable: Option<String>,
 }
 
+/// A file that a key names.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct NamedFile {
+    /// The key, as the operator writes it; `--config` for the configuration itself.
+    pub key: String,
+    /// Where it is.
+    pub path: PathBuf,
+}
+
 /// The values, by dotted key (`policy.session_idle`, `domain.0.name`).
 pub struct Reader {
     entries: BTreeMap<String, Entry>,
     asked: BTreeSet<String>,
     problems: Vec<Problem>,
     folder: PathBuf,
+    files: Vec<NamedFile>,
 }
 
 impl Reader {
@@ -52,8 +62,13 @@ impl Reader {
                 .and_then(Path::parent)
                 .map(Path::to_owned)
                 .unwrap_or_default(),
+            files: Vec::new(),
         };
         if let Some(path) = path {
+            reader.files.push(NamedFile {
+                key: "--config".to_owned(),
+                path: path.to_owned(),
+            });
             reader.read_file(path);
         }
         for (name, text) in environment {
@@ -304,7 +319,17 @@ impl Reader {
 
     /// The path at `key`; a relative one is relative to the configuration file.
     pub fn path(&mut self, key: &str) -> Option<PathBuf> {
-        self.text(key).map(|text| self.folder.join(text))
+        let path = self.text(key).map(|text| self.folder.join(text))?;
+        self.files.push(NamedFile {
+            key: shown(key),
+            path: path.clone(),
+        });
+        Some(path)
+    }
+
+    /// The files that were named so far.
+    pub fn named_files(&self) -> Vec<NamedFile> {
+        self.files.clone()
     }
 
     /// `path` as seen from the configuration file.

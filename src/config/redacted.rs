@@ -55,6 +55,17 @@ impl Config {
                 "name": self.branding.name,
                 "support_contact": self.branding.support_contact,
             },
+            "graph": {
+                "tenant_id": self.graph.as_ref().map(|graph| &graph.tenant_id),
+                "client_id": self.graph.as_ref().map(|graph| &graph.client_id),
+                "client_secret_file": self.graph.as_ref().map(|_| LEFT_OUT),
+            },
+            "watch": {
+                "every": time(self.watch.every),
+                // Its path and query may be what lets somebody in there.
+                "webhook_url": self.watch.webhook.as_ref().map(|webhook| webhook.url.origin().ascii_serialization()),
+                "webhook_secret_file": self.watch.webhook.as_ref().map(|_| LEFT_OUT),
+            },
         })
     }
 

@@ -120,8 +120,23 @@ master_key_file = "master.key"
 # support_contact = "the service desk, extension …"
 
 [listen_ops]
-# /healthz and /readyz on an address of their own:
+# /healthz, /readyz and /metrics on an address of their own:
 # address = "127.0.0.1:9090"
+
+# An application in your tenant that may only read: Domain.Read.All and Policy.Read.All. With it
+# `doctor` and `serve` see whether somebody changed the federation. One that can write is refused.
+[graph]
+# tenant_id = "…"
+# client_id = "…"
+# client_secret_file = "graph.secret"
+
+[watch]
+# How often `serve` looks at the federation:
+# every = "60m"
+# Whom it tells of a change besides the log: JSON by POST over https, signed with the secret
+# (header Claimbridge-Signature: HMAC-SHA256; docs/operations.md says how to check it).
+# webhook_url = "https://…"
+# webhook_secret_file = "webhook.secret"
 "#
     )
 }

@@ -104,6 +104,7 @@ fn the_file_that_init_writes_is_good_and_names_every_key() {
     assert_eq!(plain.entra, spelled_out.entra);
     assert_eq!(plain.branding, spelled_out.branding);
     assert_eq!(plain.listen, spelled_out.listen);
+    assert_eq!(plain.watch.every, spelled_out.watch.every);
 }
 
 #[test]
@@ -575,4 +576,86 @@ fn at_a_clean_desk_the_defaults_are_the_profiles_and_contradictions_are_named() 
     // Where nobody may have a key, none needs to be attested.
     let tokens = "[policy]\nclean_desk = true\nallowed_methods = [\"oath-token\", \"totp\"]";
     assert_eq!(keys_of_problems(&folder, tokens), Vec::<String>::new());
+}
+
+#[test]
+fn the_credential_of_the_watch_is_whole_or_absent() {
+    let folder = folder(LEAST);
+    for (name, text) in [
+        ("graph.secret", "s3cret~of.the-application"),
+        ("hook.secret", "0123456789abcdef0123456789abcdef"),
+    ] {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let good = "[graph]\ntenant_id = \"contoso.com\"\nclient_id = \"c\"\nclient_secret_file = \"graph.secret\"\n\
+        [watch]\nevery = \"15m\"\nwebhook_url = \"https://alarms.contoso.com/in?t=1\"\nwebhook_secret_file = \"hook.secret\"";
+    assert_eq!(keys_of_problems(&folder, good), Vec::<String>::new());
+    let config = load_in(&folder, &[]).unwrap();
+    let graph = config.graph.as_ref().unwrap();
+    assert_eq!(graph.client_secret.expose(), "s3cret~of.the-application");
+    assert_eq!(config.watch.every, Duration::from_mins(15));
+    let shown = format!("{config:?} {}", config.redacted());
+    for secret in ["s3cret", "0123456789abcdef01"] {
+        assert!(!shown.contains(secret), "{secret} in {shown}");
+    }
+    assert!(!config.redacted().to_string().contains("t=1"));
+    let mut named: Vec<&str> = config.files.iter().map(|file| file.key.as_str()).collect();
+    named.sort_unstable();
+    let wanted = [
+        "--config",
+        "graph.client_secret_file",
+        "master_key_file",
+        "watch.webhook_secret_file",
+    ];
+    assert_eq!(named, wanted);
+
+    for (bad, key) in [
+        (
+            "[graph]\ntenant_id = \"contoso.com\"\nclient_id = \"c\"",
+            "graph.client_secret_file",
+        ),
+        (
+            "[graph]\nclient_id = \"c\"\nclient_secret_file = \"graph.secret\"",
+            "graph.tenant_id",
+        ),
+        (
+            "[graph]\ntenant_id = \"contoso.com\"\nclient_secret_file = \"graph.secret\"",
+            "graph.client_id",
+        ),
+        (
+            "[graph]\ntenant_id = \"organizations\"\nclient_id = \"c\"\nclient_secret_file = \"graph.secret\"",
+            "graph.tenant_id",
+        ),
+        (
+            "[graph]\ntenant_id = \"a/b\"\nclient_id = \"c\"\nclient_secret_file = \"graph.secret\"",
+            "graph.tenant_id",
+        ),
+        ("[watch]\nevery = \"1m\"", "watch.every"),
+        (
+            "[watch]\nwebhook_url = \"https://alarms.contoso.com\"",
+            "watch.webhook_secret_file",
+        ),
+        (
+            "[watch]\nwebhook_secret_file = \"hook.secret\"",
+            "watch.webhook_url",
+        ),
+        (
+            "[watch]\nwebhook_url = \"http://alarms.contoso.com\"\nwebhook_secret_file = \"hook.secret\"",
+            "watch.webhook_url",
+        ),
+        (
+            "[watch]\nwebhook_url = \"https://a:b@alarms.contoso.com\"\nwebhook_secret_file = \"hook.secret\"",
+            "watch.webhook_url",
+        ),
+        (
+            "[watch]\nwebhook_url = \"https://alarms.contoso.com\"\nwebhook_secret = \"short\"",
+            "watch.webhook_secret",
+        ),
+    ] {
+        assert_eq!(keys_of_problems(&folder, bad), [key], "{bad}");
+    }
+    let local = "[watch]\nwebhook_url = \"http://localhost:9999/in\"\nwebhook_secret_file = \"hook.secret\"";
+    assert_eq!(keys_of_problems(&folder, local), Vec::<String>::new());
 }
