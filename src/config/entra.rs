@@ -4,7 +4,7 @@ use url::Url;
 
 use super::reader::Reader;
 use crate::relying_party::{
-    EntraCloud, RequestSignature, ResponseSignature, Sha1,
+    EntraCloud, EntraEndpoints, RequestSignature, ResponseSignature, Sha1,
     name_rule::{comparable, is_microsofts_name},
 };
 
@@ -13,6 +13,9 @@ use crate::relying_party::{
 pub struct Entra {
     /// The cloud.
     pub cloud: EntraCloud,
+    /// Where the cloud's authority and Microsoft Graph are; none if a cloud of one's own does
+    /// not say it: commands that need them then ask for them.
+    pub endpoints: Option<EntraEndpoints>,
     /// Microsoft's metadata of the cloud (XML), for the certificates of signed requests.
     pub metadata: Option<String>,
     /// Whether an unsigned request is taken.
@@ -25,6 +28,7 @@ pub struct Entra {
 
 pub(super) fn read(reader: &mut Reader) -> Entra {
     let cloud = read_cloud(reader);
+    let endpoints = read_endpoints(reader, &cloud);
     let metadata = reader.file("entra.metadata_file");
     let request_signature = if reader.flag("entra.require_signed_requests") {
         RequestSignature::Required
@@ -49,6 +53,7 @@ pub(super) fn read(reader: &mut Reader) -> Entra {
     };
     Entra {
         cloud,
+        endpoints,
         metadata,
         request_signature,
         sha1,
@@ -95,6 +100,44 @@ fn read_cloud(reader: &mut Reader) -> EntraCloud {
                 "a cloud of your own needs entity_id and reply_url; add the missing one",
             );
             EntraCloud::global()
+        }
+    }
+}
+
+/// A preset's own, or those that a cloud of one's own names.
+fn read_endpoints(reader: &mut Reader, cloud: &EntraCloud) -> Option<EntraEndpoints> {
+    let mut address = |key: &str| {
+        let text = reader.text(key)?;
+        let good = Url::parse(&text).is_ok_and(|url| {
+            let here = url.scheme() == "http" && super::is_loopback(&url);
+            (url.scheme() == "https" || here)
+                && url.username().is_empty()
+                && url.password().is_none()
+                && url.query().is_none()
+                && url.fragment().is_none()
+        });
+        if !good {
+            reader.object(
+                key,
+                "this is no address that can be asked; write https://… (http only to this machine), without name, password and query",
+            );
+        }
+        Some(text.trim_end_matches('/').to_owned())
+    };
+    let authority_url = address("entra.cloud.authority_url");
+    let graph_url = address("entra.cloud.graph_url");
+    match (authority_url, graph_url) {
+        (None, None) => EntraEndpoints::of_cloud(&cloud.name),
+        (Some(authority_url), Some(graph_url)) if cloud.name == "custom" => Some(EntraEndpoints {
+            authority_url,
+            graph_url,
+        }),
+        _ => {
+            reader.object(
+                "entra.cloud",
+                "authority_url and graph_url go together, and only with entity_id and reply_url of a cloud of your own",
+            );
+            None
         }
     }
 }

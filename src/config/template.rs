@@ -32,7 +32,8 @@ master_key_file = "master.key"
 
 [entra]
 # "global", "us-gov" or "china"; or endpoints of your own:
-# cloud = {{ entity_id = "…", reply_url = "https://…/login.srf", metadata_url = "https://…" }}
+# cloud = {{ entity_id = "…", reply_url = "https://…/login.srf", metadata_url = "https://…",
+#           authority_url = "https://…", graph_url = "https://…" }}
 # cloud = "global"
 # A copy of Microsoft's metadata of that cloud; needed only for signed requests:
 # metadata_file = "federationmetadata.xml"

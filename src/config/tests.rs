@@ -331,6 +331,14 @@ fn what_is_wrong_with_clouds_domains_and_tls() {
         ("[entra]\ncloud = \"germany\"", "entra.cloud"),
         ("[entra.cloud]\nentity_id = \"x\"", "entra.cloud"),
         (
+            "[entra.cloud]\nentity_id = \"x\"\nreply_url = \"https://x/\"\ngraph_url = \"https://g\"",
+            "entra.cloud",
+        ),
+        (
+            "[entra.cloud]\nentity_id = \"x\"\nreply_url = \"https://x/\"\nauthority_url = \"http://a.example\"\ngraph_url = \"https://g\"",
+            "entra.cloud.authority_url",
+        ),
+        (
             "[entra]\nrequire_signed_requests = true",
             "entra.require_signed_requests",
         ),

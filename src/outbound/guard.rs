@@ -2,7 +2,7 @@
 //!
 //! Always true: https only, except to this computer; no redirect is followed (an answer
 //! that points elsewhere is an answer, not an order); at most [`MAX_ANSWER`] bytes are
-//! read; nothing waits longer than [`PATIENCE`]. Errors name the host, never the address
+//! read (or what the caller names); nothing waits longer than [`PATIENCE`]. Errors name the host, never the address
 //! with its query, a body or a header.
 
 use std::{net::IpAddr, time::Duration};
@@ -37,8 +37,13 @@ pub enum OutboundError {
         cause: reqwest::Error,
     },
     /// The answer does not end.
-    #[error("the answer of {0} is larger than {MAX_ANSWER} bytes and was not read")]
-    TooLarge(String),
+    #[error("the answer of {host} is larger than {most} bytes and was not read")]
+    TooLarge {
+        /// Whom we asked.
+        host: String,
+        /// What is read at the most.
+        most: usize,
+    },
     /// The server is out of order, or has enough of us.
     #[error("{host} answered {status}; try again later")]
     OutOfOrder {
@@ -50,6 +55,17 @@ pub enum OutboundError {
     /// The request could not be written.
     #[error("a request could not be written")]
     Request(#[source] http::Error),
+}
+
+impl OutboundError {
+    /// Whether the request certainly never left: nothing can have come of it.
+    pub fn was_never_sent(&self) -> bool {
+        match self {
+            Self::Address(_) | Self::Client(_) | Self::Request(_) => true,
+            Self::Unreachable { cause, .. } => cause.is_connect() || cause.is_builder(),
+            Self::TooLarge { .. } | Self::OutOfOrder { .. } => false,
+        }
+    }
 }
 
 /// A client for requests of ours.
@@ -81,6 +97,15 @@ impl Outbound {
 
     /// One request, one answer of at most [`MAX_ANSWER`] bytes.
     pub async fn call(&self, request: HttpRequest) -> Result<HttpResponse, OutboundError> {
+        self.call_within(request, MAX_ANSWER).await
+    }
+
+    /// One request, one answer of at most `most` bytes: for lists, which are larger.
+    pub async fn call_within(
+        &self,
+        request: HttpRequest,
+        most: usize,
+    ) -> Result<HttpResponse, OutboundError> {
         let text = request.uri().to_string();
         let url = Url::parse(&text).map_err(|_| OutboundError::Address(without_query(&text)))?;
         let host = url.host_str().unwrap_or_default().to_owned();
@@ -101,8 +126,8 @@ impl Outbound {
         }
         let mut body = Vec::new();
         while let Some(part) = answer.chunk().await.map_err(unreachable)? {
-            if body.len() + part.len() > MAX_ANSWER {
-                return Err(OutboundError::TooLarge(host));
+            if body.len() + part.len() > most {
+                return Err(OutboundError::TooLarge { host, most });
             }
             body.extend_from_slice(&part);
         }
@@ -232,7 +257,7 @@ mod tests {
         };
         assert_eq!(outbound.call(ask()).await.unwrap().status(), 302);
         let error = outbound.call(ask()).await.unwrap_err();
-        assert!(matches!(error, OutboundError::TooLarge(_)), "{error}");
+        assert!(matches!(error, OutboundError::TooLarge { .. }), "{error}");
         server.await.unwrap();
     }
 }

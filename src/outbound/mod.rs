@@ -5,10 +5,12 @@
 //! stands in an error. Nothing here runs in `serve`: only commands call it.
 //!
 //! Read next: [`entra`] (the live check as a client of Entra), [`redirect`] (where the
-//! browser comes back to), [`partner_center`] (what the API says of a token).
+//! browser comes back to), [`graph`] (the tenant's directory), [`partner_center`] (what the API says of a token).
 
 /// Entra ID's authorization server, as a client sees it.
 pub mod entra;
+/// Microsoft Graph.
+pub mod graph;
 /// The one way out.
 pub mod guard;
 /// Partner Center's API.

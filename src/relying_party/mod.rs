@@ -8,6 +8,8 @@
 pub mod cloud;
 /// Domains, their roots and their issuers.
 pub mod domain;
+/// Where a cloud's authority and Microsoft Graph are.
+pub mod endpoints;
 /// Which entity ids nobody else may register.
 pub mod name_rule;
 
@@ -15,6 +17,7 @@ use std::{fmt, time::Duration};
 
 pub use cloud::EntraCloud;
 pub use domain::Domain;
+pub use endpoints::EntraEndpoints;
 
 /// A SAML entity id (or WS-Federation realm): an opaque string, compared byte for byte.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, serde::Serialize)]
