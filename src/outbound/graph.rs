@@ -109,7 +109,7 @@ impl Graph {
         let mut tries = 0;
         loop {
             tries += 1;
-            let request = self.request(&method, &url, &headers, &body)?;
+            let request = request(&method, &url, &headers, &body)?;
             let answer = self.outbound.call_within(request, LARGEST_ANSWER).await;
             let verdict = answer::judge(&method, &url, answer);
             let (asked, error) = match verdict {
@@ -188,11 +188,11 @@ impl Graph {
         body: Option<&Value>,
         more: &[(&'static str, &str)],
     ) -> Result<HeaderMap, GraphError> {
-        let request = |error: http::Error| OutboundError::Request(error);
+        let unwritable = |error: http::Error| OutboundError::Request(error);
         let mut headers = HeaderMap::new();
         let mut bearer =
             header::HeaderValue::try_from(format!("Bearer {}", self.token.expose().as_str()))
-                .map_err(|error| request(error.into()))?;
+                .map_err(|error| unwritable(error.into()))?;
         bearer.set_sensitive(true);
         headers.insert(header::AUTHORIZATION, bearer);
         headers.insert(
@@ -207,29 +207,28 @@ impl Graph {
         }
         for (name, value) in more {
             let name =
-                header::HeaderName::try_from(*name).map_err(|error| request(error.into()))?;
+                header::HeaderName::try_from(*name).map_err(|error| unwritable(error.into()))?;
             let value =
-                header::HeaderValue::try_from(*value).map_err(|error| request(error.into()))?;
+                header::HeaderValue::try_from(*value).map_err(|error| unwritable(error.into()))?;
             headers.insert(name, value);
         }
         Ok(headers)
     }
+}
 
-    fn request(
-        &self,
-        method: &Method,
-        url: &Url,
-        headers: &HeaderMap,
-        body: &str,
-    ) -> Result<http::Request<Vec<u8>>, GraphError> {
-        let mut request = http::Request::builder()
-            .method(method.clone())
-            .uri(url.as_str())
-            .body(body.as_bytes().to_vec())
-            .map_err(OutboundError::Request)?;
-        request.headers_mut().clone_from(headers);
-        Ok(request)
-    }
+fn request(
+    method: &Method,
+    url: &Url,
+    headers: &HeaderMap,
+    body: &str,
+) -> Result<http::Request<Vec<u8>>, GraphError> {
+    let mut request = http::Request::builder()
+        .method(method.clone())
+        .uri(url.as_str())
+        .body(body.as_bytes().to_vec())
+        .map_err(OutboundError::Request)?;
+    request.headers_mut().clone_from(headers);
+    Ok(request)
 }
 
 /// A name as one segment of a path: a domain, a UPN, an id.

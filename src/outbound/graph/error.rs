@@ -117,8 +117,9 @@ impl GraphError {
     /// What Graph said, where it said something.
     pub fn refused(&self) -> Option<&Refused> {
         match self {
-            Self::Forbidden { refused, .. } | Self::Throttled { refused, .. } => Some(refused),
-            Self::Unauthorized(refused)
+            Self::Forbidden { refused, .. }
+            | Self::Throttled { refused, .. }
+            | Self::Unauthorized(refused)
             | Self::NotFound(refused)
             | Self::Refused(refused)
             | Self::OutOfOrder(refused) => Some(refused),
