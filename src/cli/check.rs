@@ -8,6 +8,7 @@ use serde_json::json;
 use super::{
     Failure,
     metadata_file::{MDS_FILE, MetadataFile, day, in_words},
+    tls_files,
 };
 use crate::{
     base::clock::{Clock as _, SystemClock, Timestamp},
@@ -40,7 +41,7 @@ pub fn run(
     let mut no_keys = None;
     let problems = match Config::load(path, environment) {
         Ok(config) => {
-            let mut problems: Vec<Problem> = tls_problem(&config).into_iter().collect();
+            let mut problems: Vec<Problem> = tls_problem(&config, now).into_iter().collect();
             match read_metadata(&config, now) {
                 Ok(read) => metadata = read,
                 Err(problem) => problems.push(problem),
@@ -111,13 +112,20 @@ fn read_metadata(config: &Config, now: Timestamp) -> Result<Option<Metadata>, Pr
     Ok(Some(metadata))
 }
 
-/// A certificate and key that are there but do not fit.
-fn tls_problem(config: &Config) -> Option<Problem> {
-    let tls = config.tls.as_ref()?;
-    let error = crate::web::serve::tls(&tls.certificate_file, &tls.private_key_file).err()?;
+/// A certificate and key that do not fit, or that browsers refuse.
+fn tls_problem(config: &Config, now: Timestamp) -> Option<Problem> {
+    let text = match tls_files::open(config) {
+        Err(error) => tls_files::in_words(&error),
+        Ok(pair) => {
+            let flaw = pair?.flaw(now)?;
+            format!(
+                "browsers refuse the certificate, because it {flaw}; put a good one in its place"
+            )
+        }
+    };
     Some(Problem {
         key: "tls".to_owned(),
-        text: format!("{error}; give a PEM certificate chain and the key that belongs to it"),
+        text,
     })
 }
 

@@ -25,6 +25,9 @@ pub struct InitArgs {
     /// What people and Entra will call this server, such as https://idp.contoso.com.
     #[arg(long, value_name = "URL", default_value = "http://localhost:8080")]
     public_url: Url,
+    /// Where the SQLite database is to be, if not beside the configuration.
+    #[arg(long, value_name = "FILE")]
+    database: Option<PathBuf>,
 }
 
 /// Writes both files beside each other; `path` is that of the configuration.
@@ -35,7 +38,8 @@ pub fn run(
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
     let key = MasterKey::random(random);
-    require_good(&args.public_url, &key)?;
+    let database_url = database_url(args.database.as_deref())?;
+    require_good(&args.public_url, &database_url, &key)?;
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder.to_owned(),
         _ => PathBuf::from("."),
@@ -51,7 +55,7 @@ pub fn run(
         return Err(exists(path));
     }
     write_new(&key_path, &format!("{}\n", key.to_hex().as_str()))?;
-    if let Err(failure) = write_new(path, &template::commented(&args.public_url)) {
+    if let Err(failure) = write_new(path, &template::commented(&args.public_url, &database_url)) {
         // The key was made a moment ago and nothing is sealed under it yet.
         let _ = fs::remove_file(&key_path);
         return Err(failure);
@@ -68,11 +72,29 @@ pub fn run(
     Ok(())
 }
 
+/// As it is written into the file.
+fn database_url(file: Option<&Path>) -> Result<String, Failure> {
+    let Some(file) = file else {
+        return Ok("sqlite://claimbridge.db".to_owned());
+    };
+    match file.to_str() {
+        // What ends a text in TOML, or begins the options of an address.
+        Some(name)
+            if !name.contains(['"', '\\', '?', '#', '%']) && !name.contains(char::is_control) =>
+        {
+            Ok(format!("sqlite://{name}"))
+        }
+        _ => Err(Failure::usage(
+            "--database: the name has characters that cannot stand in an address; choose a plainer one",
+        )),
+    }
+}
+
 /// What is written must be a configuration that `check` finds good.
-fn require_good(public_url: &Url, key: &MasterKey) -> Result<(), Failure> {
+fn require_good(public_url: &Url, database_url: &str, key: &MasterKey) -> Result<(), Failure> {
     let values = [
         ("CLAIMBRIDGE_PUBLIC_URL", public_url.as_str()),
-        ("CLAIMBRIDGE_DATABASE_URL", "sqlite://claimbridge.db"),
+        ("CLAIMBRIDGE_DATABASE_URL", database_url),
         ("CLAIMBRIDGE_MASTER_KEY", key.to_hex().as_str()),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()));
@@ -117,6 +139,7 @@ mod tests {
     fn init(path: &Path) -> Result<String, Failure> {
         let args = InitArgs {
             public_url: "https://idp.contoso.com".parse().unwrap(),
+            database: None,
         };
         let mut out = Vec::new();
         run(&args, path, &mut SystemRandom, &mut out)?;
@@ -135,6 +158,28 @@ mod tests {
             let mode = fs::metadata(file).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{name}");
         }
+    }
+
+    #[test]
+    fn the_database_can_be_elsewhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("claimbridge.toml");
+        let mut args = InitArgs {
+            public_url: "https://idp.contoso.com".parse().unwrap(),
+            database: Some("/var/lib/claimbridge/\"odd\".db".into()),
+        };
+        let mut out = Vec::new();
+        let failure = run(&args, &path, &mut SystemRandom, &mut out).unwrap_err();
+        assert_eq!(failure.exit(), 2);
+        assert!(!path.exists());
+        args.database = Some("/var/lib/claimbridge/claimbridge.db".into());
+        run(&args, &path, &mut SystemRandom, &mut out).unwrap();
+        let config = Config::load(Some(&path), std::iter::empty()).unwrap();
+        let url = config.database_url.expose();
+        assert!(
+            url.starts_with("sqlite:///var/lib/claimbridge/claimbridge.db"),
+            "{url}"
+        );
     }
 
     #[test]

@@ -33,6 +33,7 @@ mod relying_party;
 mod serve;
 mod slip;
 mod start;
+mod tls_files;
 mod user;
 mod user_group;
 mod user_import;

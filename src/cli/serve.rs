@@ -18,6 +18,7 @@ use super::{
     metadata_file::MetadataFile,
     open,
     start::{self, Started},
+    tls_files,
 };
 use crate::{
     app::{App, opening::Migrations},
@@ -41,19 +42,10 @@ pub async fn run(
 ) -> Result<(), Failure> {
     // From the first moment: a signal that finds nobody listening ends the process.
     let asked = start::ReloadSignal::new();
+    let tls_asked = start::ReloadSignal::new();
     let config = open::config(path)?;
     log();
-    let tls = match &config.tls {
-        None => None,
-        Some(files) => Some(
-            web::serve::tls(&files.certificate_file, &files.private_key_file).map_err(|error| {
-                Failure::usage(format!(
-                    "tls: {}; give a PEM certificate chain and the key that belongs to it",
-                    super::chain(&error)
-                ))
-            })?,
-        ),
-    };
+    let tls = tls_files::start(&config)?;
     let listener = listen("listen", config.listen).await?;
     let ops = match config.listen_ops {
         None => None,
@@ -95,10 +87,19 @@ pub async fn run(
             None => start::stop_signal().await,
         }
     };
-    let people = web::serve::serve(listener, tls, router, start::stop_signal());
+    let acceptor = match &tls {
+        None => None,
+        Some(pair) => Some(
+            pair.acceptor()
+                .map_err(|error| Failure::usage(format!("tls: {}", tls_files::in_words(&error))))?,
+        ),
+    };
+    let people = web::serve::serve(listener, acceptor, router, start::stop_signal());
+    let certificate =
+        tls_files::keep_current(tls, tls_files::EVERY, tls_asked, start::stop_signal());
     // Not aborted: counts that are being written are not in memory any more.
     let upkeep = upkeep(&app, metadata, asked, start::stop_signal());
-    tokio::join!(people, ops, upkeep);
+    tokio::join!(people, ops, upkeep, certificate);
     write_counts(&app).await;
     Ok(())
 }

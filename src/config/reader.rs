@@ -453,12 +453,16 @@ fn as_variable(key: &str) -> String {
     format!("{PREFIX}{}", key.to_uppercase().replace('.', "__"))
 }
 
-/// Whether the group or others may read the file (never on systems without such bits).
+/// Whether others may read the file (never on systems without such bits). A file of
+/// root's that nobody may write (0440) is let be: that is how systemd and Kubernetes hand
+/// a secret to an account that is not root; it could not make the file stricter.
 fn is_open_to_others(path: &Path) -> bool {
     #[cfg(unix)]
     {
-        use std::os::unix::fs::PermissionsExt as _;
-        fs::metadata(path).is_ok_and(|data| data.permissions().mode() & 0o077 != 0)
+        use std::os::unix::fs::MetadataExt as _;
+        let handed_in = |mode: u32, owner: u32| owner == 0 && mode & 0o777 == 0o440;
+        fs::metadata(path)
+            .is_ok_and(|data| data.mode() & 0o077 != 0 && !handed_in(data.mode(), data.uid()))
     }
     #[cfg(not(unix))]
     {

@@ -240,8 +240,10 @@ mod tests {
     /// Whoever adds a setting shows it here, or leaves it out with a reason.
     #[test]
     fn every_key_of_the_file_is_there() {
-        let text =
-            super::super::template::commented(&Url::parse("https://idp.contoso.com").unwrap());
+        let text = super::super::template::commented(
+            &Url::parse("https://idp.contoso.com").unwrap(),
+            "sqlite://claimbridge.db",
+        );
         let shown = config("sqlite://:memory:").redacted();
         let (mut at, mut checked) = (&shown, 0);
         for line in text.lines() {

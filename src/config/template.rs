@@ -2,8 +2,8 @@
 
 use url::Url;
 
-/// `claimbridge.toml` for a server that people reach at `public_url`.
-pub fn commented(public_url: &Url) -> String {
+/// `claimbridge.toml` for a server that people reach at `public_url`, with its database.
+pub fn commented(public_url: &Url, database_url: &str) -> String {
     let public_url = public_url.as_str().trim_end_matches('/');
     format!(
         r#"# claimbridge.toml — every key that there is. What stands behind a # is the default.
@@ -19,13 +19,14 @@ public_url = "{public_url}"
 
 # sqlite://FILE or postgres://user:password@host/name.
 # database_url_file names a file that has the address instead.
-database_url = "sqlite://claimbridge.db"
+database_url = "{database_url}"
 
 # The key that everything secret is sealed under: 64 hexadecimal digits in a file
 # that only this user can read (or master_key = "…" here, if this file is like that).
 # Back it up apart from the database. Without it everything sealed is lost.
 master_key_file = "master.key"
 
+# PEM files. They are looked at every minute and on SIGHUP: new ones are used without a restart.
 [tls]
 # certificate_file = "tls.pem"
 # private_key_file = "tls.key"

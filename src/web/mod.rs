@@ -37,6 +37,8 @@ pub mod serve;
 mod sign_in;
 /// Scheme, host and port of `public_url`.
 pub mod site;
+/// The certificate that browsers are shown, and how it is replaced.
+pub mod tls;
 mod token;
 mod visit;
 

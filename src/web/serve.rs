@@ -4,12 +4,11 @@
 //! how many connections there are; this does, because a sign-in service is asked by
 //! anyone. HTTP/1.1 only: a reverse proxy or the browser needs nothing else here.
 
-use std::{io, net::SocketAddr, path::Path, pin::pin, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, extract::ConnectInfo, http::Request};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpListener,
@@ -27,38 +26,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long requests that have begun may take after the order to stop.
 const LAST_REQUESTS: Duration = Duration::from_secs(10);
-
-/// Why the certificate or its key cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum TlsError {
-    /// A file is not readable as PEM of that kind.
-    #[error("{0} holds no readable PEM of the kind that is needed")]
-    Pem(String, #[source] rustls::pki_types::pem::Error),
-    /// Certificate and key do not fit, or the key is of an unknown kind.
-    #[error("the TLS certificate and its key cannot be used together")]
-    Pair(#[source] rustls::Error),
-}
-
-/// Reads a certificate chain and its key (PEM).
-pub fn tls(certificates: &Path, key: &Path) -> Result<TlsAcceptor, TlsError> {
-    let at = |path: &Path| {
-        let name = path.display().to_string();
-        move |error| TlsError::Pem(name, error)
-    };
-    let chain = CertificateDer::pem_file_iter(certificates)
-        .and_then(Iterator::collect)
-        .map_err(at(certificates))?;
-    let key = PrivateKeyDer::from_pem_file(key).map_err(at(key))?;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(TlsError::Pair)?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .map_err(TlsError::Pair)?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
-}
 
 /// Answers on `listener` until `stop` resolves, then lets begun requests finish.
 pub async fn serve(
@@ -261,7 +228,12 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let router = Router::new().route("/", get(|| async { "over TLS" }));
-        let acceptor = tls(&certificate, &key).unwrap();
+        let pair = crate::web::tls::ReloadingPair::open(crate::web::tls::TlsFiles {
+            certificates: certificate,
+            key,
+            host: "localhost".to_owned(),
+        });
+        let acceptor = pair.unwrap().acceptor().unwrap();
         let server = tokio::spawn(serve(listener, Some(acceptor), router, async {
             let _ = stopped.await;
         }));
@@ -286,14 +258,5 @@ mod tests {
         assert!(answer.ends_with("over TLS"), "{answer}");
         stop.send(()).unwrap();
         server.await.unwrap();
-    }
-
-    #[test]
-    fn unreadable_certificates_are_named() {
-        let missing = Path::new("/nonexistent/cert.pem");
-        let Err(error) = tls(missing, missing) else {
-            panic!("a missing file is no certificate")
-        };
-        assert!(error.to_string().contains("cert.pem"), "{error}");
     }
 }

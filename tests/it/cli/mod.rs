@@ -13,6 +13,8 @@ mod policy;
 mod promised;
 /// Temporary access passes and the slip to print.
 mod slip;
+/// TLS of the running server.
+mod tls;
 
 use std::{
     io::Write as _,
