@@ -35,6 +35,8 @@ pub mod claims;
 pub mod directory;
 /// Verify one thing, return its proof.
 pub mod factor;
+/// Federated domains as code: plan, restore, drift as functions of two states. Pure.
+pub mod federation;
 /// The token inspector: detect, decode, rules, verdict. Pure.
 pub mod inspect;
 /// Signing keys, certificates, and sealing under the master key.

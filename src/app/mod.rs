@@ -21,6 +21,8 @@ pub mod enrol;
 pub mod error;
 /// The bundle for an auditor.
 pub mod evidence;
+/// Federated domains.
+pub mod federation;
 /// Groups of people.
 pub mod groups;
 /// Paying for guesses.

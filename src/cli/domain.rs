@@ -1,24 +1,26 @@
-//! `domain`: which domains sign in here, and under which issuer.
+//! `domain`: which domains sign in here, under which issuer, and their federation in Entra.
 
-use std::{io::Write, path::Path};
+use std::{io::Write, path::Path, process::ExitCode};
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::{Failure, open, operator};
+use super::{Failure, domain_plan, open, operator};
 use crate::{
     app::{Settings, domains},
     audit::Actor,
     base::{clock::Clock as _, clock::SystemClock, text::DomainName},
+    config::Config,
     relying_party::Domain,
 };
 
-/// Which domains sign in here, and under which issuer.
+/// Which domains sign in here, under which issuer, and their federation in Entra.
 #[derive(Debug, Subcommand)]
 pub enum DomainCommand {
     Add(AddArgs),
     List(ListArgs),
     Show(ShowArgs),
+    Plan(domain_plan::PlanArgs),
 }
 
 /// Add a domain.
@@ -57,7 +59,10 @@ pub async fn run(
     command: DomainCommand,
     path: Option<&Path>,
     out: &mut dyn Write,
-) -> Result<(), Failure> {
+) -> Result<ExitCode, Failure> {
+    if let DomainCommand::Plan(args) = &command {
+        return domain_plan::run(args, path, out).await;
+    }
     let config = open::config(path)?;
     let settings = open::settings(&config)?;
     let store = open::store(&config).await?;
@@ -105,8 +110,20 @@ pub async fn run(
                 }
             }
         }
+        // It opened its own.
+        DomainCommand::Plan(_) => {}
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Where Graph is, without a slash at the end.
+pub(super) fn graph_url(config: &Config) -> String {
+    match config.entra.cloud.name.as_str() {
+        "us-gov" => "https://graph.microsoft.us",
+        "china" => "https://microsoftgraph.chinacloudapi.cn",
+        _ => "https://graph.microsoft.com",
+    }
+    .to_owned()
 }
 
 fn as_json(domain: &Domain, settings: &Settings) -> Value {

@@ -7,6 +7,8 @@
 mod check;
 mod demo;
 mod domain;
+mod domain_plan;
+mod domain_words;
 mod evidence;
 mod evidence_verify;
 mod explain;
@@ -134,7 +136,8 @@ fn run(cli: Cli, out: &mut dyn Write) -> Result<ExitCode, Failure> {
             wait_for(oath::run(command, config_path(named).as_deref(), out))?;
         }
         Command::Domain(command) => {
-            wait_for(domain::run(command, config_path(named).as_deref(), out))?;
+            let path = config_path(named);
+            return in_runtime(domain::run(command, path.as_deref(), out));
         }
         Command::Keys(command) => {
             wait_for(keys::run(command, config_path(named).as_deref(), out))?;

@@ -137,7 +137,8 @@ fn root_of<'a>(name: &DomainName, present: &'a [Domain]) -> Option<&'a Domain> {
         .max_by_key(|known| known.name.as_str().len())
 }
 
-fn is_microsofts(name: &DomainName) -> bool {
+/// Whether the domain is one of Microsoft's own.
+pub fn is_microsofts(name: &DomainName) -> bool {
     [
         "onmicrosoft.com",
         "onmicrosoft.us",

@@ -37,6 +37,10 @@ const RULES: &[(&str, &str)] = &[
         "base directory relying_party keys audit factor session signin claims protocol",
     ),
     (
+        "federation",
+        "base directory relying_party keys audit factor session signin claims protocol inspect",
+    ),
+    (
         "storage",
         "base directory relying_party keys audit factor session signin",
     ),
@@ -46,7 +50,7 @@ const RULES: &[(&str, &str)] = &[
     ),
     (
         "app",
-        "base directory relying_party keys audit factor session signin claims protocol inspect storage outbound",
+        "base directory relying_party keys audit factor session signin claims protocol inspect federation storage outbound",
     ),
     (
         "config",
@@ -59,13 +63,12 @@ const RULES: &[(&str, &str)] = &[
     ("practice", "base inspect relying_party::cloud"),
     (
         "cli",
-        "base app audit config directory factor::webauthn inspect keys practice protocol::saml relying_party web",
+        "base app audit config directory factor::webauthn federation inspect keys practice protocol::saml relying_party web",
     ),
 ];
 
 /// Rooms that compute: no I/O, no clock and no randomness of their own.
-const PURE: &str =
-    "base directory relying_party keys audit factor session signin claims protocol inspect";
+const PURE: &str = "base directory relying_party keys audit factor session signin claims protocol inspect federation";
 
 /// What a pure room never names.
 const IMPURE_CRATES: &str = "axum hyper reqwest sqlx tokio tower tower_http askama";

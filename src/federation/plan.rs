@@ -1,0 +1,286 @@
+//! The way from what a tenant has to what it should have: differences, calls, warnings.
+//!
+//! Always true: a managed domain gets one POST, a federated one a PATCH with the changed
+//! properties only, a sub-domain nothing; nothing is ever deleted. Without a state the plan
+//! is made as if the domain were managed, and says so.
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    configuration::{Configuration, ODATA_TYPE},
+    property::{Property, Setting},
+    tenant::{Authentication, DomainState, Tenant},
+    wanted::{RequestSigning, Wanted},
+};
+use crate::{
+    base::{clock::Timestamp, text::DomainName},
+    inspect::{self, Consumer, Context, Known, Severity},
+};
+
+/// A method of HTTP.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Method {
+    /// Makes the object.
+    Post,
+    /// Changes properties of it.
+    Patch,
+}
+
+impl Method {
+    /// As HTTP writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Post => "POST",
+            Self::Patch => "PATCH",
+        }
+    }
+
+    /// From HTTP's word.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Post, Self::Patch]
+            .into_iter()
+            .find(|method| method.as_str() == text)
+    }
+}
+
+/// One call of Graph.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// How.
+    pub method: Method,
+    /// Where, behind Graph's host: `/v1.0/domains/contoso.com/…`.
+    pub path: String,
+    /// With what.
+    pub body: Value,
+}
+
+/// A property that is not as it should be.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Difference {
+    /// Which.
+    pub property: Property,
+    /// What it is; nothing: unset.
+    pub was: Option<Setting>,
+    /// What it will be; nothing: unset.
+    pub will: Option<Setting>,
+}
+
+/// What the inspector says of the result.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Warning {
+    /// The rule's id.
+    pub rule: &'static str,
+    /// How bad.
+    pub severity: Severity,
+    /// What is so.
+    pub title: String,
+    /// Where it is seen.
+    pub evidence: String,
+    /// What to do.
+    pub fix: String,
+}
+
+/// What there is to do for one domain.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The domain.
+    pub domain: DomainName,
+    /// The domain whose federation it has, if that is another.
+    pub inherits: Option<DomainName>,
+    /// Whether the tenant's state was known.
+    pub is_of_state: bool,
+    /// Whether the domain becomes federated by this.
+    pub converts: bool,
+    /// What is not as it should be.
+    pub differences: Vec<Difference>,
+    /// What would mend it.
+    pub calls: Vec<Call>,
+    /// Rules that the domain breaks today and no longer will.
+    pub mends: Vec<&'static str>,
+    /// Rules that the result still breaks.
+    pub warnings: Vec<Warning>,
+}
+
+impl Plan {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.calls.is_empty()
+    }
+}
+
+/// Where a domain's federation lies.
+pub fn federation_path(domain: &DomainName) -> String {
+    format!("/v1.0/domains/{domain}/federationConfiguration")
+}
+
+/// What there is to do so that the tenant has what is wanted.
+pub fn plan(wanted: &Wanted, present: Option<&Tenant>, now: Timestamp) -> Plan {
+    let domain = wanted.domain.name.clone();
+    let state = present.and_then(|tenant| tenant.domain(&domain));
+    let has = state.and_then(DomainState::federation);
+    let mut plan = Plan {
+        inherits: wanted.is_inherited().then(|| wanted.domain.root.clone()),
+        is_of_state: state.is_some(),
+        converts: false,
+        differences: Vec::new(),
+        calls: Vec::new(),
+        mends: Vec::new(),
+        warnings: Vec::new(),
+        domain,
+    };
+    if wanted.is_inherited() {
+        // Its root's federation is its own; a foreign object of its own is told, not touched.
+        plan.warnings = match has {
+            Some(own) => judge(wanted, state, own, present, now),
+            None => Vec::new(),
+        };
+        return plan;
+    }
+    plan.differences = differences(wanted, has);
+    let result = with(has, &plan.differences);
+    plan.warnings = judge(wanted, state, &result, present, now);
+    if let Some(before) = has {
+        let remaining: Vec<_> = plan.warnings.iter().map(|warning| warning.rule).collect();
+        plan.mends = judge(wanted, state, before, present, now)
+            .into_iter()
+            .map(|warning| warning.rule)
+            .filter(|rule| !remaining.contains(rule))
+            .collect();
+    }
+    plan.calls = calls(wanted, has, &plan.differences);
+    plan.converts = !plan.calls.is_empty()
+        && has.is_none()
+        && state.and_then(|state| state.authentication) != Some(Authentication::Federated);
+    plan
+}
+
+/// What is not as it should be.
+pub fn differences(wanted: &Wanted, has: Option<&Configuration>) -> Vec<Difference> {
+    wanted
+        .values()
+        .filter_map(|(property, will)| {
+            let was = has.and_then(|has| has.get(property));
+            if wanted.is_met(property, was) && (has.is_some() || will.is_none()) {
+                return None;
+            }
+            let will = match (will, was) {
+                // Platforms that came later stay.
+                (Some(Setting::Platforms(will)), Some(Setting::Platforms(was))) => {
+                    Some(Setting::Platforms(will.union(was).cloned().collect()))
+                }
+                (will, _) => will.cloned(),
+            };
+            Some(Difference {
+                property,
+                was: was.cloned(),
+                will,
+            })
+        })
+        .collect()
+}
+
+/// What the tenant has when the differences are mended.
+fn with(has: Option<&Configuration>, differences: &[Difference]) -> Configuration {
+    let mut result = has.cloned().unwrap_or_default();
+    for difference in differences {
+        result.set(difference.property, difference.will.clone());
+    }
+    result
+}
+
+fn calls(wanted: &Wanted, has: Option<&Configuration>, differences: &[Difference]) -> Vec<Call> {
+    if differences.is_empty() {
+        return Vec::new();
+    }
+    let mut body = Map::new();
+    body.insert("@odata.type".to_owned(), ODATA_TYPE.into());
+    for difference in differences {
+        let value = difference
+            .will
+            .as_ref()
+            .map_or(Value::Null, Setting::to_json);
+        body.insert(difference.property.name().to_owned(), value);
+    }
+    let path = federation_path(&wanted.domain.name);
+    let call = match has {
+        None => Call {
+            method: Method::Post,
+            path,
+            body: Value::Object(body),
+        },
+        Some(has) => Call {
+            method: Method::Patch,
+            path: format!("{path}/{}", has.id.as_deref().unwrap_or("{id}")),
+            body: Value::Object(body),
+        },
+    };
+    vec![call]
+}
+
+/// The rules of the inspector over a configuration of this domain.
+fn judge(
+    wanted: &Wanted,
+    state: Option<&DomainState>,
+    configuration: &Configuration,
+    tenant: Option<&Tenant>,
+    now: Timestamp,
+) -> Vec<Warning> {
+    let name = &wanted.domain.name;
+    let mut shown = json!({
+        "id": name,
+        "isDefault": state.and_then(|state| state.is_default).unwrap_or(false),
+        "federationConfiguration": [configuration.to_json()],
+    });
+    // What it had may come from an older provider; what is judged is of this domain.
+    shown["federationConfiguration"][0]["domain"] = json!(name);
+    let mut context = Context::at(now);
+    context.expect = Some(Consumer::EntraSaml2);
+    context.issuer = Some(wanted.domain.issuer_uri.clone());
+    context.realm = Some(wanted.domain.root.clone());
+    context.certificates = wanted.ours.certificates.all();
+    let federation = &mut context.federation;
+    federation.sign_in_url = Some(wanted.ours.sign_in_url(name));
+    federation.sign_out_url = Some(wanted.ours.sign_out_url());
+    federation.request_keys = match wanted.ours.request_signing {
+        RequestSigning::Unverifiable => Known::No,
+        _ => Known::Yes,
+    };
+    federation.security_defaults = match tenant.and_then(|tenant| tenant.security_defaults) {
+        Some(true) => Known::Yes,
+        Some(false) => Known::No,
+        None => Known::Unknown,
+    };
+    federation.others = others(wanted, tenant);
+    inspect::inspect(shown.to_string().as_bytes(), &context)
+        .findings
+        .into_iter()
+        .filter(|finding| finding.severity != Severity::Undecided)
+        .map(|finding| Warning {
+            rule: finding.rule,
+            severity: finding.severity,
+            title: finding.title.to_string(),
+            evidence: finding.evidence,
+            fix: finding.fix.to_string(),
+        })
+        .collect()
+}
+
+/// The issuers of other domains: ours, and those that the tenant shows.
+fn others(wanted: &Wanted, tenant: Option<&Tenant>) -> Vec<(DomainName, String)> {
+    let mut others: Vec<(DomainName, String)> = wanted
+        .ours
+        .domains
+        .iter()
+        .map(|domain| (domain.name.clone(), domain.issuer_uri.clone()))
+        .collect();
+    for domain in tenant.into_iter().flat_map(|tenant| &tenant.domains) {
+        if let Some(issuer) = domain
+            .federation()
+            .and_then(|federation| federation.text(Property::IssuerUri))
+        {
+            others.push((domain.name.clone(), issuer.to_owned()));
+        }
+    }
+    others.retain(|(name, _)| *name != wanted.domain.name);
+    others
+}
