@@ -29,7 +29,8 @@ use crate::{
 };
 
 use crate::outbound::entra::{
-    Asking, DiscoveryError, Entra, EntraError, Refusal, Tokens, Version, Wanted, WantsRefresh,
+    Asking, DiscoveryError, Entra, EntraError, Permissions, Refusal, Tokens, Version, Wanted,
+    WantsRefresh,
 };
 pub use crate::outbound::entra::{
     Authority, AuthorityError, ClientIdentity, MICROSOFT_SCRIPT_CLIENT,
@@ -153,6 +154,7 @@ pub async fn run(
     };
     let wanted = Wanted {
         resource: plan.resource.clone(),
+        permissions: Permissions::UserImpersonation,
         refresh: match version {
             Version::V1 => WantsRefresh::Yes,
             Version::V2 => WantsRefresh::No,
@@ -249,7 +251,7 @@ enum Way {
 }
 
 /// Why a sign-in brought no tokens.
-enum Ended {
+pub(in crate::app) enum Ended {
     Entra(EntraError),
     Failed(LiveCheckError),
 }
@@ -264,7 +266,7 @@ impl From<EntraError> for Ended {
     clippy::too_many_arguments,
     reason = "one step of `run`, with all that it holds"
 )]
-async fn in_browser(
+pub(in crate::app) async fn in_browser(
     entra: &Entra,
     listener: RedirectListener,
     wanted: &Wanted,
@@ -297,7 +299,7 @@ async fn in_browser(
     }
 }
 
-async fn on_other_screen(
+pub(in crate::app) async fn on_other_screen(
     entra: &Entra,
     wanted: &Wanted,
     patience: Duration,

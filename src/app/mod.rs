@@ -23,6 +23,8 @@ pub mod error;
 pub mod evidence;
 /// Federated domains.
 pub mod federation;
+/// Signing in to Microsoft Graph.
+pub mod graph_sign_in;
 /// Groups of people.
 pub mod groups;
 /// Paying for guesses.

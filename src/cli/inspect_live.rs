@@ -202,7 +202,7 @@ fn keep_in(path: PathBuf) -> Result<Keep, Failure> {
 /// Larger than any secret of an application.
 const LONGEST_SECRET: u64 = 4096;
 
-fn secret_of(path: &Path) -> Result<Secret<String>, Failure> {
+pub(super) fn secret_of(path: &Path) -> Result<Secret<String>, Failure> {
     let mut text = String::new();
     let read = if path == Path::new("-") {
         std::io::stdin()
@@ -228,7 +228,7 @@ fn secret_of(path: &Path) -> Result<Secret<String>, Failure> {
     Ok(Secret::new(secret.to_owned()))
 }
 
-fn parse_wait(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_wait(text: &str) -> Result<Duration, String> {
     let wait = given::age(text).map_err(|error| error.to_string())?;
     if wait.is_zero() || wait > Duration::from_hours(1) {
         return Err("give between 1 s and 1 h".to_owned());
@@ -236,7 +236,7 @@ fn parse_wait(text: &str) -> Result<Duration, String> {
     Ok(wait)
 }
 
-fn tell(notice: Notice<'_>, err: &mut dyn Write) -> std::io::Result<()> {
+pub(super) fn tell(notice: Notice<'_>, err: &mut dyn Write) -> std::io::Result<()> {
     match notice {
         Notice::OpenBrowser {
             address,

@@ -13,6 +13,7 @@ mod evidence;
 mod evidence_verify;
 mod explain;
 mod failure;
+mod graph_sign_in;
 mod init;
 /// `inspect`: the token inspector.
 pub mod inspect;

@@ -83,7 +83,7 @@ impl Ours {
 
     /// The address that signs people out.
     pub fn sign_out_url(&self) -> String {
-        format!("{}/sign-out", self.public_url)
+        format!("{}/saml2/slo", self.public_url)
     }
 
     /// What Entra should have for `domain`.

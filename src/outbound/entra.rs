@@ -42,6 +42,8 @@ use discovery::Provider;
 
 /// The public client that Microsoft's script Test-PartnerSecurityRequirement uses: Azure CLI's (facts §6.1).
 pub const MICROSOFT_SCRIPT_CLIENT: &str = "04b07795-8ddb-461a-bbee-02f9e1bf7b46";
+/// The public client of Microsoft Graph's own command line tools and PowerShell.
+pub const GRAPH_TOOLS_CLIENT: &str = "14d82eec-204b-4c2f-b7e8-296a70dab67e";
 
 type IdTokenFields = openidconnect::IdTokenFields<
     EntraClaims,
@@ -119,8 +121,34 @@ pub struct ClientIdentity {
 pub struct Wanted {
     /// The API's identifier, such as `https://api.partnercenter.microsoft.com`.
     pub resource: String,
+    /// What it shall permit there.
+    pub permissions: Permissions,
     /// Whether a refresh token is asked for.
     pub refresh: WantsRefresh,
+}
+
+/// What a token shall permit.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Permissions {
+    /// To act as the person.
+    UserImpersonation,
+    /// These, by name, such as `Domain.Read.All`.
+    Named(Vec<String>),
+    /// What an administrator granted the application.
+    Granted,
+}
+
+impl Wanted {
+    /// The scopes of version 2 that name the resource.
+    fn resource_scopes(&self) -> Vec<String> {
+        let resource = self.resource.trim_end_matches('/');
+        let named = |name: &str| format!("{resource}/{name}");
+        match &self.permissions {
+            Permissions::UserImpersonation => vec![named("user_impersonation")],
+            Permissions::Granted => vec![named(".default")],
+            Permissions::Named(names) => names.iter().map(|name| named(name)).collect(),
+        }
+    }
 }
 
 /// Whether a refresh token is asked for.
@@ -309,18 +337,28 @@ impl Entra {
         Ok(tokens_of(&answer, person))
     }
 
+    /// A token of the application itself (RFC 6749 §4.4): no person signs in.
+    pub async fn application_token(&self, wanted: &Wanted) -> Result<Secret<String>, EntraError> {
+        let answer = self
+            .client
+            .exchange_client_credentials()
+            .map_err(no_token_endpoint)?
+            .add_scopes(wanted.resource_scopes().into_iter().map(Scope::new))
+            .request_async(&|request| tokens::call(&self.outbound, request))
+            .await?;
+        Ok(Secret::new(answer.access_token().secret().clone()))
+    }
+
     /// Scopes beside `openid`, which the library adds itself.
     fn scopes(&self, wanted: &Wanted) -> Vec<Scope> {
         let mut scopes = match self.version {
             // Version 1 names the resource by a parameter.
             Version::V1 => Vec::new(),
-            Version::V2 => vec![
-                format!(
-                    "{}/user_impersonation",
-                    wanted.resource.trim_end_matches('/')
-                ),
-                "profile".to_owned(),
-            ],
+            Version::V2 => {
+                let mut scopes = wanted.resource_scopes();
+                scopes.push("profile".to_owned());
+                scopes
+            }
         };
         if wanted.refresh == WantsRefresh::Yes && self.version == Version::V2 {
             scopes.push("offline_access".to_owned());

@@ -1,0 +1,284 @@
+//! Signing in to Microsoft Graph: an administrator in a browser or on another screen, or an
+//! application with its own secret.
+//!
+//! Always true: the token lives in memory and in no error; a person is who the verified
+//! id_token says; a tenant is named, and a token of another one is refused.
+
+use std::{io, time::Duration};
+
+use url::Url;
+
+use super::live_check::{Ended, LiveCheckError, Notice, in_browser, in_words, on_other_screen};
+pub use crate::outbound::{
+    entra::{Authority, AuthorityError, ClientIdentity, GRAPH_TOOLS_CLIENT, SignedInPerson},
+    graph::{Graph, GraphError, Pause, PauseReason, segment},
+};
+use crate::{
+    base::{clock::Clock, random::Random, secret::Secret, text::DomainName},
+    outbound::{
+        entra::{Asking, Entra, EntraError, Permissions, Refusal, Version, Wanted, WantsRefresh},
+        guard::{Outbound, OutboundError},
+        redirect::RedirectListener,
+    },
+};
+
+/// Graph's identifier as a resource, where a cloud does not say another.
+pub const GRAPH_RESOURCE: &str = "https://graph.microsoft.com";
+
+/// What is to be done.
+#[derive(Clone, Debug)]
+pub struct SignIn {
+    /// Whom to ask for the token; its tenant is one tenant, by id or domain.
+    pub authority: Authority,
+    /// Where Graph is.
+    pub graph_url: Url,
+    /// Graph's identifier as a resource.
+    pub resource: String,
+    /// As which application.
+    pub identity: ClientIdentity,
+    /// In which way.
+    pub way: Way,
+    /// What the token shall permit; for an application what was granted counts.
+    pub permissions: Vec<String>,
+    /// Whose name is filled in.
+    pub login_hint: Option<String>,
+    /// How long the person may take.
+    pub patience: Duration,
+}
+
+/// How the token is got.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Way {
+    /// In a browser of this computer, on this port or the first free one.
+    Browser {
+        /// The port of the redirect address.
+        port: Option<u16>,
+    },
+    /// On another screen, with a code.
+    DeviceCode,
+    /// As the application itself.
+    Application,
+}
+
+/// Who holds the token.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Holder {
+    /// A person.
+    Person(SignedInPerson),
+    /// The application of that id.
+    Application(String),
+}
+
+/// A Graph that can be asked.
+#[derive(Debug)]
+pub struct SignedInGraph {
+    /// The client.
+    pub graph: Graph,
+    /// Who asks.
+    pub holder: Holder,
+}
+
+/// Why there is none.
+#[derive(Debug, thiserror::Error)]
+pub enum SignInError {
+    /// Entra says no.
+    #[error("the sign-in was refused ({}): {}", .0.error, first_line(&.0.description))]
+    Refused(Refusal),
+    /// The network, or another server than was expected.
+    #[error("nobody could sign in to the tenant")]
+    Entra(#[source] EntraError),
+    /// The network.
+    #[error("nobody could sign in to the tenant")]
+    Outbound(#[from] OutboundError),
+    /// No port is free.
+    #[error(
+        "no port for the browser's answer could be had; free one of 8400 to 8999, or name one with --redirect-port, or use --device-code"
+    )]
+    Listener(#[source] io::Error),
+    /// Nobody came back.
+    #[error("nobody signed in within {}; begin again, or allow more with --wait", in_words(*.0))]
+    NobodyCame(Duration),
+    /// Another tenant.
+    #[error(
+        "the sign-in was at the tenant {found}, and {asked} was asked for; nothing was done. Sign in with an account of that tenant"
+    )]
+    OtherTenant {
+        /// Asked for.
+        asked: String,
+        /// The token's.
+        found: String,
+    },
+    /// No tenant.
+    #[error("{0} is no single tenant; name yours by its id or one of its domains (--tenant)")]
+    NoTenant(String),
+    /// Graph's address.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// Anything else.
+    #[error(transparent)]
+    Other(LiveCheckError),
+}
+
+fn first_line(text: &str) -> String {
+    crate::inspect::shown(text.lines().next().unwrap_or_default(), 400)
+}
+
+/// The account lies in the domain that is changed.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum InsiderError {
+    /// It does.
+    #[error(
+        "{upn} is an account of {domain} or a domain related to it, which is about to change: if that goes wrong nobody could sign in to undo it. Sign in with an administrator of another domain, best on *.onmicrosoft.com"
+    )]
+    Inside {
+        /// Who signed in.
+        upn: String,
+        /// What is changed.
+        domain: DomainName,
+    },
+    /// Nobody knows.
+    #[error(
+        "the token does not say whose account it is, so it cannot be told apart from one of {0}; sign in with an administrator on *.onmicrosoft.com"
+    )]
+    Unknown(DomainName),
+}
+
+impl SignedInGraph {
+    /// That the account will still be able to sign in when `domain` is broken.
+    pub fn require_outsider(&self, domain: &DomainName) -> Result<(), InsiderError> {
+        let Holder::Person(person) = &self.holder else {
+            // An application signs in nowhere.
+            return Ok(());
+        };
+        let unknown = || InsiderError::Unknown(domain.clone());
+        let upn = person.upn.as_deref().ok_or_else(unknown)?;
+        let (_, own) = upn.rsplit_once('@').ok_or_else(unknown)?;
+        let own: DomainName = own.parse().map_err(|_| unknown())?;
+        if own.is_within(domain) || domain.is_within(&own) {
+            return Err(InsiderError::Inside {
+                upn: crate::inspect::shown(upn, 200),
+                domain: domain.clone(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Who asks, for events: `admin@contoso.onmicrosoft.com` or an application's id.
+    pub fn holder_name(&self) -> String {
+        match &self.holder {
+            Holder::Person(person) => {
+                let name = person.upn.as_deref().or(person.object_id.as_deref());
+                crate::inspect::shown(name.unwrap_or("unknown"), 200)
+            }
+            Holder::Application(id) => format!("application {id}"),
+        }
+    }
+
+    /// The tenant that the token is of, if it says so.
+    pub fn tenant_id(&self) -> Option<&str> {
+        match &self.holder {
+            Holder::Person(person) => Some(&person.tenant_id),
+            Holder::Application(_) => None,
+        }
+    }
+}
+
+/// Signs in. `notify` is told what the person has to do, `pause` when Graph lets us wait.
+pub async fn sign_in(
+    plan: SignIn,
+    clock: &dyn Clock,
+    random: &mut dyn Random,
+    notify: &mut (dyn FnMut(Notice<'_>) + Send),
+    pause: impl Fn(Pause) + Send + Sync + 'static,
+) -> Result<SignedInGraph, SignInError> {
+    let tenant = plan.authority.tenant().to_owned();
+    if ["common", "organizations", "consumers"].contains(&tenant.to_ascii_lowercase().as_str()) {
+        return Err(SignInError::NoTenant(tenant));
+    }
+    let outbound = Outbound::new()?;
+    let entra = Entra::discover(&outbound, &plan.authority, Version::V2, &plan.identity)
+        .await
+        .map_err(refused)?;
+    let is_application = plan.way == Way::Application;
+    let wanted = Wanted {
+        resource: plan.resource,
+        permissions: if is_application {
+            Permissions::Granted
+        } else {
+            Permissions::Named(plan.permissions)
+        },
+        refresh: WantsRefresh::No,
+    };
+    let asking = Asking {
+        // A session of the browser may be of the wrong person; the person chooses.
+        anew: true,
+        mfa: false,
+        login_hint: plan.login_hint,
+    };
+    let signed_in = match plan.way {
+        Way::Application => {
+            let token = entra.application_token(&wanted).await.map_err(refused)?;
+            let holder = Holder::Application(plan.identity.id);
+            return graph(&outbound, plan.graph_url, token, holder, pause);
+        }
+        Way::Browser { port } => {
+            let listener = RedirectListener::bind(port)
+                .await
+                .map_err(SignInError::Listener)?;
+            in_browser(
+                &entra,
+                listener,
+                &wanted,
+                &asking,
+                plan.patience,
+                clock,
+                random,
+                notify,
+            )
+            .await
+        }
+        Way::DeviceCode => on_other_screen(&entra, &wanted, plan.patience, clock, notify).await,
+    };
+    let tokens = signed_in.map_err(|ended| match ended {
+        Ended::Entra(error) => refused(error),
+        Ended::Failed(LiveCheckError::NobodyCame(patience)) => SignInError::NobodyCame(patience),
+        Ended::Failed(other) => SignInError::Other(other),
+    })?;
+    let person = tokens
+        .person
+        .ok_or_else(|| SignInError::Entra(EntraError::IdToken("there is none".to_owned())))?;
+    // A tenant that was named by a domain stands in the issuer that the id_token proved.
+    let named_by_id = tenant.len() == 36 && !tenant.contains('.');
+    if named_by_id && !person.tenant_id.eq_ignore_ascii_case(&tenant) {
+        return Err(SignInError::OtherTenant {
+            asked: tenant,
+            found: person.tenant_id,
+        });
+    }
+    let holder = Holder::Person(person);
+    graph(
+        &outbound,
+        plan.graph_url,
+        tokens.access_token,
+        holder,
+        pause,
+    )
+}
+
+fn graph(
+    outbound: &Outbound,
+    url: Url,
+    token: Secret<String>,
+    holder: Holder,
+    pause: impl Fn(Pause) + Send + Sync + 'static,
+) -> Result<SignedInGraph, SignInError> {
+    let graph = Graph::new(outbound.clone(), url, token)?.with_patience(pause);
+    Ok(SignedInGraph { graph, holder })
+}
+
+fn refused(error: EntraError) -> SignInError {
+    match error {
+        EntraError::Refused(refusal) => SignInError::Refused(refusal),
+        other => SignInError::Entra(other),
+    }
+}
