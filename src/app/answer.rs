@@ -15,6 +15,7 @@ use crate::{
     audit::{Actor, Event, Refused},
     base::browser::CookieToken,
     claims,
+    keys::SigningKey,
     keys::sealing::Place,
     protocol::saml::{
         authn_request::Refusal,
@@ -110,7 +111,8 @@ impl App {
         let party = self
             .party_of(&mut tx, &attempt.request.relying_party)
             .await?;
-        let form = self.status_form(&issuer, &party, &refusal)?.into();
+        let key = self.signing_key(&mut tx).await?;
+        let form = self.status_form(&issuer, &party, &refusal, &key)?.into();
         self.keep_answer(&mut tx, attempt, &form).await?;
         // An event needs a person: a stranger's browser gets this as often as it asks.
         if person.is_some() {
@@ -129,13 +131,15 @@ impl App {
     }
 
     /// An answer with a status to a request that never became an attempt.
-    pub(super) fn status_answer(
+    pub(super) async fn status_answer(
         &self,
         issuer: &str,
         party: &RelyingParty,
         refusal: &Refusal,
     ) -> Result<Answer, Error> {
-        let form = self.status_form(issuer, party, refusal)?;
+        let mut tx = self.store.read().await?;
+        let key = self.signing_key(&mut tx).await?;
+        let form = self.status_form(issuer, party, refusal, &key)?;
         Ok(sent(form.into()))
     }
 
@@ -144,6 +148,7 @@ impl App {
         issuer: &str,
         party: &RelyingParty,
         refusal: &Refusal,
+        key: &SigningKey,
     ) -> Result<PostForm, Error> {
         let envelope = StatusEnvelope {
             response_id: self.with_random(message_id),
@@ -153,7 +158,7 @@ impl App {
             now: self.now(),
             response_signature: party.response_signature,
         };
-        let xml = response::encode_status(refusal.status, &envelope, &self.assertion_key)
+        let xml = response::encode_status(refusal.status, &envelope, key)
             .map_err(|error| Error::internal(chain(&error)))?;
         Ok(PostForm::new(
             &refusal.reply_url,

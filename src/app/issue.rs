@@ -16,10 +16,14 @@ use super::{
 };
 use crate::{
     audit::{Actor, Event, Receipt},
-    base::{browser::CookieToken, ids::SessionId},
+    base::{
+        browser::CookieToken,
+        ids::{KeyId, SessionId},
+    },
     claims::{self, ClaimSet, NotReleased},
     directory::User,
     inspect,
+    keys::SigningKey,
     protocol::saml::{
         binding::PostForm,
         response::{self, Envelope, message_id},
@@ -240,15 +244,14 @@ impl App {
         // The request was checked when it came; what is registered may have changed since.
         let reply_url = registered(party, attempt)?;
         let envelope = self.envelope(attempt, party, reply_url);
-        let signed = response::encode_response(&claims, &envelope, &self.assertion_key).map_err(
-            |error| {
-                Error::internal(format!(
-                    "the response could not be signed: {}",
-                    chain(&error)
-                ))
-            },
-        )?;
-        if let Err(rules) = self.pre_flight(&signed.xml, &claims, &envelope) {
+        let key = self.signing_key(&mut tx).await?;
+        let signed = response::encode_response(&claims, &envelope, &key).map_err(|error| {
+            Error::internal(format!(
+                "the response could not be signed: {}",
+                chain(&error)
+            ))
+        })?;
+        if let Err(rules) = self.pre_flight(&signed.xml, &claims, &envelope, &key) {
             drop(tx);
             return Err(self.withhold(attempt, user, rules).await?);
         }
@@ -259,12 +262,12 @@ impl App {
         );
         let form = form.into();
         self.keep_answer(&mut tx, attempt, &form).await?;
-        tx.insert_receipt(&self.receipt(
+        tx.insert_receipt(&Self::receipt(
             attempt,
             signed_in,
             &claims,
             &envelope,
-            session,
+            (session, &key.id),
             &signed.xml,
         ))
         .await?;
@@ -304,6 +307,7 @@ impl App {
         xml: &str,
         claims: &ClaimSet,
         envelope: &Envelope<'_>,
+        key: &SigningKey,
     ) -> Result<(), Vec<String>> {
         let mut context = inspect::Context::at(self.now());
         context.issuer = Some(claims.issuer().to_owned());
@@ -314,8 +318,8 @@ impl App {
             reply_url: envelope.acs.to_owned(),
             metadata_url: None,
         });
-        context.certificates = vec![self.assertion_key.certificate.clone()];
-        context.known.extend(self.assertion_key.read_certificate());
+        context.certificates = vec![key.certificate.clone()];
+        context.known.extend(key.read_certificate());
         context.request = Some(inspect::GivenRequest {
             id: envelope.in_response_to.to_owned(),
         });
@@ -349,12 +353,11 @@ impl App {
     }
 
     fn receipt(
-        &self,
         attempt: &Attempt,
         signed_in: &SignedIn,
         claims: &ClaimSet,
         envelope: &Envelope<'_>,
-        session: &SessionId,
+        (session, key): (&SessionId, &KeyId),
         xml: &str,
     ) -> Receipt {
         let sha256 = digest::digest(&digest::SHA256, xml.as_bytes());
@@ -370,7 +373,7 @@ impl App {
             session: session.clone(),
             authn_instant_millis: claims.authn_instant().as_millis(),
             issued_at_millis: envelope.now.as_millis(),
-            key: self.assertion_key.id.clone(),
+            key: key.clone(),
             sha256: data_encoding::HEXLOWER.encode(sha256.as_ref()),
         }
     }

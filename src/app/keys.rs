@@ -1,21 +1,41 @@
 //! Signing keys and the master key.
+//!
+//! Read next: [`open`] for what makes a row trustworthy, [`ring`] for how nodes learn of a new
+//! key, [`rollover`] for how a new one comes and an old one goes.
+
+mod open;
+mod published;
+mod rewrap;
+pub(super) mod ring;
+/// The steps of a rollover.
+pub mod rollover;
 
 use std::time::Duration;
 
-use zeroize::Zeroizing;
-
-use super::{Error, Settings, saml::chain};
+use super::{App, Error, Settings, saml::chain};
 use crate::{
-    audit::{Actor, Event},
-    base::{clock::Timestamp, ids::KeyId, random::Random, secret::Secret},
-    directory::{OathToken, PasswordCredential, TokenState, TotpCredential, identity_tag},
+    audit::Actor,
+    audit::Event,
+    base::{
+        clock::Timestamp,
+        ids::KeyId,
+        random::{Random, random_bytes},
+        secret::Secret,
+    },
     keys::{
         KeyPurpose, SigningKey, ecdsa,
-        sealing::{Place, SealError, Sealing},
+        sealing::Sealing,
         signing::{self, RsaSize},
+        state::{Custody, Held, KeyState, Party, Sighting, Standing},
     },
-    storage::{ListedToken, Store, StoredKey, Tx},
+    storage::{Store, StoredKey},
 };
+use open::{key_place, open_key};
+
+pub(super) use open::is_ours;
+
+pub use published::{Published, PublishedKey, published};
+pub use rewrap::{Rewrapped, rewrap};
 
 /// How long a new certificate is valid. Entra matches certificates, it does not judge
 /// their issuer; three years leave time to notice and do not last for ever.
@@ -32,30 +52,16 @@ pub struct KeyView {
     pub certificate: Vec<u8>,
     /// When it was made.
     pub created_at: Timestamp,
-}
-
-/// Where a private key is sealed: for its purpose, so that a writer of the database cannot
-/// make a key for tokens out of one for assertions, or the other way round (attack 34).
-fn key_place(id: &KeyId, purpose: KeyPurpose) -> Place<'_> {
-    Place {
-        table: "signing_key",
-        column: "sealed_private_key",
-        row: id.as_str(),
-        owner: purpose.as_str(),
-    }
-}
-
-/// Opens a private key in its place. Keys of before the purpose was sealed with them were
-/// for assertions, all of them; `keys rewrap` seals them anew.
-fn open_sealed(stored: &StoredKey, sealing: &Sealing) -> Result<Zeroizing<Vec<u8>>, SealError> {
-    let place = key_place(&stored.id, stored.purpose);
-    let sealed = &stored.sealed_private_key;
-    match sealing.open(&place, sealed) {
-        Err(SealError::Broken) if stored.purpose == KeyPurpose::Assertion => {
-            sealing.open(&Place { owner: "", ..place }, sealed)
-        }
-        opened => opened,
-    }
+    /// How far it is; none if the row was altered outside claimbridge.
+    pub state: Option<KeyState>,
+    /// Since when.
+    pub since: Timestamp,
+    /// When it was published first.
+    pub staged_at: Option<Timestamp>,
+    /// Where its private half is.
+    pub custody: Custody,
+    /// Who was looked at, and what was seen.
+    pub seen: Vec<(Party, Held)>,
 }
 
 /// Checks that the database is sealed under this master key; an empty one takes it.
@@ -75,18 +81,26 @@ pub(super) async fn require_master_key(store: &Store, sealing: &Sealing) -> Resu
     }
 }
 
-/// The key of a purpose; made if there is none, once for all nodes.
+/// The active key of a purpose; made if there is no key at all, once for all nodes.
 pub(super) async fn first_key(
     store: &Store,
     sealing: &Sealing,
     purpose: KeyPurpose,
     mut make: impl FnMut() -> Result<StoredKey, Error>,
-) -> Result<SigningKey, Error> {
+) -> Result<(StoredKey, SigningKey), Error> {
     for _ in 0..2 {
         let mut tx = store.begin().await?;
         let stored = tx.keys_of(purpose).await?;
-        if let Some(key) = stored.into_iter().next() {
-            return open_key(&key, sealing);
+        let active = |key: &StoredKey| key.standing.state == KeyState::Active;
+        if let Some(stored) = stored.iter().find(|key| active(key)) {
+            let key = open_key(stored, sealing)?;
+            return Ok((stored.clone(), key));
+        }
+        if let Some(key) = stored.first() {
+            return Err(Error::conflict(format!(
+                "none of the {purpose} keys is active; say `claimbridge keys list`, and activate one ({})",
+                key.id
+            )));
         }
         drop(tx);
         let key = make()?;
@@ -124,44 +138,92 @@ pub(super) fn new_key(
         }
     }
     .map_err(|error| Error::internal(chain(&error)))?;
-    let id = KeyId::random(random);
-    let sealed_private_key = sealing.seal(&key_place(&id, purpose), new.pkcs8.expose(), random);
-    Ok(StoredKey {
-        id,
+    let mut key = StoredKey {
+        id: KeyId::random(random),
         purpose,
         certificate: new.certificate,
-        sealed_private_key,
+        sealed_private_key: String::new(),
         created_at: now,
-    })
+        custody: Custody::Software,
+        standing: Standing::FIRST,
+        state_tag: None,
+    };
+    key.sealed_private_key = sealing.seal(&key_place(&key), new.pkcs8.expose(), random);
+    Ok(key)
 }
 
-fn open_key(stored: &StoredKey, sealing: &Sealing) -> Result<SigningKey, Error> {
-    let pkcs8 = open_sealed(stored, sealing)
-        .map_err(|error| Error::internal(format!("the signing key {}: {error}", stored.id)))?;
-    let (id, pkcs8) = (stored.id.clone(), Secret::new(pkcs8.to_vec()));
-    let certificate = stored.certificate.clone();
-    match stored.purpose {
-        KeyPurpose::Audit => ecdsa::load(id, &pkcs8, certificate, stored.created_at),
-        purpose => signing::load(id, purpose, &pkcs8, certificate, stored.created_at),
-    }
-    .map_err(|error| Error::internal(format!("the signing key {}: {}", stored.id, chain(&error))))
-}
-
-/// The keys there are.
-pub async fn list(store: &Store) -> Result<Vec<KeyView>, Error> {
+/// The keys there are, by purpose, the oldest first.
+pub async fn list(store: &Store, sealing: &Sealing) -> Result<Vec<KeyView>, Error> {
     let mut tx = store.read().await?;
+    let sightings = tx.key_sightings().await?;
     let mut keys = Vec::new();
     for purpose in [KeyPurpose::Assertion, KeyPurpose::Oidc, KeyPurpose::Audit] {
-        for key in tx.keys_of(purpose).await? {
-            keys.push(KeyView {
-                id: key.id,
-                purpose: key.purpose,
-                certificate: key.certificate,
-                created_at: key.created_at,
-            });
-        }
+        let stored = tx.keys_of(purpose).await?;
+        keys.extend(stored.into_iter().map(|key| view(key, &sightings, sealing)));
     }
     Ok(keys)
+}
+
+fn view(key: StoredKey, sightings: &[Sighting], sealing: &Sealing) -> KeyView {
+    let seen = sightings
+        .iter()
+        .filter(|seen| seen.key == key.id && seen.require_tag(sealing).is_ok())
+        .map(|seen| (seen.party.clone(), seen.held))
+        .collect();
+    KeyView {
+        state: is_ours(&key, sealing).then_some(key.standing.state),
+        since: key.since(),
+        staged_at: key.standing.staged_at,
+        id: key.id,
+        purpose: key.purpose,
+        certificate: key.certificate,
+        created_at: key.created_at,
+        custody: key.custody,
+        seen,
+    }
+}
+
+/// The certificate of a new key, and its private half or where it is.
+async fn certified(
+    app: &App,
+    _id: &KeyId,
+    size: RsaSize,
+    custody: Custody,
+) -> Result<(Vec<u8>, Secret<Vec<u8>>), Error> {
+    let now = app.now();
+    match custody {
+        Custody::Software => {
+            let name = app.settings.service_name.clone();
+            // Looking for primes takes up to a second: not on the async threads.
+            let serial = app.with_random(random_bytes::<16>);
+            let new = tokio::task::spawn_blocking(move || {
+                signing::generate(size, &name, now, CERTIFICATE_LIFETIME, &mut Drawn(serial))
+            })
+            .await
+            .map_err(|error| Error::internal(format!("making a key failed: {error}")))?
+            .map_err(|error| Error::internal(chain(&error)))?;
+            Ok((new.certificate, new.pkcs8))
+        }
+        Custody::Hardware => Err(Error::invalid("no token is configured; fill in [pkcs11]")),
+    }
+}
+
+/// Hands out bytes that were drawn before: the serial number of one certificate.
+struct Drawn([u8; 16]);
+
+impl Random for Drawn {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        for (to, from) in bytes.iter_mut().zip(self.0.iter().cycle()) {
+            *to = *from;
+        }
+    }
+}
+
+impl App {
+    /// The keys there are, by purpose, the oldest first.
+    pub async fn keys(&self) -> Result<Vec<KeyView>, Error> {
+        list(&self.store, &self.sealing).await
+    }
 }
 
 /// SHA-256 of the audit keys' certificates. A row whose seal does not open, or whose certificate is
@@ -177,149 +239,13 @@ pub async fn audit_fingerprints(store: &Store, sealing: &Sealing) -> Result<Vec<
         .collect())
 }
 
-/// What `keys rewrap` did.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Rewrapped {
-    /// People whose identity was tagged anew.
-    pub users: usize,
-    /// Passwords tagged anew.
-    pub passwords: usize,
-    /// TOTP secrets sealed anew.
-    pub totp: usize,
-    /// Security keys tagged anew.
-    pub security_keys: usize,
-    /// Hardware tokens sealed anew.
-    pub tokens: usize,
-    /// Signing keys sealed anew.
-    pub keys: usize,
-}
-
-/// Seals everything under a new master key, in one transaction: all or nothing.
-///
-/// What only a tag of the old key vouches for — sessions, open attempts, passes — ends.
-/// A row whose old tag or seal is wrong stops the whole with its name: it must not be
-/// blessed with a new one. Of what was taken away nothing is left to seal, and an altered
-/// row of a key that was taken away stays what it is.
-pub async fn rewrap(
-    store: &Store,
-    old: &Sealing,
-    new: &Sealing,
-    operator: &str,
-    now: Timestamp,
-    random: &mut (dyn Random + Send),
-) -> Result<Rewrapped, Error> {
-    require_master_key(store, old).await?;
-    let mut done = Rewrapped::default();
-    let mut tx = store.begin().await?;
-    for user in tx.all_users().await? {
-        user.require_identity(old)
-            .map_err(|_| tampered("user", user.upn.as_str()))?;
-        let tag = identity_tag(new, &user.id, &user.upn, user.immutable_id.as_ref());
-        tx.update_identity_tag(&user.id, &tag).await?;
-        done.users += 1;
-    }
-    for password in tx.all_passwords().await? {
-        password
-            .require_tag(old)
-            .map_err(|_| tampered("password", password.id.as_str()))?;
-        let tag = PasswordCredential::make_tag(new, &password.id, &password.user, &password.phc);
-        tx.update_password_tag(&password.id, &tag).await?;
-        done.passwords += 1;
-    }
-    for totp in tx.all_totp().await? {
-        totp.require_tag(old)
-            .map_err(|_| tampered("totp", totp.id.as_str()))?;
-        let place = TotpCredential::secret_place(&totp.id, &totp.user);
-        let plain = old
-            .open(&place, &totp.sealed_secret)
-            .map_err(|_| tampered("totp", totp.id.as_str()))?;
-        let sealed = new.seal(&place, &plain, random);
-        let tag = TotpCredential::make_tag(new, &totp.id, &totp.user, totp.parameters, &sealed);
-        tx.update_totp_seal(&totp.id, &sealed, &tag).await?;
-        done.totp += 1;
-    }
-    for key in tx.all_security_keys().await? {
-        if key.require_tag(old).is_err() {
-            if key.revoked_at.is_some() {
-                continue;
-            }
-            return Err(tampered("security key", key.id.as_str()));
-        }
-        tx.update_security_key_tag(&key.id, &key.make_tag(new))
-            .await?;
-        done.security_keys += 1;
-    }
-    done.tokens = rewrap_tokens(&mut tx, old, new, random).await?;
-    for key in tx.all_keys().await? {
-        let place = key_place(&key.id, key.purpose);
-        let plain = open_sealed(&key, old).map_err(|_| tampered("signing key", key.id.as_str()))?;
-        let sealed = new.seal(&place, &plain, random);
-        tx.update_key_seal(&key.id, &sealed).await?;
-        done.keys += 1;
-    }
-    tx.end_everything(now).await?;
-    tx.set_master_key_id(new.key_id()).await?;
-    let event = Event::KeysRewrapped {
-        from: old.key_id().to_owned(),
-        to: new.key_id().to_owned(),
-    };
-    tx.append(Actor::Operator(operator.to_owned()), None, event);
-    tx.commit().await?;
-    Ok(done)
-}
-
-/// Page by page: an inventory may be long.
-async fn rewrap_tokens(
-    tx: &mut Tx<'_>,
-    old: &Sealing,
-    new: &Sealing,
-    random: &mut (dyn Random + Send),
-) -> Result<usize, Error> {
-    let mut done = 0;
-    let mut after = None;
-    loop {
-        let page = tx.oath_tokens(after.as_ref(), 500).await?;
-        for ListedToken { mut token, .. } in page.iter().cloned() {
-            let altered = |_| tampered("hardware token", token.serial.as_str());
-            token.require_tag(old).map_err(altered)?;
-            // A retired one has no secret any more.
-            if !token.sealed_secret.is_empty() {
-                let place = OathToken::secret_place(&token.id);
-                let plain = old.open(&place, &token.sealed_secret).map_err(altered)?;
-                token.sealed_secret = new.seal(&place, &plain, random);
-                // Two that share one may be active from before there were tags.
-                let secret_tag = OathToken::make_secret_tag(new, &plain);
-                let taken =
-                    token.state == TokenState::Active && tx.is_secret_active(&secret_tag).await?;
-                token.secret_tag = Some(secret_tag).filter(|_| !taken);
-            }
-            let read_tag = token.tag.clone();
-            token.tag = token.make_tag(new);
-            if !tx.update_oath_token(&token, &read_tag).await? {
-                return Err(Error::conflict(format!(
-                    "the hardware token {} was changed by somebody else at this moment; nothing was changed. Run `keys rewrap` again when nobody works with claimbridge",
-                    token.serial
-                )));
-            }
-            done += 1;
-        }
-        match page.into_iter().last() {
-            Some(last) => after = Some(last.token.serial),
-            None => return Ok(done),
-        }
-    }
-}
-
-fn tampered(what: &str, which: &str) -> Error {
-    Error::conflict(format!(
-        "the {what} {which} was altered outside claimbridge; nothing was changed. Take it away (`user reset`; `oath retire` for a hardware token), then run `keys rewrap` again"
-    ))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{base::random::SystemRandom, keys::sealing::MasterKey};
+    use crate::{
+        base::random::SystemRandom,
+        keys::sealing::{MasterKey, Place},
+    };
 
     #[test]
     fn attack_34_a_stored_key_opens_for_the_purpose_that_it_was_made_for_only() {
@@ -344,17 +270,22 @@ mod tests {
             } else {
                 &rsa
             };
-            let place = Place {
-                owner,
-                ..key_place(&id, purpose)
-            };
-            StoredKey {
+            let mut key = StoredKey {
                 id: id.clone(),
                 purpose,
                 certificate: new.certificate.clone(),
-                sealed_private_key: sealing.seal(&place, new.pkcs8.expose(), random),
+                sealed_private_key: String::new(),
                 created_at: at,
-            }
+                custody: Custody::Software,
+                standing: Standing::FIRST,
+                state_tag: None,
+            };
+            let place = Place {
+                owner,
+                ..key_place(&key)
+            };
+            key.sealed_private_key = sealing.seal(&place, new.pkcs8.expose(), random);
+            key
         };
         for made_for in all {
             for written in all {

@@ -92,7 +92,7 @@ use crate::{
     },
     factor::webauthn::scope::{NoScope, Scope},
     keys::{
-        KeyPurpose, SigningKey,
+        KeyPurpose,
         sealing::{Sealing, TagLabel},
     },
     signin::attempt::REPEAT_ANSWER,
@@ -110,7 +110,7 @@ pub struct App {
     sealing: Arc<Sealing>,
     settings: Settings,
     hashing: Arc<Semaphore>,
-    assertion_key: SigningKey,
+    ring: keys::ring::Ring,
     refused: refused::Tally,
     metadata: metadata::Holder,
     scope: Result<Scope, NoScope>,
@@ -144,7 +144,7 @@ impl App {
         keys::require_master_key(&store, &sealing).await?;
         domains::ensure_configured(&store, &settings, clock.now()).await?;
         let purpose = KeyPurpose::Assertion;
-        let assertion_key = keys::first_key(&store, &sealing, purpose, || {
+        let (stored, key) = keys::first_key(&store, &sealing, purpose, || {
             keys::new_key(purpose, &sealing, &settings, clock.now(), random.as_mut())
         })
         .await?;
@@ -156,7 +156,7 @@ impl App {
             sealing,
             settings,
             hashing: Arc::new(Semaphore::new(HASHES_AT_ONCE)),
-            assertion_key,
+            ring: keys::ring::Ring::new(&stored, key),
             refused: refused::Tally::default(),
             metadata: metadata::Holder::default(),
             scope,
@@ -193,11 +193,6 @@ impl App {
     /// Now.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
-    }
-
-    /// The key that signs assertions.
-    pub fn assertion_key(&self) -> &SigningKey {
-        &self.assertion_key
     }
 
     /// Runs `draw` with the source of randomness.

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     audit::Refused,
     base::text::DomainName,
+    keys::KeyPurpose,
     protocol::saml::{
         authn_request::{Arrival, Refusal, RequestError, RequestWindow, UnverifiedAuthnRequest},
         metadata::{IdpMetadata, encode_metadata},
@@ -90,7 +91,7 @@ impl App {
                 let Some(issuer) = sole_issuer(&domains, domain.as_ref()) else {
                     return Err(refused_parameters(&refusal));
                 };
-                let answer = self.status_answer(&issuer, &party, &refusal)?;
+                let answer = self.status_answer(&issuer, &party, &refusal).await?;
                 Ok(SamlBegun::Answer(Box::new(answer)))
             }
             Err(error) => {
@@ -110,11 +111,12 @@ impl App {
             .map_err(|_| Error::not_found("?domain= is no domain name"))?;
         let issuer = sole_issuer(&domains, asked.as_ref())
             .ok_or_else(|| Error::not_found("metadata needs ?domain= with a configured domain"))?;
+        let published = self.published_in(&mut tx, KeyPurpose::Assertion).await?;
         Ok(encode_metadata(&IdpMetadata {
             issuer: &issuer,
             domain: asked.as_ref(),
             sso_url: &self.settings.sso_url(None),
-            certificates: &[&self.assertion_key.certificate],
+            certificates: &published.certificates(),
         }))
     }
 

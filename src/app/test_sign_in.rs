@@ -112,7 +112,7 @@ impl App {
         OwnRegistration {
             realm: domain.root.clone(),
             issuer: domain.issuer_uri.clone(),
-            certificate: self.assertion_key.certificate.clone(),
+            certificate: self.assertion_key().certificate.clone(),
             cloud: EntraCloud {
                 name: "entra".to_owned(),
                 entity_id: entra.entity_id.0.clone(),

@@ -203,6 +203,32 @@ pub enum Event {
     RelyingPartyRemoved { entity_id: String },
     /// A signing key was made.
     KeyCreated { key: KeyId, purpose: String },
+    /// A signing key was published. `forced`: what spoke against it.
+    KeyStaged {
+        key: KeyId,
+        purpose: String,
+        forced: Vec<String>,
+    },
+    /// A signing key signs from now on. `forced`: what spoke against it.
+    KeyActivated {
+        key: KeyId,
+        former: Option<KeyId>,
+        purpose: String,
+        forced: Vec<String>,
+    },
+    /// A signing key was taken away and its private half erased. `forced`: what spoke against it.
+    KeyRetired {
+        key: KeyId,
+        purpose: String,
+        forced: Vec<String>,
+    },
+    /// A party was seen to know a signing key ("held", or "confirmed" by the operator's word),
+    /// or not to ("missing").
+    KeySeen {
+        key: KeyId,
+        party: String,
+        seen: &'static str,
+    },
     /// Everything sealed was sealed again under a new master key.
     KeysRewrapped { from: String, to: String },
 }

@@ -18,7 +18,7 @@ use crate::{
         Context, ExternalMfa, Federation, Jwks, Known, MAX_TRACE_BYTES, TraceTime,
         UncheckedSignature, given, given_authorization, given_hint, given_request,
     },
-    keys::KeyPurpose,
+    keys::{KeyPurpose, sealing::Sealing},
     protocol::saml::sp_metadata::parse_sp_metadata,
     relying_party::{Domain, EntraCloud},
 };
@@ -42,7 +42,8 @@ pub async fn local(path: &Path) -> Result<Local, Failure> {
     let config = open::config(Some(path))?;
     let settings = open::settings(&config)?;
     let store = open::store(&config).await?;
-    let keys = keys::list(&store).await?;
+    let sealing = Sealing::new(&config.master_key);
+    let published = keys::published(&store, &sealing, KeyPurpose::Assertion).await?;
     let domains = domains::list(&store).await?;
     Ok(Local {
         name: path.display().to_string(),
@@ -52,10 +53,10 @@ pub async fn local(path: &Path) -> Result<Local, Failure> {
         } else {
             Known::No
         },
-        certificates: keys
+        certificates: published
+            .certificates()
             .into_iter()
-            .filter(|key| key.purpose == KeyPurpose::Assertion)
-            .map(|key| key.certificate)
+            .map(<[u8]>::to_vec)
             .collect(),
         domains: domains
             .into_iter()

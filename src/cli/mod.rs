@@ -22,6 +22,7 @@ mod inspect_live;
 mod inspect_output;
 mod inspect_serve;
 mod keys;
+mod keys_rollover;
 mod metadata_file;
 mod migrate;
 mod oath;

@@ -8,10 +8,14 @@
 pub mod certificate;
 /// The audit key: ECDSA with P-256.
 pub mod ecdsa;
+/// Who may go where in a rollover, and what would break.
+pub mod rollover;
 /// The master key, its labels, sealing and tags.
 pub mod sealing;
 /// RSA keys, self-signed certificates, the cached signer.
 pub mod signing;
+/// How far a key is in its rollover, and who knows it.
+pub mod state;
 
 use std::{
     fmt,

@@ -73,6 +73,10 @@ pub enum TagLabel {
     Bucket,
     /// What stands for a person's name in a bundle that names nobody.
     Pseudonym,
+    /// How far a signing key is in its rollover.
+    KeyState,
+    /// Which party was seen to know a signing key.
+    KeySighting,
 }
 
 impl TagLabel {
@@ -89,6 +93,8 @@ impl TagLabel {
             Self::TokenSecret => "token-secret",
             Self::Bucket => "bucket",
             Self::Pseudonym => "pseudonym",
+            Self::KeyState => "key-state",
+            Self::KeySighting => "key-sighting",
         }
     }
 }

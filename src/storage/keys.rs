@@ -4,12 +4,15 @@ use sqlx::any::AnyRow;
 
 use super::{
     error::StoreError,
-    row::{Reader, sql},
+    row::{Reader, millis, sql},
     tx::{ReadTx, Tx},
 };
 use crate::{
     base::{clock::Timestamp, ids::KeyId},
-    keys::KeyPurpose,
+    keys::{
+        KeyPurpose,
+        state::{Custody, Held, KeyState, Party, Sighting, Standing, Tagged},
+    },
 };
 
 /// A signing key as stored.
@@ -21,10 +24,43 @@ pub struct StoredKey {
     pub purpose: KeyPurpose,
     /// The self-signed certificate, DER.
     pub certificate: Vec<u8>,
-    /// The private key, sealed for this row.
+    /// The private key, or where it is, sealed for this row. Empty once the key is retired.
     pub sealed_private_key: String,
     /// When it was made.
     pub created_at: Timestamp,
+    /// Where the private key is.
+    pub custody: Custody,
+    /// How far it is.
+    pub standing: Standing,
+    /// Vouches for the standing. None: a first key that was never anything but active, or one
+    /// of an earlier version.
+    pub state_tag: Option<String>,
+}
+
+impl StoredKey {
+    /// What is tagged together with its standing.
+    pub fn tagged(&self) -> Tagged<'_> {
+        Tagged {
+            id: &self.id,
+            purpose: self.purpose,
+            custody: self.custody,
+            certificate: &self.certificate,
+        }
+    }
+
+    /// When it came into its state.
+    pub fn since(&self) -> Timestamp {
+        self.standing.since.unwrap_or(self.created_at)
+    }
+}
+
+/// Which key is active, for asking whether it is still the same.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ActiveMark {
+    /// Which key.
+    pub id: KeyId,
+    /// Its tag.
+    pub state_tag: Option<String>,
 }
 
 fn key(row: &AnyRow) -> Result<StoredKey, StoreError> {
@@ -35,6 +71,32 @@ fn key(row: &AnyRow) -> Result<StoredKey, StoreError> {
         certificate: row.bytes("certificate")?,
         sealed_private_key: row.text("sealed_private_key")?,
         created_at: row.time("created_at")?,
+        custody: row.spelled("custody", Custody::parse)?,
+        standing: Standing {
+            state: row.spelled("state", KeyState::parse)?,
+            staged_at: row.optional_time("staged_at")?,
+            since: row.optional_time("state_since")?,
+        },
+        state_tag: row.optional_text("state_tag")?,
+    })
+}
+
+fn sighting(row: &AnyRow) -> Result<Sighting, StoreError> {
+    let row = Reader::new(row, "key_sightings", "party");
+    let name = row.text("party")?;
+    let held = match (
+        row.optional_time("held_at")?,
+        row.optional_time("missing_at")?,
+    ) {
+        (Some(at), None) => Held::At(at),
+        (None, Some(at)) => Held::MissingAt(at),
+        _ => return Err(row.impossible("held_at")),
+    };
+    Ok(Sighting {
+        key: row.parsed("key_id")?,
+        party: row.spelled("kind", |kind| Party::parse(kind, name))?,
+        held,
+        tag: row.text("tag")?,
     })
 }
 
@@ -43,7 +105,8 @@ impl ReadTx<'_> {
     pub async fn keys_of(&mut self, purpose: KeyPurpose) -> Result<Vec<StoredKey>, StoreError> {
         self.all(
             sql(
-                "SELECT id, purpose, certificate, sealed_private_key, created_at FROM signing_keys
+                "SELECT id, purpose, certificate, sealed_private_key, created_at, custody, state,
+                   staged_at, state_since, state_tag FROM signing_keys
                  WHERE purpose = $1 ORDER BY created_at, id",
             )
             .bind(purpose.as_str()),
@@ -57,12 +120,62 @@ impl ReadTx<'_> {
     /// All keys (`keys list`, `keys rewrap`).
     pub async fn all_keys(&mut self) -> Result<Vec<StoredKey>, StoreError> {
         self.all(sql(
-            "SELECT id, purpose, certificate, sealed_private_key, created_at FROM signing_keys
+            "SELECT id, purpose, certificate, sealed_private_key, created_at, custody, state,
+                   staged_at, state_since, state_tag FROM signing_keys
                  ORDER BY created_at, id",
         ))
         .await?
         .iter()
         .map(key)
+        .collect()
+    }
+
+    /// One key.
+    pub async fn key(&mut self, id: &KeyId) -> Result<Option<StoredKey>, StoreError> {
+        self.one(
+            sql(
+                "SELECT id, purpose, certificate, sealed_private_key, created_at, custody, state,
+                   staged_at, state_since, state_tag FROM signing_keys WHERE id = $1",
+            )
+            .bind(id.as_str()),
+        )
+        .await?
+        .as_ref()
+        .map(key)
+        .transpose()
+    }
+
+    /// Which key of a purpose is active: asked at each answer, so that a node signs with the
+    /// new key from the next answer on.
+    pub async fn active_key(
+        &mut self,
+        purpose: KeyPurpose,
+    ) -> Result<Option<ActiveMark>, StoreError> {
+        let row = self
+            .one(
+                sql("SELECT id, state_tag FROM signing_keys WHERE purpose = $1 AND state = 'active'")
+                    .bind(purpose.as_str()),
+            )
+            .await?;
+        row.map(|row| {
+            let row = Reader::new(&row, "signing_keys", "id");
+            Ok(ActiveMark {
+                id: row.parsed("id")?,
+                state_tag: row.optional_text("state_tag")?,
+            })
+        })
+        .transpose()
+    }
+
+    /// Who was looked at for each key.
+    pub async fn key_sightings(&mut self) -> Result<Vec<Sighting>, StoreError> {
+        self.all(sql(
+            "SELECT key_id, kind, party, held_at, missing_at, tag FROM key_sightings
+                 ORDER BY key_id, kind, party",
+        ))
+        .await?
+        .iter()
+        .map(sighting)
         .collect()
     }
 
@@ -100,16 +213,91 @@ impl Tx<'_> {
         .await
     }
 
+    /// Stores one more key; `false` if there is a staged or an active one and this would be
+    /// another.
+    pub async fn insert_key(&mut self, key: &StoredKey) -> Result<bool, StoreError> {
+        self.run_once(
+            sql(
+                "INSERT INTO signing_keys (id, purpose, certificate, sealed_private_key, created_at,
+                   custody, state, staged_at, state_since, state_tag)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
+            )
+            .bind(key.id.as_str())
+            .bind(key.purpose.as_str())
+            .bind(key.certificate.clone())
+            .bind(key.sealed_private_key.as_str())
+            .bind(key.created_at.as_millis())
+            .bind(key.custody.as_str())
+            .bind(key.standing.state.as_str())
+            .bind(millis(key.standing.staged_at))
+            .bind(millis(key.standing.since))
+            .bind(key.state_tag.clone()),
+        )
+        .await
+    }
+
+    /// Moves a key that stands as it did when it was read; `false` if somebody was quicker.
+    /// Of two that would be active (or staged) the second fails.
+    pub async fn move_key(
+        &mut self,
+        former: &StoredKey,
+        key: &StoredKey,
+    ) -> Result<bool, StoreError> {
+        self.run_once(
+            sql(
+                "UPDATE signing_keys SET state = $2, staged_at = $3, state_since = $4, state_tag = $5,
+                   sealed_private_key = $6
+                 WHERE id = $1 AND state = $7 AND COALESCE(state_tag, '') = $8",
+            )
+            .bind(key.id.as_str())
+            .bind(key.standing.state.as_str())
+            .bind(millis(key.standing.staged_at))
+            .bind(millis(key.standing.since))
+            .bind(key.state_tag.clone())
+            .bind(key.sealed_private_key.as_str())
+            .bind(former.standing.state.as_str())
+            .bind(former.state_tag.clone().unwrap_or_default()),
+        )
+        .await
+    }
+
+    /// Writes down what was seen of a party and a key; it replaces what was seen before.
+    pub async fn put_key_sighting(&mut self, seen: &Sighting) -> Result<(), StoreError> {
+        let (held_at, missing_at) = match seen.held {
+            Held::Unknown => return Ok(()),
+            Held::At(at) => (Some(at), None),
+            Held::MissingAt(at) => (None, Some(at)),
+        };
+        self.run(
+            sql(
+                "INSERT INTO key_sightings (key_id, kind, party, held_at, missing_at, tag)
+                 VALUES ($1, $2, $3, $4, $5, $6)
+                 ON CONFLICT (key_id, kind, party) DO UPDATE SET held_at = excluded.held_at,
+                   missing_at = excluded.missing_at, tag = excluded.tag",
+            )
+            .bind(seen.key.as_str())
+            .bind(seen.party.kind())
+            .bind(seen.party.name().to_owned())
+            .bind(millis(held_at))
+            .bind(millis(missing_at))
+            .bind(seen.tag.as_str()),
+        )
+        .await
+        .map(drop)
+    }
+
     /// The same key, sealed anew (`keys rewrap`).
     pub async fn update_key_seal(
         &mut self,
         id: &KeyId,
         sealed_private_key: &str,
+        state_tag: Option<&str>,
     ) -> Result<bool, StoreError> {
         self.run_once(
-            sql("UPDATE signing_keys SET sealed_private_key = $2 WHERE id = $1")
+            sql("UPDATE signing_keys SET sealed_private_key = $2, state_tag = $3 WHERE id = $1")
                 .bind(id.as_str())
-                .bind(sealed_private_key),
+                .bind(sealed_private_key)
+                .bind(state_tag.map(str::to_owned)),
         )
         .await
     }

@@ -36,6 +36,7 @@ migrations![
     "0005_oath_tokens",
     "0006_recovery_codes",
     "0008_token_secrets",
+    "0009_key_states",
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations (

@@ -44,7 +44,7 @@ pub use attempts::InsertAttempt;
 pub use enrolments::{EnrolmentRow, OpenedBy};
 pub use error::StoreError;
 pub use events::{RefusedCount, StoredEvent, hour_of};
-pub use keys::StoredKey;
+pub use keys::{ActiveMark, StoredKey};
 pub use migrations::{DatabaseVersion, MigrationState};
 pub use notices::Notice;
 pub use oath_tokens::ListedToken;

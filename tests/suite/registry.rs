@@ -5,7 +5,10 @@ use std::time::Duration;
 use claimbridge::{
     base::{ids::KeyId, random::SystemRandom},
     directory::PassReuse,
-    keys::KeyPurpose,
+    keys::{
+        KeyPurpose,
+        state::{Custody, Standing},
+    },
     relying_party::{
         Domain, EntityId, EntraCloud, RelyingParty, RelyingPartyKind, ReplyUrl, RequestSignature,
         ResponseSignature, Sha1,
@@ -98,6 +101,9 @@ fn key(purpose: KeyPurpose) -> StoredKey {
         certificate: vec![0x30, 0, 255],
         sealed_private_key: "cb1.sealed".to_owned(),
         created_at: NOW,
+        custody: Custody::Software,
+        standing: Standing::FIRST,
+        state_tag: None,
     }
 }
 
@@ -166,7 +172,11 @@ pub async fn keys_read_back_and_are_sealed_anew(database: Database) {
     );
     assert_eq!(tx.keys_of(KeyPurpose::Audit).await.unwrap(), []);
     assert_eq!(tx.all_keys().await.unwrap().len(), 2);
-    assert!(tx.update_key_seal(&assertion.id, "cb1.anew").await.unwrap());
+    assert!(
+        tx.update_key_seal(&assertion.id, "cb1.anew", None)
+            .await
+            .unwrap()
+    );
     let anew = StoredKey {
         sealed_private_key: "cb1.anew".to_owned(),
         ..assertion

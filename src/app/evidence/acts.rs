@@ -98,6 +98,16 @@ fn about(event: &StoredEvent) -> Option<String> {
     let member = |name: &str| event.event.get(name).and_then(serde_json::Value::as_str);
     match event.kind() {
         "key-created" => Some(format!("{} ({})", member("key")?, member("purpose")?)),
+        "key-staged" | "key-activated" | "key-retired" => {
+            let forced = event.event.get("forced")?.as_array()?;
+            let key = format!("{} ({})", member("key")?, member("purpose")?);
+            Some(if forced.is_empty() {
+                key
+            } else {
+                format!("{key}, forced")
+            })
+        }
+        "key-seen" => Some(format!("{} at {}", member("key")?, member("party")?)),
         "keys-rewrapped" => Some(format!("{} → {}", member("from")?, member("to")?)),
         "domain-added" => Some(format!(
             "{}, issuer {}",
@@ -143,6 +153,10 @@ pub(super) fn in_words(event: &str) -> &str {
         "relying-party-added" => "Relying party registered",
         "relying-party-removed" => "Relying party removed",
         "key-created" => "Signing key made",
+        "key-staged" => "Signing key published",
+        "key-activated" => "Signing key taken into use",
+        "key-retired" => "Signing key taken away and erased",
+        "key-seen" => "Looked who knows a signing key",
         "keys-rewrapped" => "Sealed anew under another master key",
         "tampering-found" => "A row that was altered outside claimbridge was found",
         "pre-flight-failed" => "An answer failed the rules and was not sent",

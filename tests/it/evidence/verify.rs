@@ -150,7 +150,7 @@ async fn another_key_is_another_fingerprint_and_a_foreign_signature_fails() {
 
     // Not with the key that signs assertions: its purpose is another.
     let files = vec![File::text("a.txt", "a")];
-    let refused = seal(files, ours.app().assertion_key(), ours.now()).unwrap_err();
+    let refused = seal(files, &ours.app().assertion_key(), ours.now()).unwrap_err();
     assert!(
         refused.to_string().contains("could not be signed"),
         "{refused}"

@@ -1,0 +1,347 @@
+//! Who may go where in a rollover, what stands against it, and what would break.
+//!
+//! Always true: no key becomes the signing one before each party was seen to know it, or
+//! had the time to read it; none stops being published while an answer that it signed may
+//! be underway. Pure: facts and an instant in, obstacles out. An operator may force a step
+//! over what would break for others, never over what cannot be.
+//!
+//! The order is prepared → staged → active → retiring → retired, and back from retiring to
+//! active while the parties know both.
+
+use std::time::Duration;
+
+use super::{
+    KeyPurpose,
+    state::{Held, KeyState, Party},
+};
+use crate::base::clock::Timestamp;
+
+/// How long a reader of metadata may keep what it read: what metadata readers do by custom
+/// (nothing of ours says otherwise).
+pub const METADATA_READ_AGAIN: Duration = Duration::from_hours(24);
+
+/// How long keys are published before the first of them signs id_tokens. Entra keeps a key
+/// list for 24 hours and asks for two days (concept-authentication-external-method-provider).
+pub const KEY_LIST_READ_AGAIN: Duration = Duration::from_hours(48);
+
+/// How long a key that signs no more stays published: a way back for a day, and far longer
+/// than any answer that it signed is good.
+pub const GRACE: Duration = Duration::from_hours(24);
+
+/// A certificate that ends sooner than this is not worth a rollover.
+const WORTH_IT: Duration = Duration::from_hours(30 * 24);
+
+/// What is known of a key.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct KeyFacts {
+    /// What it may sign.
+    pub purpose: KeyPurpose,
+    /// How far it is.
+    pub state: KeyState,
+    /// When it was published first.
+    pub staged_at: Option<Timestamp>,
+    /// When it came into its state.
+    pub since: Timestamp,
+    /// The last instant of its certificate.
+    pub not_after: Timestamp,
+}
+
+/// What is known of the others.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// The states of the other keys of the purpose, and since when.
+    pub others: Vec<(KeyState, Timestamp)>,
+    /// Everybody who checks what we sign, and what was seen of each and this key.
+    pub parties: Vec<(Party, Held)>,
+}
+
+impl Surroundings {
+    fn has(&self, state: KeyState) -> bool {
+        self.others.iter().any(|(other, _)| *other == state)
+    }
+}
+
+/// What an operator asks for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Step {
+    /// Publish it.
+    Stage,
+    /// Let it sign.
+    Activate,
+    /// Take it away.
+    Retire,
+}
+
+impl Step {
+    /// Where a key comes by it: the active key goes into grace when another takes its place.
+    pub fn leads_to(self) -> KeyState {
+        match self {
+            Self::Stage => KeyState::Staged,
+            Self::Activate => KeyState::Active,
+            Self::Retire => KeyState::Retired,
+        }
+    }
+}
+
+/// Whether an operator may go on in spite of it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Weight {
+    /// Others would break; `--force` goes on.
+    Breaks,
+    /// It cannot be.
+    Impossible,
+}
+
+/// What stands against a step.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Obstacle {
+    /// Why not: a sentence.
+    pub why: String,
+    /// What would happen: a sentence.
+    pub breaks: String,
+    /// What must be done, or waited for, first: a sentence.
+    pub first: String,
+    /// From when on it stands in the way no more, if waiting is enough.
+    pub until: Option<Timestamp>,
+    /// Whether it can be forced.
+    pub weight: Weight,
+}
+
+impl Obstacle {
+    fn impossible(why: impl Into<String>, first: impl Into<String>) -> Self {
+        Self {
+            why: why.into(),
+            breaks: "Nothing was changed.".to_owned(),
+            first: first.into(),
+            until: None,
+            weight: Weight::Impossible,
+        }
+    }
+
+    fn breaking(
+        why: impl Into<String>,
+        breaks: impl Into<String>,
+        first: impl Into<String>,
+    ) -> Self {
+        Self {
+            why: why.into(),
+            breaks: breaks.into(),
+            first: first.into(),
+            until: None,
+            weight: Weight::Breaks,
+        }
+    }
+
+    fn until(self, at: Timestamp) -> Self {
+        Self {
+            until: Some(at),
+            ..self
+        }
+    }
+}
+
+/// Everything that stands against `step` for this key now; nothing: it may go.
+pub fn obstacles(
+    step: Step,
+    key: &KeyFacts,
+    around: &Surroundings,
+    now: Timestamp,
+) -> Vec<Obstacle> {
+    if key.purpose == KeyPurpose::Audit {
+        return vec![Obstacle::impossible(
+            "An audit key is registered with nobody, so that it does not roll over.",
+            "Name an assertion or an oidc key.",
+        )];
+    }
+    match step {
+        Step::Stage => stage(key, around, now),
+        Step::Activate => activate(key, around, now),
+        Step::Retire => retire(key, now),
+    }
+}
+
+fn stage(key: &KeyFacts, around: &Surroundings, now: Timestamp) -> Vec<Obstacle> {
+    match key.state {
+        KeyState::Prepared => {}
+        KeyState::Retired => return vec![retired()],
+        KeyState::Staged | KeyState::Active | KeyState::Retiring => {
+            return vec![Obstacle::impossible(
+                format!("The key is {} already.", key.state),
+                "See `claimbridge keys list` for what comes next.",
+            )];
+        }
+    }
+    let mut found = Vec::new();
+    if around.has(KeyState::Staged) {
+        found.push(Obstacle::impossible(
+            "Another key is staged: a tenant holds two certificates and no third.",
+            "Activate that key, or take it away with `claimbridge keys retire`.",
+        ));
+    }
+    let retiring = around
+        .others
+        .iter()
+        .filter(|(state, _)| *state == KeyState::Retiring);
+    for (_, since) in retiring {
+        let end = since.plus(GRACE);
+        let obstacle = Obstacle::breaking(
+            "A former key is retiring still: the new certificate would take its place in the tenant.",
+            "The way back to the former key would be closed, and answers that it signed a moment ago would be rejected.",
+            format!(
+                "Retire the former key with `claimbridge keys retire`, from {} on.",
+                end.to_words()
+            ),
+        );
+        found.push(obstacle.until(end));
+    }
+    found.extend(outlived(key, now));
+    found
+}
+
+fn activate(key: &KeyFacts, around: &Surroundings, now: Timestamp) -> Vec<Obstacle> {
+    let is_first = !around.has(KeyState::Active);
+    match key.state {
+        KeyState::Staged | KeyState::Retiring => {}
+        KeyState::Retired => return vec![retired()],
+        KeyState::Active => {
+            return vec![Obstacle::impossible(
+                "The key is active already.",
+                "There is nothing to do.",
+            )];
+        }
+        KeyState::Prepared => {
+            return vec![Obstacle::breaking(
+                "The key is not published yet.",
+                "Nobody knows it: every party would reject every answer.",
+                "Publish it with `claimbridge keys stage`.",
+            )];
+        }
+    }
+    let mut found: Vec<Obstacle> = outlived(key, now).into_iter().collect();
+    // Nobody has read a former list that could be out of date.
+    if is_first {
+        return found;
+    }
+    found.extend(
+        around
+            .parties
+            .iter()
+            .filter_map(|(party, held)| unknown_to(key, party, *held, now)),
+    );
+    found
+}
+
+/// Why this party would reject what the key signs.
+fn unknown_to(key: &KeyFacts, party: &Party, held: Held, now: Timestamp) -> Option<Obstacle> {
+    // What was seen before the key was published this time was another matter.
+    let is_known = match (held, key.staged_at) {
+        (Held::At(at), Some(staged_at)) => at >= staged_at,
+        (Held::At(_), None) => true,
+        // It signed until a moment ago, and nobody saw that a party gave it up.
+        (Held::Unknown, _) => key.state == KeyState::Retiring,
+        (Held::MissingAt(_), _) => false,
+    };
+    if is_known {
+        return None;
+    }
+    let rejects = format!(
+        "Everybody who signs in at {} would be rejected (AADSTS500172 and the like) until the tenant holds the certificate.",
+        party.name()
+    );
+    match party {
+        Party::Domain(name) => Some(Obstacle::breaking(
+            match held {
+                Held::MissingAt(at) => format!(
+                    "The tenant of {name} did not hold the certificate on {}.",
+                    at.to_words()
+                ),
+                Held::At(_) | Held::Unknown => {
+                    format!("The tenant of {name} was not seen to hold the certificate.")
+                }
+            },
+            rejects,
+            format!(
+                "Run `claimbridge domain apply {name}`, then `claimbridge domain verify {name}`; or, if you looked yourself or it is not federated, `claimbridge keys stage --confirm-published {name}`."
+            ),
+        )),
+        Party::RelyingParty(_) | Party::KeyList => {
+            let wait = match party {
+                Party::KeyList => KEY_LIST_READ_AGAIN,
+                _ => METADATA_READ_AGAIN,
+            };
+            let end = key.staged_at.unwrap_or(key.since).plus(wait);
+            if key.state == KeyState::Retiring || end <= now {
+                return None;
+            }
+            let (who, read, confirm) = match party {
+                Party::KeyList => (
+                    "Entra's External MFA may".to_owned(),
+                    "the key list",
+                    String::new(),
+                ),
+                _ => (
+                    format!("The relying party {} may", party.name()),
+                    "our metadata",
+                    format!(
+                        ", or, if it has read it, say `claimbridge keys stage --confirm-published {}`",
+                        party.name()
+                    ),
+                ),
+            };
+            let obstacle = Obstacle::breaking(
+                format!("{who} go by a copy of {read} without this key."),
+                "It would reject every answer until it reads again.",
+                format!("Wait until {}{confirm}.", end.to_words()),
+            );
+            Some(obstacle.until(end))
+        }
+    }
+}
+
+fn retire(key: &KeyFacts, now: Timestamp) -> Vec<Obstacle> {
+    match key.state {
+        // Nothing that anybody was sent was signed with it.
+        KeyState::Prepared | KeyState::Staged => Vec::new(),
+        KeyState::Active => vec![Obstacle::impossible(
+            "The key signs: without it nobody could sign in.",
+            "Activate another one; this one retires then.",
+        )],
+        KeyState::Retired => vec![retired()],
+        KeyState::Retiring => {
+            let end = key.since.plus(GRACE);
+            if end <= now {
+                return Vec::new();
+            }
+            let obstacle = Obstacle::breaking(
+                "The key signed less than a day ago.",
+                "Answers that are underway may be rejected, and there would be no way back to it if a party turns out not to know the new one.",
+                format!("Wait until {}.", end.to_words()),
+            );
+            vec![obstacle.until(end)]
+        }
+    }
+}
+
+fn retired() -> Obstacle {
+    Obstacle::impossible(
+        "The key is retired: its private half is erased.",
+        "Make another one with `claimbridge keys stage`.",
+    )
+}
+
+fn outlived(key: &KeyFacts, now: Timestamp) -> Option<Obstacle> {
+    (key.not_after <= now.plus(WORTH_IT)).then(|| {
+        Obstacle::breaking(
+            format!(
+                "The key's certificate ends on {}.",
+                key.not_after.to_words()
+            ),
+            "Parties that look at the date reject it from then on, and the next rollover would be due at once.",
+            "Make another one with `claimbridge keys stage`.",
+        )
+    })
+}
+
+#[cfg(test)]
+#[path = "rollover/tests.rs"]
+mod tests;
