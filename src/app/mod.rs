@@ -13,6 +13,8 @@ pub mod account;
 pub mod answer;
 /// People of the demo.
 pub mod demo;
+/// Looking at the world, and what is to be mended there.
+pub mod doctor;
 /// Domains.
 pub mod domains;
 /// Adding a method by a temporary access pass.

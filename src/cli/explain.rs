@@ -9,13 +9,15 @@ use super::{Failure, open};
 use crate::{
     app::{
         SupportCode,
+        doctor::catalogue,
         history::{self, AttemptHistory},
     },
     base::{clock::Timestamp, ids::AttemptId},
     inspect::{aadsts, rules, words},
 };
 
-/// Say what a support code (CB-SIGNIN-003), a rule (CB-SAML-003), an error of Entra
+/// Say what a support code (CB-SIGNIN-003), a rule (CB-SAML-003), a check of the doctor
+/// (CB-DOC-040), an error of Entra
 /// (AADSTS50076), Partner Center's 900421 or an attempt (att_…) is about.
 #[derive(Args, Debug)]
 pub struct ExplainArgs {
@@ -58,6 +60,15 @@ pub async fn run(
         writeln!(out, "From: {}", rule.reference)?;
         return Ok(());
     }
+    if let Some(check) = catalogue::by_id(&wanted) {
+        writeln!(
+            out,
+            "{} — {} (a check of `claimbridge doctor`)\n",
+            check.id, check.title
+        )?;
+        writeln!(out, "Why it matters: {}", check.why)?;
+        return Ok(());
+    }
     if wanted == "900421" {
         writeln!(out, "900421, an error of Partner Center's API (HTTP 401)\n")?;
         writeln!(
@@ -85,6 +96,7 @@ pub async fn run(
     let all = SupportCode::ALL.iter().map(|entry| entry.code);
     let nearest = all
         .chain(rules::all().map(|rule| rule.id))
+        .chain(catalogue::ALL.iter().map(|check| check.id))
         .max_by(|a, b| strsim::jaro(a, &wanted).total_cmp(&strsim::jaro(b, &wanted)))
         .unwrap_or_default();
     Err(Failure::no(format!(

@@ -6,6 +6,7 @@
 
 mod check;
 mod demo;
+mod doctor;
 mod domain;
 mod domain_plan;
 mod domain_words;
@@ -79,6 +80,7 @@ enum Command {
     Demo(demo::DemoArgs),
     Init(init::InitArgs),
     Check(check::CheckArgs),
+    Doctor(doctor::DoctorArgs),
     Migrate(migrate::MigrateArgs),
     Serve(serve::ServeArgs),
     #[command(subcommand)]
@@ -123,6 +125,9 @@ fn run(cli: Cli, out: &mut dyn Write) -> Result<ExitCode, Failure> {
         }
         Command::Check(args) => {
             check::run(&args, config_path(named).as_deref(), environment(), out)?;
+        }
+        Command::Doctor(args) => {
+            return in_runtime(doctor::run(&args, config_path(named).as_deref(), out));
         }
         Command::Migrate(args) => {
             wait_for(migrate::run(&args, config_path(named).as_deref(), out))?;

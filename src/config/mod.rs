@@ -14,6 +14,7 @@ mod policy;
 mod problem;
 mod reader;
 mod redacted;
+mod secret_file;
 /// The commented file that `init` writes.
 pub mod template;
 mod watch;
@@ -30,7 +31,8 @@ pub use duration::parse_duration;
 pub use entra::Entra;
 pub use methods::WebAuthnSetting;
 pub use problem::{Problem, Problems};
-pub use reader::{CONFIG_VARIABLE, NamedFile, secret_file};
+pub use reader::{CONFIG_VARIABLE, NamedFile};
+pub use secret_file::secret_file;
 pub use watch::{GraphCredential, Watch, Webhook};
 
 use crate::{

@@ -19,6 +19,7 @@ use toml::Value;
 use super::{
     duration::{parse_duration, show_duration},
     problem::{Problem, Problems},
+    secret_file::{is_open_to_others, secret_file},
 };
 use crate::base::secret::Secret;
 
@@ -423,19 +424,6 @@ impl Reader {
     }
 }
 
-/// The secret in the file at `path`, white space around it off; a file that others
-/// can read is refused. The error is a sentence with its remedy.
-pub fn secret_file(path: &Path) -> Result<Secret<String>, String> {
-    let shown = path.display();
-    if is_open_to_others(path) {
-        return Err(format!("others can read {shown}; run `chmod 600 {shown}`"));
-    }
-    let text = fs::read_to_string(path).map(Secret::new).map_err(|error| {
-        format!("{shown} cannot be read ({error}); correct the path, or let this user read it")
-    })?;
-    Ok(Secret::new(text.expose().trim().to_owned()))
-}
-
 /// `domain.0.name` is written `[[domain]] name`.
 fn shown(key: &str) -> String {
     match key.split('.').collect::<Vec<_>>().as_slice() {
@@ -451,22 +439,4 @@ fn shown(key: &str) -> String {
 
 fn as_variable(key: &str) -> String {
     format!("{PREFIX}{}", key.to_uppercase().replace('.', "__"))
-}
-
-/// Whether others may read the file (never on systems without such bits). A file of
-/// root's that nobody may write (0440) is let be: that is how systemd and Kubernetes hand
-/// a secret to an account that is not root; it could not make the file stricter.
-fn is_open_to_others(path: &Path) -> bool {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt as _;
-        let handed_in = |mode: u32, owner: u32| owner == 0 && mode & 0o777 == 0o440;
-        fs::metadata(path)
-            .is_ok_and(|data| data.mode() & 0o077 != 0 && !handed_in(data.mode(), data.uid()))
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = path;
-        false
-    }
 }

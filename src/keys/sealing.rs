@@ -77,6 +77,8 @@ pub enum TagLabel {
     KeyState,
     /// Which party was seen to know a signing key.
     KeySighting,
+    /// The doctor's question to a server of this master key, and its answer.
+    Probe,
 }
 
 impl TagLabel {
@@ -95,6 +97,7 @@ impl TagLabel {
             Self::Pseudonym => "pseudonym",
             Self::KeyState => "key-state",
             Self::KeySighting => "key-sighting",
+            Self::Probe => "probe",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The one way out: every request of ours to somebody else's server.
 //!
-//! Always true: https only, except to this computer; no redirect is followed (an answer
+//! Always true: https only, except to this computer (and [`Outbound::knock`], which says nothing);
+//! no redirect is followed (an answer
 //! that points elsewhere is an answer, not an order); at most [`MAX_ANSWER`] bytes are
 //! read (or what the caller names); nothing waits longer than [`PATIENCE`]. Errors name the host, never the address
 //! with its query, a body or a header.
@@ -74,7 +75,13 @@ pub struct Outbound {
     outside: reqwest::Client,
     // A proxy of the environment must not see what goes to this computer.
     here: reqwest::Client,
+    // For `knock` only.
+    plain: reqwest::Client,
 }
+
+/// The certificate (DER) that the server of an answer showed; an extension of the answer.
+#[derive(Clone, Debug)]
+pub struct PeerCertificate(pub Vec<u8>);
 
 impl Outbound {
     /// Sets up TLS with the system's certificate authorities.
@@ -84,6 +91,7 @@ impl Outbound {
                 .redirect(reqwest::redirect::Policy::none())
                 .connect_timeout(CONNECT_PATIENCE)
                 .timeout(PATIENCE)
+                .tls_info(true)
                 .user_agent(concat!("claimbridge/", env!("CARGO_PKG_VERSION")))
         };
         Ok(Self {
@@ -92,6 +100,7 @@ impl Outbound {
                 .build()
                 .map_err(OutboundError::Client)?,
             here: common().no_proxy().build().map_err(OutboundError::Client)?,
+            plain: common().build().map_err(OutboundError::Client)?,
         })
     }
 
@@ -121,6 +130,10 @@ impl Outbound {
         let request = reqwest::Request::try_from(request).map_err(unreachable)?;
         let mut answer = client.execute(request).await.map_err(unreachable)?;
         let mut head = http::Response::builder().status(answer.status());
+        let shown = answer.extensions().get::<reqwest::tls::TlsInfo>();
+        if let Some(der) = shown.and_then(reqwest::tls::TlsInfo::peer_certificate) {
+            head = head.extension(PeerCertificate(der.to_vec()));
+        }
         if let Some(headers) = head.headers_mut() {
             headers.clone_from(answer.headers());
         }
@@ -132,6 +145,27 @@ impl Outbound {
             body.extend_from_slice(&part);
         }
         head.body(body).map_err(OutboundError::Request)
+    }
+
+    /// Knocks at port 80 of a host by plain http, with nothing in the request but the host's
+    /// name, and reads nothing but status and `Location`: does it lead to https?
+    pub async fn knock(&self, host: &str) -> Result<(u16, Option<String>), OutboundError> {
+        let url = Url::parse(&format!("http://{host}/"))
+            .ok()
+            .filter(|url| url.path() == "/" && url.port().is_none() && url.username().is_empty())
+            .ok_or_else(|| OutboundError::Address(host.to_owned()))?;
+        let answer =
+            self.plain
+                .get(url)
+                .send()
+                .await
+                .map_err(|cause| OutboundError::Unreachable {
+                    host: host.to_owned(),
+                    cause: cause.without_url(),
+                })?;
+        let location = answer.headers().get(http::header::LOCATION);
+        let location = location.and_then(|value| value.to_str().ok());
+        Ok((answer.status().as_u16(), location.map(str::to_owned)))
     }
 }
 

@@ -81,9 +81,19 @@ impl Cli {
 
     /// With that on standard input.
     pub fn run_with(&self, arguments: &[&str], input: &str) -> Said {
+        self.start(&[], arguments, input)
+    }
+
+    /// With these variables.
+    pub fn run_where(&self, variables: &[(&str, String)], arguments: &[&str]) -> Said {
+        self.start(variables, arguments, "")
+    }
+
+    fn start(&self, variables: &[(&str, String)], arguments: &[&str], input: &str) -> Said {
         let mut child = Command::new(env!("CARGO_BIN_EXE_claimbridge"))
             .args(arguments)
             .env_clear()
+            .envs(variables.iter().map(|(name, value)| (name, value)))
             .current_dir(self.folder.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -1,0 +1,205 @@
+//! Files that the server believes or keeps secret, and who may do what with them.
+
+use std::path::{Path, PathBuf};
+
+use super::{
+    Finding,
+    catalogue::{FILE_OWNER, SECRET_FILE},
+};
+
+/// Who may read a file.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Secrecy {
+    /// Anybody.
+    Public,
+    /// The server and a group that it is in: the private key of TLS, which several programs share.
+    Shared,
+    /// The server only.
+    Secret,
+}
+
+/// How a file looks.
+#[derive(Clone, Debug)]
+pub struct FileLook {
+    /// The key that names it.
+    pub key: String,
+    /// Where it is.
+    pub path: PathBuf,
+    /// Who may read it.
+    pub secrecy: Secrecy,
+    /// Owner and mode; none if it could not be looked at, and why.
+    pub seen: Result<Permissions, String>,
+    /// Those of the folder that it lies in.
+    pub folder: Option<Permissions>,
+}
+
+/// Owner and mode of a file or folder.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Permissions {
+    /// The owner's number.
+    pub owner: u32,
+    /// The bits, as `chmod` has them.
+    pub mode: u32,
+}
+
+impl FileLook {
+    /// Looks at a file.
+    pub fn at(key: &str, path: &Path, secrecy: Secrecy) -> Self {
+        Self {
+            key: key.to_owned(),
+            path: path.to_owned(),
+            secrecy,
+            seen: permissions(path).map_err(|error| error.to_string()),
+            folder: std::path::absolute(path)
+                .ok()
+                .and_then(|path| permissions(path.parent()?).ok()),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn permissions(path: &Path) -> std::io::Result<Permissions> {
+    use std::os::unix::fs::MetadataExt as _;
+    let data = std::fs::metadata(path)?;
+    Ok(Permissions {
+        owner: data.uid(),
+        mode: data.mode() & 0o7777,
+    })
+}
+
+#[cfg(not(unix))]
+fn permissions(path: &Path) -> std::io::Result<Permissions> {
+    std::fs::metadata(path)?;
+    Ok(Permissions {
+        owner: 0,
+        mode: 0o600,
+    })
+}
+
+/// Who this process runs as, where the system tells.
+pub fn own_account() -> Option<u32> {
+    permissions(Path::new("/proc/self"))
+        .ok()
+        .map(|own| own.owner)
+}
+
+/// What is to be said of one file; `me` is the account that looks, which should be the one that
+/// `serve` runs as.
+pub fn judge(file: &FileLook, me: Option<u32>) -> Vec<Finding> {
+    let about = format!("{} ({})", file.path.display(), file.key);
+    let path = file.path.display();
+    let seen = match &file.seen {
+        Ok(seen) => seen,
+        Err(error) => {
+            return vec![SECRET_FILE.problem(
+                about,
+                format!("The file cannot be looked at ({error})"),
+                "correct the path, or run doctor as the account that `serve` runs as",
+            )];
+        }
+    };
+    let mut findings = Vec::new();
+    let open = match file.secrecy {
+        Secrecy::Public => 0,
+        Secrecy::Shared => seen.mode & 0o007,
+        // How systemd and Kubernetes hand a secret to an account that is not root.
+        Secrecy::Secret if seen.owner == 0 && seen.mode & 0o777 == 0o440 => 0,
+        Secrecy::Secret => seen.mode & 0o077,
+    };
+    if open & 0o044 != 0 {
+        let bits = if file.secrecy == Secrecy::Shared {
+            "o-rwx"
+        } else {
+            "go-rwx"
+        };
+        findings.push(SECRET_FILE.problem(
+            about.clone(),
+            format!("Others can read it (mode {:04o})", seen.mode),
+            format!("run `chmod {bits} {path}`; if strangers have accounts here, what it holds is known to them and must be replaced"),
+        ));
+    }
+    if seen.mode & 0o022 != 0 {
+        findings.push(FILE_OWNER.problem(
+            about.clone(),
+            format!("Others can write it (mode {:04o})", seen.mode),
+            format!("run `chmod go-w {path}`"),
+        ));
+    }
+    let is_trusted = |owner: u32| owner == 0 || me.is_none_or(|me| me == owner);
+    if !is_trusted(seen.owner) {
+        findings.push(FILE_OWNER.warning(
+            about.clone(),
+            format!("It belongs to the account {}, neither to root nor to the one that looks", seen.owner),
+            format!("give it to the account that `serve` runs as, or to root: `chown root {path}`; or run doctor as that account"),
+        ));
+    }
+    if let Some(folder) = file.folder {
+        // With the sticky bit nobody replaces another's file.
+        if folder.mode & 0o022 != 0 && folder.mode & 0o1000 == 0 {
+            let shown = file.path.parent().unwrap_or(Path::new(".")).display();
+            findings.push(FILE_OWNER.problem(
+                about.clone(),
+                format!(
+                    "Others can put another file in its place (its folder has mode {:04o})",
+                    folder.mode
+                ),
+                format!("run `chmod go-w {shown}`"),
+            ));
+        }
+    }
+    if findings.is_empty() {
+        findings.push(SECRET_FILE.good(about, format!("Its mode is {:04o}", seen.mode)));
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::doctor::Outcome;
+
+    fn look(secrecy: Secrecy, owner: u32, mode: u32, folder: u32) -> FileLook {
+        FileLook {
+            key: "k".to_owned(),
+            path: "/etc/claimbridge/x".into(),
+            secrecy,
+            seen: Ok(Permissions { owner, mode }),
+            folder: Some(Permissions {
+                owner: 0,
+                mode: folder,
+            }),
+        }
+    }
+
+    #[test]
+    fn modes_and_owners() {
+        use Outcome::{Good, Problem, Warning};
+        use Secrecy::{Public, Secret, Shared};
+        for (secrecy, owner, mode, folder, wanted) in [
+            (Secret, 990, 0o600, 0o755, Good),
+            (Secret, 0, 0o400, 0o755, Good),
+            (Secret, 0, 0o440, 0o755, Good),
+            (Secret, 990, 0o440, 0o755, Problem),
+            (Secret, 990, 0o640, 0o755, Problem),
+            (Secret, 990, 0o604, 0o755, Problem),
+            (Shared, 0, 0o640, 0o755, Good),
+            (Shared, 0, 0o644, 0o755, Problem),
+            (Public, 0, 0o644, 0o755, Good),
+            (Public, 0, 0o664, 0o755, Problem),
+            (Public, 1000, 0o644, 0o755, Warning),
+            (Public, 0, 0o644, 0o777, Problem),
+            (Public, 0, 0o644, 0o1777, Good),
+        ] {
+            let findings = judge(&look(secrecy, owner, mode, folder), Some(990));
+            let worst = findings.iter().map(|finding| finding.outcome).max();
+            assert_eq!(
+                worst,
+                Some(wanted),
+                "{secrecy:?} {owner} {mode:o} {folder:o}: {findings:?}"
+            );
+        }
+        let mut gone = look(Secret, 0, 0o600, 0o755);
+        gone.seen = Err("no such file".to_owned());
+        assert_eq!(judge(&gone, None)[0].outcome, Problem);
+    }
+}
