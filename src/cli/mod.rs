@@ -14,6 +14,7 @@ mod evidence;
 mod evidence_verify;
 mod explain;
 mod failure;
+mod health;
 mod graph_sign_in;
 mod init;
 /// `inspect`: the token inspector.
@@ -83,6 +84,7 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     Migrate(migrate::MigrateArgs),
     Serve(serve::ServeArgs),
+    Health(health::HealthArgs),
     #[command(subcommand)]
     User(Box<user::UserCommand>),
     #[command(subcommand)]
@@ -135,6 +137,9 @@ fn run(cli: Cli, out: &mut dyn Write) -> Result<ExitCode, Failure> {
         Command::Serve(args) => {
             let path = config_path(named);
             in_runtime(serve::run(&args, path.as_deref(), out))?;
+        }
+        Command::Health(args) => {
+            health::run(&args, config_path(named).as_deref(), out)?;
         }
         Command::User(command) => {
             wait_for(user::run(*command, config_path(named).as_deref(), out))?;
