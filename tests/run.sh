@@ -3,7 +3,8 @@
 #
 #   tests/run.sh --quick   formatting, clippy, `cargo test` — the loop of daily work; needs only Rust
 #   tests/run.sh           also licences and advisories, the storage suite on PostgreSQL, two
-#                          servers at once, a browser, independent verifiers, and memory at rest
+#                          servers at once, a browser, independent verifiers, memory at rest, and
+#                          what is in deploy/ (as root: it makes namespaces and root folders)
 #
 # It installs what it needs when it is root, else it says what is missing; it skips
 # nothing. It ends only what it started, and is quiet while all is well: each step's
@@ -68,14 +69,20 @@ missing() {
   for pair in "$@"; do
     command -v "${pair%%:*}" >/dev/null || echo "${pair##*:}"
   done
-  if [ -z "$quick" ] && [ -z "$(postgres_bin)" ]; then echo postgresql; fi
+  [ -z "$quick" ] || return 0
+  [ -n "$(postgres_bin)" ] || echo postgresql
+  # Debian's own Python, whatever else is called python3 here.
+  /usr/bin/python3 -c 'import seccomp' 2>/dev/null || echo python3-seccomp
+  /usr/bin/python3 -c 'import yaml' 2>/dev/null || echo python3-yaml
 }
 
 tools() {
   local wanted=(cc:gcc make:make perl:perl)
   if [ -z "$quick" ]; then
     wanted+=(git:git chromium:chromium chromedriver:chromium-driver xmlsec1:xmlsec1
-      oathtool:oathtool node:nodejs npm:npm openssl:openssl unzip:unzip curl:curl runuser:util-linux)
+      oathtool:oathtool node:nodejs npm:npm openssl:openssl unzip:unzip curl:curl runuser:util-linux
+      systemd-analyze:systemd debootstrap:debootstrap unshare:util-linux ip:iproute2 nginx:nginx-light
+      haproxy:haproxy caddy:caddy jq:jq)
   fi
   command -v cargo >/dev/null || { echo "cargo is missing: install Rust with rustup"; return 1; }
   cargo fmt --version && cargo clippy --version || rustup component add rustfmt clippy || return 1
@@ -223,3 +230,4 @@ step "browser" browser
 step "independent verifiers" verifiers
 step "release build" cargo build --locked --release --quiet
 step "memory and start" bash tests/idle.sh
+CLAIMBRIDGE_BINARY=$PWD/target/release/claimbridge step "deployment" bash tests/deploy/run.sh

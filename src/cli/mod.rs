@@ -14,8 +14,8 @@ mod evidence;
 mod evidence_verify;
 mod explain;
 mod failure;
-mod health;
 mod graph_sign_in;
+mod health;
 mod init;
 /// `inspect`: the token inspector.
 pub mod inspect;

@@ -188,6 +188,16 @@ fn check_and_serve_name_what_is_wrong_with_the_files() {
     }
     put(&cli, "tls.key", &one.key);
     assert_eq!(cli.run(&["check"]).exit, 0);
+    // There is nowhere to ask without TLS, and then nobody who answers.
+    let said = cli.refused(2, &["health"]);
+    assert!(said.contains("listen_ops"), "{said}");
+    let nobody = toml.replace(
+        "# address = \"127.0.0.1:9090\"",
+        "address = \"127.0.0.1:1\"",
+    );
+    cli.write("claimbridge.toml", nobody);
+    let said = cli.refused(1, &["health"]);
+    assert!(said.contains("127.0.0.1:1 does not answer"), "{said}");
     let toml = toml.replace("idp.contoso.com", "idp.fabrikam.com");
     cli.write("claimbridge.toml", toml);
     let said = cli.run(&["check"]);

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# What is in deploy/ works: the unit, the container, the proxies, the manifests, the guide.
+# Needs root (namespaces, root folders) and a program that is built; see machine.py.
+#
+#   tests/deploy/run.sh            all of it
+#   tests/deploy/run.sh service    one of it
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+[ "$(id -u)" -eq 0 ] || { echo "namespaces and root folders are made by root: run this as root"; exit 1; }
+# Debian's Python, which has its seccomp and YAML; nothing of the caller's.
+python=(/usr/bin/env -u PYTHONPATH -u PYTHONHOME PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3)
+
+unit() {
+  local file=deploy/systemd/claimbridge.service copy level
+  # systemd's own judgement of what an attacker could reach: 0 nothing, 10 everything.
+  level=$(systemd-analyze security --offline=true --no-pager "$file" |
+    sed -n 's/.*Overall exposure level for [^:]*: \([0-9.]*\).*/\1/p')
+  [ -n "$level" ] || { echo "systemd-analyze said no level"; return 1; }
+  awk -v level="$level" 'BEGIN { exit !(level <= 2.0) }' || { echo "exposure $level, more than 2.0"; return 1; }
+  copy=$(mktemp -d)
+  # `verify` wants programs that are there.
+  sed 's#/usr/local/bin/claimbridge#/bin/true#' "$file" >"$copy/claimbridge.service"
+  mkdir "$copy/claimbridge.service.d"
+  cp deploy/systemd/port-443.conf "$copy/claimbridge.service.d/"
+  SYSTEMD_LOG_LEVEL=warning systemd-analyze verify --man=no "$copy/claimbridge.service" 2>"$copy/said" ||
+    { cat "$copy/said"; return 1; }
+  ! grep -i "claimbridge" "$copy/said" || { echo "systemd-analyze verify complains"; return 1; }
+  rm -rf "$copy"
+  echo "  exposure $level of 10; every line is known to systemd"
+}
+
+parts=("$@")
+[ ${#parts[@]} -gt 0 ] || parts=(unit service container)
+for part in "${parts[@]}"; do
+  echo "── $part"
+  if [ "$part" = unit ]; then unit; else "${python[@]}" "tests/deploy/$part.py"; fi
+done
