@@ -132,6 +132,7 @@ os.chown(f"{secrets}/master.key", 0, image.user[1])
 run("mount", "--bind", secrets, f"{root}/etc/claimbridge")
 environment = image.environment | {
     "CLAIMBRIDGE_PUBLIC_URL": "https://idp.contoso.com",
+    "CLAIMBRIDGE_DATABASE_URL": "sqlite:///var/lib/claimbridge/claimbridge.db",
     "CLAIMBRIDGE_MASTER_KEY_FILE": "/etc/claimbridge/master.key",
 }
 
