@@ -16,13 +16,19 @@ use crate::base::text::{DomainName, Upn};
 pub enum PreferredProtocol {
     /// SAML 2.0.
     Saml,
+    /// WS-Federation; the practice tenant does not speak it.
+    WsFed,
+    /// Not set: the passive flow does not work then.
+    Missing,
 }
 
 impl PreferredProtocol {
     /// The value as Graph writes it.
-    pub fn as_graph(self) -> &'static str {
+    pub fn as_graph(self) -> Option<&'static str> {
         match self {
-            Self::Saml => "saml",
+            Self::Saml => Some("saml"),
+            Self::WsFed => Some("wsFed"),
+            Self::Missing => None,
         }
     }
 }
@@ -30,6 +36,8 @@ impl PreferredProtocol {
 /// `federatedIdpMfaBehavior` of a domain (facts §4.1).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum MfaBehavior {
+    /// The identity provider's word about MFA counts if it gives it; Entra asks otherwise.
+    AcceptIfMfaDoneByFederatedIdp,
     /// The identity provider does MFA, and its word counts.
     EnforceMfaByFederatedIdp,
     /// The identity provider's word about MFA never counts.
@@ -40,6 +48,7 @@ impl MfaBehavior {
     /// The value as Graph writes it.
     pub fn as_graph(self) -> &'static str {
         match self {
+            Self::AcceptIfMfaDoneByFederatedIdp => "acceptIfMfaDoneByFederatedIdp",
             Self::EnforceMfaByFederatedIdp => "enforceMfaByFederatedIdp",
             Self::RejectMfaByFederatedIdp => "rejectMfaByFederatedIdp",
         }
@@ -68,7 +77,7 @@ pub struct FederatedDomain {
 pub struct PracticeUser {
     /// The user principal name in the tenant.
     pub upn: Upn,
-    /// `onPremisesImmutableId`, compared byte for byte.
+    /// `onPremisesImmutableId`, compared byte for byte; empty where there is none.
     pub immutable_id: String,
     /// The object id in the tenant.
     pub object_id: String,
@@ -178,6 +187,18 @@ impl Break {
 }
 
 impl FederatedDomain {
+    /// What is registered about a domain that is not federated: nothing that any response fits.
+    pub fn none(name: DomainName) -> Self {
+        Self {
+            name,
+            issuer_uri: String::new(),
+            sign_in_url: String::new(),
+            certificates: Vec::new(),
+            preferred_protocol: PreferredProtocol::Missing,
+            mfa_behavior: MfaBehavior::AcceptIfMfaDoneByFederatedIdp,
+        }
+    }
+
     /// The registration as Graph would show it (facts §4.1).
     pub fn to_graph(&self) -> Value {
         let certificate = |at: usize| self.certificates.get(at).map(|der| STANDARD.encode(der));

@@ -12,8 +12,14 @@
 pub mod altered;
 /// The list of checks and how each ended.
 pub mod checks;
+/// Domains, people and policies as they are now.
+pub mod directory;
+/// The two accounts that no federation can lock out.
+mod emergency;
 /// What is registered about the domains, and what a button breaks.
 pub mod federation;
+/// The tenant's Microsoft Graph.
+pub mod graph;
 /// The inspector's opinion on the same bytes.
 pub mod inspection;
 /// The endpoints that applications sign in through.
@@ -26,6 +32,7 @@ pub mod partner_center;
 mod partner_center_site;
 /// Bytes to a document and its fields.
 pub mod reading;
+mod receiving;
 /// The AuthnRequest as Entra sends it.
 pub mod request;
 /// A bounded place in memory.
@@ -57,18 +64,20 @@ use tokio::net::TcpListener;
 use crate::base::{
     clock::{Clock, Timestamp},
     random::{Random, random_bytes, random_token},
+    text::DomainName,
 };
 
+pub use directory::{Directory, More, Person, PersonKind, Role, Source};
+pub use emergency::EmergencyAdministrator;
 pub use federation::{Break, FederatedDomain, MfaBehavior, PracticeUser, PreferredProtocol};
+pub use graph::faults::{Fault, FaultKind, Faults, GraphCall};
 pub use totp::{Adds, Brings, DemoPerson, DesktopTotp};
 
-use altered::AlterationError;
-use oauth::{OAuth, Onward};
-use outcome::{Decision, Origin, Outcome};
+use graph::sign_ins::SignIns;
+use oauth::OAuth;
 use throw_away::{ThrowAwayKey, ThrowAwayKeyError};
-use token::{Amr, TokenIssuer};
-use verifier::{Expectation, ExpectedRequest, RelayStateEcho, RequestState};
-use visit::{AcceptedSignIn, LastResponse, SharedVisit, Visits, lock};
+use token::TokenIssuer;
+use visit::{SharedVisit, Visits, lock};
 
 /// Why the practice tenant cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -91,10 +100,13 @@ pub struct PracticeConfig {
     pub partner_center_url: String,
     /// The entity id in requests and the audience of responses.
     pub entity_id: String,
-    /// The federated domains, at least one; the first is the one that `/start` uses.
+    /// The federated domains; the first is the one that `/start` uses. There is at least one
+    /// domain here or in `more`.
     pub domains: Vec<FederatedDomain>,
-    /// The directory.
+    /// The people of those domains.
     pub users: Vec<PracticeUser>,
+    /// Further domains and people of the directory.
+    pub more: More,
     /// What the walk-through page tells about people; only `demo` gives any.
     pub demo_people: Vec<DemoPerson>,
     /// The tenant's clock.
@@ -109,8 +121,12 @@ pub struct Practice {
     idp_url: String,
     partner_center_url: String,
     entity_id: String,
-    domains: Vec<FederatedDomain>,
-    users: Vec<PracticeUser>,
+    tenant_name: String,
+    initial_domain: DomainName,
+    emergency: Vec<EmergencyAdministrator>,
+    directory: Mutex<Directory>,
+    faults: Faults,
+    sign_ins: Mutex<SignIns>,
     demo_people: Vec<DemoPerson>,
     clock: Arc<dyn Clock>,
     random: Mutex<Box<dyn Random>>,
@@ -124,10 +140,27 @@ pub struct Practice {
 impl Practice {
     /// Makes the tenant with keys of its own.
     pub fn new(config: PracticeConfig) -> Result<Arc<Self>, PracticeError> {
-        if config.domains.is_empty() {
-            return Err(PracticeError::NoDomain);
-        }
         let mut random = config.random;
+        let more = config.more;
+        let tenant_name = config
+            .domains
+            .first()
+            .map(|domain| &domain.name)
+            .or(more.managed_domains.first())
+            .ok_or(PracticeError::NoDomain)?
+            .to_string();
+        let label = tenant_name.split('.').next().unwrap_or_default();
+        let initial_domain: DomainName = format!("{label}.onmicrosoft.com")
+            .parse()
+            .map_err(|_| PracticeError::NoDomain)?;
+        let mut directory = Directory::new(
+            initial_domain.clone(),
+            &config.domains,
+            config.users,
+            more,
+            || request::guid(&mut *random),
+        );
+        let emergency = emergency::add(&mut directory, &initial_domain, &mut *random);
         let throw_away = ThrowAwayKey::generate("practice tenant, altered copies", &mut *random)?;
         let token_key = ThrowAwayKey::generate("practice tenant, access tokens", &mut *random)?;
         let tenant_id = request::guid(&mut *random);
@@ -137,8 +170,12 @@ impl Practice {
             idp_url: config.idp_url,
             partner_center_url: config.partner_center_url,
             entity_id: config.entity_id,
-            domains: config.domains,
-            users: config.users,
+            tenant_name,
+            initial_domain,
+            emergency,
+            directory: Mutex::new(directory),
+            faults: Faults::default(),
+            sign_ins: Mutex::default(),
             demo_people: config.demo_people,
             clock: config.clock,
             random: Mutex::new(random),
@@ -172,9 +209,48 @@ impl Practice {
 
     /// A name of the tenant for an application's addresses: its first domain.
     pub fn tenant_name(&self) -> &str {
-        self.domains
-            .first()
-            .map_or("organizations", |domain| domain.name.as_str())
+        &self.tenant_name
+    }
+
+    /// The tenant's id, a GUID.
+    pub fn tenant_id(&self) -> &str {
+        self.tokens.tenant_id()
+    }
+
+    /// The address of the tenant's Microsoft Graph.
+    pub fn graph_url(&self) -> String {
+        format!("{}/graph", self.own_url)
+    }
+
+    /// Cloud-only administrators of the `*.onmicrosoft.com` domain: they sign in on a page of
+    /// the tenant's own, whatever becomes of a federation.
+    pub fn emergency_administrators(&self) -> &[EmergencyAdministrator] {
+        &self.emergency
+    }
+
+    /// What a test lets go wrong with Graph, and what was called.
+    pub fn graph_faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// Looks at the directory, or changes it behind everybody's back.
+    pub fn with_directory<T>(&self, look: impl FnOnce(&mut Directory) -> T) -> T {
+        look(&mut lock(&self.directory))
+    }
+
+    /// Every domain with what is registered about it now, for the home page.
+    fn registrations(&self) -> Vec<(String, String)> {
+        lock(&self.directory)
+            .domains()
+            .iter()
+            .map(|domain| {
+                let registered = domain.registration.as_ref().map_or_else(
+                    || "managed: people sign in at the tenant itself".to_owned(),
+                    |registration| pages::pretty_json(&registration.to_graph()),
+                );
+                (domain.name.to_string(), registered)
+            })
+            .collect()
     }
 
     fn now(&self) -> Timestamp {
@@ -209,174 +285,6 @@ impl Practice {
         let visit = visits.begin(cookie.clone());
         (cookie, visit)
     }
-
-    /// Takes a response: finds its request, uses it up, judges.
-    fn receive(&self, cookie: Option<&str>, field: String, relay_state: String) -> Received {
-        let sender = lock(&self.visits).by_relay_state(&relay_state);
-        let (cookie, visit) = sender.unwrap_or_else(|| self.visit(cookie));
-        let now = self.now();
-        let in_response_to = in_response_to(&field);
-        let mut state = lock(&visit);
-        let request = state.request_mut(&relay_state, in_response_to.as_deref());
-        let mut onward = None;
-        let last = match request {
-            Some(request) => {
-                let expected = ExpectedRequest {
-                    id: request.id.clone(),
-                    issued_at: request.issued_at,
-                    freshness: request.freshness,
-                    state: if request.answered {
-                        RequestState::Answered
-                    } else {
-                        RequestState::Open
-                    },
-                };
-                request.answered = true;
-                onward = request.onward.take();
-                LastResponse {
-                    echo: if request.relay_state == relay_state {
-                        RelayStateEcho::Exact
-                    } else {
-                        RelayStateEcho::Changed
-                    },
-                    expected: Some(expected),
-                    request: Some(request.xml.clone()),
-                    domain: request.domain,
-                    arrived_at: now,
-                    field,
-                    relay_state,
-                }
-            }
-            None => LastResponse {
-                echo: RelayStateEcho::Changed,
-                expected: None,
-                request: None,
-                domain: 0,
-                arrived_at: now,
-                field,
-                relay_state,
-            },
-        };
-        let outcome = Arc::new(self.judge(&last, state.broken));
-        state.last = Some(last);
-        state.outcome = Some(Arc::clone(&outcome));
-        let sign_in = accepted_sign_in(&outcome);
-        if sign_in.is_some() {
-            state.session.clone_from(&sign_in);
-        }
-        drop(state);
-        Received {
-            cookie,
-            visit,
-            outcome,
-            onward: onward.zip(sign_in),
-        }
-    }
-
-    /// Presses or releases a button, and judges the last response again as of the
-    /// instant when it came: a break shows its one rule however long a person reads.
-    fn set_break(&self, visit: &SharedVisit, broken: Option<Break>) -> Option<Arc<Outcome>> {
-        let mut state = lock(visit);
-        state.broken = broken;
-        let outcome = state
-            .last
-            .as_ref()
-            .map(|last| Arc::new(self.judge(last, broken)));
-        state.outcome.clone_from(&outcome);
-        outcome
-    }
-
-    fn judge(&self, last: &LastResponse, broken: Option<Break>) -> Outcome {
-        let (field, origin) = match self.judged_field(last, broken) {
-            Ok(judged) => judged,
-            Err(error) => {
-                tracing::debug!(%error, "no altered copy; the response is judged as it came");
-                (last.field.clone(), Origin::IdentityProvider)
-            }
-        };
-        let broken_here = match origin {
-            Origin::IdentityProvider if broken == Some(Break::ClassReferenceDropped) => None,
-            _ => broken,
-        };
-        let domain =
-            self.domains[last.domain].as_broken_by(broken_here, self.throw_away.certificate());
-        let now = match broken {
-            Some(Break::Expired) => last.arrived_at.plus(federation::CLOCK_MOVED_ON),
-            _ => last.arrived_at,
-        };
-        let reply_url = self.reply_url();
-        let expectation = Expectation {
-            now,
-            entity_id: &self.entity_id,
-            reply_url: &reply_url,
-            domain: &domain,
-            users: &self.users,
-            request: last.expected.as_ref(),
-            relay_state: last.echo,
-        };
-        let judgement = verifier::judge(&field, &expectation);
-        let response_report = inspection::of_response(&field, &expectation);
-        let decision = match (
-            &judgement.person,
-            judgement.multiple_authn,
-            domain.mfa_behavior,
-        ) {
-            (Some(_), _, MfaBehavior::RejectMfaByFederatedIdp) => Decision::MfaIgnored,
-            (Some(_), true, MfaBehavior::EnforceMfaByFederatedIdp) => Decision::Accepted,
-            (Some(_), false, MfaBehavior::EnforceMfaByFederatedIdp) => Decision::WithoutMfa,
-            (None, ..) => Decision::Refused,
-        };
-        let amr = match decision {
-            Decision::Accepted => Some(Amr::PasswordAndMfa),
-            Decision::WithoutMfa | Decision::MfaIgnored => Some(Amr::Password),
-            Decision::Refused => None,
-        };
-        let access_token = judgement
-            .person
-            .as_ref()
-            .zip(amr)
-            .and_then(|(person, amr)| self.tokens.mint(person, amr, now, token::WEB_SITE));
-        let jwks = self.tokens.jwks();
-        let partner_center =
-            partner_center::judge(access_token.as_deref(), &jwks, &self.tokens.issuer(), now);
-        Outcome {
-            decision,
-            amr,
-            response_report,
-            token_report: access_token
-                .as_deref()
-                .filter(|_| decision.hands_out_tokens())
-                .map(|token| inspection::of_token(token, &jwks, now)),
-            access_token_claims: access_token
-                .as_deref()
-                .and_then(|token| token::verify(token, &jwks).ok()),
-            access_token,
-            partner_center,
-            person: judgement.person,
-            authn_instant: judgement.authn_instant,
-            checks: judgement.checks,
-            registered: domain.clone(),
-            broken,
-            origin,
-            judged_at: now,
-            message: reading::decode_field(&field).unwrap_or_default(),
-            request: last.request.clone(),
-            relay_state: last.relay_state.clone(),
-        }
-    }
-
-    fn judged_field(
-        &self,
-        last: &LastResponse,
-        broken: Option<Break>,
-    ) -> Result<(String, Origin), AlterationError> {
-        if broken == Some(Break::ClassReferenceDropped) {
-            let copy = altered::without_class_reference(&last.field, &self.throw_away)?;
-            Ok((copy, Origin::AlteredCopy))
-        } else {
-            Ok((last.field.clone(), Origin::IdentityProvider))
-        }
-    }
 }
 
 /// Serves both sites until one of them fails or `stop` ends.
@@ -394,30 +302,4 @@ pub async fn serve(
         ended = partner_center => ended,
         () = stop => Ok(()),
     }
-}
-
-struct Received {
-    cookie: String,
-    visit: SharedVisit,
-    outcome: Arc<Outcome>,
-    onward: Option<(Onward, AcceptedSignIn)>,
-}
-
-fn accepted_sign_in(outcome: &Outcome) -> Option<AcceptedSignIn> {
-    if !outcome.decision.hands_out_tokens() {
-        return None;
-    }
-    Some(AcceptedSignIn {
-        person: outcome.person.clone()?,
-        amr: outcome.amr?,
-        at: outcome.authn_instant?,
-    })
-}
-
-/// What the response says it answers. Unverified: it only finds the request that
-/// the verifier then compares with the signed value.
-fn in_response_to(field: &str) -> Option<String> {
-    let xml = reading::decode_field(field).ok()?;
-    let document = reading::parse_plain(&xml).ok()?;
-    reading::attribute(&document, document.document_element()?, "InResponseTo")
 }

@@ -94,6 +94,22 @@ impl<'a> ResultPage<'a> {
     }
 }
 
+/// Nobody was sent to the identity provider.
+#[derive(Template)]
+#[template(path = "practice/not_sent.html")]
+pub(super) struct NotSent {
+    pub(super) words: &'static str,
+}
+
+/// The tenant's own sign-in.
+#[derive(Template)]
+#[template(path = "practice/account.html")]
+pub(super) struct Account<'a> {
+    pub(super) handle: &'a str,
+    pub(super) hint: &'a str,
+    pub(super) problem: Option<&'static str>,
+}
+
 /// Nothing has been judged yet.
 #[derive(Template)]
 #[template(path = "practice/nothing.html")]

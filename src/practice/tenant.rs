@@ -18,7 +18,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    Break, Practice,
+    Break, Practice, PreferredProtocol, graph,
     oauth::{self, Onward},
     outcome::Outcome,
     pages,
@@ -58,7 +58,8 @@ pub(super) fn router(practice: &Arc<Practice>) -> Router {
     let routes = routes
         .layer(DefaultBodyLimit::max(LARGEST_FORM))
         .with_state(Arc::clone(practice))
-        .merge(oauth::router(practice));
+        .merge(oauth::router(practice))
+        .merge(graph::router(practice));
     site::frame(routes, &practice.own_url)
 }
 
@@ -105,11 +106,16 @@ async fn start(
     headers: HeaderMap,
     Query(query): Query<StartQuery>,
 ) -> Response {
-    let wanted = query.domain.as_deref();
-    let at = practice
-        .domains
-        .iter()
-        .position(|domain| wanted.is_none_or(|name| domain.name.as_str() == name));
+    let at = {
+        let directory = lock(&practice.directory);
+        match query.domain.as_deref() {
+            None => Some(directory.first()),
+            Some(name) => directory
+                .domains()
+                .iter()
+                .position(|domain| domain.name.as_str() == name),
+        }
+    };
     let Some(at) = at else {
         return (
             StatusCode::NOT_FOUND,
@@ -151,6 +157,11 @@ pub(super) fn ask_identity_provider(
     visit: &SharedVisit,
     ask: SamlAsk,
 ) -> Response {
+    let registered = lock(&practice.directory).federated(ask.domain);
+    let target = match registered {
+        Some(domain) if domain.preferred_protocol == PreferredProtocol::Saml => domain.sign_in_url,
+        registered => return not_sent(registered.is_some()),
+    };
     let id = format!("_{}", request::guid(&mut **lock(&practice.random)));
     let issued_at = practice.now();
     let relay_state = request::relay_state(&practice.random_bytes::<600>());
@@ -169,24 +180,33 @@ pub(super) fn ask_identity_provider(
         answered: false,
         onward: ask.onward,
     });
-    let target = &practice.domains[ask.domain].sign_in_url;
     let response = match ask.binding {
         Binding::Post => page(
             StatusCode::OK,
             &pages::Post {
-                target,
+                target: &target,
                 message: &STANDARD.encode(&xml),
                 relay_state: &relay_state,
                 pretty: pages::pretty_xml(&xml),
             },
             Forms::Unrestricted,
         ),
-        Binding::Redirect => match request::redirect_address(target, &xml, &relay_state) {
+        Binding::Redirect => match request::redirect_address(&target, &xml, &relay_state) {
             Ok(address) => Redirect::to(&address).into_response(),
             Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         },
     };
     set_cookie(response, VISIT, value)
+}
+
+/// A managed domain's people sign in at the tenant itself, and nobody is sent away.
+fn not_sent(federated: bool) -> Response {
+    let words = if federated {
+        "The domain is federated, but its preferredAuthenticationProtocol is not saml, and this practice tenant speaks nothing else. In Entra a missing value breaks sign-in with AADSTS50107."
+    } else {
+        "The domain is managed now: nobody is sent to the identity provider, and Entra would ask for a password of its own."
+    };
+    page(StatusCode::CONFLICT, &pages::NotSent { words }, Forms::Own)
 }
 
 #[derive(Deserialize)]

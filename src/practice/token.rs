@@ -14,6 +14,8 @@ use super::{federation::PracticeUser, throw_away::ThrowAwayKey};
 
 /// The audience of a Partner Center token.
 pub const PARTNER_CENTER: &str = "https://api.partnercenter.microsoft.com";
+/// The audience of a Graph token.
+pub const GRAPH: &str = "https://graph.microsoft.com";
 /// How long a token is good; of the fixture: an hour and five minutes.
 pub const LIFETIME_SECONDS: i64 = 3900;
 
@@ -31,6 +33,15 @@ pub const WEB_SITE: Application<'static> = Application {
     id: "23ec45a3-5127-4185-9eff-c8887839e6ab",
     appidacr: "0",
 };
+
+/// What a person's token is for.
+#[derive(Clone, Copy, Debug)]
+pub enum Access<'a> {
+    /// Partner Center's API.
+    PartnerCenter,
+    /// Graph, with these permissions.
+    Graph(&'a [String]),
+}
 
 /// What `amr` says.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -110,13 +121,29 @@ impl TokenIssuer {
         now: Timestamp,
         application: Application<'_>,
     ) -> Option<String> {
+        self.mint_for(user, amr, now, application, Access::PartnerCenter)
+    }
+
+    /// The same, for `access`.
+    pub fn mint_for(
+        &self,
+        user: &PracticeUser,
+        amr: Amr,
+        now: Timestamp,
+        application: Application<'_>,
+        access: Access<'_>,
+    ) -> Option<String> {
+        let (audience, permissions) = match access {
+            Access::PartnerCenter => (PARTNER_CENTER, "user_impersonation".to_owned()),
+            Access::Graph(permissions) => (GRAPH, permissions.join(" ")),
+        };
         let issued = now.as_secs();
         let (given, family) = user
             .display_name
             .rsplit_once(' ')
             .unwrap_or((&user.display_name, ""));
         let claims = json!({
-            "aud": PARTNER_CENTER,
+            "aud": audience,
             "iss": self.issuer(),
             "iat": issued,
             "nbf": issued,
@@ -130,7 +157,7 @@ impl TokenIssuer {
             "ipaddr": "127.0.0.1",
             "name": user.display_name,
             "oid": user.object_id,
-            "scp": "user_impersonation",
+            "scp": permissions,
             "tenant_region_scope": "NA",
             "tid": self.tenant_id,
             "unique_name": user.upn.as_str(),
@@ -138,6 +165,31 @@ impl TokenIssuer {
             "ver": "1.0",
         });
         self.sign(&claims)
+    }
+
+    /// An access token for Graph for an application on its own (`roles`).
+    pub fn mint_for_application(
+        &self,
+        application: Application<'_>,
+        roles: &[&str],
+        now: Timestamp,
+    ) -> Option<String> {
+        let issued = now.as_secs();
+        self.sign(&json!({
+            "aud": GRAPH,
+            "iss": self.issuer(),
+            "iat": issued,
+            "nbf": issued,
+            "exp": issued + LIFETIME_SECONDS,
+            "appid": application.id,
+            "appidacr": application.appidacr,
+            "idtyp": "app",
+            "oid": application.id,
+            "sub": application.id,
+            "roles": roles,
+            "tid": self.tenant_id,
+            "ver": "1.0",
+        }))
     }
 
     /// The claims as a signed JWT (RFC 7515). None if the key could not sign.

@@ -10,7 +10,8 @@ use crate::base::{clock::Timestamp, text::Upn};
 
 use super::{
     checks::{Check, CheckOutcome, Checks},
-    federation::{FederatedDomain, PracticeUser},
+    directory::Directory,
+    federation::{FederatedDomain, PracticeUser, PreferredProtocol},
     reading::{self, ASSERTION, AssertionFields, PROTOCOL, ResponseFields},
     signature::{self, SignatureFinding},
 };
@@ -76,7 +77,7 @@ pub struct Expectation<'a> {
     /// The domain's registration.
     pub domain: &'a FederatedDomain,
     /// The tenant's people.
-    pub users: &'a [PracticeUser],
+    pub users: &'a Directory,
     /// The request, if one is known.
     pub request: Option<&'a ExpectedRequest>,
     /// What became of RelayState.
@@ -242,7 +243,9 @@ fn judge_addressing(
     let outer_differs = shell.issuer.as_ref().is_some_and(|outer| outer != issuer);
     checks.record(
         "issuer",
-        if fields.issuer.as_ref() == Some(issuer) && !outer_differs {
+        if expected.domain.preferred_protocol != PreferredProtocol::Saml {
+            Err("The domain's preferredAuthenticationProtocol is not saml.".to_owned())
+        } else if fields.issuer.as_ref() == Some(issuer) && !outer_differs {
             Ok(issuer.clone())
         } else {
             let seen = shell
@@ -361,7 +364,7 @@ fn judge_person(
             Err(format!("Its format is {}.", shown(format.as_deref())))
         },
     );
-    let Some(person) = expected.users.iter().find(|user| user.immutable_id == name) else {
+    let Some(known) = expected.users.by_immutable_id(&name) else {
         checks.record(
             "person",
             Err(format!(
@@ -371,7 +374,15 @@ fn judge_person(
         );
         return None;
     };
-    checks.record("person", Ok(person.upn.to_string()));
+    let person = known.as_user();
+    checks.record(
+        "person",
+        if known.enabled {
+            Ok(person.upn.to_string())
+        } else {
+            Err(format!("The account of {} is disabled.", person.upn))
+        },
+    );
     let email = fields.only_value("IDPEmail");
     let same = email.and_then(|text| text.parse::<Upn>().ok()).as_ref() == Some(&person.upn);
     checks.record(
@@ -393,7 +404,7 @@ fn judge_person(
             ))
         },
     );
-    Some(person.clone())
+    Some(person)
 }
 
 fn sentence(error: &reading::ReadingError) -> String {

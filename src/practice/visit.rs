@@ -13,7 +13,7 @@ use crate::base::{clock::Timestamp, text::Upn};
 
 use super::{
     federation::{Break, PracticeUser},
-    oauth::{Onward, device::Claimed},
+    oauth::{Onward, account::AskedHere, device::Claimed},
     outcome::Outcome,
     token::Amr,
     verifier::{ExpectedRequest, Freshness, RelayStateEcho},
@@ -88,6 +88,8 @@ pub struct Visit {
     pub session: Option<AcceptedSignIn>,
     /// The device code that waits for this browser's yes or no.
     pub device: Option<Claimed>,
+    /// The tenant's own sign-in page that waits for this browser.
+    pub asked_here: Option<AskedHere>,
     requests: VecDeque<SentRequest>,
 }
 

@@ -32,7 +32,10 @@ use crate::{
     },
     config::Config,
     directory::MethodKind,
-    practice::{FederatedDomain, MfaBehavior, Practice, PracticeConfig, PreferredProtocol},
+    practice::{
+        FederatedDomain, MfaBehavior, More, Practice, PracticeConfig, PreferredProtocol,
+        oauth::clients::Client,
+    },
     web,
 };
 use folder::ThrowAwayFolder;
@@ -142,6 +145,7 @@ fn practice(
             .iter()
             .map(|person| person.in_directory(random))
             .collect(),
+        more: More::default(),
         demo_people: people.iter().map(Person::in_walk_through).collect(),
         clock,
         random: Box::new(SystemRandom),
@@ -193,6 +197,11 @@ fn configuration(
     Ok(config)
 }
 
+/// An application's credentials.
+fn application(client: &Client) -> serde_json::Value {
+    json!({ "id": client.id(), "secret": client.secret().map(Secret::expose) })
+}
+
 /// Says where to go: one line of JSON for programs, a few words for people.
 fn announce(
     args: &DemoArgs,
@@ -220,6 +229,16 @@ fn announce(
                 "tenant": tenant.tenant_name(),
                 "partner_center": partner_center,
                 "client_id": clients.public().id(),
+                "tenant_id": tenant.tenant_id(),
+                "graph": tenant.graph_url(),
+                "graph_client_id": clients.graph_tools().id(),
+                "emergency_administrators": tenant
+                    .emergency_administrators()
+                    .iter()
+                    .map(|one| json!({ "upn": one.upn, "password": one.password.expose() }))
+                    .collect::<Vec<_>>(),
+                "watch": application(clients.watch()),
+                "writer": application(clients.writer()),
                 "application_id": clients.web().id(),
                 "application_secret": clients.web().secret().map(Secret::expose),
             },

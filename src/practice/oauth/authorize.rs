@@ -15,11 +15,11 @@ use axum::{
 use serde::Deserialize;
 
 use super::{
-    Onward, TenantName, Version,
+    Onward, TenantName, Version, account,
     clients::Client,
     errors::{OAuthError, redirect},
     grants::{CODE_LIFETIME, Code, Grant},
-    scope::{Scope, require_partner_center},
+    scope::{Resource, Scope, require_v1},
     visit_of,
 };
 use crate::practice::{
@@ -71,6 +71,7 @@ pub struct Asked {
     challenge: Option<String>,
     mfa: Mfa,
     domain: usize,
+    hint: Option<String>,
 }
 
 /// What is asked about MFA.
@@ -191,12 +192,11 @@ impl Asked {
         let scope = match version {
             Version::V2 => {
                 let text = query.scope.as_deref();
-                Scope::parse_with_resource(text.ok_or(OAuthError::Missing("scope"))?)?
+                let text = text.ok_or(OAuthError::Missing("scope"))?;
+                Scope::parse_with_resource(text, client.resource(), &practice.graph_url())?
             }
             Version::V1 => {
-                if let Some(resource) = &query.resource {
-                    require_partner_center(resource)?;
-                }
+                require_v1(client.resource(), query.resource.as_deref())?;
                 Scope::of_v1()
             }
         };
@@ -224,6 +224,7 @@ impl Asked {
                 query.domain_hint.as_deref(),
                 tenant,
             ),
+            hint: query.login_hint.clone(),
         })
     }
 }
@@ -290,6 +291,15 @@ fn sign_in(
     asked: Asked,
     option: RequestOption,
 ) -> Response {
+    let federated = lock(&practice.directory).federated(asked.domain).is_some();
+    // An administrator's program asks for the account first: it may well be one of those
+    // that no identity provider knows.
+    let asks_account = asked.scope.resource() == Resource::Graph && asked.hint.is_none();
+    if !federated || asks_account {
+        let hint = asked.hint.clone().unwrap_or_default();
+        let onward = Onward::Application(Box::new(asked));
+        return account::ask(practice, value, visit, onward, option, &hint);
+    }
     tenant::ask_identity_provider(
         practice,
         value,

@@ -13,7 +13,7 @@ use base64::{
 use percent_encoding::percent_decode_str;
 use subtle::ConstantTimeEq as _;
 
-use super::errors::OAuthError;
+use super::{errors::OAuthError, scope::Resource};
 use crate::{
     base::{
         random::{Random, random_bytes},
@@ -24,6 +24,22 @@ use crate::{
 
 /// The public client (facts §6.1).
 pub const AZURE_CLI: &str = "04b07795-8ddb-461a-bbee-02f9e1bf7b46";
+/// The public client of Microsoft's own tools for Graph.
+pub const GRAPH_TOOLS: &str = "14d82eec-204b-4c2f-b7e8-296a70dab67e";
+/// What the application that watches may: read.
+pub const WATCH_ROLES: [&str; 5] = [
+    "Domain.Read.All",
+    "Policy.Read.All",
+    "User.Read.All",
+    "Organization.Read.All",
+    "AuditLog.Read.All",
+];
+/// What the application that may too much may.
+pub const WRITER_ROLES: [&str; 3] = [
+    "Domain.Read.All",
+    "Policy.Read.All",
+    "Domain-InternalFederation.ReadWrite.All",
+];
 /// Where the web application is answered, besides loopback.
 pub const WEB_REDIRECT: &str = "https://web.practice.example/signin-oidc";
 
@@ -33,6 +49,8 @@ pub struct Client {
     id: String,
     name: &'static str,
     kind: Kind,
+    resource: Resource,
+    roles: &'static [&'static str],
 }
 
 #[derive(Debug)]
@@ -63,6 +81,16 @@ impl Client {
     /// Whether it must prove a code's possession by PKCE (RFC 8252 §8.1).
     pub fn is_public(&self) -> bool {
         matches!(self.kind, Kind::Public)
+    }
+
+    /// Which API it is for.
+    pub fn resource(&self) -> Resource {
+        self.resource
+    }
+
+    /// What was consented to for the application on its own.
+    pub fn roles(&self) -> &'static [&'static str] {
+        self.roles
     }
 
     /// How it stands in the access token.
@@ -105,27 +133,53 @@ pub(super) struct Credentials<'a> {
     pub(super) secret: Option<&'a Secret<String>>,
 }
 
-/// The two applications.
+/// The applications.
 #[derive(Debug)]
 pub struct Clients {
     public: Client,
     web: Client,
+    graph_tools: Client,
+    watch: Client,
+    writer: Client,
 }
 
 impl Clients {
     pub(super) fn new(random: &mut dyn Random) -> Self {
-        let secret = URL_SAFE_NO_PAD.encode(random_bytes::<32>(random));
-        Self {
-            public: Client {
-                id: AZURE_CLI.to_owned(),
-                name: "Microsoft Azure CLI",
-                kind: Kind::Public,
-            },
-            web: Client {
+        let public = |id: &str, name, resource| Client {
+            id: id.to_owned(),
+            name,
+            kind: Kind::Public,
+            resource,
+            roles: &[],
+        };
+        let mut confidential = |name, resource, roles| {
+            let secret = URL_SAFE_NO_PAD.encode(random_bytes::<32>(random));
+            Client {
                 id: guid(random),
-                name: "Practice web application",
+                name,
                 kind: Kind::Confidential(Secret::new(secret)),
-            },
+                resource,
+                roles,
+            }
+        };
+        Self {
+            web: confidential("Practice web application", Resource::PartnerCenter, &[]),
+            watch: confidential(
+                "claimbridge drift watch (reads)",
+                Resource::Graph,
+                &WATCH_ROLES,
+            ),
+            writer: confidential(
+                "claimbridge drift watch (may write)",
+                Resource::Graph,
+                &WRITER_ROLES,
+            ),
+            public: public(AZURE_CLI, "Microsoft Azure CLI", Resource::PartnerCenter),
+            graph_tools: public(
+                GRAPH_TOOLS,
+                "Microsoft Graph Command Line Tools",
+                Resource::Graph,
+            ),
         }
     }
 
@@ -139,10 +193,35 @@ impl Clients {
         &self.web
     }
 
+    /// Microsoft's tools for Graph.
+    pub fn graph_tools(&self) -> &Client {
+        &self.graph_tools
+    }
+
+    /// The application that watches, and may only read.
+    pub fn watch(&self) -> &Client {
+        &self.watch
+    }
+
+    /// One that watches and may write: more than it should.
+    pub fn writer(&self) -> &Client {
+        &self.writer
+    }
+
+    fn all(&self) -> [&Client; 5] {
+        [
+            &self.public,
+            &self.web,
+            &self.graph_tools,
+            &self.watch,
+            &self.writer,
+        ]
+    }
+
     /// The application of that id.
     pub(super) fn by_id(&self, id: Option<&str>) -> Result<&Client, OAuthError> {
         let id = id.ok_or(OAuthError::Missing("client_id"))?;
-        [&self.public, &self.web]
+        self.all()
             .into_iter()
             .find(|client| client.id.eq_ignore_ascii_case(id))
             .ok_or_else(|| OAuthError::UnknownClient(id.to_owned()))

@@ -17,11 +17,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Onward, TenantName,
+    Onward, TenantName, account,
     clients::Client,
     errors::OAuthError,
     grants::{CODE_LIFETIME, Grant},
-    scope::Scope,
+    scope::{Resource, Scope},
     visit_of,
 };
 use crate::{
@@ -106,7 +106,7 @@ fn begun(
     let device_code = practice.secret_token();
     let device = Device {
         client: client.id().to_owned(),
-        scope: Scope::parse_with_resource(scope)?,
+        scope: Scope::parse_with_resource(scope, client.resource(), &practice.graph_url())?,
         user_code: user_code.clone(),
         domain: practice.domain_for(None, None, tenant),
         ends: practice.now().plus(DEVICE_LIFETIME),
@@ -214,9 +214,12 @@ pub(super) async fn take_code(
                     && now < device.ends
                     && matches!(device.decision, Decision::Open)
             })
-            .and_then(|key| Some((devices.get(&key)?.domain, key)))
+            .and_then(|key| {
+                let device = devices.get(&key)?;
+                Some((device.domain, device.scope.resource(), key))
+            })
     };
-    let Some((domain, device_code)) = found else {
+    let Some((domain, resource, device_code)) = found else {
         return code_page(
             StatusCode::BAD_REQUEST,
             Some(
@@ -233,6 +236,11 @@ pub(super) async fn take_code(
         });
         state.session_of(None).is_some()
     };
+    let federated = lock(&practice.directory).federated(domain).is_some();
+    if resource == Resource::Graph || !federated {
+        let (onward, option) = (Onward::Device, RequestOption::None);
+        return account::ask(&practice, &value, &visit, onward, option, "");
+    }
     if signed_in {
         return set_cookie(
             Redirect::to("/devicelogin/confirm").into_response(),

@@ -71,11 +71,12 @@ pub(super) fn tokens(
     let now = practice.now();
     let access_token = practice
         .tokens
-        .mint(
+        .mint_for(
             &grant.sign_in.person,
             grant.sign_in.amr,
             now,
             client.in_token(),
+            grant.scope.access(),
         )
         .ok_or(OAuthError::Internal)?;
     let mut answer = match version {

@@ -8,6 +8,8 @@
 //! Read next: [`clients`] (who may ask), [`authorize`] (the way there and back),
 //! [`token`] (the grants), [`device`] (the code that a person types).
 
+/// The tenant's own sign-in, for people of domains that are not federated.
+pub mod account;
 /// `/{tenant}/oauth2/…/authorize`: the request, and the code that answers it.
 pub mod authorize;
 /// The applications that the tenant knows.
@@ -19,7 +21,7 @@ mod discovery;
 pub mod errors;
 /// What is handed out and what stands in it.
 pub mod grants;
-/// Scopes and the one resource.
+/// Scopes and the resources.
 pub mod scope;
 mod token;
 
@@ -113,7 +115,8 @@ impl Practice {
         if name == self.tokens.tenant_id() {
             return Ok(TenantName::This(None));
         }
-        self.domains
+        lock(&self.directory)
+            .domains()
             .iter()
             .position(|domain| domain.name.as_str() == name)
             .map(|at| TenantName::This(Some(at)))
@@ -127,18 +130,15 @@ impl Practice {
         domain_hint: Option<&str>,
         tenant: TenantName,
     ) -> usize {
-        let by_name = |name: &DomainName| {
-            self.domains
-                .iter()
-                .position(|domain| name.is_within(&domain.name))
-        };
+        let directory = lock(&self.directory);
+        let by_name = |name: &DomainName| directory.place_of(name);
         let hinted = login_hint
             .and_then(|hint| hint.parse::<Upn>().ok())
             .and_then(|upn| by_name(&upn.domain()))
             .or_else(|| by_name(&domain_hint?.parse().ok()?));
         match (hinted, tenant) {
             (Some(at), _) | (None, TenantName::This(Some(at))) => at,
-            (None, TenantName::This(None) | TenantName::Any) => 0,
+            (None, TenantName::This(None) | TenantName::Any) => directory.first(),
         }
     }
 
@@ -177,6 +177,7 @@ pub(super) fn router(practice: &Arc<Practice>) -> Router {
             "/devicelogin/confirm",
             get(device::ask_to_confirm).post(device::confirm),
         )
+        .route("/account", post(account::sign_in))
         .layer(DefaultBodyLimit::max(LARGEST_FORM))
         .with_state(Arc::clone(practice))
 }

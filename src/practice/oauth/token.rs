@@ -14,20 +14,20 @@ use axum::{
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use subtle::ConstantTimeEq as _;
 
 use super::{
-    Version,
+    TenantName, Version,
     clients::{Client, Credentials},
     device,
     errors::OAuthError,
     grants::{Code, Grant, Refresh, tokens},
-    scope::{Scope, require_partner_center},
+    scope::{Scope, is_graph_default, require_v1},
 };
 use crate::{
     base::secret::Secret,
-    practice::{Practice, site, visit::lock},
+    practice::{Practice, site, token::LIFETIME_SECONDS, visit::lock},
 };
 
 const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
@@ -89,7 +89,7 @@ fn redeem(
     headers: &HeaderMap,
     form: Asking,
 ) -> Result<Value, OAuthError> {
-    practice.tenant_named(tenant)?;
+    let tenant_name = practice.tenant_named(tenant)?;
     let Form(form) = form.map_err(|_| OAuthError::Malformed)?;
     let client = practice.oauth.clients.authenticate(
         headers,
@@ -98,10 +98,8 @@ fn redeem(
             secret: form.client_secret.as_ref(),
         },
     )?;
-    if version == Version::V1
-        && let Some(resource) = &form.resource
-    {
-        require_partner_center(resource)?;
+    if version == Version::V1 {
+        require_v1(client.resource(), form.resource.as_deref())?;
     }
     match form.grant_type.as_deref() {
         Some("authorization_code") => from_code(practice, version, client, &form),
@@ -111,9 +109,40 @@ fn redeem(
             let grant = device::redeem(practice, client, value)?;
             tokens(practice, version, client, &grant, None, Refresh::Begin)
         }
+        Some("client_credentials") if version == Version::V2 => {
+            if tenant_name == TenantName::Any {
+                return Err(OAuthError::UnknownTenant(tenant.to_owned()));
+            }
+            for_application(practice, client, form.scope.as_deref())
+        }
         Some(other) => Err(OAuthError::GrantType(other.to_owned())),
         None => Err(OAuthError::Missing("grant_type")),
     }
+}
+
+/// An application on its own (RFC 6749 §4.4): what was consented to, as roles.
+fn for_application(
+    practice: &Practice,
+    client: &Client,
+    scope: Option<&str>,
+) -> Result<Value, OAuthError> {
+    let scope = scope.ok_or(OAuthError::Missing("scope"))?;
+    if client.is_public() {
+        return Err(OAuthError::SecretMissing);
+    }
+    if !is_graph_default(scope, &practice.graph_url()) {
+        return Err(OAuthError::Scope(scope.to_owned()));
+    }
+    let token = practice
+        .tokens
+        .mint_for_application(client.in_token(), client.roles(), practice.now())
+        .ok_or(OAuthError::Internal)?;
+    Ok(json!({
+        "token_type": "Bearer",
+        "expires_in": LIFETIME_SECONDS,
+        "ext_expires_in": LIFETIME_SECONDS,
+        "access_token": token,
+    }))
 }
 
 fn given<'a>(value: Option<&'a Secret<String>>, name: &'static str) -> Result<&'a str, OAuthError> {
@@ -186,7 +215,9 @@ fn from_refresh_token(
         .ok_or(OAuthError::Grant("refresh_token"))?;
     kept.require_good_for(client, "refresh_token", practice.now())?;
     let scope = match (version, form.scope.as_deref()) {
-        (Version::V2, Some(text)) => Scope::parse(text)?,
+        (Version::V2, Some(text)) => {
+            Scope::parse(text, client.resource(), &practice.graph_url())?.or_as(&kept.scope)
+        }
         (Version::V2, None) => kept.scope.clone(),
         (Version::V1, _) => Scope::of_v1(),
     };

@@ -1,7 +1,8 @@
 //! The practice tenant judges what an independent signer makes.
 
 mod breaks;
-mod oauth;
+mod graph;
+pub mod oauth;
 mod responses;
 mod rules;
 mod signer;

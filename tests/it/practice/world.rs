@@ -15,8 +15,8 @@ use claimbridge::{
         secret::Secret,
     },
     practice::{
-        Brings, DemoPerson, DesktopTotp, FederatedDomain, MfaBehavior, Practice, PracticeConfig,
-        PracticeUser, PreferredProtocol,
+        Brings, DemoPerson, DesktopTotp, FederatedDomain, MfaBehavior, More, Practice,
+        PracticeConfig, PracticeUser, PreferredProtocol,
     },
 };
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -48,6 +48,15 @@ pub fn world() -> World {
 }
 
 pub fn world_with(people: People) -> World {
+    world_of(people, More::default())
+}
+
+/// With further domains and people.
+pub fn world_more(more: More) -> World {
+    world_of(People::None, more)
+}
+
+fn world_of(people: People, more: More) -> World {
     let clock = Arc::new(ManualClock::at(
         Timestamp::parse_rfc3339("2026-11-20T10:00:00Z").unwrap(),
     ));
@@ -59,10 +68,10 @@ pub fn world_with(people: People) -> World {
         preferred_protocol: PreferredProtocol::Saml,
         mfa_behavior: MfaBehavior::EnforceMfaByFederatedIdp,
     };
-    let user = |upn: &str, immutable_id: &str| PracticeUser {
+    let user = |upn: &str, immutable_id: &str, object_id: &str| PracticeUser {
         upn: upn.parse().unwrap(),
         immutable_id: immutable_id.to_owned(),
-        object_id: "4988e250-5aee-482a-9136-6d269cb755c0".to_owned(),
+        object_id: object_id.to_owned(),
         display_name: "Agent One".to_owned(),
     };
     let demo_people = vec![DemoPerson {
@@ -80,10 +89,23 @@ pub fn world_with(people: People) -> World {
         entity_id: "urn:federation:MicrosoftOnline".to_owned(),
         domains: vec![domain("contoso.com"), domain("fabrikam.com")],
         users: vec![
-            user("agent1@contoso.com", "AGENT1id"),
-            user("agent2@eu.contoso.com", "AGENT2id"),
-            user("boss@fabrikam.com", "BOSSid"),
+            user(
+                "agent1@contoso.com",
+                "AGENT1id",
+                "4988e250-5aee-482a-9136-6d269cb755c0",
+            ),
+            user(
+                "agent2@eu.contoso.com",
+                "AGENT2id",
+                "4988e250-5aee-482a-9136-6d269cb755c2",
+            ),
+            user(
+                "boss@fabrikam.com",
+                "BOSSid",
+                "4988e250-5aee-482a-9136-6d269cb755c3",
+            ),
         ],
+        more,
         demo_people: if people == People::Demo {
             demo_people
         } else {

@@ -2,6 +2,6 @@
 
 mod codes;
 mod device;
-mod kit;
+pub mod kit;
 mod mfa;
 mod secrets;
