@@ -65,9 +65,9 @@ async fn live() -> Live {
         random: Box::new(SystemRandom),
     })
     .unwrap();
-    let served = Arc::clone(&practice);
+    let tenant = Arc::clone(&practice);
     let server = tokio::spawn(async move {
-        let _ = practice::serve(&served, listener, other, std::future::pending()).await;
+        let _ = practice::serve(&tenant, listener, other, std::future::pending()).await;
     });
     let client = practice.oauth().clients().writer();
     let body = format!(
@@ -148,7 +148,7 @@ async fn a_write_is_known_to_have_happened_or_not_or_said_to_be_unknown() {
         assert!(error.to_string().contains(wanted), "{kind:?}: {error}");
         assert_eq!(is_federated(&live), happened, "{kind:?}");
         live.practice.with_directory(|directory| {
-            directory.domain_mut("contoso.com").unwrap().registration = None
+            directory.domain_mut("contoso.com").unwrap().registration = None;
         });
     }
     faults.add(Fault::next(2, PATH, FaultKind::Throttled(Some(7))));
@@ -197,7 +197,7 @@ async fn a_test_is_told_of_each_call() {
     live.practice.graph_faults().after_each(move |call| {
         keep.lock()
             .unwrap()
-            .push((call.number, call.method.clone()))
+            .push((call.number, call.method.clone()));
     });
     create(&live).await.unwrap();
     live.graph.get(PATH).await.unwrap();
