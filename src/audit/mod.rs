@@ -10,8 +10,8 @@ use serde::Serialize;
 use crate::base::{
     clock::Timestamp,
     ids::{
-        AttemptId, CredentialId, EventId, KeyId, NodeId, OathTokenId, PassId, RecoveryCodeId,
-        SessionId, UserId,
+        AttemptId, ChangeId, CredentialId, EventId, KeyId, NodeId, OathTokenId, PassId,
+        RecoveryCodeId, SessionId, UserId,
     },
 };
 
@@ -197,6 +197,27 @@ pub enum Event {
     TamperingFound { what: &'static str },
     /// A domain was added.
     DomainAdded { domain: String, issuer: String },
+    /// A change of a domain's federation at Entra began. `kind`: "apply" or "rollback".
+    FederationChangeBegun {
+        change: ChangeId,
+        kind: &'static str,
+        domain: String,
+        administrator: String,
+        tenant: Option<String>,
+    },
+    /// A call of it was sent, and this came of it: "done", "refused" or "unknown".
+    FederationCalled {
+        change: ChangeId,
+        domain: String,
+        call: String,
+        outcome: &'static str,
+    },
+    /// It is over: "done", "refused" or "rolled-back".
+    FederationChangeFinished {
+        change: ChangeId,
+        domain: String,
+        outcome: &'static str,
+    },
     /// A relying party was registered.
     RelyingPartyAdded { entity_id: String },
     /// A relying party was removed.

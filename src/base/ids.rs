@@ -54,6 +54,8 @@ macro_rules! ids {
 ids! {
     /// One attempt to sign in.
     AttemptId = "att_";
+    /// A change of a domain's federation at Entra.
+    ChangeId = "chg_";
     /// A password, a TOTP secret, later a key: what a person proves with.
     CredentialId = "crd_";
     /// An entry of the audit log.

@@ -5,12 +5,11 @@ use std::{io::Write, path::Path, process::ExitCode};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::{Failure, domain_plan, open, operator};
+use super::{Failure, domain_apply, domain_plan, domain_rollback, domain_verify, open, operator};
 use crate::{
     app::{Settings, domains},
     audit::Actor,
     base::{clock::Clock as _, clock::SystemClock, text::DomainName},
-    config::Config,
     relying_party::Domain,
 };
 
@@ -20,7 +19,11 @@ pub enum DomainCommand {
     Add(AddArgs),
     List(ListArgs),
     Show(ShowArgs),
-    Plan(domain_plan::PlanArgs),
+    Plan(Box<domain_plan::PlanArgs>),
+    Apply(Box<domain_apply::ApplyArgs>),
+    Verify(Box<domain_verify::VerifyArgs>),
+    Rollback(Box<domain_rollback::RollbackArgs>),
+    Drift(Box<domain_verify::DriftArgs>),
 }
 
 /// Add a domain.
@@ -60,8 +63,13 @@ pub async fn run(
     path: Option<&Path>,
     out: &mut dyn Write,
 ) -> Result<ExitCode, Failure> {
-    if let DomainCommand::Plan(args) = &command {
-        return domain_plan::run(args, path, out).await;
+    match &command {
+        DomainCommand::Plan(args) => return domain_plan::run(args, path, out).await,
+        DomainCommand::Apply(args) => return domain_apply::apply(args, path, out).await,
+        DomainCommand::Verify(args) => return domain_verify::verify(args, path, out).await,
+        DomainCommand::Rollback(args) => return domain_rollback::rollback(args, path, out).await,
+        DomainCommand::Drift(args) => return domain_verify::run_drift(args, path, out).await,
+        DomainCommand::Add(_) | DomainCommand::List(_) | DomainCommand::Show(_) => {}
     }
     let config = open::config(path)?;
     let settings = open::settings(&config)?;
@@ -110,20 +118,10 @@ pub async fn run(
                 }
             }
         }
-        // It opened its own.
-        DomainCommand::Plan(_) => {}
+        // They open their own.
+        _ => {}
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Where Graph is, without a slash at the end.
-pub(super) fn graph_url(config: &Config) -> String {
-    match config.entra.cloud.name.as_str() {
-        "us-gov" => "https://graph.microsoft.us",
-        "china" => "https://microsoftgraph.chinacloudapi.cn",
-        _ => "https://graph.microsoft.com",
-    }
-    .to_owned()
 }
 
 fn as_json(domain: &Domain, settings: &Settings) -> Value {

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::{Failure, domain_words::Words, open};
 use crate::{
-    app::{App, federation::ours},
+    app::{App, federation::ours, graph_sign_in::GRAPH_RESOURCE},
     base::{
         clock::{Clock as _, SystemClock},
         text::DomainName,
@@ -89,7 +89,10 @@ pub async fn run(
         .map(|from| state(from, &args.domain))
         .transpose()?;
     let plan = plan(&wanted, tenant.as_ref(), SystemClock.now());
-    let graph_url = super::domain::graph_url(&config);
+    let graph_url = config.entra.endpoints.as_ref().map_or_else(
+        || GRAPH_RESOURCE.to_owned(),
+        |endpoints| endpoints.graph_url.clone(),
+    );
     let checks = preconditions(
         &wanted,
         tenant

@@ -20,7 +20,7 @@ use crate::{
         },
         live_check::Notice,
     },
-    base::{clock::SystemClock, random::SystemRandom},
+    base::{clock::SystemClock, random::SystemRandom, secret::Secret},
     config::Config,
 };
 
@@ -95,14 +95,7 @@ pub async fn sign_in(
     permissions: &[&str],
     err: &mut (dyn Write + Send),
 ) -> Result<SignedInGraph, Failure> {
-    let graph_url = args.graph_url(config)?;
     let tenant = args.tenant.as_deref().unwrap_or(default_tenant);
-    let authority = Authority::new(&args.authority_url(config)?, tenant).map_err(Failure::usage)?;
-    // A cloud of Microsoft's own has its Graph's address as identifier (facts §6.1).
-    let resource = match config.entra.cloud.name.as_str() {
-        "us-gov" | "china" if args.graph_url.is_none() => graph_url.clone(),
-        _ => GRAPH_RESOURCE.to_owned(),
-    };
     let secret = args
         .client_secret_file
         .as_deref()
@@ -117,30 +110,84 @@ pub async fn sign_in(
             port: args.redirect_port,
         }
     };
-    let plan = SignIn {
-        authority,
-        graph_url: Url::parse(&graph_url).map_err(Failure::usage)?,
-        resource,
-        identity: ClientIdentity {
-            id: args
-                .client_id
-                .clone()
-                .unwrap_or_else(|| GRAPH_TOOLS_CLIENT.to_owned()),
-            secret,
-        },
-        way,
-        permissions: permissions.iter().map(|&name| name.to_owned()).collect(),
-        login_hint: args.login_hint.clone(),
-        patience: args.wait,
+    let identity = ClientIdentity {
+        id: args
+            .client_id
+            .clone()
+            .unwrap_or_else(|| GRAPH_TOOLS_CLIENT.to_owned()),
+        secret,
     };
     let mut notify = |notice: Notice<'_>| {
         // Nobody reads it if this fails.
         let _ = tell(notice, err);
     };
+    begin(
+        args,
+        config,
+        tenant,
+        identity,
+        way,
+        permissions,
+        &mut notify,
+    )
+    .await
+}
+
+/// Signs in as an application with its own secret; what was granted to it counts.
+pub async fn application(
+    args: &GraphArgs,
+    config: &Config,
+    tenant: &str,
+    client_id: &str,
+    secret: Secret<String>,
+) -> Result<SignedInGraph, Failure> {
+    let tenant = args.tenant.as_deref().unwrap_or(tenant);
+    let identity = ClientIdentity {
+        id: client_id.to_owned(),
+        secret: Some(secret),
+    };
+    begin(
+        args,
+        config,
+        tenant,
+        identity,
+        Way::Application,
+        &[],
+        &mut |_| {},
+    )
+    .await
+}
+
+async fn begin(
+    args: &GraphArgs,
+    config: &Config,
+    tenant: &str,
+    identity: ClientIdentity,
+    way: Way,
+    permissions: &[&str],
+    notify: &mut (dyn FnMut(Notice<'_>) + Send),
+) -> Result<SignedInGraph, Failure> {
+    let graph_url = args.graph_url(config)?;
+    let authority = Authority::new(&args.authority_url(config)?, tenant).map_err(Failure::usage)?;
+    // A cloud of Microsoft's own has its Graph's address as identifier (facts §6.1).
+    let resource = match config.entra.cloud.name.as_str() {
+        "us-gov" | "china" if args.graph_url.is_none() => graph_url.clone(),
+        _ => GRAPH_RESOURCE.to_owned(),
+    };
+    let plan = SignIn {
+        authority,
+        graph_url: Url::parse(&graph_url).map_err(Failure::usage)?,
+        resource,
+        identity,
+        way,
+        permissions: permissions.iter().map(|&name| name.to_owned()).collect(),
+        login_hint: args.login_hint.clone(),
+        patience: args.wait,
+    };
     let pause = |pause: Pause| {
         let _ = writeln!(std::io::stderr(), "{}", pause.in_words());
     };
-    graph_sign_in::sign_in(plan, &SystemClock, &mut SystemRandom, &mut notify, pause)
+    graph_sign_in::sign_in(plan, &SystemClock, &mut SystemRandom, notify, pause)
         .await
         .map_err(|error| failure(&error))
 }

@@ -54,6 +54,24 @@ pub struct Call {
     pub body: Value,
 }
 
+impl Call {
+    /// Whether the tenant shows that it took place: everything that it says is so.
+    pub fn is_in_force(&self, state: &DomainState) -> bool {
+        let members = self.body.as_object().into_iter().flatten();
+        members
+            .filter(|(name, _)| !name.starts_with('@'))
+            .all(|(name, value)| match Property::by_name(name) {
+                None => {
+                    name == "authenticationType"
+                        && state.authentication.map(Authentication::as_str) == value.as_str()
+                }
+                Some(property) => state
+                    .federation()
+                    .is_some_and(|has| has.get(property) == property.read(value).as_ref()),
+            })
+    }
+}
+
 /// A property that is not as it should be.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Difference {

@@ -42,14 +42,17 @@ pub fn script(plan: &Plan, tenant: Option<&str>) -> String {
     if let Some(root) = &plan.inherits {
         let _ = writeln!(
             script,
-            "# {domain} lies below {root} and has that domain's federation: nothing to do here."
+            "Write-Output {}",
+            quoted(&format!(
+                "{domain} lies below {root} and has that domain's federation: nothing to do here."
+            ))
         );
         return script;
     }
     if plan.is_empty() {
         let _ = writeln!(
             script,
-            "# Nothing to do: the tenant has what it should have."
+            "Write-Output 'Nothing to do: the tenant has what it should have.'"
         );
         return script;
     }

@@ -37,6 +37,7 @@ migrations![
     "0006_recovery_codes",
     "0008_token_secrets",
     "0009_key_states",
+    "0010_federation_journal",
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations (

@@ -16,6 +16,8 @@ mod doctor;
 #[cfg(test)]
 mod evidence;
 #[cfg(test)]
+mod federation;
+#[cfg(test)]
 mod inspect;
 #[cfg(test)]
 mod inspect_page;

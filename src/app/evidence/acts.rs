@@ -114,6 +114,10 @@ fn about(event: &StoredEvent) -> Option<String> {
             member("domain")?,
             member("issuer")?
         )),
+        "federation-change-begun" => Some(format!("{} ({})", member("domain")?, member("kind")?)),
+        "federation-called" | "federation-change-finished" => {
+            Some(format!("{}, {}", member("domain")?, member("outcome")?))
+        }
         "relying-party-added" | "relying-party-removed" => member("entity_id").map(str::to_owned),
         "tampering-found" => member("what").map(str::to_owned),
         "group-joined" | "group-left" => member("group").map(str::to_owned),
@@ -150,6 +154,9 @@ pub(super) fn in_words(event: &str) -> &str {
         "immutable-id-replaced" => "ImmutableID replaced",
         "session-ended" | "sessions-ended" => "Sessions ended",
         "domain-added" => "Domain added",
+        "federation-change-begun" => "Change of a domain's federation begun",
+        "federation-called" => "Change of a domain's federation sent to Entra",
+        "federation-change-finished" => "Change of a domain's federation over",
         "relying-party-added" => "Relying party registered",
         "relying-party-removed" => "Relying party removed",
         "key-created" => "Signing key made",

@@ -4,6 +4,17 @@
 //! Always true: a change is written down before it is sent, and its outcome after; what
 //! the tenant has counts, never what we believe to have done.
 
+/// Carrying out the calls of a change.
+pub mod change;
+mod entry;
+/// What is looked at before.
+pub mod facts;
+/// The journal.
+pub mod journal;
 mod ours;
+/// What a tenant shows.
+pub mod read;
+/// What anybody can see of a domain without signing in.
+pub mod realm;
 
 pub use ours::ours;

@@ -3,12 +3,19 @@
 use crate::{
     app::{App, Error, domains},
     federation::{Certificates, Ours, RequestSigning, wanted::SystemBrowser},
+    keys::KeyPurpose,
     relying_party::{EntraCloud, RequestSignature},
 };
 
 /// What Entra should have of us.
 pub async fn ours(app: &App) -> Result<Ours, Error> {
     let settings = app.settings();
+    let published = app.published(KeyPurpose::Assertion).await?;
+    let active = published.active.ok_or_else(|| {
+        Error::conflict(
+            "no key that signs assertions can be used; `claimbridge keys list` says what became of it",
+        )
+    })?;
     let party = &settings.entra;
     let request_signing = match party.request_signature {
         RequestSignature::Required => RequestSigning::Required,
@@ -25,9 +32,13 @@ pub async fn ours(app: &App) -> Result<Ours, Error> {
         display_name: settings.service_name.clone(),
         public_url: settings.public_url.clone(),
         certificates: Certificates {
-            active: app.assertion_key().certificate.clone(),
-            staged: None,
-            retiring: None,
+            active: active.certificate,
+            staged: published.staged.map(|key| key.certificate),
+            retiring: published
+                .retiring
+                .into_iter()
+                .next()
+                .map(|key| key.certificate),
         },
         request_signing,
         system_browser: if is_national {

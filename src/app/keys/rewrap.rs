@@ -5,7 +5,7 @@ use super::{
     require_master_key,
 };
 use crate::{
-    app::Error,
+    app::{Error, federation::journal},
     audit::{Actor, Event},
     base::{clock::Timestamp, random::Random},
     directory::{OathToken, PasswordCredential, TokenState, TotpCredential, identity_tag},
@@ -31,6 +31,8 @@ pub struct Rewrapped {
     pub tokens: usize,
     /// Signing keys sealed anew.
     pub keys: usize,
+    /// Entries of the federation's journal sealed anew.
+    pub journal: usize,
 }
 
 /// Seals everything under a new master key, in one transaction: all or nothing.
@@ -90,6 +92,7 @@ pub async fn rewrap(
     }
     done.tokens = rewrap_tokens(&mut tx, old, new, random).await?;
     done.keys = rewrap_keys(&mut tx, old, new, random).await?;
+    done.journal = journal::rewrap_journal(&mut tx, old, new, random).await?;
     tx.end_everything(now).await?;
     tx.set_master_key_id(new.key_id()).await?;
     let event = Event::KeysRewrapped {

@@ -1,0 +1,232 @@
+//! What stands in the journal of a change at Entra.
+//!
+//! Always true: no token and no secret is in it; the entries say whether a change is over.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    app::Error,
+    base::{clock::Timestamp, ids::ChangeId, text::DomainName},
+    federation::{Call, DomainState},
+};
+
+/// What a change is for.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChangeKind {
+    /// To have what should be.
+    Apply,
+    /// To have again what was.
+    Rollback,
+}
+
+impl ChangeKind {
+    /// For events and people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Apply => "apply",
+            Self::Rollback => "rollback",
+        }
+    }
+}
+
+/// What came of a call.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CallOutcome {
+    /// It took place.
+    Done,
+    /// It did not.
+    Refused,
+    /// Nobody knows yet.
+    Unknown,
+}
+
+impl CallOutcome {
+    /// For events and people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Refused => "refused",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// How a change ended.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChangeOutcome {
+    /// The tenant has what it should have.
+    Done,
+    /// Nothing took place.
+    Refused,
+    /// It was undone by a rollback.
+    RolledBack,
+}
+
+impl ChangeOutcome {
+    /// For events and people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Refused => "refused",
+            Self::RolledBack => "rolled-back",
+        }
+    }
+}
+
+/// Who does it, and where.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Hand {
+    /// The account of the operating system.
+    pub operator: String,
+    /// The administrator that signed in.
+    pub administrator: String,
+    /// The tenant's id, if the token said it.
+    pub tenant: Option<String>,
+    /// Graph's address.
+    pub graph: String,
+}
+
+/// One entry.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "entry")]
+pub enum Entry {
+    /// The change begins; `before` is the domain as it was, whole.
+    Begun {
+        /// What for.
+        kind: ChangeKind,
+        /// By whom.
+        hand: Hand,
+        /// The domain as Graph showed it.
+        before: Value,
+        /// The change that is undone.
+        rolls_back: Option<String>,
+        /// What cannot be undone, as it was said before it was confirmed.
+        named: Vec<String>,
+    },
+    /// A later command goes on with it.
+    Resumed {
+        /// By whom.
+        hand: Hand,
+        /// The domain as Graph showed it now.
+        found: Value,
+    },
+    /// This is about to be sent.
+    Call {
+        /// HTTP's method.
+        method: String,
+        /// Behind Graph's host.
+        path: String,
+        /// What is sent.
+        body: Value,
+    },
+    /// This came of the call before.
+    Outcome {
+        /// What.
+        outcome: CallOutcome,
+        /// Graph's words, or ours.
+        says: String,
+    },
+    /// The change is over.
+    Finished {
+        /// How.
+        outcome: ChangeOutcome,
+        /// The domain as Graph shows it now, if it was read.
+        after: Option<Value>,
+    },
+}
+
+/// A change with its entries.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// Its id.
+    pub id: ChangeId,
+    /// Of which domain.
+    pub domain: DomainName,
+    /// When it began.
+    pub begun_at: Timestamp,
+    /// When and what.
+    pub entries: Vec<(Timestamp, Entry)>,
+}
+
+impl Change {
+    /// What it is for.
+    pub fn kind(&self) -> ChangeKind {
+        match self.entries.first() {
+            Some((_, Entry::Begun { kind, .. })) => *kind,
+            _ => ChangeKind::Apply,
+        }
+    }
+
+    /// The domain as it was before.
+    pub fn before(&self) -> Result<DomainState, Error> {
+        match self.entries.first() {
+            Some((_, Entry::Begun { before, .. })) => DomainState::parse(before)
+                .map_err(|error| Error::internal(format!("the journal of {}: {error}", self.id))),
+            _ => Err(Error::internal(format!(
+                "the journal of {} has no beginning",
+                self.id
+            ))),
+        }
+    }
+
+    /// The change that it undoes.
+    pub fn rolls_back(&self) -> Option<&str> {
+        match self.entries.first() {
+            Some((_, Entry::Begun { rolls_back, .. })) => rolls_back.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// How it ended; none while it is open.
+    pub fn outcome(&self) -> Option<ChangeOutcome> {
+        self.entries.iter().find_map(|(_, entry)| match entry {
+            Entry::Finished { outcome, .. } => Some(*outcome),
+            _ => None,
+        })
+    }
+
+    /// The last call and what came of it; none yet: it was interrupted.
+    pub fn last_call(&self) -> Option<(Call, Option<CallOutcome>)> {
+        let at = self
+            .entries
+            .iter()
+            .rposition(|(_, entry)| matches!(entry, Entry::Call { .. }))?;
+        let Entry::Call { method, path, body } = &self.entries[at].1 else {
+            return None;
+        };
+        let call = Call {
+            method: crate::federation::Method::parse(method)?,
+            path: path.clone(),
+            body: body.clone(),
+        };
+        let outcome = self.entries[at..]
+            .iter()
+            .find_map(|(_, entry)| match entry {
+                Entry::Outcome { outcome, .. } => Some(*outcome),
+                _ => None,
+            });
+        Some((call, outcome))
+    }
+
+    /// Whether a call of it took place or may have.
+    pub fn may_have_changed(&self) -> bool {
+        let calls = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| matches!(entry, Entry::Call { .. }));
+        let refused = self.entries.iter().filter(|(_, entry)| {
+            matches!(
+                entry,
+                Entry::Outcome {
+                    outcome: CallOutcome::Refused,
+                    ..
+                }
+            )
+        });
+        calls.count() > refused.count()
+    }
+}

@@ -1,0 +1,285 @@
+//! The journal of a change at Entra: what was before, each call before it is sent, and what
+//! came of it.
+//!
+//! Always true: an entry is sealed for its place (change, number, domain), so that a writer
+//! of the database can neither write nor move one; a gap is tampering, not an earlier end;
+//! no token and no secret is in it.
+
+pub use super::entry::{CallOutcome, Change, ChangeKind, ChangeOutcome, Entry, Hand};
+use crate::{
+    app::{App, Error},
+    audit::{Actor, Event},
+    base::{ids::ChangeId, random::Random, text::DomainName},
+    federation::{Call, DomainState},
+    keys::sealing::{Place, Sealing},
+    storage::{StoredChange, StoredEntry, Tx},
+};
+
+fn place_row(change: &ChangeId, number: i64) -> String {
+    format!("{change}/{number}")
+}
+
+fn place<'a>(row: &'a str, domain: &'a str) -> Place<'a> {
+    Place {
+        table: "federation_journal",
+        column: "sealed",
+        row,
+        owner: domain,
+    }
+}
+
+fn altered_journal(id: &ChangeId) -> Error {
+    Error::tampering(
+        "federation journal",
+        None,
+        &format!("the journal of {id} was altered outside claimbridge; it is not used"),
+    )
+}
+
+impl App {
+    /// The changes of a domain, newest first.
+    pub async fn federation_changes(&self, domain: &DomainName) -> Result<Vec<Change>, Error> {
+        self.noting_tampering(self.read_federation_changes(domain).await)
+            .await
+    }
+
+    async fn read_federation_changes(&self, domain: &DomainName) -> Result<Vec<Change>, Error> {
+        let mut tx = self.store.read().await?;
+        let mut changes = Vec::new();
+        for stored in tx.federation_changes(domain).await? {
+            let mut entries = Vec::new();
+            for (expected, entry) in (0_i64..).zip(tx.federation_entries(&stored.id).await?) {
+                if entry.number != expected {
+                    return Err(altered_journal(&stored.id));
+                }
+                entries.push((entry.written_at, open_entry(&self.sealing, &entry, domain)?));
+            }
+            let change = Change {
+                id: stored.id,
+                domain: stored.domain,
+                begun_at: stored.begun_at,
+                entries,
+            };
+            let begun = matches!(change.entries.first(), Some((_, Entry::Begun { .. })));
+            // The sealed entries say what is over, the column only keeps two from being open.
+            if !begun || (stored.finished_at.is_some() && change.outcome().is_none()) {
+                return Err(altered_journal(&change.id));
+            }
+            changes.push(change);
+        }
+        Ok(changes)
+    }
+}
+
+fn open_entry(sealing: &Sealing, entry: &StoredEntry, domain: &DomainName) -> Result<Entry, Error> {
+    let row = place_row(&entry.change, entry.number);
+    let plain = sealing
+        .open(&place(&row, domain.as_str()), &entry.sealed)
+        .map_err(|_| altered_journal(&entry.change))?;
+    serde_json::from_slice(&plain)
+        .map_err(|error| Error::internal(format!("the journal of {}: {error}", entry.change)))
+}
+
+/// A change that is open: entries are added to it.
+pub struct Journal<'a> {
+    app: &'a App,
+    /// The change.
+    pub id: ChangeId,
+    domain: DomainName,
+    hand: Hand,
+    next: i64,
+    changed: bool,
+}
+
+impl<'a> Journal<'a> {
+    /// Begins a change. Another one of the domain that is open is a conflict.
+    pub async fn begin(
+        app: &'a App,
+        domain: &DomainName,
+        kind: ChangeKind,
+        hand: Hand,
+        before: &DomainState,
+        rolls_back: Option<&ChangeId>,
+        named: Vec<String>,
+    ) -> Result<Journal<'a>, Error> {
+        let id = app.with_random(|random| ChangeId::random(random));
+        let mut journal = Self {
+            app,
+            id: id.clone(),
+            domain: domain.clone(),
+            hand: hand.clone(),
+            next: 0,
+            changed: false,
+        };
+        let mut tx = app.store().begin().await?;
+        let stored = StoredChange {
+            id: id.clone(),
+            domain: domain.clone(),
+            begun_at: app.now(),
+            finished_at: None,
+        };
+        if !tx.insert_federation_change(&stored).await? {
+            return Err(Error::conflict(format!(
+                "another change of {domain} began at this moment; run the command again to see what became of it"
+            )));
+        }
+        let event = Event::FederationChangeBegun {
+            change: id,
+            kind: kind.as_str(),
+            domain: domain.to_string(),
+            administrator: hand.administrator.clone(),
+            tenant: hand.tenant.clone(),
+        };
+        let entry = Entry::Begun {
+            kind,
+            hand,
+            before: before.to_json(),
+            rolls_back: rolls_back.map(ToString::to_string),
+            named,
+        };
+        journal.add(&mut tx, &entry).await?;
+        tx.append(journal.actor(), None, event);
+        tx.commit().await?;
+        Ok(journal)
+    }
+
+    /// Goes on with an open change.
+    pub async fn resume(
+        app: &'a App,
+        change: &Change,
+        hand: Hand,
+        found: &DomainState,
+    ) -> Result<Journal<'a>, Error> {
+        let mut journal = Self {
+            app,
+            id: change.id.clone(),
+            domain: change.domain.clone(),
+            hand: hand.clone(),
+            next: i64::try_from(change.entries.len()).unwrap_or(i64::MAX),
+            changed: change.may_have_changed(),
+        };
+        let entry = Entry::Resumed {
+            hand,
+            found: found.to_json(),
+        };
+        let mut tx = app.store().begin().await?;
+        journal.add(&mut tx, &entry).await?;
+        tx.commit().await?;
+        Ok(journal)
+    }
+
+    /// Whether a call of an earlier command took place, or may have.
+    pub fn has_changed(&self) -> bool {
+        self.changed
+    }
+
+    /// A call is about to be sent.
+    pub async fn calling(&mut self, call: &Call) -> Result<(), Error> {
+        let entry = Entry::Call {
+            method: call.method.as_str().to_owned(),
+            path: call.path.clone(),
+            body: call.body.clone(),
+        };
+        let mut tx = self.app.store().begin().await?;
+        self.add(&mut tx, &entry).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// This came of it.
+    pub async fn called(
+        &mut self,
+        call: &Call,
+        outcome: CallOutcome,
+        says: &str,
+    ) -> Result<(), Error> {
+        let entry = Entry::Outcome {
+            outcome,
+            says: crate::inspect::shown(says, 1000),
+        };
+        let event = Event::FederationCalled {
+            change: self.id.clone(),
+            domain: self.domain.to_string(),
+            call: format!("{} {}", call.method.as_str(), call.path),
+            outcome: outcome.as_str(),
+        };
+        let mut tx = self.app.store().begin().await?;
+        self.add(&mut tx, &entry).await?;
+        tx.append(self.actor(), None, event);
+        Ok(tx.commit().await?)
+    }
+
+    /// It is over.
+    pub async fn finish(
+        mut self,
+        outcome: ChangeOutcome,
+        after: Option<&DomainState>,
+    ) -> Result<(), Error> {
+        let entry = Entry::Finished {
+            outcome,
+            after: after.map(DomainState::to_json),
+        };
+        let event = Event::FederationChangeFinished {
+            change: self.id.clone(),
+            domain: self.domain.to_string(),
+            outcome: outcome.as_str(),
+        };
+        let mut tx = self.app.store().begin().await?;
+        self.add(&mut tx, &entry).await?;
+        tx.finish_federation_change(&self.id, self.app.now())
+            .await?;
+        tx.append(self.actor(), None, event);
+        Ok(tx.commit().await?)
+    }
+
+    fn actor(&self) -> Actor {
+        Actor::Operator(self.hand.operator.clone())
+    }
+
+    async fn add(&mut self, tx: &mut Tx<'_>, entry: &Entry) -> Result<(), Error> {
+        let plain = serde_json::to_vec(entry)
+            .map_err(|error| Error::internal(format!("a journal entry: {error}")))?;
+        let row = place_row(&self.id, self.next);
+        let place = place(&row, self.domain.as_str());
+        let sealed = self
+            .app
+            .with_random(|random| self.app.sealing().seal(&place, &plain, random));
+        let stored = StoredEntry {
+            change: self.id.clone(),
+            number: self.next,
+            written_at: self.app.now(),
+            sealed,
+        };
+        if !tx.insert_federation_entry(&stored).await? {
+            return Err(Error::conflict(format!(
+                "another command goes on with the change {} at this moment; this one stops here. Run `claimbridge domain verify {}` when it is done",
+                self.id, self.domain
+            )));
+        }
+        self.next += 1;
+        Ok(())
+    }
+}
+
+/// Seals every entry under another master key; how many.
+pub(in crate::app) async fn rewrap_journal(
+    tx: &mut Tx<'_>,
+    old: &Sealing,
+    new: &Sealing,
+    random: &mut (dyn Random + Send),
+) -> Result<usize, Error> {
+    let entries = tx.all_federation_entries().await?;
+    for (entry, domain) in &entries {
+        let row = place_row(&entry.change, entry.number);
+        let place = place(&row, domain.as_str());
+        let plain = old.open(&place, &entry.sealed).map_err(|_| {
+            Error::conflict(format!(
+                "the journal of {} was altered outside claimbridge; nothing was changed",
+                entry.change
+            ))
+        })?;
+        let sealed = new.seal(&place, &plain, random);
+        tx.update_federation_seal(&entry.change, entry.number, &sealed)
+            .await?;
+    }
+    Ok(entries.len())
+}

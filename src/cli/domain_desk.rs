@@ -1,0 +1,215 @@
+//! What `domain apply`, `domain rollback` and `domain verify` share: the administrator, the
+//! question before a change, and what failures mean.
+//!
+//! Always true: without a terminal nothing is taken for a yes but `--confirm` with the
+//! domain's name.
+
+use std::{
+    io::{self, BufRead as _, IsTerminal as _, Write},
+    process::ExitCode,
+};
+
+use serde_json::{Value, json};
+
+use super::{
+    Failure,
+    domain_words::Words,
+    graph_sign_in::{self, GraphArgs},
+    operator,
+};
+use crate::{
+    app::{
+        App,
+        federation::{change::ChangeError, facts::LookError, journal::Hand, read::ReadError},
+        graph_sign_in::{GraphError, SignedInGraph},
+    },
+    audit::Actor,
+    base::text::DomainName,
+    config::Config,
+    federation::{DomainState, Property, Setting},
+    keys::certificate::Certificate,
+};
+
+/// What an administrator consents to; no more.
+const PERMISSIONS: [&str; 4] = [
+    "Domain-InternalFederation.ReadWrite.All",
+    "Domain.Read.All",
+    "Policy.Read.All",
+    "User.Read.All",
+];
+
+/// What is common to both.
+pub(super) struct Desk<'a> {
+    pub app: &'a App,
+    pub signed_in: &'a SignedInGraph,
+    pub domain: &'a DomainName,
+    pub words: Words,
+    pub json: bool,
+}
+
+impl Desk<'_> {
+    pub fn hand(&self) -> Hand {
+        Hand {
+            operator: operator::name(),
+            administrator: self.signed_in.holder_name(),
+            tenant: self.signed_in.tenant_id().map(ToOwned::to_owned),
+            graph: self.signed_in.graph.base().to_string(),
+        }
+    }
+}
+
+/// What goes on, on standard error.
+pub(super) fn tell(text: &str) {
+    // Nobody reads it if this fails.
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Signs an administrator in, whose account lies outside the domain.
+pub(super) async fn administrator(
+    args: &GraphArgs,
+    config: &Config,
+    domain: &DomainName,
+) -> Result<SignedInGraph, Failure> {
+    let signed_in = graph_sign_in::sign_in(
+        args,
+        config,
+        domain.as_str(),
+        &PERMISSIONS,
+        &mut io::stderr(),
+    )
+    .await?;
+    signed_in.require_outsider(domain).map_err(Failure::no)?;
+    Ok(signed_in)
+}
+
+pub(super) fn require_person(args: &GraphArgs) -> Result<(), Failure> {
+    if args.is_application() {
+        return Err(Failure::usage(
+            "a domain is changed by an administrator who signs in, not by an application's secret; leave --client-secret-file out",
+        ));
+    }
+    Ok(())
+}
+
+/// Whether it shall be done. On a terminal the domain's name is asked for.
+pub(super) fn confirmed(
+    domain: &DomainName,
+    dry_run: bool,
+    given: Option<&DomainName>,
+    what: &str,
+) -> Result<bool, Failure> {
+    if dry_run {
+        return Ok(false);
+    }
+    if let Some(given) = given {
+        return if given == domain {
+            Ok(true)
+        } else {
+            Err(Failure::usage(format!(
+                "--confirm names {given}, and the domain is {domain}; nothing was changed"
+            )))
+        };
+    }
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        tell(&format!(
+            "Nobody can be asked here; to do it, give --confirm {domain}."
+        ));
+        return Ok(false);
+    }
+    let mut err = io::stderr();
+    write!(err, "\nTo {what}, type the domain's name: ")?;
+    err.flush()?;
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line)?;
+    if line.trim().parse().ok().as_ref() == Some(domain) {
+        Ok(true)
+    } else {
+        Err(Failure::no(format!(
+            "that is not {domain}; nothing was changed"
+        )))
+    }
+}
+
+/// Which of our keys the tenant holds: the rollover goes by it.
+pub(super) async fn note_seen(
+    app: &App,
+    domain: &DomainName,
+    state: &DomainState,
+) -> Result<(), Failure> {
+    let Some(federation) = state.federation() else {
+        return Ok(());
+    };
+    let held: Vec<String> = [
+        Property::SigningCertificate,
+        Property::NextSigningCertificate,
+    ]
+    .into_iter()
+    .filter_map(|property| match federation.get(property) {
+        Some(Setting::Certificate(der)) => Certificate::read(der).ok(),
+        _ => None,
+    })
+    .map(|certificate| certificate.fingerprint())
+    .collect();
+    let actor = Actor::Operator(operator::name());
+    Ok(app.note_seen(domain, &held, actor).await?)
+}
+
+pub(super) fn graph_url(signed_in: &SignedInGraph) -> String {
+    signed_in
+        .graph
+        .base()
+        .as_str()
+        .trim_end_matches('/')
+        .to_owned()
+}
+
+pub(super) fn say(desk: &Desk<'_>, out: &mut dyn Write, text: &str) -> Result<(), Failure> {
+    if !desk.json {
+        writeln!(out, "{text}")?;
+    }
+    Ok(())
+}
+
+pub(super) fn done(
+    desk: &Desk<'_>,
+    out: &mut dyn Write,
+    mut report: Value,
+    result: &str,
+) -> Result<ExitCode, Failure> {
+    if desk.json {
+        report["result"] = json!(result);
+        writeln!(out, "{report}")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn read_failure(error: &ReadError) -> Failure {
+    let text = super::chain(error);
+    match error {
+        ReadError::NoDomain(_) => Failure::no(text),
+        ReadError::Graph(error) if is_no(error) => Failure::no(text),
+        _ => Failure::service(text),
+    }
+}
+
+fn is_no(error: &GraphError) -> bool {
+    matches!(
+        error,
+        GraphError::Forbidden { .. } | GraphError::Refused(_) | GraphError::Unauthorized(_)
+    )
+}
+
+pub(super) fn look_failure(error: &LookError) -> Failure {
+    match error {
+        LookError::Read(error) => read_failure(error),
+        LookError::App(_) => Failure::service(super::chain(error)),
+    }
+}
+
+pub(super) fn change_failure(error: &ChangeError) -> Failure {
+    let text = super::chain(error);
+    match error {
+        ChangeError::Refused { cause, .. } if is_no(cause) => Failure::no(text),
+        _ => Failure::service(text),
+    }
+}

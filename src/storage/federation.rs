@@ -1,0 +1,180 @@
+//! The journal of changes at Entra: changes, and their sealed entries.
+
+use sqlx::any::AnyRow;
+
+use super::{
+    error::StoreError,
+    row::{Reader, sql},
+    tx::{ReadTx, Tx},
+};
+use crate::base::{clock::Timestamp, ids::ChangeId, text::DomainName};
+
+/// A change of a domain's federation.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct StoredChange {
+    /// Its id.
+    pub id: ChangeId,
+    /// Of which domain.
+    pub domain: DomainName,
+    /// When it began.
+    pub begun_at: Timestamp,
+    /// When it was over; none while it is open.
+    pub finished_at: Option<Timestamp>,
+}
+
+/// One entry of a change's journal.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct StoredEntry {
+    /// Of which change.
+    pub change: ChangeId,
+    /// Counts up by one, from 0.
+    pub number: i64,
+    /// When it was written.
+    pub written_at: Timestamp,
+    /// What it says, sealed for its place.
+    pub sealed: String,
+}
+
+fn change(row: &AnyRow) -> Result<StoredChange, StoreError> {
+    let row = Reader::new(row, "federation_changes", "id");
+    Ok(StoredChange {
+        id: row.parsed("id")?,
+        domain: row.parsed("domain")?,
+        begun_at: row.time("begun_at")?,
+        finished_at: row.optional_time("finished_at")?,
+    })
+}
+
+fn entry(row: &AnyRow) -> Result<StoredEntry, StoreError> {
+    let row = Reader::new(row, "federation_journal", "change_id");
+    Ok(StoredEntry {
+        change: row.parsed("change_id")?,
+        number: row.integer("number")?,
+        written_at: row.time("written_at")?,
+        sealed: row.text("sealed")?,
+    })
+}
+
+impl ReadTx<'_> {
+    /// The changes of a domain, newest first.
+    pub async fn federation_changes(
+        &mut self,
+        domain: &DomainName,
+    ) -> Result<Vec<StoredChange>, StoreError> {
+        self.all(
+            sql(
+                "SELECT id, domain, begun_at, finished_at FROM federation_changes
+                 WHERE domain = $1 ORDER BY begun_at DESC, id",
+            )
+            .bind(domain.as_str()),
+        )
+        .await?
+        .iter()
+        .map(change)
+        .collect()
+    }
+
+    /// The entries of a change, in order.
+    pub async fn federation_entries(
+        &mut self,
+        id: &ChangeId,
+    ) -> Result<Vec<StoredEntry>, StoreError> {
+        self.all(
+            sql(
+                "SELECT change_id, number, written_at, sealed FROM federation_journal
+                 WHERE change_id = $1 ORDER BY number",
+            )
+            .bind(id.as_str()),
+        )
+        .await?
+        .iter()
+        .map(entry)
+        .collect()
+    }
+
+    /// All entries of all changes, each with its change's domain (`keys rewrap`).
+    pub async fn all_federation_entries(
+        &mut self,
+    ) -> Result<Vec<(StoredEntry, DomainName)>, StoreError> {
+        self.all(sql(
+            "SELECT j.change_id, j.number, j.written_at, j.sealed, c.domain
+                 FROM federation_journal j JOIN federation_changes c ON c.id = j.change_id
+                 ORDER BY j.change_id, j.number",
+        ))
+        .await?
+        .iter()
+        .map(|row| {
+            let domain = Reader::new(row, "federation_changes", "change_id").parsed("domain")?;
+            Ok((entry(row)?, domain))
+        })
+        .collect()
+    }
+}
+
+impl Tx<'_> {
+    /// Begins a change; `false` if another one of the domain is open.
+    pub async fn insert_federation_change(
+        &mut self,
+        change: &StoredChange,
+    ) -> Result<bool, StoreError> {
+        self.run_once(
+            sql(
+                "INSERT INTO federation_changes (id, domain, begun_at, finished_at)
+                 VALUES ($1, $2, $3, NULL) ON CONFLICT DO NOTHING",
+            )
+            .bind(change.id.as_str())
+            .bind(change.domain.as_str())
+            .bind(change.begun_at.as_millis()),
+        )
+        .await
+    }
+
+    /// Writes an entry; `false` if that number is taken: somebody else goes on with the change.
+    pub async fn insert_federation_entry(
+        &mut self,
+        entry: &StoredEntry,
+    ) -> Result<bool, StoreError> {
+        self.run_once(
+            sql(
+                "INSERT INTO federation_journal (change_id, number, written_at, sealed)
+                 VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+            )
+            .bind(entry.change.as_str())
+            .bind(entry.number)
+            .bind(entry.written_at.as_millis())
+            .bind(entry.sealed.as_str()),
+        )
+        .await
+    }
+
+    /// Ends a change; `false` if it is over already.
+    pub async fn finish_federation_change(
+        &mut self,
+        id: &ChangeId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.run_once(
+            sql("UPDATE federation_changes SET finished_at = $2
+                 WHERE id = $1 AND finished_at IS NULL")
+            .bind(id.as_str())
+            .bind(now.as_millis()),
+        )
+        .await
+    }
+
+    /// The same entry, sealed anew (`keys rewrap`).
+    pub async fn update_federation_seal(
+        &mut self,
+        id: &ChangeId,
+        number: i64,
+        sealed: &str,
+    ) -> Result<bool, StoreError> {
+        self.run_once(
+            sql("UPDATE federation_journal SET sealed = $3 WHERE change_id = $1 AND number = $2")
+                .bind(id.as_str())
+                .bind(number)
+                .bind(sealed),
+        )
+        .await
+    }
+}

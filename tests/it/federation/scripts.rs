@@ -1,0 +1,267 @@
+//! The plan as PowerShell: cmdlets and parameters against Microsoft's documentation, syntax and
+//! quoting judged by somebody else's grammar.
+
+use claimbridge::federation::{Tenant, plan, powershell};
+use proptest::prelude::*;
+use serde_json::json;
+use tree_sitter::{Node, Parser};
+
+use super::{now, ours, tenant, wanted, with};
+
+/// Cmdlets and their parameters, as far as we may use them. Source: the reference of Microsoft Graph
+/// PowerShell (MicrosoftDocs/microsoftgraph-docs-powershell, graph-powershell-1.0,
+/// Microsoft.Graph.Identity.DirectoryManagement: New-, Update- and Get-MgDomainFederationConfiguration
+/// of 2026-01-30; Microsoft.Graph.Authentication: Connect-MgGraph, Invoke-MgGraphRequest).
+/// SystemBrowserEnabledOn: Microsoft's page of 2026-08-21 about browser authentication for federated
+/// providers, and the cmdlet's generated source.
+const CMDLETS: [(&str, &[&str]); 6] = [
+    ("Write-Output", &[]),
+    ("Connect-MgGraph", &["Scopes", "TenantId"]),
+    (
+        "Get-MgDomainFederationConfiguration",
+        &["DomainId", "InternalDomainFederationId"],
+    ),
+    (
+        "New-MgDomainFederationConfiguration",
+        &[
+            "DomainId",
+            "ActiveSignInUri",
+            "DisplayName",
+            "FederatedIdpMfaBehavior",
+            "IsSignedAuthenticationRequestRequired",
+            "IssuerUri",
+            "MetadataExchangeUri",
+            "NextSigningCertificate",
+            "PassiveSignInUri",
+            "PasswordResetUri",
+            "PreferredAuthenticationProtocol",
+            "PromptLoginBehavior",
+            "SignOutUri",
+            "SigningCertificate",
+            "SystemBrowserEnabledOn",
+        ],
+    ),
+    (
+        "Update-MgDomainFederationConfiguration",
+        &[
+            "DomainId",
+            "InternalDomainFederationId",
+            "ActiveSignInUri",
+            "DisplayName",
+            "FederatedIdpMfaBehavior",
+            "IsSignedAuthenticationRequestRequired",
+            "IssuerUri",
+            "MetadataExchangeUri",
+            "NextSigningCertificate",
+            "PassiveSignInUri",
+            "PasswordResetUri",
+            "PreferredAuthenticationProtocol",
+            "PromptLoginBehavior",
+            "SignOutUri",
+            "SigningCertificate",
+            "SystemBrowserEnabledOn",
+        ],
+    ),
+    (
+        "Invoke-MgGraphRequest",
+        &["Method", "Uri", "Body", "ContentType"],
+    ),
+];
+
+struct Command {
+    name: String,
+    parameters: Vec<String>,
+}
+
+/// The commands of a script, by the grammar; a script that is none is a failure.
+fn commands(script: &str) -> Vec<Command> {
+    let mut parser = Parser::new();
+    parser
+        .set_language(&tree_sitter_powershell::LANGUAGE.into())
+        .unwrap();
+    let tree = parser.parse(script, None).unwrap();
+    assert!(
+        !tree.root_node().has_error(),
+        "{script}\n{}",
+        tree.root_node().to_sexp()
+    );
+    let mut found = Vec::new();
+    collect(tree.root_node(), script, &mut found);
+    found
+}
+
+fn collect(node: Node<'_>, script: &str, found: &mut Vec<Command>) {
+    let text = |node: Node<'_>| script[node.byte_range()].to_owned();
+    match node.kind() {
+        "command_name" => found.push(Command {
+            name: text(node),
+            parameters: Vec::new(),
+        }),
+        "command_parameter" => {
+            let name = text(node).trim_matches(['-', ':']).to_owned();
+            found.last_mut().unwrap().parameters.push(name);
+        }
+        _ => {}
+    }
+    let mut cursor = node.walk();
+    for child in node.children(&mut cursor) {
+        collect(child, script, found);
+    }
+}
+
+fn require_documented(script: &str) -> Vec<String> {
+    let commands = commands(script);
+    for command in &commands {
+        let (_, known) = CMDLETS
+            .iter()
+            .find(|(name, _)| *name == command.name)
+            .unwrap_or_else(|| panic!("{} is not documented\n{script}", command.name));
+        for parameter in &command.parameters {
+            assert!(
+                known.contains(&parameter.as_str()),
+                "{} -{parameter}",
+                command.name
+            );
+        }
+    }
+    commands.into_iter().map(|command| command.name).collect()
+}
+
+#[test]
+fn a_managed_domain_is_made_a_federated_one() {
+    let script = powershell::script(
+        &plan(&wanted(), None, now()),
+        Some("contoso.onmicrosoft.com"),
+    );
+    assert_eq!(
+        require_documented(&script),
+        [
+            "Connect-MgGraph",
+            "New-MgDomainFederationConfiguration",
+            "Get-MgDomainFederationConfiguration",
+        ]
+    );
+    assert!(script.contains("Connect-MgGraph -Scopes 'Domain-InternalFederation.ReadWrite.All' -TenantId 'contoso.onmicrosoft.com'"));
+    assert!(
+        script.contains("-IsSignedAuthenticationRequestRequired:$false"),
+        "{script}"
+    );
+    assert!(script.contains("-FederatedIdpMfaBehavior 'enforceMfaByFederatedIdp'"));
+}
+
+#[test]
+fn what_changes_is_updated_and_what_must_go_is_unset() {
+    let mut ours = ours();
+    ours.certificates.staged = None;
+    let wanted = ours.wanted(&ours.domains[0]);
+    // With an id, as Graph shows it; and without one, where the script looks it up.
+    let shown = with(&tenant("fed-003-reject"), "displayName", json!("x"));
+    let mut unnamed = shown.to_json();
+    unnamed["domains"][0]["federationConfiguration"][0]
+        .as_object_mut()
+        .unwrap()
+        .remove("id");
+    let unnamed = Tenant::parse(&unnamed, &"contoso.com".parse().unwrap()).unwrap();
+    for (tenant, lookup) in [(shown, false), (unnamed, true)] {
+        let script = powershell::script(&plan(&wanted, Some(&tenant), now()), None);
+        let mut names = vec![
+            "Connect-MgGraph",
+            "Update-MgDomainFederationConfiguration",
+            "Invoke-MgGraphRequest",
+            "Get-MgDomainFederationConfiguration",
+        ];
+        if lookup {
+            names.insert(1, "Get-MgDomainFederationConfiguration");
+        }
+        assert_eq!(require_documented(&script), names, "{script}");
+        // The cmdlet would drop $null.
+        assert!(
+            script.contains("-Body '{\"nextSigningCertificate\":null}'"),
+            "{script}"
+        );
+        assert!(!script.contains("$null"), "{script}");
+    }
+}
+
+#[test]
+fn nothing_to_do_is_a_script_that_says_so() {
+    let script = powershell::script(&plan(&wanted(), Some(&tenant("fed-good")), now()), None);
+    assert_eq!(require_documented(&script), ["Write-Output"]);
+}
+
+/// What PowerShell makes of a literal of ours: doubled quotes in single ones; and inside
+/// `[regex]::Unescape` .NET's escapes, of which we use `\\` and `\uXXXX`.
+fn value_of(literal: &str) -> String {
+    let escaped = literal
+        .strip_prefix("([regex]::Unescape(")
+        .and_then(|rest| rest.strip_suffix("))"));
+    let quoted = escaped.unwrap_or(literal);
+    let inner = &quoted[1..quoted.len() - 1];
+    assert!(!inner.replace("''", "").contains('\''), "{literal}");
+    let text = inner.replace("''", "'");
+    if escaped.is_none() {
+        return text;
+    }
+    let mut units = Vec::new();
+    let mut rest = text.chars();
+    while let Some(c) = rest.next() {
+        if c != '\\' {
+            units.extend(c.encode_utf16(&mut [0; 2]).iter());
+            continue;
+        }
+        match rest.next().unwrap() {
+            '\\' => units.push(u16::from(b'\\')),
+            'u' => {
+                let digits: String = rest.by_ref().take(4).collect();
+                units.push(u16::from_str_radix(&digits, 16).unwrap());
+            }
+            other => panic!("\\{other}"),
+        }
+    }
+    String::from_utf16(&units).unwrap()
+}
+
+#[test]
+fn names_that_would_be_code_stay_names() {
+    for name in [
+        "it's",
+        "$(Remove-Item /)",
+        "a`nb",
+        "\" ; Remove-Item -Recurse / #",
+        "line\nbreak\r\n",
+        "\u{2018}curly\u{2019} \u{201a}\u{201b}",
+        "''",
+        "\\u0027; calc",
+        "@'\n'@",
+        "Café – Ünïcode 🦀",
+        "-DomainId evil.com",
+        "\0",
+    ] {
+        let literal = powershell::quoted(name);
+        assert!(
+            literal.bytes().all(|byte| (0x20..0x7f).contains(&byte)),
+            "{literal}"
+        );
+        assert_eq!(value_of(&literal), name);
+        let mut ours = ours();
+        ours.display_name = name.to_owned();
+        let script = powershell::script(
+            &plan(&ours.wanted(&ours.domains[0]), None, now()),
+            Some(name),
+        );
+        assert_eq!(require_documented(&script).len(), 3, "{script}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_display_name_survives_quoting(name in any::<String>()) {
+        prop_assert_eq!(value_of(&powershell::quoted(&name)), name.clone());
+        let mut ours = ours();
+        ours.display_name = format!("x{name}");
+        let literal = powershell::quoted(&ours.display_name);
+        let script = powershell::script(&plan(&ours.wanted(&ours.domains[0]), None, now()), None);
+        prop_assert_eq!(require_documented(&script).len(), 3);
+        prop_assert!(script.contains(&literal));
+    }
+}
