@@ -3,20 +3,21 @@
 //! Always true: an attempt has one answer, kept by one conditional update; the browser
 //! that got it gets the same bytes for a minute; a refusal says nothing of the person.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
     App, Error,
     error::{Category, SupportCode},
     issue::not_released,
-    saml::{chain, sole_issuer},
+    saml::sole_issuer,
 };
 use crate::{
     audit::{Actor, Event, Refused},
     base::browser::CookieToken,
     claims,
-    keys::SigningKey,
-    keys::sealing::Place,
+    keys::{SigningKey, sealing::Place},
     protocol::saml::{
         authn_request::Refusal,
         binding::PostForm,
@@ -112,7 +113,7 @@ impl App {
             .party_of(&mut tx, &attempt.request.relying_party)
             .await?;
         let key = self.signing_key(&mut tx).await?;
-        let form = self.status_form(&issuer, &party, &refusal, &key)?.into();
+        let form = self.status_form(&issuer, &party, &refusal, &key).await?.into();
         self.keep_answer(&mut tx, attempt, &form).await?;
         // An event needs a person: a stranger's browser gets this as often as it asks.
         if person.is_some() {
@@ -139,27 +140,33 @@ impl App {
     ) -> Result<Answer, Error> {
         let mut tx = self.store.read().await?;
         let key = self.signing_key(&mut tx).await?;
-        let form = self.status_form(issuer, party, refusal, &key)?;
+        let form = self.status_form(issuer, party, refusal, &key).await?;
         Ok(sent(form.into()))
     }
 
-    fn status_form(
+    async fn status_form(
         &self,
         issuer: &str,
         party: &RelyingParty,
         refusal: &Refusal,
-        key: &SigningKey,
+        key: &Arc<SigningKey>,
     ) -> Result<PostForm, Error> {
-        let envelope = StatusEnvelope {
-            response_id: self.with_random(message_id),
-            in_response_to: &refusal.request_id,
-            acs: &refusal.reply_url,
-            issuer,
-            now: self.now(),
-            response_signature: party.response_signature,
-        };
-        let xml = response::encode_status(refusal.status, &envelope, key)
-            .map_err(|error| Error::internal(chain(&error)))?;
+        let (response_id, now) = (self.with_random(message_id), self.now());
+        let (status, response_signature) = (refusal.status, party.response_signature);
+        let (request_id, reply_url) = (refusal.request_id.clone(), refusal.reply_url.clone());
+        let issuer = issuer.to_owned();
+        let signing = self.with_key(key, move |key| {
+            let envelope = StatusEnvelope {
+                response_id,
+                in_response_to: &request_id,
+                acs: &reply_url,
+                issuer: &issuer,
+                now,
+                response_signature,
+            };
+            response::encode_status(status, &envelope, key)
+        });
+        let xml = signing.await?;
         Ok(PostForm::new(
             &refusal.reply_url,
             &xml,

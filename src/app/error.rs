@@ -136,6 +136,9 @@ support_codes! {
     UNAVAILABLE = "CB-STORE-001",
         "Signing in is not possible for the moment. Try again in a minute.",
         "The database did not answer. No token was issued.";
+    KEY_UNAVAILABLE = "CB-KEYS-001",
+        "Signing in is not possible for the moment. Try again in a minute.",
+        "The token (HSM) that holds the signing key does not answer, so nothing could be signed; no other key takes its place. The log line says what it answered; docs/keys.md says what to do. It is used again as soon as it is back, without a restart.";
     INTERNAL = "CB-INTERNAL-001",
         "Something went wrong here. Try again, and tell your administrator if it happens again.",
         "A defect or an inconsistent row; the log line with this request's id says which.";

@@ -89,7 +89,7 @@ impl App {
     /// The key that signs bundles; made if there is none.
     pub async fn audit_key(&self) -> Result<SigningKey, Error> {
         let purpose = KeyPurpose::Audit;
-        keys::first_key(&self.store, &self.sealing, purpose, || {
+        keys::first_key(&self.store, &self.sealing, None, purpose, || {
             self.with_random(|random| {
                 keys::new_key(purpose, &self.sealing, &self.settings, self.now(), random)
             })

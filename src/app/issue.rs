@@ -11,7 +11,6 @@ use super::{
     App, Error,
     answer::{Answer, Destination, sent},
     error::{Category, SupportCode},
-    saml::chain,
     scene::Scene,
 };
 use crate::{
@@ -26,7 +25,7 @@ use crate::{
     keys::SigningKey,
     protocol::saml::{
         binding::PostForm,
-        response::{self, Envelope, message_id},
+        response::{self, EncodeError, Envelope, message_id},
     },
     relying_party::{EntraCloud, RelyingParty},
     session::SessionRow,
@@ -245,12 +244,22 @@ impl App {
         let reply_url = registered(party, attempt)?;
         let envelope = self.envelope(attempt, party, reply_url);
         let key = self.signing_key(&mut tx).await?;
-        let signed = response::encode_response(&claims, &envelope, &key).map_err(|error| {
-            Error::internal(format!(
-                "the response could not be signed: {}",
-                chain(&error)
-            ))
-        })?;
+        let ids = (envelope.response_id.clone(), envelope.assertion_id.clone());
+        let asked = (attempt.request.request_id.clone(), reply_url.to_owned());
+        let (now, response_signature) = (envelope.now, envelope.response_signature);
+        let signing = self.with_key(&key, move |key| {
+            let envelope = Envelope {
+                response_id: ids.0,
+                assertion_id: ids.1,
+                in_response_to: &asked.0,
+                acs: &asked.1,
+                now,
+                response_signature,
+            };
+            let signed = response::encode_response(&claims, &envelope, key)?;
+            Ok::<_, EncodeError>((claims, signed))
+        });
+        let (claims, signed) = signing.await?;
         if let Err(rules) = self.pre_flight(&signed.xml, &claims, &envelope, &key) {
             drop(tx);
             return Err(self.withhold(attempt, user, rules).await?);

@@ -3,6 +3,7 @@
 //! Read next: [`open`] for what makes a row trustworthy, [`ring`] for how nodes learn of a new
 //! key, [`rollover`] for how a new one comes and an old one goes.
 
+pub(super) mod places;
 mod open;
 mod published;
 mod rewrap;
@@ -10,9 +11,9 @@ pub(super) mod ring;
 /// The steps of a rollover.
 pub mod rollover;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use super::{App, Error, Settings, saml::chain};
+use super::{App, Category, Error, Settings, SupportCode, saml::chain};
 use crate::{
     audit::Actor,
     audit::Event,
@@ -24,10 +25,12 @@ use crate::{
     },
     keys::{
         KeyPurpose, SigningKey, ecdsa,
+        hardware::self_signed_by,
         sealing::Sealing,
         signing::{self, RsaSize},
         state::{Custody, Held, KeyState, Party, Sighting, Standing},
     },
+    outbound::pkcs11::Token,
     storage::{Store, StoredKey},
 };
 use open::{key_place, open_key};
@@ -85,6 +88,7 @@ pub(super) async fn require_master_key(store: &Store, sealing: &Sealing) -> Resu
 pub(super) async fn first_key(
     store: &Store,
     sealing: &Sealing,
+    token: Option<&Arc<Token>>,
     purpose: KeyPurpose,
     mut make: impl FnMut() -> Result<StoredKey, Error>,
 ) -> Result<(StoredKey, SigningKey), Error> {
@@ -93,7 +97,7 @@ pub(super) async fn first_key(
         let stored = tx.keys_of(purpose).await?;
         let active = |key: &StoredKey| key.standing.state == KeyState::Active;
         if let Some(stored) = stored.iter().find(|key| active(key)) {
-            let key = open_key(stored, sealing)?;
+            let key = open_key(stored, sealing, token)?;
             return Ok((stored.clone(), key));
         }
         if let Some(key) = stored.first() {
@@ -183,29 +187,45 @@ fn view(key: StoredKey, sightings: &[Sighting], sealing: &Sealing) -> KeyView {
     }
 }
 
-/// The certificate of a new key, and its private half or where it is.
+/// The certificate of a new key, and its private half, or where that is.
 async fn certified(
     app: &App,
-    _id: &KeyId,
+    id: &KeyId,
     size: RsaSize,
     custody: Custody,
 ) -> Result<(Vec<u8>, Secret<Vec<u8>>), Error> {
     let now = app.now();
-    match custody {
-        Custody::Software => {
-            let name = app.settings.service_name.clone();
-            // Looking for primes takes up to a second: not on the async threads.
-            let serial = app.with_random(random_bytes::<16>);
-            let new = tokio::task::spawn_blocking(move || {
-                signing::generate(size, &name, now, CERTIFICATE_LIFETIME, &mut Drawn(serial))
-            })
-            .await
-            .map_err(|error| Error::internal(format!("making a key failed: {error}")))?
-            .map_err(|error| Error::internal(chain(&error)))?;
+    let name = app.settings.service_name.clone();
+    let serial = app.with_random(random_bytes::<16>);
+    let token = match custody {
+        Custody::Software => None,
+        Custody::Hardware => Some(app.token.clone().ok_or_else(|| {
+            Error::invalid("no token is configured; fill in [pkcs11], then say it again")
+        })?),
+    };
+    let id = id.clone();
+    // Looking for primes takes a while: not on the async threads.
+    let made = tokio::task::spawn_blocking(move || match token {
+        None => {
+            let new = signing::generate(size, &name, now, CERTIFICATE_LIFETIME, &mut Drawn(serial))
+                .map_err(|error| Error::internal(chain(&error)))?;
             Ok((new.certificate, new.pkcs8))
         }
-        Custody::Hardware => Err(Error::invalid("no token is configured; fill in [pkcs11]")),
-    }
+        Some(token) => {
+            let failed = |error: &dyn std::error::Error| {
+                Error::new(Category::Unavailable, &SupportCode::KEY_UNAVAILABLE, chain(error))
+            };
+            let public_key = token.generate(&id, size).map_err(|error| failed(&error))?;
+            let signer = token.signer(id, public_key.clone());
+            let certificate =
+                self_signed_by(&*signer, &public_key, &name, now, &mut Drawn(serial))
+                    .map_err(|error| failed(&error))?;
+            let reference = token.name().to_string().into_bytes();
+            Ok((certificate, Secret::new(reference)))
+        }
+    });
+    made.await
+        .map_err(|error| Error::internal(format!("making a key failed: {error}")))?
 }
 
 /// Hands out bytes that were drawn before: the serial number of one certificate.
@@ -233,7 +253,7 @@ pub async fn audit_fingerprints(store: &Store, sealing: &Sealing) -> Result<Vec<
     let rows = tx.keys_of(KeyPurpose::Audit).await?;
     Ok(rows
         .iter()
-        .filter_map(|row| open_key(row, sealing).ok())
+        .filter_map(|row| open_key(row, sealing, None).ok())
         .filter_map(|key| crate::keys::certificate::Certificate::read(&key.certificate).ok())
         .map(|certificate| certificate.fingerprint())
         .collect())
@@ -290,13 +310,13 @@ mod tests {
         for made_for in all {
             for written in all {
                 let key = stored(made_for.as_str(), written);
-                let opened = open_key(&key, &sealing);
+                let opened = open_key(&key, &sealing, None);
                 assert_eq!(opened.is_ok(), made_for == written, "{made_for} {written}");
             }
         }
         // As they were sealed before: for assertions, and as nothing else.
         for written in all {
-            let opened = open_key(&stored("", written), &sealing);
+            let opened = open_key(&stored("", written), &sealing, None);
             assert_eq!(opened.is_ok(), written == KeyPurpose::Assertion);
         }
     }

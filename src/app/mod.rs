@@ -97,6 +97,7 @@ use crate::{
         KeyPurpose,
         sealing::{Sealing, TagLabel},
     },
+    outbound::pkcs11::Token,
     signin::attempt::REPEAT_ANSWER,
     storage::Store,
 };
@@ -113,6 +114,8 @@ pub struct App {
     settings: Settings,
     hashing: Arc<Semaphore>,
     ring: keys::ring::Ring,
+    token: Option<Arc<Token>>,
+    places: keys::places::Places,
     refused: refused::Tally,
     metadata: metadata::Holder,
     scope: Result<Scope, NoScope>,
@@ -146,7 +149,8 @@ impl App {
         keys::require_master_key(&store, &sealing).await?;
         domains::ensure_configured(&store, &settings, clock.now()).await?;
         let purpose = KeyPurpose::Assertion;
-        let (stored, key) = keys::first_key(&store, &sealing, purpose, || {
+        let token = settings.token.clone().map(|setting| Arc::new(Token::new(setting)));
+        let (stored, key) = keys::first_key(&store, &sealing, token.as_ref(), purpose, || {
             keys::new_key(purpose, &sealing, &settings, clock.now(), random.as_mut())
         })
         .await?;
@@ -159,6 +163,8 @@ impl App {
             settings,
             hashing: Arc::new(Semaphore::new(HASHES_AT_ONCE)),
             ring: keys::ring::Ring::new(&stored, key),
+            token,
+            places: keys::places::Places::default(),
             refused: refused::Tally::default(),
             metadata: metadata::Holder::default(),
             scope,
@@ -180,11 +186,12 @@ impl App {
         self.sealing.tag(TagLabel::Form, &[b"key of forms"])
     }
 
-    /// Whether the database answers.
+    /// Whether the database answers, and the key that signs can be used.
     pub async fn ready(&self) -> Result<(), Error> {
         let mut tx = self.store.read().await?;
-        tx.domains().await?;
-        Ok(())
+        let key = self.signing_key(&mut tx).await?;
+        drop(tx);
+        self.require_ready(&key).await
     }
 
     /// The database.

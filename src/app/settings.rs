@@ -6,6 +6,7 @@ use crate::{
     base::text::DomainName,
     directory::MethodPolicy,
     factor::{password::HashCost, webauthn::policy::WebAuthnPolicy},
+    keys::hardware::TokenSetting,
     relying_party::RelyingParty,
     session::{Desk, SessionPolicy},
     signin::lockout::Delays,
@@ -42,6 +43,8 @@ pub struct Settings {
     pub breached_passwords_file: Option<PathBuf>,
     /// The cost of password hashing.
     pub hash_cost: HashCost,
+    /// The token that holds keys in hardware, if there is one.
+    pub token: Option<TokenSetting>,
     /// What pages and authenticator programs call this service.
     pub service_name: String,
     /// Whom people ask: a sentence or an address.

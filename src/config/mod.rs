@@ -17,6 +17,7 @@ mod redacted;
 mod secret_file;
 /// The commented file that `init` writes.
 pub mod template;
+mod token;
 mod watch;
 
 use std::{
@@ -38,7 +39,7 @@ pub use watch::{GraphCredential, Watch, Webhook};
 use crate::{
     base::{address_range::AddressRange, clock::Timestamp, secret::Secret, text::DomainName},
     directory::MethodPolicy,
-    keys::sealing::MasterKey,
+    keys::{hardware::TokenSetting, sealing::MasterKey},
     relying_party::domain::new_domain,
     session::{Desk, SessionPolicy},
     signin::lockout::Delays,
@@ -68,6 +69,8 @@ pub struct Config {
     pub policy: Policy,
     /// What people see.
     pub branding: Branding,
+    /// The token that holds signing keys, if there is one.
+    pub token: Option<TokenSetting>,
     /// With what the tenant is read, if anything.
     pub graph: Option<GraphCredential>,
     /// How `serve` watches, and whom it tells.
@@ -178,6 +181,7 @@ fn read(reader: &mut Reader) -> Option<Config> {
         support_contact: reader.text("branding.support_contact"),
     };
     methods::object_to_a_messy_desk(reader, &policy, &branding);
+    let token = token::read(reader);
     let graph = watch::read_graph(reader);
     let watch = watch::read(reader);
     Some(Config {
@@ -191,6 +195,7 @@ fn read(reader: &mut Reader) -> Option<Config> {
         domains,
         policy,
         branding,
+        token,
         graph,
         watch,
         files: reader.named_files(),

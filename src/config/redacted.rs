@@ -55,6 +55,11 @@ impl Config {
                 "name": self.branding.name,
                 "support_contact": self.branding.support_contact,
             },
+            "pkcs11": {
+                "module": self.token.as_ref().map(|token| shown(&token.module)),
+                "token": self.token.as_ref().map(|token| token.name.to_string()),
+                "pin_file": self.token.as_ref().map(|_| LEFT_OUT),
+            },
             "graph": {
                 "tenant_id": self.graph.as_ref().map(|graph| &graph.tenant_id),
                 "client_id": self.graph.as_ref().map(|graph| &graph.client_id),

@@ -125,6 +125,13 @@ master_key_file = "master.key"
 # /healthz, /readyz and /metrics on an address of their own:
 # address = "127.0.0.1:9090"
 
+# Signing keys in a token (HSM, smart card) by its PKCS#11 module: docs/keys.md.
+[pkcs11]
+# module = "/usr/lib/softhsm/libsofthsm2.so"
+# token_label = "…"
+# … or, if several have one label: token_serial = "…"
+# pin_file = "token.pin"
+
 # An application in your tenant that may only read: Domain.Read.All and Policy.Read.All. With it
 # `doctor` and `serve` see whether somebody changed the federation. One that can write is refused.
 [graph]

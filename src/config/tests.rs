@@ -677,3 +677,41 @@ fn the_credential_of_the_watch_is_whole_or_absent() {
     let local = "[watch]\nwebhook_url = \"http://localhost:9999/in\"\nwebhook_secret_file = \"hook.secret\"";
     assert_eq!(keys_of_problems(&folder, local), Vec::<String>::new());
 }
+
+#[test]
+fn a_token_is_named_whole_or_not_at_all() {
+    let folder = folder(LEAST);
+    for (name, text) in [("token.pin", "7391-pin"), ("empty.pin", ""), ("module.so", "")] {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let good = "[pkcs11]\nmodule = \"module.so\"\ntoken_label = \"claimbridge\"\npin_file = \"token.pin\"";
+    assert_eq!(keys_of_problems(&folder, good), Vec::<String>::new());
+    let config = load_in(&folder, &[]).unwrap();
+    let token = config.token.as_ref().unwrap();
+    assert_eq!(token.pin.expose(), "7391-pin");
+    assert_eq!(token.name.to_string(), "the token “claimbridge”");
+    let shown = format!("{config:?} {}", config.redacted());
+    assert!(!shown.contains("7391"), "{shown}");
+    for (bad, key) in [
+        ("module = \"module.so\"\npin_file = \"token.pin\"", "pkcs11.token_label"),
+        ("module = \"module.so\"\ntoken_label = \"x\"", "pkcs11.pin_file"),
+        ("token_label = \"x\"\npin_file = \"token.pin\"", "pkcs11.module"),
+        (
+            "module = \"missing.so\"\ntoken_label = \"x\"\npin_file = \"token.pin\"",
+            "pkcs11.module",
+        ),
+        (
+            "module = \"module.so\"\ntoken_label = \"x\"\npin_file = \"empty.pin\"",
+            "pkcs11.pin_file",
+        ),
+        (
+            "module = \"module.so\"\ntoken_label = \"x\"\ntoken_serial = \"1\"\npin_file = \"token.pin\"",
+            "pkcs11.token_serial",
+        ),
+    ] {
+        let problems = keys_of_problems(&folder, &format!("[pkcs11]\n{bad}"));
+        assert_eq!(problems, [key], "{bad}");
+    }
+}

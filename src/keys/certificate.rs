@@ -163,6 +163,12 @@ impl Certificate {
             .ok_or(CertificateError::Form)
     }
 
+    /// The key as RSAPublicKey (RFC 8017 §A.1.1, DER), if it is RSA and long enough.
+    pub fn rsa_public_key(&self) -> Result<&[u8], CertificateError> {
+        self.require_strong_rsa()?;
+        Ok(&self.key_bits)
+    }
+
     /// Whether the key is RSA and long enough.
     pub fn require_strong_rsa(&self) -> Result<(), CertificateError> {
         match self.rsa_bits {

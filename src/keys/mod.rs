@@ -1,13 +1,15 @@
 //! Signing keys and their certificates, and what is sealed under the master key.
 //!
-//! Always true: private-key operations go through [`Signer`] (aws-lc today, a
-//! PKCS#11 token later); a key signs only for the purpose it was made for
+//! Always true: private-key operations go through [`Signer`] (aws-lc, or a
+//! PKCS#11 token); a key signs only for the purpose it was made for
 //! (attack 34); nothing that is sealed can be moved to another row.
 
 /// What a certificate says; RSA signatures of others.
 pub mod certificate;
 /// The audit key: ECDSA with P-256.
 pub mod ecdsa;
+/// Keys in a PKCS#11 token: what it is told, certificates that they sign.
+pub mod hardware;
 /// Who may go where in a rollover, and what would break.
 pub mod rollover;
 /// The master key, its labels, sealing and tags.
@@ -66,6 +68,17 @@ impl fmt::Display for KeyPurpose {
 pub trait Signer: Send + Sync {
     /// The signature over `message` (hashed here): as long as the modulus, or in DER.
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError>;
+
+    /// Whether it could sign now. A key in memory always can.
+    fn ready(&self) -> Result<(), SignError> {
+        Ok(())
+    }
+
+    /// Where the private key is. With one in hardware, signing waits for a device: not on the
+    /// async threads.
+    fn custody(&self) -> state::Custody {
+        state::Custody::Software
+    }
 }
 
 /// The key could not be used.
@@ -125,6 +138,16 @@ impl SigningKey {
         self.read
             .get_or_init(|| Certificate::read(&self.certificate).ok().map(Arc::new))
             .clone()
+    }
+
+    /// Where the private key is.
+    pub fn custody(&self) -> state::Custody {
+        self.signer.custody()
+    }
+
+    /// Whether it could sign now.
+    pub fn ready(&self) -> Result<(), SignError> {
+        self.signer.ready()
     }
 
     /// The signer, if the key is for `purpose`.

@@ -45,6 +45,17 @@ pub enum RsaSize {
     Bits4096,
 }
 
+impl RsaSize {
+    /// In bits.
+    pub fn bits(self) -> u32 {
+        match self {
+            Self::Bits2048 => 2048,
+            Self::Bits3072 => 3072,
+            Self::Bits4096 => 4096,
+        }
+    }
+}
+
 /// Why a key could not be made or loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {

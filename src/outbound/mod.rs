@@ -15,5 +15,7 @@ pub mod graph;
 pub mod guard;
 /// Partner Center's API.
 pub mod partner_center;
+/// Keys in a PKCS#11 token.
+pub mod pkcs11;
 /// Where the browser comes back to: a listener on loopback.
 pub mod redirect;

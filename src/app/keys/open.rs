@@ -8,17 +8,23 @@
 //! nothing of it, and an earlier version stops instead of signing with a key that is not
 //! active any more.
 
+use std::sync::Arc;
+
 use zeroize::Zeroizing;
 
 use crate::{
     app::{Error, saml::chain},
     base::secret::Secret,
     keys::{
-        KeyPurpose, SigningKey, ecdsa,
+        KeyPurpose, SigningKey,
+        certificate::Certificate,
+        ecdsa,
+        hardware::NoToken,
         sealing::{Place, SealError, Sealing},
         signing,
         state::{Custody, KeyState},
     },
+    outbound::pkcs11::Token,
     storage::StoredKey,
 };
 
@@ -72,8 +78,13 @@ pub(super) fn require_standing(stored: &StoredKey, sealing: &Sealing) -> Result<
     }
 }
 
-/// The key, ready to sign.
-pub(super) fn open_key(stored: &StoredKey, sealing: &Sealing) -> Result<SigningKey, Error> {
+/// The key, ready to sign. One in hardware is looked for at its first use, so that a token
+/// that is away is an outage and no reason not to start.
+pub(super) fn open_key(
+    stored: &StoredKey,
+    sealing: &Sealing,
+    token: Option<&Arc<Token>>,
+) -> Result<SigningKey, Error> {
     let broken = |error: &dyn std::error::Error| {
         Error::internal(format!("the signing key {}: {}", stored.id, chain(error)))
     };
@@ -81,6 +92,16 @@ pub(super) fn open_key(stored: &StoredKey, sealing: &Sealing) -> Result<SigningK
     let pkcs8 = open_sealed(stored, sealing).map_err(|error| broken(&error))?;
     let (id, pkcs8) = (stored.id.clone(), Secret::new(pkcs8.to_vec()));
     let certificate = stored.certificate.clone();
+    if stored.custody == Custody::Hardware {
+        let read = Certificate::read(&certificate).map_err(|error| broken(&error))?;
+        let public_key = read.rsa_public_key().map_err(|error| broken(&error))?;
+        let signer = match token {
+            Some(token) => token.signer(id.clone(), public_key.to_vec()),
+            None => Arc::new(NoToken),
+        };
+        let (purpose, made) = (stored.purpose, stored.created_at);
+        return Ok(SigningKey::new(id, purpose, certificate, made, signer));
+    }
     match stored.purpose {
         KeyPurpose::Audit => ecdsa::load(id, &pkcs8, certificate, stored.created_at),
         purpose => signing::load(id, purpose, &pkcs8, certificate, stored.created_at),
@@ -93,6 +114,6 @@ pub(super) fn open_key(stored: &StoredKey, sealing: &Sealing) -> Result<SigningK
 pub(in crate::app) fn is_ours(stored: &StoredKey, sealing: &Sealing) -> bool {
     match stored.state_tag {
         Some(_) => require_standing(stored, sealing).is_ok(),
-        None => open_key(stored, sealing).is_ok(),
+        None => open_key(stored, sealing, None).is_ok(),
     }
 }

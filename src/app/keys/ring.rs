@@ -59,7 +59,7 @@ impl App {
             return Ok(key);
         }
         let stored = tx.key(&active.id).await?.ok_or_else(none)?;
-        let key = Arc::new(open_key(&stored, &self.sealing)?);
+        let key = Arc::new(open_key(&stored, &self.sealing, self.token.as_ref())?);
         self.ring.hold(&stored, &key);
         Ok(key)
     }

@@ -1,0 +1,120 @@
+//! Where signatures are made.
+//!
+//! Always true: a key in memory signs at once; one in a token signs off the async threads,
+//! few at a time and not for ever, so that a device that hangs is an outage and stops
+//! nothing else; whatever is wrong with a token is said as one code, and nothing else signs.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::{sync::Semaphore, time::timeout};
+
+use super::KeyPurpose;
+use crate::{
+    app::{App, Category, Error, SupportCode, saml::chain},
+    base::clock::Timestamp,
+    keys::{SigningKey, state::Custody},
+};
+
+/// How many signatures a token is asked for at once.
+const AT_ONCE: usize = 8;
+
+/// How long a token may take for one answer, waiting for others included.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// How long it is believed that the key can be used, or not: who asks is a stranger.
+const BELIEVED: Duration = Duration::from_secs(2);
+
+/// The places at which a token is asked.
+pub(in crate::app) struct Places {
+    places: Arc<Semaphore>,
+    last_look: Mutex<Option<(Timestamp, Result<(), String>)>>,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(AT_ONCE)),
+            last_look: Mutex::default(),
+        }
+    }
+}
+
+impl App {
+    /// Does `work` with the key where it may take its time. The error is a sentence.
+    pub(in crate::app) async fn with_key<T, E>(
+        &self,
+        key: &Arc<SigningKey>,
+        work: impl FnOnce(&SigningKey) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        E: std::error::Error + Send + 'static,
+    {
+        if key.custody() == Custody::Software {
+            return work(key).map_err(|error| {
+                Error::internal(format!("it could not be signed: {}", chain(&error)))
+            });
+        }
+        let key = Arc::clone(key);
+        let places = Arc::clone(&self.places.places);
+        let signed = timeout(PATIENCE, async move {
+            let place = places.acquire_owned().await;
+            tokio::task::spawn_blocking(move || {
+                let signed = work(&key);
+                // A device that hangs keeps its place, and no more than there are.
+                drop(place);
+                signed
+            })
+            .await
+        });
+        match signed.await {
+            Ok(Ok(Ok(signed))) => Ok(signed),
+            Ok(Ok(Err(error))) => Err(unavailable(chain(&error))),
+            Ok(Err(error)) => Err(Error::internal(format!("signing failed: {error}"))),
+            Err(_) => Err(unavailable(format!(
+                "the token did not answer within {} seconds",
+                PATIENCE.as_secs()
+            ))),
+        }
+    }
+
+    /// Whether the key could sign now.
+    pub(in crate::app) async fn require_ready(&self, key: &Arc<SigningKey>) -> Result<(), Error> {
+        if key.custody() == Custody::Software {
+            return Ok(());
+        }
+        let now = self.now();
+        let last = self.last_look();
+        if let Some((at, found)) = last
+            && now.since(at) < BELIEVED
+        {
+            return found.map_err(unavailable);
+        }
+        let found = self.with_key(key, SigningKey::ready).await;
+        let said = found.as_ref().map(|()| ()).map_err(ToString::to_string);
+        let slot = self.places.last_look.lock();
+        *slot.unwrap_or_else(PoisonError::into_inner) = Some((now, said));
+        found
+    }
+
+    fn last_look(&self) -> Option<(Timestamp, Result<(), String>)> {
+        let slot = self.places.last_look.lock();
+        slot.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether the active key of assertions could sign now; for commands.
+    pub async fn require_signing(&self) -> Result<(), Error> {
+        let mut tx = self.store.read().await?;
+        let key = self.signing_key(&mut tx).await?;
+        debug_assert_eq!(key.purpose, KeyPurpose::Assertion);
+        drop(tx);
+        self.with_key(&key, SigningKey::ready).await
+    }
+}
+
+fn unavailable(detail: String) -> Error {
+    Error::new(Category::Unavailable, &SupportCode::KEY_UNAVAILABLE, detail)
+}
