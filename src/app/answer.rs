@@ -113,7 +113,10 @@ impl App {
             .party_of(&mut tx, &attempt.request.relying_party)
             .await?;
         let key = self.signing_key(&mut tx).await?;
-        let form = self.status_form(&issuer, &party, &refusal, &key).await?.into();
+        let form = self
+            .status_form(&issuer, &party, &refusal, &key)
+            .await?
+            .into();
         self.keep_answer(&mut tx, attempt, &form).await?;
         // An event needs a person: a stranger's browser gets this as often as it asks.
         if person.is_some() {

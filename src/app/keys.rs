@@ -3,8 +3,9 @@
 //! Read next: [`open`] for what makes a row trustworthy, [`ring`] for how nodes learn of a new
 //! key, [`rollover`] for how a new one comes and an old one goes.
 
-pub(super) mod places;
+mod facts;
 mod open;
+pub(super) mod places;
 mod published;
 mod rewrap;
 pub(super) mod ring;
@@ -213,13 +214,16 @@ async fn certified(
         }
         Some(token) => {
             let failed = |error: &dyn std::error::Error| {
-                Error::new(Category::Unavailable, &SupportCode::KEY_UNAVAILABLE, chain(error))
+                Error::new(
+                    Category::Unavailable,
+                    &SupportCode::KEY_UNAVAILABLE,
+                    chain(error),
+                )
             };
             let public_key = token.generate(&id, size).map_err(|error| failed(&error))?;
             let signer = token.signer(id, public_key.clone());
-            let certificate =
-                self_signed_by(&*signer, &public_key, &name, now, &mut Drawn(serial))
-                    .map_err(|error| failed(&error))?;
+            let certificate = self_signed_by(&*signer, &public_key, &name, now, &mut Drawn(serial))
+                .map_err(|error| failed(&error))?;
             let reference = token.name().to_string().into_bytes();
             Ok((certificate, Secret::new(reference)))
         }

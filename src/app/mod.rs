@@ -149,7 +149,10 @@ impl App {
         keys::require_master_key(&store, &sealing).await?;
         domains::ensure_configured(&store, &settings, clock.now()).await?;
         let purpose = KeyPurpose::Assertion;
-        let token = settings.token.clone().map(|setting| Arc::new(Token::new(setting)));
+        let token = settings
+            .token
+            .clone()
+            .map(|setting| Arc::new(Token::new(setting)));
         let (stored, key) = keys::first_key(&store, &sealing, token.as_ref(), purpose, || {
             keys::new_key(purpose, &sealing, &settings, clock.now(), random.as_mut())
         })

@@ -15,6 +15,7 @@ use crate::{
     factor::webauthn::policy::{
         Attestation, Models, Permission, Reaction, UserVerification, WebAuthnPolicy,
     },
+    keys::hardware::TokenName,
     relying_party::{RequestSignature, ResponseSignature, Sha1},
     session::Desk,
     signin::lockout::Delays,
@@ -57,7 +58,14 @@ impl Config {
             },
             "pkcs11": {
                 "module": self.token.as_ref().map(|token| shown(&token.module)),
-                "token": self.token.as_ref().map(|token| token.name.to_string()),
+                "token_label": self.token.as_ref().and_then(|token| match &token.name {
+                    TokenName::Label(label) => Some(label),
+                    TokenName::Serial(_) => None,
+                }),
+                "token_serial": self.token.as_ref().and_then(|token| match &token.name {
+                    TokenName::Serial(serial) => Some(serial),
+                    TokenName::Label(_) => None,
+                }),
                 "pin_file": self.token.as_ref().map(|_| LEFT_OUT),
             },
             "graph": {

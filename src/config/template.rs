@@ -125,9 +125,9 @@ master_key_file = "master.key"
 # /healthz, /readyz and /metrics on an address of their own:
 # address = "127.0.0.1:9090"
 
-# Signing keys in a token (HSM, smart card) by its PKCS#11 module: docs/keys.md.
+# Signing keys in a token (HSM, smart card) by its vendor's PKCS#11 module: docs/keys.md.
 [pkcs11]
-# module = "/usr/lib/softhsm/libsofthsm2.so"
+# module = "/usr/lib/….so"
 # token_label = "…"
 # … or, if several have one label: token_serial = "…"
 # pin_file = "token.pin"

@@ -681,12 +681,17 @@ fn the_credential_of_the_watch_is_whole_or_absent() {
 #[test]
 fn a_token_is_named_whole_or_not_at_all() {
     let folder = folder(LEAST);
-    for (name, text) in [("token.pin", "7391-pin"), ("empty.pin", ""), ("module.so", "")] {
+    for (name, text) in [
+        ("token.pin", "7391-pin"),
+        ("empty.pin", ""),
+        ("module.so", ""),
+    ] {
         let path = folder.path().join(name);
         fs::write(&path, text).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     }
-    let good = "[pkcs11]\nmodule = \"module.so\"\ntoken_label = \"claimbridge\"\npin_file = \"token.pin\"";
+    let good =
+        "[pkcs11]\nmodule = \"module.so\"\ntoken_label = \"claimbridge\"\npin_file = \"token.pin\"";
     assert_eq!(keys_of_problems(&folder, good), Vec::<String>::new());
     let config = load_in(&folder, &[]).unwrap();
     let token = config.token.as_ref().unwrap();
@@ -695,9 +700,18 @@ fn a_token_is_named_whole_or_not_at_all() {
     let shown = format!("{config:?} {}", config.redacted());
     assert!(!shown.contains("7391"), "{shown}");
     for (bad, key) in [
-        ("module = \"module.so\"\npin_file = \"token.pin\"", "pkcs11.token_label"),
-        ("module = \"module.so\"\ntoken_label = \"x\"", "pkcs11.pin_file"),
-        ("token_label = \"x\"\npin_file = \"token.pin\"", "pkcs11.module"),
+        (
+            "module = \"module.so\"\npin_file = \"token.pin\"",
+            "pkcs11.token_label",
+        ),
+        (
+            "module = \"module.so\"\ntoken_label = \"x\"",
+            "pkcs11.pin_file",
+        ),
+        (
+            "token_label = \"x\"\npin_file = \"token.pin\"",
+            "pkcs11.module",
+        ),
         (
             "module = \"missing.so\"\ntoken_label = \"x\"\npin_file = \"token.pin\"",
             "pkcs11.module",

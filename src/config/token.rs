@@ -42,7 +42,10 @@ pub(super) fn read(reader: &mut Reader) -> Option<TokenSetting> {
         }
     }
     if pin.as_ref().is_some_and(|pin| pin.expose().is_empty()) {
-        reader.object("pkcs11.pin_file", "it is empty; write the user's PIN into it");
+        reader.object(
+            "pkcs11.pin_file",
+            "it is empty; write the user's PIN into it",
+        );
         return None;
     }
     Some(TokenSetting {

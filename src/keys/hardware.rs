@@ -162,7 +162,14 @@ mod tests {
     #[test]
     fn a_signer_that_shows_no_key_makes_its_own_certificate() {
         let now = Timestamp::from_millis(1_795_168_800_000);
-        let new = generate(RsaSize::Bits2048, "x", now, CERTIFICATE_LIFETIME, &mut SystemRandom).unwrap();
+        let new = generate(
+            RsaSize::Bits2048,
+            "x",
+            now,
+            CERTIFICATE_LIFETIME,
+            &mut SystemRandom,
+        )
+        .unwrap();
         let signer = RsaSigner::from_pkcs8(&new.pkcs8).unwrap();
         let public_key = signer.der_bytes().to_vec();
         let own = self_signed_by(&signer, &public_key, "contoso", now, &mut SystemRandom).unwrap();

@@ -245,7 +245,7 @@ fn unknown_to(key: &KeyFacts, party: &Party, held: Held, now: Timestamp) -> Opti
         return None;
     }
     let rejects = format!(
-        "Everybody who signs in at {} would be rejected (AADSTS500172 and the like) until the tenant holds the certificate.",
+        "Everybody who signs in at {} would be rejected by Entra until the tenant holds the certificate.",
         party.name()
     );
     match party {

@@ -94,7 +94,7 @@ impl App {
             return found.map_err(unavailable);
         }
         let found = self.with_key(key, SigningKey::ready).await;
-        let said = found.as_ref().map(|()| ()).map_err(ToString::to_string);
+        let said = found.as_ref().copied().map_err(ToString::to_string);
         let slot = self.places.last_look.lock();
         *slot.unwrap_or_else(PoisonError::into_inner) = Some((now, said));
         found

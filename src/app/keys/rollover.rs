@@ -15,12 +15,11 @@ use crate::{
     base::{clock::Timestamp, ids::KeyId},
     keys::{
         KeyPurpose,
-        certificate::Certificate,
-        rollover::{self as rules, KeyFacts, Obstacle, Surroundings, Weight},
+        rollover::{self as rules, Obstacle, Weight},
         signing::RsaSize,
         state::{Custody, Held, KeyState, Party, Sighting},
     },
-    storage::{ReadTx, StoredKey, Tx},
+    storage::{StoredKey, Tx},
 };
 
 pub use rules::Step;
@@ -120,7 +119,13 @@ impl App {
             new
         };
         require_standing(&stored, &self.sealing).map_err(|_| altered(&stored))?;
-        let obstacles = self.obstacles(&mut tx, step, &stored, &keys, now).await?;
+        let mut obstacles = self.obstacles(&mut tx, step, &stored, &keys, now).await?;
+        if step == Step::Activate && stored.custody == Custody::Hardware {
+            // A token may take its time: nobody waits for this transaction meanwhile.
+            drop(tx);
+            obstacles.extend(self.unready(&stored).await?);
+            tx = self.store.begin().await?;
+        }
         let is_refused = obstacles
             .iter()
             .any(|obstacle| obstacle.weight == Weight::Impossible || force == Force::Withheld);
@@ -219,73 +224,6 @@ impl App {
         let key = stored.id.clone();
         tx.commit().await?;
         Ok((key, party))
-    }
-
-    async fn obstacles(
-        &self,
-        tx: &mut ReadTx<'_>,
-        step: Step,
-        stored: &StoredKey,
-        keys: &[StoredKey],
-        now: Timestamp,
-    ) -> Result<Vec<Obstacle>, Error> {
-        let certificate = Certificate::read(&stored.certificate)
-            .map_err(|error| Error::internal(format!("the key {}: {error}", stored.id)))?;
-        let facts = KeyFacts {
-            purpose: stored.purpose,
-            state: stored.standing.state,
-            staged_at: stored.standing.staged_at,
-            since: stored.since(),
-            not_after: certificate.not_after,
-        };
-        let sightings = tx.key_sightings().await?;
-        let held = |party: &Party| {
-            let seen = sightings
-                .iter()
-                .find(|seen| seen.key == stored.id && seen.party == *party)
-                .filter(|seen| seen.require_tag(&self.sealing).is_ok());
-            seen.map_or(Held::Unknown, |seen| seen.held)
-        };
-        let parties = self.parties(tx, stored.purpose).await?;
-        let around = Surroundings {
-            others: keys
-                .iter()
-                .filter(|other| other.id != stored.id && is_ours(other, &self.sealing))
-                .map(|other| (other.standing.state, other.since()))
-                .collect(),
-            parties: parties
-                .into_iter()
-                .map(|party| {
-                    let held = held(&party);
-                    (party, held)
-                })
-                .collect(),
-        };
-        Ok(rules::obstacles(step, &facts, &around, now))
-    }
-
-    /// Everybody who checks what keys of this purpose sign.
-    async fn parties(&self, tx: &mut ReadTx<'_>, purpose: KeyPurpose) -> Result<Vec<Party>, Error> {
-        match purpose {
-            KeyPurpose::Assertion => {
-                // A sub-domain inherits what its root has in the tenant.
-                let mut roots: Vec<String> = tx
-                    .domains()
-                    .await?
-                    .into_iter()
-                    .map(|domain| domain.root.to_string())
-                    .collect();
-                roots.sort_unstable();
-                roots.dedup();
-                let others = tx.relying_parties().await?;
-                let others = others
-                    .into_iter()
-                    .map(|party| Party::RelyingParty(party.entity_id.0));
-                Ok(roots.into_iter().map(Party::Domain).chain(others).collect())
-            }
-            KeyPurpose::Oidc => Ok(vec![Party::KeyList]),
-            KeyPurpose::Audit => Ok(Vec::new()),
-        }
     }
 
     /// The key that signed goes into grace.

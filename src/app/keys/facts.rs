@@ -1,0 +1,104 @@
+//! What a step of a rollover is judged by: who checks what we sign, what was seen of them,
+//! and whether a key in a token can be used.
+
+use std::sync::Arc;
+
+use super::open::{is_ours, open_key};
+use crate::{
+    app::{App, Error},
+    base::clock::Timestamp,
+    keys::{
+        KeyPurpose, SigningKey,
+        certificate::Certificate,
+        rollover::{self as rules, KeyFacts, Obstacle, Step, Surroundings, Weight},
+        state::{Held, Party},
+    },
+    storage::{ReadTx, StoredKey},
+};
+
+impl App {
+    /// Why a key in a token cannot sign now.
+    pub(super) async fn unready(&self, stored: &StoredKey) -> Result<Option<Obstacle>, Error> {
+        let key = Arc::new(open_key(stored, &self.sealing, self.token.as_ref())?);
+        let ready = self.with_key(&key, SigningKey::ready).await;
+        Ok(ready.err().map(|error| Obstacle {
+            why: format!("The token cannot be used here and now: {error}."),
+            breaks: "Nobody could sign in until it can.".to_owned(),
+            first: "Bring the token back; every server that signs must reach it.".to_owned(),
+            until: None,
+            weight: Weight::Breaks,
+        }))
+    }
+
+    /// What speaks against a step of this key, by what `tx` sees.
+    pub(super) async fn obstacles(
+        &self,
+        tx: &mut ReadTx<'_>,
+        step: Step,
+        stored: &StoredKey,
+        keys: &[StoredKey],
+        now: Timestamp,
+    ) -> Result<Vec<Obstacle>, Error> {
+        let certificate = Certificate::read(&stored.certificate)
+            .map_err(|error| Error::internal(format!("the key {}: {error}", stored.id)))?;
+        let facts = KeyFacts {
+            purpose: stored.purpose,
+            state: stored.standing.state,
+            staged_at: stored.standing.staged_at,
+            since: stored.since(),
+            not_after: certificate.not_after,
+        };
+        let sightings = tx.key_sightings().await?;
+        let held = |party: &Party| {
+            let seen = sightings
+                .iter()
+                .find(|seen| seen.key == stored.id && seen.party == *party)
+                .filter(|seen| seen.require_tag(&self.sealing).is_ok());
+            seen.map_or(Held::Unknown, |seen| seen.held)
+        };
+        let parties = self.parties(tx, stored.purpose).await?;
+        let around = Surroundings {
+            others: keys
+                .iter()
+                .filter(|other| other.id != stored.id && is_ours(other, &self.sealing))
+                .map(|other| (other.standing.state, other.since()))
+                .collect(),
+            parties: parties
+                .into_iter()
+                .map(|party| {
+                    let held = held(&party);
+                    (party, held)
+                })
+                .collect(),
+        };
+        Ok(rules::obstacles(step, &facts, &around, now))
+    }
+
+    /// Everybody who checks what keys of this purpose sign.
+    pub(super) async fn parties(
+        &self,
+        tx: &mut ReadTx<'_>,
+        purpose: KeyPurpose,
+    ) -> Result<Vec<Party>, Error> {
+        match purpose {
+            KeyPurpose::Assertion => {
+                // A sub-domain inherits what its root has in the tenant.
+                let mut roots: Vec<String> = tx
+                    .domains()
+                    .await?
+                    .into_iter()
+                    .map(|domain| domain.root.to_string())
+                    .collect();
+                roots.sort_unstable();
+                roots.dedup();
+                let others = tx.relying_parties().await?;
+                let others = others
+                    .into_iter()
+                    .map(|party| Party::RelyingParty(party.entity_id.0));
+                Ok(roots.into_iter().map(Party::Domain).chain(others).collect())
+            }
+            KeyPurpose::Oidc => Ok(vec![Party::KeyList]),
+            KeyPurpose::Audit => Ok(Vec::new()),
+        }
+    }
+}
