@@ -75,6 +75,8 @@ pub mod test_sign_in;
 pub mod user_view;
 /// People, for operators.
 pub mod users;
+/// The watch over the federation.
+pub mod watch;
 
 use std::{
     sync::{Arc, Mutex, PoisonError},

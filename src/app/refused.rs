@@ -16,28 +16,52 @@ use crate::{
     storage::{Store, StoreError, hour_of},
 };
 
-/// Counts that are not written yet: how often, by hour and reason.
+/// Counts that are not written yet: how often, by hour and reason; and all of this process.
 #[derive(Debug, Default)]
-pub(super) struct Tally(Mutex<Counts>);
+pub(super) struct Tally {
+    unwritten: Mutex<Counts>,
+    totals: Mutex<BTreeMap<Refused, u64>>,
+}
 
 // Ordered: two nodes that raise the same rows in two orders would wait for each other.
 type Counts = BTreeMap<(Timestamp, Refused), u64>;
 
 impl Tally {
+    /// How often, since the process began.
+    pub(super) fn totals(&self) -> BTreeMap<Refused, u64> {
+        let totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
+        totals.clone()
+    }
+
+    fn count(&self, reason: Refused) {
+        let mut totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = totals.entry(reason).or_default();
+        *count = count.saturating_add(1);
+    }
+
     fn add(&self, hour: Timestamp, reason: Refused, times: u64) {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self
+            .unwritten
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry((hour, reason)).or_default();
         *count = count.saturating_add(times);
     }
 
     fn take(&self) -> Counts {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(
+            &mut *self
+                .unwritten
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
     }
 }
 
 impl App {
     /// Counts what a stranger caused. Nothing is written before [`App::flush_refused`].
     pub fn count_refused(&self, reason: Refused) {
+        self.refused.count(reason);
         self.refused.add(hour_of(self.now()), reason, 1);
     }
 

@@ -250,6 +250,25 @@ pub enum Event {
         party: String,
         seen: &'static str,
     },
+    /// The watch over the federation found something.
+    AlarmRaised {
+        kind: String,
+        severity: &'static str,
+        domain: Option<String>,
+        sentence: String,
+    },
+    /// What it had found is another now.
+    AlarmChanged {
+        kind: String,
+        severity: &'static str,
+        domain: Option<String>,
+        sentence: String,
+    },
+    /// What it had found is there no more.
+    AlarmOver {
+        kind: String,
+        domain: Option<String>,
+    },
     /// Everything sealed was sealed again under a new master key.
     KeysRewrapped { from: String, to: String },
 }

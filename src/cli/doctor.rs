@@ -11,7 +11,7 @@ use clap::Args;
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use serde_json::{Value, json};
 
-use super::{Failure, environment, open, tls_files};
+use super::{Failure, environment, open, tls_files, watch};
 use crate::{
     app::doctor::{
         Finding, Group, Outcome, Report, catalogue,
@@ -91,6 +91,10 @@ async fn look(config: &Config, path: Option<&Path>, reach: Reach) -> Result<Repo
         }
     };
     let sealing = Sealing::new(&config.master_key);
+    let (tenant, no_reader) = match watch::reader(config) {
+        Ok(reader) => (reader, None),
+        Err(failure) => (None, Some(failure.to_string())),
+    };
     let patient = Surroundings {
         settings: &settings,
         metadata_url: config.entra.cloud.metadata_url.as_deref(),
@@ -104,6 +108,7 @@ async fn look(config: &Config, path: Option<&Path>, reach: Reach) -> Result<Repo
             let chain = used.and_then(|_| chain(&tls.certificate_file));
             (tls.certificate_file.clone(), chain)
         }),
+        tenant: tenant.as_ref(),
         reach,
         clock: &SystemClock,
     };
@@ -112,7 +117,10 @@ async fn look(config: &Config, path: Option<&Path>, reach: Reach) -> Result<Repo
         || "the environment".to_owned(),
         |path| path.display().to_string(),
     );
-    report.add(catalogue::CONFIGURATION.good(shown, "It is good"));
+    report.add(match no_reader {
+        None => catalogue::CONFIGURATION.good(shown, "It is good"),
+        Some(why) => catalogue::CONFIGURATION.problem("graph", why, "correct it"),
+    });
     Ok(report)
 }
 

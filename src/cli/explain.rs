@@ -11,6 +11,7 @@ use crate::{
         SupportCode,
         doctor::catalogue,
         history::{self, AttemptHistory},
+        watch::words_of_kind,
     },
     base::{clock::Timestamp, ids::AttemptId},
     inspect::{aadsts, rules, words},
@@ -67,6 +68,11 @@ pub async fn run(
             check.id, check.title
         )?;
         writeln!(out, "Why it matters: {}", check.why)?;
+        return Ok(());
+    }
+    if let Some((kind, means)) = words_of_kind(&args.subject.trim().to_lowercase()) {
+        writeln!(out, "{kind} — found by the watch over the federation\n")?;
+        writeln!(out, "{means}")?;
         return Ok(());
     }
     if wanted == "900421" {

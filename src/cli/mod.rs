@@ -49,6 +49,7 @@ mod user_group;
 mod user_import;
 mod user_list;
 mod user_pass;
+mod watch;
 
 use std::{
     io::{self, Write},

@@ -18,7 +18,7 @@ use super::{
     metadata_file::MetadataFile,
     open,
     start::{self, Started},
-    tls_files,
+    tls_files, watch,
 };
 use crate::{
     app::{App, opening::Migrations},
@@ -46,6 +46,7 @@ pub async fn run(
     let config = open::config(path)?;
     log();
     let tls = tls_files::start(&config)?;
+    let watcher = watch::watcher(&config)?;
     let listener = listen("listen", config.listen).await?;
     let ops = match config.listen_ops {
         None => None,
@@ -99,7 +100,8 @@ pub async fn run(
         tls_files::keep_current(tls, tls_files::EVERY, tls_asked, start::stop_signal());
     // Not aborted: counts that are being written are not in memory any more.
     let upkeep = upkeep(&app, metadata, asked, start::stop_signal());
-    tokio::join!(people, ops, upkeep, certificate);
+    let watch = watch::keep_watch(&app, &watcher, start::stop_signal());
+    tokio::join!(people, ops, upkeep, certificate, watch);
     write_counts(&app).await;
     Ok(())
 }

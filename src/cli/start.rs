@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 
-use super::{Failure, open};
+use super::{Failure, open, watch};
 use crate::{
     app::{App, opening::Migrations},
     base::clock::Clock,
@@ -19,7 +19,7 @@ pub struct Started {
     pub app: Arc<App>,
     /// Its routes.
     pub router: Router,
-    /// The health endpoints alone, for an address of their own.
+    /// The health endpoints and the measures, for an address of their own.
     pub health: Router,
 }
 
@@ -33,6 +33,7 @@ pub async fn start(
     let app = Arc::new(open::start(config, migrations, clock).await?);
     let mut web = Web::new(Arc::clone(&app), config.policy.trusted_proxies.clone());
     web.inspector_access = inspector_access;
+    web.tls_end = watch::tls_end(config);
     let web = Arc::new(web);
     Ok(Started {
         app,

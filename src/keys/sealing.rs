@@ -77,6 +77,8 @@ pub enum TagLabel {
     KeyState,
     /// Which party was seen to know a signing key.
     KeySighting,
+    /// What the watch over the federation found and is to tell.
+    Watch,
     /// The doctor's question to a server of this master key, and its answer.
     Probe,
 }
@@ -97,6 +99,7 @@ impl TagLabel {
             Self::Pseudonym => "pseudonym",
             Self::KeyState => "key-state",
             Self::KeySighting => "key-sighting",
+            Self::Watch => "watch",
             Self::Probe => "probe",
         }
     }

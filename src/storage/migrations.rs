@@ -38,6 +38,7 @@ migrations![
     "0008_token_secrets",
     "0009_key_states",
     "0010_federation_journal",
+    "0011_watch",
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations (

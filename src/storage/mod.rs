@@ -41,6 +41,7 @@ mod throttle;
 mod totp;
 mod tx;
 mod users;
+mod watch;
 
 pub use attempts::InsertAttempt;
 pub use enrolments::{EnrolmentRow, OpenedBy};
@@ -58,3 +59,4 @@ pub use store::Store;
 pub use throttle::Reserve;
 pub use tx::{ReadTx, Tx};
 pub use users::{InsertUser, SetImmutableId};
+pub use watch::{StoredFinding, StoredMessage, WatchState};

@@ -99,7 +99,8 @@ pub fn routes() -> Vec<Route> {
     table
 }
 
-/// Whether a path belongs to the endpoints that answer under any host name.
+/// Whether a path belongs to the endpoints that answer under any host name. At the public
+/// address there is no `/metrics`.
 pub fn is_health(path: &str) -> bool {
-    matches!(path, "/healthz" | "/readyz")
+    matches!(path, "/healthz" | "/readyz" | super::metrics::PATH)
 }

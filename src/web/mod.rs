@@ -23,6 +23,7 @@ mod health;
 mod home;
 mod inspect;
 mod keys;
+mod metrics;
 mod models;
 mod navigation;
 mod own_methods;
@@ -55,7 +56,7 @@ use axum::{
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
-    app::{self, App, Category, error::SupportCode, refused::Refused},
+    app::{self, App, Category, error::SupportCode, refused::Refused, watch::CertificateEnd},
     base::address_range::AddressRange,
 };
 use forms::FormKey;
@@ -85,6 +86,8 @@ pub struct Web {
     pub(crate) inspector: inspect::Turns,
     /// Who may use it at all.
     pub inspector_access: InspectorAccess,
+    /// When the certificate of TLS ends, if this server has one.
+    pub tls_end: Option<CertificateEnd>,
 }
 
 /// All routes, with what every request passes around them.
@@ -96,7 +99,7 @@ pub fn router(web: Arc<Web>) -> Router {
     wrap(router, web)
 }
 
-/// Only the health endpoints, for an address of their own (`[listen_ops]`).
+/// The health endpoints and the measures, for an address of their own (`[listen_ops]`).
 pub fn health_router(web: Arc<Web>) -> Router {
     let mut router = Router::new();
     for route in access::routes() {
@@ -104,6 +107,8 @@ pub fn health_router(web: Arc<Web>) -> Router {
             router = router.route(route.path, route.handler);
         }
     }
+    // Not in the table: it must not exist at the public address.
+    router = router.route(metrics::PATH, axum::routing::get(metrics::metrics));
     wrap(router, web)
 }
 
@@ -152,6 +157,7 @@ impl Web {
             app,
             inspector: inspect::Turns::default(),
             inspector_access: InspectorAccess::SignedIn,
+            tls_end: None,
         }
     }
 

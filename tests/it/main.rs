@@ -52,6 +52,8 @@ mod storage;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod watch;
+#[cfg(test)]
 mod web;
 #[cfg(test)]
 mod webauthn;

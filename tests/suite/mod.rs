@@ -17,6 +17,7 @@ pub mod registry;
 pub mod security_keys;
 pub mod sessions;
 pub mod throttle;
+pub mod watch;
 
 /// One test a function; `$fresh` is an async function that gives a `Database`.
 macro_rules! each_in_modules {
@@ -35,6 +36,7 @@ macro_rules! each_in_modules {
 macro_rules! storage_suite {
     ($fresh:path) => {
         suite::each_in_modules! { $fresh;
+            watch: of_many_nodes_one_has_the_turn findings_and_messages_read_back how_the_database_is_kept_is_told;
             migrations: four_nodes_migrate_at_once migrating_again_changes_nothing
                 an_unknown_or_altered_migration_stops_everything;
             people: a_person_reads_back names_and_immutable_ids_are_taken_once

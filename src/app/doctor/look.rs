@@ -1,5 +1,6 @@
 //! Asking the world; the other files judge what it answers.
 
+mod tenant;
 mod world;
 
 use std::path::PathBuf;
@@ -13,8 +14,9 @@ use super::{
     probe,
 };
 use crate::{
-    app::{Settings, domains, keys, saml::chain},
+    app::{Settings, domains, federation::ours_of, keys, saml::chain, watch::TenantReader},
     base::{address_range::AddressRange, clock::Clock, clock::Timestamp, random::Random},
+    federation::Ours,
     keys::{KeyPurpose, sealing::Sealing, state::KeyState},
     outbound::guard::Outbound,
     relying_party::{Domain, EntraEndpoints},
@@ -50,6 +52,8 @@ pub struct Surroundings<'a> {
     /// The certificates of `[tls]`, if this server speaks TLS itself: the file, and what is in
     /// it (DER, in order) or why nothing is.
     pub tls: Option<(PathBuf, Result<Vec<Vec<u8>>, String>)>,
+    /// With what the tenant is read, if anything.
+    pub tenant: Option<&'a TenantReader>,
     /// How far to look.
     pub reach: Reach,
     /// Time.
@@ -62,6 +66,8 @@ struct Installed {
     domains: Vec<Domain>,
     /// That stand in our metadata, DER.
     certificates: Vec<Vec<u8>>,
+    /// What Entra should have of us; none if nothing can be signed.
+    ours: Option<Ours>,
 }
 
 /// Looks at everything and judges it.
@@ -102,7 +108,7 @@ pub async fn examine(patient: &Surroundings<'_>, random: &mut dyn Random) -> Rep
         let questions = [(); 2].map(|()| probe::ask(patient.sealing, now, random));
         match Outbound::new() {
             Ok(outbound) => {
-                let world = World::new(outbound, patient.clock);
+                let world = World::new(outbound.clone(), patient.clock);
                 let (own, theirs) = tokio::join!(
                     world.look_at_address(patient, &installed, &questions),
                     world.look_at_entra(patient, &installed),
@@ -110,6 +116,9 @@ pub async fn examine(patient: &Surroundings<'_>, random: &mut dyn Random) -> Rep
                 findings.extend(own);
                 findings.extend(theirs);
                 findings.push(clock::judge(&world.into_samples()));
+                findings.extend(
+                    tenant::look(patient.tenant, installed.ours.as_ref(), &outbound, now).await,
+                );
             }
             Err(error) => findings.push(catalogue::REACHABLE.unseen(
                 patient.settings.public_url.clone(),
@@ -231,7 +240,10 @@ async fn look_at_database(
             certificates.push(key.certificate);
         }
     }
+    let published = keys::published(&store, patient.sealing, KeyPurpose::Assertion).await;
+    let published = published.map_err(|error| fails(&error))?;
     Ok(Installed {
+        ours: ours_of(patient.settings, published, domains.clone()).ok(),
         domains,
         certificates,
     })

@@ -108,6 +108,10 @@ fn about(event: &StoredEvent) -> Option<String> {
             })
         }
         "key-seen" => Some(format!("{} at {}", member("key")?, member("party")?)),
+        "alarm-raised" | "alarm-changed" | "alarm-over" => Some(match member("domain") {
+            Some(domain) => format!("{} at {domain}", member("kind")?),
+            None => member("kind")?.to_owned(),
+        }),
         "keys-rewrapped" => Some(format!("{} → {}", member("from")?, member("to")?)),
         "domain-added" => Some(format!(
             "{}, issuer {}",
@@ -164,6 +168,9 @@ pub(super) fn in_words(event: &str) -> &str {
         "key-activated" => "Signing key taken into use",
         "key-retired" => "Signing key taken away and erased",
         "key-seen" => "Looked who knows a signing key",
+        "alarm-raised" => "The watch over the federation found something",
+        "alarm-changed" => "What the watch over the federation had found changed",
+        "alarm-over" => "What the watch over the federation had found is over",
         "keys-rewrapped" => "Sealed anew under another master key",
         "tampering-found" => "A row that was altered outside claimbridge was found",
         "pre-flight-failed" => "An answer failed the rules and was not sent",

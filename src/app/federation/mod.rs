@@ -17,4 +17,4 @@ pub mod read;
 /// What anybody can see of a domain without signing in.
 pub mod realm;
 
-pub use ours::ours;
+pub use ours::{ours, ours_of};

@@ -1,16 +1,24 @@
 //! What we are to Entra, from the running configuration.
 
 use crate::{
-    app::{App, Error, domains},
+    app::{App, Error, Settings, domains, keys::Published},
     federation::{Certificates, Ours, RequestSigning, wanted::SystemBrowser},
     keys::KeyPurpose,
-    relying_party::{EntraCloud, RequestSignature},
+    relying_party::{Domain, EntraCloud, RequestSignature},
 };
 
 /// What Entra should have of us.
 pub async fn ours(app: &App) -> Result<Ours, Error> {
-    let settings = app.settings();
     let published = app.published(KeyPurpose::Assertion).await?;
+    ours_of(app.settings(), published, domains::list(app.store()).await?)
+}
+
+/// The same, of what was read.
+pub fn ours_of(
+    settings: &Settings,
+    published: Published,
+    domains: Vec<Domain>,
+) -> Result<Ours, Error> {
     let active = published.active.ok_or_else(|| {
         Error::conflict(
             "no key that signs assertions can be used; `claimbridge keys list` says what became of it",
@@ -46,6 +54,6 @@ pub async fn ours(app: &App) -> Result<Ours, Error> {
         } else {
             SystemBrowser::Offered
         },
-        domains: domains::list(app.store()).await?,
+        domains,
     })
 }

@@ -5,7 +5,7 @@ use super::{
     require_master_key,
 };
 use crate::{
-    app::{Error, federation::journal},
+    app::{Error, federation::journal, watch::rewrap_watch},
     audit::{Actor, Event},
     base::{clock::Timestamp, random::Random},
     directory::{OathToken, PasswordCredential, TokenState, TotpCredential, identity_tag},
@@ -93,6 +93,7 @@ pub async fn rewrap(
     done.tokens = rewrap_tokens(&mut tx, old, new, random).await?;
     done.keys = rewrap_keys(&mut tx, old, new, random).await?;
     done.journal = journal::rewrap_journal(&mut tx, old, new, random).await?;
+    rewrap_watch(&mut tx, old, new, now).await?;
     tx.end_everything(now).await?;
     tx.set_master_key_id(new.key_id()).await?;
     let event = Event::KeysRewrapped {

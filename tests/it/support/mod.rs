@@ -148,6 +148,11 @@ impl World {
         self.master.to_hex().to_string()
     }
 
+    /// Of the nodes that are started from now on.
+    pub fn set_master(&mut self, master: MasterKey) {
+        self.master = master;
+    }
+
     pub fn sealing(&self) -> Sealing {
         Sealing::new(&self.master)
     }

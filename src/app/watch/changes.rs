@@ -1,0 +1,320 @@
+//! What is told, and when: once when it is new, once when it changes, once a day while it is
+//! there, once when it is over.
+//!
+//! Always true: pure; what could not be looked at is neither new nor over.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    base::clock::Timestamp,
+    federation::{Drift, DriftSeverity},
+};
+
+/// While a finding is there it is told this often.
+pub const REMIND: Duration = Duration::from_hours(24);
+
+/// Where a finding comes from.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// The tenant: seen only where it could be read.
+    Tenant,
+    /// This installation.
+    Own,
+}
+
+/// How bad.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// To be mended.
+    Warning,
+    /// People cannot sign in, or strangers can.
+    Critical,
+}
+
+impl Severity {
+    /// The stable name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+impl From<DriftSeverity> for Severity {
+    fn from(severity: DriftSeverity) -> Self {
+        match severity {
+            DriftSeverity::Info => Self::Info,
+            DriftSeverity::Warning => Self::Warning,
+            DriftSeverity::Critical => Self::Critical,
+        }
+    }
+}
+
+/// One finding.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Alarm {
+    /// The same for the same finding, another for another.
+    pub id: String,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// Its kind's stable name.
+    pub kind: String,
+    /// How bad.
+    pub severity: Severity,
+    /// At which domain.
+    pub domain: Option<String>,
+    /// At which property.
+    pub property: Option<String>,
+    /// What is so.
+    pub sentence: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+impl From<&Drift> for Alarm {
+    fn from(drift: &Drift) -> Self {
+        Self {
+            id: drift.key(),
+            origin: Origin::Tenant,
+            kind: drift.kind.as_str().to_owned(),
+            severity: drift.severity.into(),
+            domain: drift.domain.clone(),
+            property: drift.property.map(str::to_owned),
+            sentence: drift.sentence.clone(),
+            remedy: drift.remedy.clone(),
+        }
+    }
+}
+
+impl Alarm {
+    /// Two findings of one place: if one goes and the other comes, it has changed.
+    fn is_of_the_place_of(&self, other: &Self) -> bool {
+        let place = |alarm: &Self| {
+            (
+                alarm.kind.clone(),
+                alarm.domain.clone(),
+                alarm.property.clone(),
+            )
+        };
+        self.origin == other.origin && place(self) == place(other)
+    }
+}
+
+/// A finding that was told.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Known {
+    /// What was told.
+    pub alarm: Alarm,
+    /// When it was seen first.
+    pub since: Timestamp,
+    /// When it was told last.
+    pub told: Timestamp,
+}
+
+/// Why something is told.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Telling {
+    /// It was not there before.
+    New,
+    /// It was there, and is another now.
+    Changed,
+    /// It is there still.
+    Still,
+    /// It is there no more.
+    Over,
+}
+
+impl Telling {
+    /// The stable name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Changed => "changed",
+            Self::Still => "still",
+            Self::Over => "over",
+        }
+    }
+}
+
+/// Something to tell.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Change {
+    /// Why.
+    pub telling: Telling,
+    /// What.
+    pub alarm: Alarm,
+    /// Since when it is so.
+    pub since: Timestamp,
+    /// The id of the finding that this one replaces.
+    pub replaces: Option<String>,
+}
+
+/// Whether the tenant could be read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum TenantSeen {
+    /// It could: what of it is not among the findings is over.
+    Yes,
+    /// It could not, or nobody tried: what was known of it stays.
+    No,
+}
+
+/// What is to be told of `seen`, where `known` was told before. The worst first.
+pub fn changes(known: &[Known], seen: &[Alarm], tenant: TenantSeen, now: Timestamp) -> Vec<Change> {
+    let present: BTreeSet<&str> = seen.iter().map(|alarm| alarm.id.as_str()).collect();
+    let mut gone: Vec<&Known> = known
+        .iter()
+        .filter(|old| old.alarm.origin == Origin::Own || tenant == TenantSeen::Yes)
+        .filter(|old| !present.contains(old.alarm.id.as_str()))
+        .collect();
+    let mut told = BTreeSet::new();
+    let mut changes = Vec::new();
+    for alarm in seen {
+        if !told.insert(alarm.id.as_str()) {
+            continue;
+        }
+        if let Some(old) = known.iter().find(|old| old.alarm.id == alarm.id) {
+            if now.since(old.told) >= REMIND {
+                changes.push(Change {
+                    telling: Telling::Still,
+                    alarm: alarm.clone(),
+                    since: old.since,
+                    replaces: None,
+                });
+            }
+            continue;
+        }
+        let former = gone
+            .iter()
+            .position(|old| old.alarm.is_of_the_place_of(alarm))
+            .map(|at| gone.remove(at));
+        changes.push(Change {
+            telling: if former.is_some() {
+                Telling::Changed
+            } else {
+                Telling::New
+            },
+            alarm: alarm.clone(),
+            since: now,
+            replaces: former.map(|old| old.alarm.id.clone()),
+        });
+    }
+    changes.extend(gone.into_iter().map(|old| Change {
+        telling: Telling::Over,
+        alarm: old.alarm.clone(),
+        since: old.since,
+        replaces: None,
+    }));
+    changes.sort_by_key(|change| std::cmp::Reverse(change.alarm.severity));
+    changes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_795_168_800_000);
+
+    fn alarm(id: &str, origin: Origin, domain: &str) -> Alarm {
+        Alarm {
+            id: id.to_owned(),
+            origin,
+            kind: "k".to_owned(),
+            severity: Severity::Warning,
+            domain: Some(domain.to_owned()),
+            property: None,
+            sentence: format!("sentence of {id}"),
+            remedy: String::new(),
+        }
+    }
+
+    fn known(id: &str, origin: Origin, domain: &str, hours_ago: u64) -> Known {
+        Known {
+            alarm: alarm(id, origin, domain),
+            since: NOW.minus(Duration::from_hours(100)),
+            told: NOW.minus(Duration::from_hours(hours_ago)),
+        }
+    }
+
+    fn told(known: &[Known], seen: &[Alarm], tenant: TenantSeen) -> Vec<(Telling, String)> {
+        changes(known, seen, tenant, NOW)
+            .into_iter()
+            .map(|change| (change.telling, change.alarm.id))
+            .collect()
+    }
+
+    #[test]
+    fn what_is_told_and_what_is_not() {
+        use Origin::{Own, Tenant};
+        use TenantSeen::{No, Yes};
+        let a = alarm("a", Tenant, "x");
+        let of = |telling, id: &str| (telling, id.to_owned());
+        // New, then quiet, then a reminder, then over.
+        assert_eq!(
+            told(&[], std::slice::from_ref(&a), Yes),
+            [of(Telling::New, "a")]
+        );
+        assert_eq!(
+            told(
+                &[known("a", Tenant, "x", 23)],
+                std::slice::from_ref(&a),
+                Yes
+            ),
+            []
+        );
+        assert_eq!(
+            told(
+                &[known("a", Tenant, "x", 24)],
+                std::slice::from_ref(&a),
+                Yes
+            ),
+            [of(Telling::Still, "a")]
+        );
+        assert_eq!(
+            told(&[known("a", Tenant, "x", 1)], &[], Yes),
+            [of(Telling::Over, "a")]
+        );
+        // A tenant that was not seen is not a tenant without findings.
+        assert_eq!(told(&[known("a", Tenant, "x", 1)], &[], No), []);
+        assert_eq!(
+            told(&[known("a", Own, "x", 1)], &[], No),
+            [of(Telling::Over, "a")]
+        );
+        // Another in its place has changed; another elsewhere is new, and the first is over.
+        assert_eq!(
+            told(
+                &[known("a", Tenant, "x", 1)],
+                &[alarm("b", Tenant, "x")],
+                Yes
+            ),
+            [of(Telling::Changed, "b")]
+        );
+        assert_eq!(
+            told(
+                &[known("a", Tenant, "x", 1)],
+                &[alarm("b", Tenant, "y")],
+                Yes
+            ),
+            [of(Telling::New, "b"), of(Telling::Over, "a")]
+        );
+        // Twice the same is told once.
+        assert_eq!(told(&[], &[a.clone(), a], Yes), [of(Telling::New, "a")]);
+    }
+
+    #[test]
+    fn the_worst_is_told_first() {
+        let mut bad = alarm("bad", Origin::Tenant, "x");
+        bad.severity = Severity::Critical;
+        let seen = [alarm("a", Origin::Tenant, "y"), bad];
+        let first = &changes(&[], &seen, TenantSeen::Yes, NOW)[0];
+        assert_eq!(first.alarm.id, "bad");
+    }
+}

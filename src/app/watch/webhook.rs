@@ -1,0 +1,249 @@
+//! Telling somebody else: JSON by POST, signed.
+//!
+//! Always true: a message is stored with the finding that it tells of and sent afterwards, so
+//! that none is lost; it is sent by one node at a time, tried a bounded number of times, and
+//! nobody waits for it; what the receiver answers is not read, only whether it took it.
+
+use std::time::Duration;
+
+use aws_lc_rs::hmac;
+use openidconnect::http::{self, header};
+use serde_json::{Value, json};
+use url::Url;
+
+use super::changes::Change;
+use crate::{
+    app::{App, Error, saml::chain},
+    audit::{Actor, Event},
+    base::{clock::Timestamp, random::random_token, secret::Secret},
+    keys::sealing::{Sealing, TagLabel},
+    outbound::guard::{Outbound, OutboundError},
+    storage::StoredMessage,
+};
+
+/// Name, time and body, signed: `v1=` and hex.
+pub const SIGNATURE_HEADER: &str = "claimbridge-signature";
+/// Seconds since 1970, as they are signed.
+pub const TIMESTAMP_HEADER: &str = "claimbridge-timestamp";
+/// The message's id: the same if it comes twice.
+pub const DELIVERY_HEADER: &str = "claimbridge-delivery";
+
+/// After this many tries, over half a day, a message is given up.
+pub const TRIES: i64 = 12;
+/// How many messages are sent in one go.
+const AT_ONCE: u32 = 20;
+/// A receiver that is slow is tried again.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Whom to tell.
+#[derive(Clone, Debug)]
+pub struct Webhook {
+    /// Where messages are posted.
+    pub url: Url,
+    /// What they are signed with.
+    pub secret: Secret<String>,
+}
+
+/// The signature of a body that is sent at `seconds`: HMAC-SHA-256 over `seconds.body`.
+pub fn sign(secret: &Secret<String>, seconds: i64, body: &str) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
+    let tag = hmac::sign(&key, format!("{seconds}.{body}").as_bytes());
+    format!("v1={}", data_encoding::HEXLOWER.encode(tag.as_ref()))
+}
+
+/// What is told of a change.
+pub(super) fn body(id: &str, service: &str, change: &Change, now: Timestamp) -> Value {
+    let alarm = &change.alarm;
+    json!({
+        "version": 1,
+        "id": id,
+        "service": service,
+        "event": change.telling.as_str(),
+        "kind": alarm.kind,
+        "severity": alarm.severity.as_str(),
+        "domain": alarm.domain,
+        "property": alarm.property,
+        "sentence": alarm.sentence,
+        "remedy": alarm.remedy,
+        "since": change.since.to_rfc3339(),
+        "at": now.to_rfc3339(),
+    })
+}
+
+/// The message of a change, to be stored.
+pub(super) fn message(app: &App, change: &Change, now: Timestamp) -> StoredMessage {
+    let id = format!("wmg_{}", app.with_random(random_token));
+    let body = body(&id, &app.settings().public_url, change, now).to_string();
+    let mut message = StoredMessage {
+        id,
+        body,
+        made_at: now,
+        tries: 0,
+        next_try_at: now,
+        tag: String::new(),
+    };
+    message.tag = make_tag(app.sealing(), &message);
+    message
+}
+
+pub(super) fn make_tag(sealing: &Sealing, message: &StoredMessage) -> String {
+    let made_at = message.made_at.as_millis().to_be_bytes();
+    sealing.tag(TagLabel::Watch, &fields(message, &made_at))
+}
+
+pub(super) fn is_ours(sealing: &Sealing, message: &StoredMessage) -> bool {
+    let made_at = message.made_at.as_millis().to_be_bytes();
+    let fields = fields(message, &made_at);
+    sealing
+        .verify_tag(TagLabel::Watch, &fields, &message.tag)
+        .is_ok()
+}
+
+fn fields<'a>(message: &'a StoredMessage, made_at: &'a [u8]) -> [&'a [u8]; 4] {
+    let (id, body) = (message.id.as_bytes(), message.body.as_bytes());
+    [b"message", id, body, made_at]
+}
+
+/// One, two, four … minutes, two hours at the most.
+fn pause_after(tries: i64) -> Duration {
+    let doublings = u32::try_from(tries.clamp(0, 7)).unwrap_or(7);
+    Duration::from_mins(1 << doublings).min(Duration::from_hours(2))
+}
+
+/// What became of the messages.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Delivered {
+    /// The receiver took them.
+    pub sent: u32,
+    /// They come again.
+    pub failed: u32,
+    /// They do not.
+    pub given_up: u32,
+}
+
+impl App {
+    /// Sends the messages whose time has come. Any node may; all may at once.
+    pub async fn deliver_alarms(
+        &self,
+        webhook: &Webhook,
+        outbound: &Outbound,
+    ) -> Result<Delivered, Error> {
+        let mut delivered = Delivered::default();
+        let mut tx = self.store.read().await?;
+        let due = tx.messages_due(self.now(), AT_ONCE).await?;
+        drop(tx);
+        for message in due {
+            if !self.take_message(&message).await? {
+                continue;
+            }
+            let tries = message.tries + 1;
+            match self.post_message(webhook, outbound, &message).await {
+                Ok(()) => {
+                    self.remove_message(&message.id).await?;
+                    delivered.sent += 1;
+                }
+                Err(why) if tries >= TRIES => {
+                    tracing::error!(
+                        message = message.id,
+                        why,
+                        "nobody took the message of an alarm; it is given up, the log and the events have it"
+                    );
+                    self.remove_message(&message.id).await?;
+                    delivered.given_up += 1;
+                }
+                Err(why) => {
+                    tracing::warn!(
+                        message = message.id,
+                        tries,
+                        why,
+                        "the message of an alarm was not taken; it is tried again"
+                    );
+                    delivered.failed += 1;
+                }
+            }
+        }
+        Ok(delivered)
+    }
+
+    /// Takes a message to send it. One that was altered is an event, and is not sent.
+    async fn take_message(&self, message: &StoredMessage) -> Result<bool, Error> {
+        let mut tx = self.store.begin().await?;
+        if !is_ours(self.sealing(), message) {
+            tx.remove_message(&message.id).await?;
+            let what = "watch-message";
+            tx.append(Actor::System, None, Event::TamperingFound { what });
+            tx.commit().await?;
+            return Ok(false);
+        }
+        let again = self.now().plus(pause_after(message.tries));
+        let taken = tx.take_message(message, again).await?;
+        tx.commit().await?;
+        Ok(taken)
+    }
+
+    async fn remove_message(&self, id: &str) -> Result<(), Error> {
+        let mut tx = self.store.begin().await?;
+        tx.remove_message(id).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Why it was not taken, in words without the address, which may be a secret.
+    async fn post_message(
+        &self,
+        webhook: &Webhook,
+        outbound: &Outbound,
+        message: &StoredMessage,
+    ) -> Result<(), String> {
+        let seconds = self.now().as_secs();
+        let request = http::Request::builder()
+            .method("POST")
+            .uri(webhook.url.as_str())
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(TIMESTAMP_HEADER, seconds)
+            .header(DELIVERY_HEADER, message.id.as_str())
+            .header(
+                SIGNATURE_HEADER,
+                sign(&webhook.secret, seconds, &message.body),
+            )
+            .body(message.body.clone().into_bytes())
+            .map_err(|error| chain(&OutboundError::Request(error)))?;
+        let answer = tokio::time::timeout(PATIENCE, outbound.call(request)).await;
+        let answer = answer.map_err(|_| format!("no answer within {} s", PATIENCE.as_secs()))?;
+        let status = answer.map_err(|error| chain(&error))?.status();
+        if status.is_success() {
+            Ok(())
+        } else {
+            Err(format!("it answered {status}"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_and_body_are_signed() {
+        let secret = Secret::new("0123456789abcdef0123456789abcdef".to_owned());
+        // printf '1795168800.{"a":1}' | openssl dgst -sha256 -hmac 0123456789abcdef0123456789abcdef
+        assert_eq!(
+            sign(&secret, 1_795_168_800, r#"{"a":1}"#),
+            "v1=6616c7b8bdee3ebd08c583da1fd064c1cef7b9e3009899df4c2a1e39ec6cfad4"
+        );
+        assert_ne!(
+            sign(&secret, 1_795_168_801, r#"{"a":1}"#),
+            sign(&secret, 1_795_168_800, r#"{"a":1}"#)
+        );
+    }
+
+    #[test]
+    fn tries_come_rarer_and_end_within_a_day() {
+        let all: Duration = (0..TRIES).map(pause_after).sum();
+        assert!(
+            all > Duration::from_hours(6) && all < Duration::from_hours(24),
+            "{all:?}"
+        );
+        assert_eq!(pause_after(0), Duration::from_mins(1));
+        assert_eq!(pause_after(1000), Duration::from_hours(2));
+    }
+}

@@ -1,0 +1,267 @@
+//! The watch over the federation: whose turn it is, what was found and told, and what is
+//! still to be told.
+
+use sqlx::any::AnyRow;
+
+use super::{
+    error::StoreError,
+    row::{Reader, millis, sql},
+    tx::{ReadTx, Tx},
+};
+use crate::base::clock::Timestamp;
+
+/// Whose turn it is, and how the last looks ended.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct WatchState {
+    /// Until when a node holds the turn.
+    pub lease_until: Timestamp,
+    /// When somebody looks next.
+    pub next_look_at: Timestamp,
+    /// When somebody looked last.
+    pub looked_at: Option<Timestamp>,
+    /// When the tenant could be read last.
+    pub read_at: Option<Timestamp>,
+    /// How often in a row it could not be read since.
+    pub failures: i64,
+}
+
+/// A finding that was told, as stored.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct StoredFinding {
+    /// The same for the same finding.
+    pub id: String,
+    /// What kind.
+    pub kind: String,
+    /// How bad.
+    pub severity: String,
+    /// All of it, JSON.
+    pub body: String,
+    /// When it was seen first.
+    pub first_seen_at: Timestamp,
+    /// When it was told last.
+    pub told_at: Timestamp,
+    /// Over all of that.
+    pub tag: String,
+}
+
+/// A message that is still to be sent.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct StoredMessage {
+    /// Its id.
+    pub id: String,
+    /// JSON.
+    pub body: String,
+    /// When it was made.
+    pub made_at: Timestamp,
+    /// How often it was tried.
+    pub tries: i64,
+    /// When it is tried next.
+    pub next_try_at: Timestamp,
+    /// Over id, body and when it was made.
+    pub tag: String,
+}
+
+fn finding(row: &AnyRow) -> Result<StoredFinding, StoreError> {
+    let row = Reader::new(row, "watch_findings", "id");
+    Ok(StoredFinding {
+        id: row.text("id")?,
+        kind: row.text("kind")?,
+        severity: row.text("severity")?,
+        body: row.text("body")?,
+        first_seen_at: row.time("first_seen_at")?,
+        told_at: row.time("told_at")?,
+        tag: row.text("tag")?,
+    })
+}
+
+fn message(row: &AnyRow) -> Result<StoredMessage, StoreError> {
+    let row = Reader::new(row, "watch_messages", "id");
+    Ok(StoredMessage {
+        id: row.text("id")?,
+        body: row.text("body")?,
+        made_at: row.time("made_at")?,
+        tries: row.integer("tries")?,
+        next_try_at: row.time("next_try_at")?,
+        tag: row.text("tag")?,
+    })
+}
+
+impl ReadTx<'_> {
+    /// Whose turn it is.
+    pub async fn watch_state(&mut self) -> Result<WatchState, StoreError> {
+        let row = self
+            .one(sql(
+                "SELECT holder, lease_until, next_look_at, looked_at, read_at, failures
+                 FROM watch WHERE only_row = 1",
+            ))
+            .await?
+            .ok_or(StoreError::Refused(sqlx::Error::RowNotFound))?;
+        let row = Reader::new(&row, "watch", "holder");
+        Ok(WatchState {
+            lease_until: row.time("lease_until")?,
+            next_look_at: row.time("next_look_at")?,
+            looked_at: row.optional_time("looked_at")?,
+            read_at: row.optional_time("read_at")?,
+            failures: row.integer("failures")?,
+        })
+    }
+
+    /// All findings that are known, oldest first.
+    pub async fn watch_findings(&mut self) -> Result<Vec<StoredFinding>, StoreError> {
+        self.all(sql(
+            "SELECT id, kind, severity, body, first_seen_at, told_at, tag FROM watch_findings
+             ORDER BY first_seen_at, id",
+        ))
+        .await?
+        .iter()
+        .map(finding)
+        .collect()
+    }
+
+    /// Messages whose time has come, oldest first.
+    pub async fn messages_due(
+        &mut self,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<StoredMessage>, StoreError> {
+        self.all(
+            sql(
+                "SELECT id, body, made_at, tries, next_try_at, tag FROM watch_messages
+                 WHERE next_try_at <= $1 ORDER BY made_at, id LIMIT $2",
+            )
+            .bind(now.as_millis())
+            .bind(i64::from(limit)),
+        )
+        .await?
+        .iter()
+        .map(message)
+        .collect()
+    }
+
+    /// How many messages wait.
+    pub async fn messages_waiting(&mut self) -> Result<i64, StoreError> {
+        let row = self
+            .one(sql("SELECT COUNT(*) AS waiting FROM watch_messages"))
+            .await?
+            .ok_or(StoreError::Refused(sqlx::Error::RowNotFound))?;
+        Reader::new(&row, "watch_messages", "waiting").integer("waiting")
+    }
+}
+
+impl Tx<'_> {
+    /// Takes the turn, if nobody has it and it is time; whether it did. An instant beyond
+    /// `beyond` is none that a node of ours wrote, and holds nobody up.
+    pub async fn take_watch(
+        &mut self,
+        holder: &str,
+        now: Timestamp,
+        until: Timestamp,
+        beyond: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.run_once(
+            sql(
+                "UPDATE watch SET holder = $1, lease_until = $3 WHERE only_row = 1
+                 AND (lease_until <= $2 OR lease_until > $4)
+                 AND (next_look_at <= $2 OR next_look_at > $4)",
+            )
+            .bind(holder.to_owned())
+            .bind(now.as_millis())
+            .bind(until.as_millis())
+            .bind(beyond.as_millis()),
+        )
+        .await
+    }
+
+    /// Gives the turn back with what came of it; `false`, and nothing is changed, if another
+    /// node has it by now.
+    pub async fn end_watch(
+        &mut self,
+        holder: &str,
+        taken_until: Timestamp,
+        state: &WatchState,
+    ) -> Result<bool, StoreError> {
+        self.run_once(
+            sql("UPDATE watch SET lease_until = 0, next_look_at = $3, looked_at = $4, read_at = $5, failures = $6
+                 WHERE only_row = 1 AND holder = $1 AND lease_until = $2")
+            .bind(holder.to_owned())
+            .bind(taken_until.as_millis())
+            .bind(state.next_look_at.as_millis())
+            .bind(millis(state.looked_at))
+            .bind(millis(state.read_at))
+            .bind(state.failures),
+        )
+        .await
+    }
+
+    /// Writes a finding, new or seen before.
+    pub async fn put_finding(&mut self, finding: &StoredFinding) -> Result<(), StoreError> {
+        self.run(
+            sql(
+                "INSERT INTO watch_findings (id, kind, severity, body, first_seen_at, told_at, tag)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7)
+                 ON CONFLICT (id) DO UPDATE SET kind = $2, severity = $3, body = $4,
+                     first_seen_at = $5, told_at = $6, tag = $7",
+            )
+            .bind(finding.id.clone())
+            .bind(finding.kind.clone())
+            .bind(finding.severity.clone())
+            .bind(finding.body.clone())
+            .bind(finding.first_seen_at.as_millis())
+            .bind(finding.told_at.as_millis())
+            .bind(finding.tag.clone()),
+        )
+        .await
+        .map(drop)
+    }
+
+    /// Forgets a finding that is over.
+    pub async fn forget_finding(&mut self, id: &str) -> Result<(), StoreError> {
+        self.run(sql("DELETE FROM watch_findings WHERE id = $1").bind(id.to_owned()))
+            .await
+            .map(drop)
+    }
+
+    /// Puts a message among those to be sent.
+    pub async fn put_message(&mut self, message: &StoredMessage) -> Result<(), StoreError> {
+        self.run(
+            sql(
+                "INSERT INTO watch_messages (id, body, made_at, tries, next_try_at, tag)
+                 VALUES ($1, $2, $3, $4, $5, $6)",
+            )
+            .bind(message.id.clone())
+            .bind(message.body.clone())
+            .bind(message.made_at.as_millis())
+            .bind(message.tries)
+            .bind(message.next_try_at.as_millis())
+            .bind(message.tag.clone()),
+        )
+        .await
+        .map(drop)
+    }
+
+    /// Takes a message to send it; `false` if another node did. It comes again at `again`
+    /// unless it is removed.
+    pub async fn take_message(
+        &mut self,
+        message: &StoredMessage,
+        again: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.run_once(
+            sql(
+                "UPDATE watch_messages SET tries = tries + 1, next_try_at = $3
+                 WHERE id = $1 AND next_try_at = $2",
+            )
+            .bind(message.id.clone())
+            .bind(message.next_try_at.as_millis())
+            .bind(again.as_millis()),
+        )
+        .await
+    }
+
+    /// Removes a message that was sent, or will not be.
+    pub async fn remove_message(&mut self, id: &str) -> Result<(), StoreError> {
+        self.run(sql("DELETE FROM watch_messages WHERE id = $1").bind(id.to_owned()))
+            .await
+            .map(drop)
+    }
+}

@@ -1,0 +1,396 @@
+//! The watch over the federation: against the practice tenant, under a clock that stands
+//! still until it is told to move.
+
+/// The tenant and who is told.
+pub mod kit;
+/// The built program watches.
+mod program;
+
+use std::time::Duration;
+
+use claimbridge::{
+    app::watch::{Round, Telling},
+    practice::{Fault, FaultKind},
+};
+use serde_json::{Value, json};
+
+use kit::{Watched, foreign};
+
+fn told(kinds: &[(Telling, &str)]) -> Vec<(Telling, String)> {
+    kinds
+        .iter()
+        .map(|(telling, kind)| (*telling, (*kind).to_owned()))
+        .collect()
+}
+
+#[tokio::test]
+async fn attack_20_a_foreign_certificate_is_told_once_then_daily_and_when_it_is_over() {
+    let watched = Watched::new().await;
+    assert_eq!(watched.look().await, told(&[]), "as it should be");
+    assert!(watched.measure("watch_last_read_timestamp_seconds").await > 0);
+    assert_eq!(watched.deliver().await.sent, 0);
+
+    watched
+        .tenant
+        .set("contoso.com", "nextSigningCertificate", foreign());
+    assert_eq!(
+        watched.look().await,
+        told(&[(Telling::New, "unknown-certificate")])
+    );
+    assert_eq!(
+        watched
+            .measure("watch_findings{kind=\"unknown-certificate\"}")
+            .await,
+        1
+    );
+    assert_eq!(watched.measure("watch_critical_findings").await, 1);
+    assert_eq!(watched.measure("watch_messages_waiting").await, 1);
+    assert_eq!(watched.deliver().await.sent, 1);
+    let posted = watched.receiver.taken();
+    posted[0].assert_signed();
+    let message = posted[0].json();
+    for (name, value) in [
+        ("version", json!(1)),
+        ("event", json!("new")),
+        ("kind", json!("unknown-certificate")),
+        ("severity", json!("critical")),
+        ("domain", json!("contoso.com")),
+        ("property", json!("nextSigningCertificate")),
+        ("service", json!("https://idp.example.com")),
+    ] {
+        assert_eq!(message[name], value, "{message}");
+    }
+    assert!(
+        message["sentence"]
+            .as_str()
+            .unwrap()
+            .contains("none of ours")
+    );
+    assert_eq!(watched.events().await, ["alarm-raised"]);
+
+    // Not the same alarm every hour …
+    for _ in 0..20 {
+        assert_eq!(watched.look().await, told(&[]));
+    }
+    // … but once a day,
+    watched.world.advance(4 * 3600);
+    assert_eq!(
+        watched.look().await,
+        told(&[(Telling::Still, "unknown-certificate")])
+    );
+    // and when it is another,
+    watched
+        .tenant
+        .set("contoso.com", "nextSigningCertificate", foreign());
+    assert_eq!(
+        watched.look().await,
+        told(&[(Telling::Changed, "unknown-certificate")])
+    );
+    // and when it is over.
+    watched
+        .tenant
+        .set("contoso.com", "nextSigningCertificate", Value::Null);
+    assert_eq!(
+        watched.look().await,
+        told(&[(Telling::Over, "unknown-certificate")])
+    );
+    assert_eq!(
+        watched
+            .measure("watch_findings{kind=\"unknown-certificate\"}")
+            .await,
+        0
+    );
+    assert_eq!(
+        watched.events().await,
+        ["alarm-changed", "alarm-over", "alarm-raised"]
+    );
+    assert_eq!(watched.deliver().await.sent, 3);
+    let events: Vec<Value> = watched
+        .receiver
+        .taken()
+        .iter()
+        .map(|posted| posted.json()["event"].clone())
+        .collect();
+    assert_eq!(events, ["still", "changed", "over"]);
+}
+
+#[tokio::test]
+async fn of_several_nodes_one_looks_and_a_restart_repeats_nothing() {
+    let mut watched = Watched::new().await;
+    watched.world.start_node().await;
+    watched
+        .tenant
+        .set("contoso.com", "issuerUri", json!("https://evil.example/"));
+    let (first, second) = tokio::join!(watched.round_of(0), watched.round_of(1));
+    let mut looked = [first, second]
+        .into_iter()
+        .filter(|round| *round != Round::NotDue);
+    let Some(Round::Told(told_first)) = looked.next() else {
+        panic!("nobody looked");
+    };
+    assert!(
+        told_first.iter().any(|(_, kind)| kind == "setting-changed"),
+        "{told_first:?}"
+    );
+    assert_eq!(looked.next(), None, "one of them looks");
+    // Not before its time.
+    watched.world.advance(50 * 60);
+    assert_eq!(watched.round_of(0).await, Round::NotDue);
+    // Another process, later: the same is not told again.
+    watched.world.start_node().await;
+    watched.world.advance(20 * 60);
+    let last = watched.world.nodes.len() - 1;
+    assert_eq!(watched.round_of(last).await, Round::Told(Vec::new()));
+}
+
+#[tokio::test]
+async fn a_tenant_that_cannot_be_read_is_told_the_second_time_and_nothing_is_over_meanwhile() {
+    let watched = Watched::new().await;
+    watched
+        .tenant
+        .set("contoso.com", "nextSigningCertificate", foreign());
+    assert_eq!(
+        watched.look().await,
+        told(&[(Telling::New, "unknown-certificate")])
+    );
+    let faults = watched.tenant.practice.graph_faults();
+    faults.add(Fault::next(1000, "/domains", FaultKind::Forbidden));
+    assert_eq!(watched.look().await, told(&[]), "once may be chance");
+    assert_eq!(watched.measure("watch_read_failures").await, 1);
+    assert_eq!(
+        watched.look().await,
+        told(&[(Telling::New, "tenant-unreadable")])
+    );
+    assert_eq!(watched.look().await, told(&[]));
+    assert_eq!(
+        watched
+            .measure("watch_findings{kind=\"unknown-certificate\"}")
+            .await,
+        1
+    );
+    faults.clear();
+    assert_eq!(
+        watched.look().await,
+        told(&[(Telling::Over, "tenant-unreadable")])
+    );
+    assert_eq!(watched.measure("watch_read_failures").await, 0);
+    // Half a page is no smaller tenant.
+    faults.add(Fault::next(
+        1000,
+        "/domains",
+        FaultKind::Lie(json!({"value": []})),
+    ));
+    assert_eq!(watched.look().await, told(&[]));
+    assert_eq!(
+        watched.look().await,
+        told(&[(Telling::New, "tenant-unreadable")])
+    );
+}
+
+#[tokio::test]
+async fn an_application_that_could_write_is_told_and_not_used() {
+    let mut watched = Watched::new().await;
+    let reader = watched.tenant.reader(watched.tenant.writing());
+    watched.watcher.tenant = Some(reader);
+    assert_eq!(
+        watched.look().await,
+        told(&[(Telling::New, "credential-can-write")])
+    );
+    assert_eq!(
+        watched.tenant.practice.graph_faults().calls(),
+        [],
+        "nothing was asked"
+    );
+    assert_eq!(
+        watched.measure("watch_last_read_timestamp_seconds").await,
+        0
+    );
+}
+
+#[tokio::test]
+async fn other_changes_behind_our_back_have_their_kinds() {
+    let watched = Watched::new().await;
+    assert_eq!(watched.look().await, told(&[]));
+    watched.tenant.practice.with_directory(|directory| {
+        directory.policies.security_defaults = true;
+        directory.policies.validating_root_domains = "none".to_owned();
+        directory.domain_mut("fabrikam.com").unwrap().registration = None;
+    });
+    let mut found: Vec<String> = watched
+        .look()
+        .await
+        .into_iter()
+        .map(|(_, kind)| kind)
+        .collect();
+    found.sort();
+    assert_eq!(
+        found,
+        [
+            "not-federated",
+            "security-defaults",
+            "token-validation-weakened"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn without_a_credential_our_own_certificates_are_watched() {
+    let mut watched = Watched::new().await;
+    watched.watcher.tenant = None;
+    let end = watched.world.now().plus(Duration::from_hours(10 * 24));
+    watched.watcher.tls_end = Some(std::sync::Arc::new(move || Some(end)));
+    assert_eq!(
+        watched.look().await,
+        told(&[(Telling::New, "tls-certificate-expiring")])
+    );
+    // Made for three years.
+    watched.watcher.tls_end = None;
+    watched.world.advance((3 * 365 - 59) * 86_400);
+    assert_eq!(
+        watched.look().await,
+        told(&[
+            (Telling::New, "signing-certificate-expiring"),
+            (Telling::Over, "tls-certificate-expiring")
+        ])
+    );
+    watched.world.advance(60 * 86_400);
+    let found = watched.look().await;
+    assert!(
+        found.contains(&(Telling::New, "signing-certificate-expired".to_owned())),
+        "{found:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_message_that_nobody_takes_comes_again_and_is_given_up_in_the_end() {
+    let watched = Watched::new().await;
+    watched
+        .tenant
+        .set("contoso.com", "nextSigningCertificate", foreign());
+    watched.look().await;
+    watched.receiver.answers(500);
+    let mut tries = 0;
+    loop {
+        let delivered = watched.deliver().await;
+        // In between nobody tries.
+        assert_eq!(watched.deliver().await.failed, 0);
+        tries += 1;
+        if delivered.given_up == 1 {
+            break;
+        }
+        assert_eq!(delivered.failed, 1);
+        assert!(tries < 50);
+        watched.world.advance(2 * 3600 + 1);
+    }
+    assert_eq!(tries, 12);
+    assert_eq!(watched.measure("watch_messages_waiting").await, 0);
+    let posted = watched.receiver.taken();
+    assert_eq!(posted.len(), 12);
+    // Each try is signed with its own time, and is the same message.
+    posted.iter().for_each(kit::Posted::assert_signed);
+    assert!(posted.iter().all(|again| again.body == posted[0].body));
+
+    // A receiver that comes back gets what waited; a redirect is no receiver.
+    watched
+        .tenant
+        .set("contoso.com", "nextSigningCertificate", foreign());
+    watched.look().await;
+    watched.receiver.answers(302);
+    assert_eq!(watched.deliver().await.failed, 1);
+    watched.receiver.answers(200);
+    watched.world.advance(61);
+    assert_eq!(watched.deliver().await.sent, 1);
+}
+
+#[tokio::test]
+async fn attack_38_who_writes_to_the_database_silences_no_alarm() {
+    let watched = Watched::new().await;
+    watched
+        .tenant
+        .set("contoso.com", "nextSigningCertificate", foreign());
+    assert_eq!(watched.look().await.len(), 1);
+    let sql = watched.world.sql().await;
+    // As if it had been told in a hundred years.
+    sql.run("UPDATE watch_findings SET told_at = 9999999999999")
+        .await;
+    assert_eq!(
+        watched.look().await,
+        told(&[(Telling::New, "unknown-certificate")])
+    );
+    // As if it had never been: told again.
+    sql.run("DELETE FROM watch_findings").await;
+    assert_eq!(
+        watched.look().await,
+        told(&[(Telling::New, "unknown-certificate")])
+    );
+    // Nobody else's turn lasts for ever.
+    for row in ["lease_until", "next_look_at"] {
+        sql.run(&format!("UPDATE watch SET {row} = 9999999999999"))
+            .await;
+        assert_eq!(watched.look().await, told(&[]), "{row}");
+    }
+    // Words of somebody else are not sent under our signature.
+    sql.run("UPDATE watch_messages SET body = '{}'").await;
+    assert_eq!(
+        watched.deliver().await,
+        claimbridge::app::watch::webhook::Delivered::default()
+    );
+    assert_eq!(watched.receiver.taken().len(), 0);
+    assert_eq!(watched.measure("watch_messages_waiting").await, 0);
+    let events = watched.events().await;
+    assert!(
+        events
+            .iter()
+            .filter(|kind| *kind == "tampering-found")
+            .count()
+            >= 2,
+        "{events:?}"
+    );
+}
+
+#[tokio::test]
+async fn under_a_new_master_key_nothing_is_told_twice_and_nothing_is_lost() {
+    use claimbridge::{
+        base::random::SystemRandom,
+        keys::sealing::{MasterKey, Sealing},
+    };
+    let mut watched = Watched::new().await;
+    watched
+        .tenant
+        .set("contoso.com", "nextSigningCertificate", foreign());
+    assert_eq!(watched.look().await.len(), 1);
+    let (old, master) = (
+        watched.world.sealing(),
+        MasterKey::random(&mut SystemRandom),
+    );
+    let new = Sealing::new(&master);
+    let (store, now) = (watched.world.app().store().clone(), watched.world.now());
+    claimbridge::app::keys::rewrap(&store, &old, &new, "tester", now, &mut SystemRandom)
+        .await
+        .unwrap();
+    watched.world.nodes.clear();
+    watched.world.set_master(master);
+    watched.world.start_node().await;
+    assert_eq!(watched.look().await, told(&[]));
+    assert_eq!(watched.deliver().await.sent, 1);
+    assert_eq!(watched.events().await, ["alarm-raised"]);
+}
+
+#[test]
+fn kinds_are_explained() {
+    let cli = crate::cli::Cli::empty();
+    let kinds = claimbridge::federation::DriftKind::ALL
+        .iter()
+        .map(|kind| kind.as_str())
+        .chain(
+            claimbridge::app::watch::OWN_KINDS
+                .iter()
+                .map(|kind| kind.name),
+        );
+    for kind in kinds {
+        let words = claimbridge::app::watch::words_of_kind(kind);
+        assert!(words.is_some(), "{kind}");
+    }
+    let said = cli.done(&["explain", "unknown-certificate"]);
+    assert!(said.contains("backdoor"), "{said}");
+}
