@@ -2,7 +2,8 @@
 //!
 //! Always true: no request leaves but through [`guard::Outbound`] (https, or http to this
 //! computer; no redirects followed; bounded in size and time); no token, code or secret
-//! stands in an error. Nothing here runs in `serve`: only commands call it.
+//! stands in an error. Commands call it, and of `serve` only the watch over the federation, beside
+//! the answering of requests.
 //!
 //! Read next: [`entra`] (the live check as a client of Entra), [`redirect`] (where the
 //! browser comes back to), [`graph`] (the tenant's directory), [`partner_center`] (what the API says of a token).
