@@ -38,6 +38,7 @@ mod oath_list;
 mod oath_source;
 mod open;
 mod operator;
+mod practice;
 mod private_file;
 mod relying_party;
 mod serve;
@@ -84,6 +85,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Demo(demo::DemoArgs),
+    Practice(practice::PracticeArgs),
     Init(init::InitArgs),
     Check(check::CheckArgs),
     Doctor(doctor::DoctorArgs),
@@ -125,6 +127,9 @@ fn run(cli: Cli, out: &mut dyn Write) -> Result<ExitCode, Failure> {
     match cli.command {
         Command::Demo(args) => {
             in_runtime(demo::run(args, named.as_deref(), out))?;
+        }
+        Command::Practice(args) => {
+            in_runtime(practice::run(args, out))?;
         }
         Command::Init(args) => {
             let path = named.unwrap_or_else(|| PathBuf::from("claimbridge.toml"));
