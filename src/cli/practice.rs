@@ -35,7 +35,9 @@ const ENTITY_ID: &str = "urn:claimbridge:practice";
 
 /// Run a practice tenant (Entra, Graph, Partner Center) on this computer before your own server.
 #[derive(Args, Debug)]
-#[command(after_help = "Put into claimbridge.toml what it prints, and go through the guide with it.")]
+#[command(
+    after_help = "Put into claimbridge.toml what it prints, and go through the guide with it."
+)]
 pub struct PracticeArgs {
     /// The public_url of your server.
     #[arg(long, value_name = "URL")]
@@ -163,7 +165,11 @@ fn announce(
     partner_center: &str,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let (clients, graph, reply) = (tenant.oauth().clients(), tenant.graph_url(), tenant.reply_url());
+    let (clients, graph, reply) = (
+        tenant.oauth().clients(),
+        tenant.graph_url(),
+        tenant.reply_url(),
+    );
     let administrators = tenant.emergency_administrators();
     if json {
         let line = json!({

@@ -42,6 +42,7 @@ def enter():
     """From here on: mounts and a network that nobody else sees."""
     if os.geteuid() != 0:
         raise SystemExit("namespaces and root folders are made by root: run this as root")
+    run("bash", os.path.join(HERE, "machine.sh"))  # while there is a network to fetch it from
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(CLONE_NEWNS | CLONE_NEWNET) != 0:
         raise OSError(ctypes.get_errno(), "unshare")

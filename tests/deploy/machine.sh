@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
-packages=ca-certificates,curl,openssl,sqlite3,jq,nginx-light
+packages=ca-certificates,curl,jq,nginx-light,openssl,sqlite3,systemd
 folder=$PWD/target/tools/debian-$suite
 if [ ! -e "$folder/made-with-$packages" ]; then
   [ "$(id -u)" -eq 0 ] || { echo "a root folder is made by root: run this as root" >&2; exit 1; }

@@ -30,7 +30,7 @@ unit() {
 }
 
 parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(unit service container manifests proxies)
+[ ${#parts[@]} -gt 0 ] || parts=(unit service container manifests proxies guide)
 for part in "${parts[@]}"; do
   echo "── $part"
   if [ "$part" = unit ]; then unit; else "${python[@]}" "tests/deploy/$part.py"; fi

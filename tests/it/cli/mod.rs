@@ -9,6 +9,8 @@ mod inspect;
 mod oath;
 /// Security keys' models and groups of people.
 mod policy;
+/// The practice tenant alone.
+mod practice;
 /// The lines that are promised word for word, and each command once.
 mod promised;
 /// Temporary access passes and the slip to print.
