@@ -51,6 +51,8 @@ pub mod opening;
 pub mod own_methods;
 /// Temporary access passes, for operators.
 pub mod passes;
+/// The people of a domain here and in the tenant.
+pub mod people_sync;
 /// Checking a password or a code.
 pub mod prove;
 /// Recovery codes.

@@ -20,6 +20,9 @@ use crate::{
 
 pub use super::user_view::{PasswordState, UserView};
 
+/// The longest display name, in characters.
+pub(super) const LONGEST_NAME: usize = 256;
+
 /// Someone to add.
 #[derive(Debug)]
 pub struct NewUser {
@@ -385,7 +388,8 @@ pub(super) async fn find(tx: &mut ReadTx<'_>, upn: &Upn) -> Result<User, Error> 
 /// The name as it is kept.
 fn display_name(text: &str) -> Result<String, Error> {
     let name = text.trim();
-    if name.is_empty() || name.chars().count() > 256 || name.chars().any(char::is_control) {
+    if name.is_empty() || name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control)
+    {
         return Err(Error::invalid(
             "a display name has 1 to 256 characters on one line",
         ));

@@ -163,6 +163,8 @@ pub enum Event {
     },
     /// The value by which Entra knows the person was set.
     ImmutableIdSet { value: String },
+    /// The tenant was given the value from here, by Graph.
+    ImmutableIdSent { value: String },
     /// It was replaced.
     ImmutableIdReplaced { from: Option<String>, to: String },
     /// A person signed in to the own account pages. `proofs` as in [`Receipt::proofs`].

@@ -34,6 +34,15 @@ impl Failure {
         Self { exit: 3, text }
     }
 
+    /// An error of a use case that needs more words.
+    pub fn of_category(error: &app::Error, text: impl fmt::Display) -> Self {
+        match error.category() {
+            Category::Denied | Category::NotFound | Category::Conflict => Self::no(text),
+            Category::Invalid => Self::usage(text),
+            Category::Unavailable | Category::Internal => Self::service(text),
+        }
+    }
+
     /// The exit code.
     pub fn exit(&self) -> u8 {
         self.exit

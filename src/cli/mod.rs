@@ -50,6 +50,7 @@ mod user_group;
 mod user_import;
 mod user_list;
 mod user_pass;
+mod user_sync;
 mod watch;
 
 use std::{

@@ -13,7 +13,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::{Failure, open, operator, user_group, user_import, user_list, user_pass};
+use super::{Failure, open, operator, user_group, user_import, user_list, user_pass, user_sync};
 use crate::{
     app::{
         App,
@@ -31,8 +31,8 @@ pub enum UserCommand {
     Show(OneArgs),
     List(user_list::ListArgs),
     Import(user_import::ImportArgs),
-    /// Write people as CSV, as `import` reads it; without any secret.
-    Export,
+    Export(user_list::ExportArgs),
+    Sync(user_sync::SyncArgs),
     /// Nobody signs in as this person any more.
     Disable(NameArgs),
     /// The person may sign in again.
@@ -89,16 +89,25 @@ pub struct NameArgs {
     upn: Upn,
 }
 
-/// Set the value by which Entra knows the person.
+/// Set the value by which Entra knows the person: here, or with --to graph in the tenant.
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  claimbridge user set-immutable-id agent1@contoso.com ABCDEG1234567890
+  claimbridge user set-immutable-id --to graph --domain contoso.com --dry-run
+  claimbridge user set-immutable-id --to graph --domain contoso.com --confirm contoso.com")]
 pub struct ImmutableIdArgs {
     /// The user principal name.
-    upn: Upn,
+    #[arg(required_unless_present = "to")]
+    upn: Option<Upn>,
     /// The value, verbatim as Entra has it.
-    value: ImmutableId,
+    #[arg(required_unless_present = "to")]
+    value: Option<ImmutableId>,
     /// Replace one that is set. Entra knows the person by it: change it there too.
     #[arg(long)]
     replace: bool,
+    #[command(flatten)]
+    send: user_sync::SendArgs,
 }
 
 /// Set a password.
@@ -148,7 +157,8 @@ pub async fn run(
             let usual = user_pass::usual(&config);
             user_import::run(&args, &app, usual, &operator, out).await
         }
-        UserCommand::Export => user_list::export(&app, out).await,
+        UserCommand::Export(args) => user_list::export(&args, &app, out).await,
+        UserCommand::Sync(args) => user_sync::sync(&args, &app, &config, &operator, out).await,
         UserCommand::Disable(args) => {
             app.disable_user(&args.upn, &operator).await?;
             said(out, &format!("{} is disabled; sessions ended.", args.upn))
@@ -159,17 +169,17 @@ pub async fn run(
         }
         UserCommand::Unlock(args) => unlocked(&app.unlock_user(&args.upn, &operator).await?, out),
         UserCommand::SetImmutableId(args) => {
+            let (Some(upn), Some(value)) = (&args.upn, &args.value) else {
+                let upn = args.upn.as_ref();
+                return user_sync::send(&args.send, upn, &app, &config, &operator, out).await;
+            };
             let replace = if args.replace {
                 Replace::Yes
             } else {
                 Replace::No
             };
-            app.set_immutable_id(&args.upn, &args.value, replace, &operator)
-                .await?;
-            said(
-                out,
-                &format!("{} has the ImmutableID {}.", args.upn, args.value),
-            )
+            app.set_immutable_id(upn, value, replace, &operator).await?;
+            said(out, &format!("{upn} has the ImmutableID {value}."))
         }
         UserCommand::SetPassword(args) => {
             let password = if args.password_stdin {

@@ -28,7 +28,7 @@ use crate::{
         secret::Secret,
         text::{Upn, harmless_cell, plain_cell},
     },
-    directory::{GroupName, ImmutableId},
+    directory::{AnchorForm, GroupName},
 };
 
 /// Add people from CSV: columns upn, name, and if wanted immutable_id, password, groups (a;b).
@@ -39,6 +39,10 @@ pub struct ImportArgs {
     /// Issue a temporary access pass to each, printed once: upn, pass, expires_at.
     #[arg(long)]
     passes: bool,
+    /// How the file spells ImmutableIDs: verbatim, as Entra has them; or guid, hex or base64, the
+    /// objectGUID or mS-DS-ConsistencyGuid of an Active Directory.
+    #[arg(long, value_name = "FORM", default_value_t = AnchorForm::Verbatim)]
+    immutable_id_form: AnchorForm,
     /// Add the good rows although others are bad.
     #[arg(long)]
     partial: bool,
@@ -57,6 +61,13 @@ const COLUMNS: [&str; 7] = [
     "disabled_at",
     "created_at",
     "groups",
+];
+
+/// What Graph calls them.
+const GRAPH_NAMES: [(&str, &str); 3] = [
+    ("userPrincipalName", "upn"),
+    ("displayName", "name"),
+    ("onPremisesImmutableId", "immutable_id"),
 ];
 
 #[derive(Deserialize)]
@@ -111,7 +122,7 @@ pub async fn run(
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
     let bytes = read(args)?;
-    let (people, failed) = judge(&bytes, app).await?;
+    let (people, failed) = judge(&bytes, args.immutable_id_form, app).await?;
     let mut import = Import {
         args,
         out,
@@ -261,7 +272,11 @@ fn read(args: &ImportArgs) -> Result<Zeroizing<Vec<u8>>, Failure> {
 }
 
 /// The good rows and the bad ones, each with its line.
-async fn judge(bytes: &[u8], app: &App) -> Result<(Vec<Good>, Vec<Failed>), Failure> {
+async fn judge(
+    bytes: &[u8],
+    form: AnchorForm,
+    app: &App,
+) -> Result<(Vec<Good>, Vec<Failed>), Failure> {
     let (mut people, mut failed) = (Vec::new(), Vec::new());
     let (mut upns, mut immutable_ids) = (HashMap::new(), HashMap::new());
     let mut csv = csv::ReaderBuilder::new()
@@ -282,7 +297,7 @@ async fn judge(bytes: &[u8], app: &App) -> Result<(Vec<Good>, Vec<Failed>), Fail
         let row = record
             .deserialize::<Row>(Some(&headers))
             .map_err(|error| error.to_string())
-            .and_then(new_user);
+            .and_then(|row| new_user(row, form));
         let (new, account) = match row {
             Ok(good) => good,
             Err(reason) => {
@@ -318,7 +333,13 @@ fn headers(csv: &mut csv::Reader<&[u8]>) -> Result<csv::StringRecord, Failure> {
                 "the file is no CSV ({error}); save it as UTF-8 CSV"
             ))
         })?
-        .clone();
+        .iter()
+        .map(|name| {
+            // Graph's own names: its tools' exports are read as they are.
+            let known = GRAPH_NAMES.iter().find(|(graphs, _)| *graphs == name);
+            known.map_or(name, |(_, ours)| ours)
+        })
+        .collect::<csv::StringRecord>();
     let unknown = headers.iter().find(|name| !COLUMNS.contains(name));
     let missing = ["upn", "name"]
         .into_iter()
@@ -349,7 +370,7 @@ fn require_first<T: Clone + Eq + hash::Hash + ToString>(
     Ok(())
 }
 
-fn new_user(row: Row) -> Result<(NewUser, Account), String> {
+fn new_user(row: Row, form: AnchorForm) -> Result<(NewUser, Account), String> {
     let upn: Upn = plain_cell(&row.upn)
         .parse()
         .map_err(|error| format!("upn: {error}"))?;
@@ -358,7 +379,7 @@ fn new_user(row: Row) -> Result<(NewUser, Account), String> {
         .as_deref()
         .map(|text| plain_cell(text.trim()))
         .filter(|text| !text.is_empty())
-        .map(str::parse::<ImmutableId>)
+        .map(|text| form.immutable_id(text))
         .transpose()
         .map_err(|error| format!("immutable_id: {error}"))?;
     let account = match row.disabled_at.as_deref().map(str::trim) {

@@ -106,10 +106,13 @@ pub fn show(view: &UserView, out: &mut dyn Write) -> Result<(), Failure> {
 }
 
 /// `user export`: CSV as `import` reads it.
-pub async fn export(app: &App, out: &mut dyn Write) -> Result<(), Failure> {
+pub async fn export(args: &ExportArgs, app: &App, out: &mut dyn Write) -> Result<(), Failure> {
     let unwritten =
         |error: csv::Error| Failure::service(format!("the list could not be written: {error}"));
     let mut csv = csv::Writer::from_writer(out);
+    if args.readers == Some(Readers::Graph) {
+        return export_for_graph(app, csv).await;
+    }
     csv.write_record([
         "upn",
         "name",
@@ -138,6 +141,45 @@ pub async fn export(app: &App, out: &mut dyn Write) -> Result<(), Failure> {
     .await?;
     csv.flush()?;
     Ok(())
+}
+
+/// Graph's own names, as `Import-Csv` and `Update-MgUser` take them. People without an
+/// ImmutableID are left out: nothing could be set.
+async fn export_for_graph(app: &App, mut csv: csv::Writer<&mut dyn Write>) -> Result<(), Failure> {
+    let unwritten =
+        |error: csv::Error| Failure::service(format!("the list could not be written: {error}"));
+    csv.write_record(["userPrincipalName", "displayName", "onPremisesImmutableId"])
+        .map_err(unwritten)?;
+    each(app, |view| {
+        let user = &view.user;
+        let Some(id) = &user.immutable_id else {
+            return Ok(());
+        };
+        csv.write_record([
+            &harmless_cell(user.upn.as_str()),
+            &harmless_cell(&user.display_name),
+            &harmless_cell(id.as_str()),
+        ])
+        .map_err(unwritten)
+    })
+    .await?;
+    csv.flush()?;
+    Ok(())
+}
+
+/// Write people as CSV, as `import` reads it; without any secret.
+#[derive(Args, Debug)]
+pub struct ExportArgs {
+    /// Name the columns as Graph does: userPrincipalName, displayName, onPremisesImmutableId.
+    #[arg(long = "for", value_enum, value_name = "READER")]
+    readers: Option<Readers>,
+}
+
+/// Who reads the list.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
+enum Readers {
+    /// Microsoft Graph's tools.
+    Graph,
 }
 
 /// A person, as JSON.

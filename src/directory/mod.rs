@@ -16,6 +16,8 @@ pub mod method_policy;
 pub mod oath_import;
 /// The inventory of hardware tokens: rows and their tags.
 pub mod oath_token;
+/// Source anchors of an Active Directory as ImmutableIDs.
+pub mod object_guid;
 /// Security keys and passkeys.
 pub mod security_key;
 
@@ -26,6 +28,7 @@ pub use immutable_id::ImmutableId;
 pub use method::{MethodKind, MethodKindError};
 pub use method_policy::{EffectivePolicy, GroupName, MethodPolicy};
 pub use oath_token::{OathToken, Serial, TokenState};
+pub use object_guid::AnchorForm;
 pub use security_key::{AttestationState, CoseAlgorithm, SecurityKey};
 
 use crate::{

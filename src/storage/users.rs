@@ -4,7 +4,7 @@ use sqlx::any::AnyRow;
 
 use super::{
     error::StoreError,
-    row::{Reader, millis, sql},
+    row::{Reader, Statement, millis, sql},
     tx::{ReadTx, Tx},
 };
 use crate::{
@@ -30,6 +30,18 @@ pub enum SetImmutableId {
     Set,
     /// Somebody else has, or once had, it.
     TakenByOther,
+}
+
+/// How many values one statement asks for.
+const AT_ONCE: usize = 50;
+
+/// Binds [`AT_ONCE`] values; the last one again where there are fewer, which finds nothing more.
+fn filled<T>(mut statement: Statement, values: &[T], text: fn(&T) -> &str) -> Statement {
+    for at in 0..AT_ONCE {
+        let value = values.get(at).or(values.last()).map_or("", text);
+        statement = statement.bind(value.to_owned());
+    }
+    statement
 }
 
 fn user(row: &AnyRow) -> Result<User, StoreError> {
@@ -106,6 +118,52 @@ impl ReadTx<'_> {
         .iter()
         .map(user)
         .collect()
+    }
+
+    /// The people of these names who are there, in no order. For long lists: a statement
+    /// asks for [`AT_ONCE`].
+    pub async fn users_by_upn(&mut self, upns: &[Upn]) -> Result<Vec<User>, StoreError> {
+        let mut found = Vec::with_capacity(upns.len());
+        for some in upns.chunks(AT_ONCE) {
+            let statement = sql(
+                "SELECT id, upn, display_name, immutable_id, disabled_at, created_at, identity_tag
+                 FROM users WHERE upn IN (
+                     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
+                     $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32,
+                     $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44, $45, $46, $47,
+                     $48, $49, $50)",
+            );
+            for row in self.all(filled(statement, some, Upn::as_str)).await? {
+                found.push(user(&row)?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Which of these ImmutableIDs anybody has, or once had, and who has it now.
+    pub async fn holders_of_immutable_ids(
+        &mut self,
+        values: &[ImmutableId],
+    ) -> Result<Vec<(String, Option<Upn>)>, StoreError> {
+        let mut found = Vec::new();
+        for some in values.chunks(AT_ONCE) {
+            let statement = sql("SELECT used.value, users.upn
+                 FROM immutable_ids AS used
+                 LEFT JOIN users ON users.id = used.user_id AND users.immutable_id = used.value
+                 WHERE used.value IN (
+                     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
+                     $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32,
+                     $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44, $45, $46, $47,
+                     $48, $49, $50)");
+            for row in self
+                .all(filled(statement, some, ImmutableId::as_str))
+                .await?
+            {
+                let row = Reader::new(&row, "immutable_ids", "value");
+                found.push((row.text("value")?, row.optional_parsed("upn")?));
+            }
+        }
+        Ok(found)
     }
 
     /// Whether anybody has, or once had, that ImmutableID.

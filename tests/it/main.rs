@@ -52,6 +52,8 @@ mod storage;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod tenant_kit;
+#[cfg(test)]
 mod watch;
 #[cfg(test)]
 mod web;

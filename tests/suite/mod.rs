@@ -40,7 +40,7 @@ macro_rules! storage_suite {
             migrations: four_nodes_migrate_at_once migrating_again_changes_nothing
                 an_unknown_or_altered_migration_stops_everything;
             people: a_person_reads_back names_and_immutable_ids_are_taken_once
-                an_immutable_id_is_never_anothers of_many_at_once_one_gets_the_name people_come_in_pages
+                an_immutable_id_is_never_anothers many_names_and_values_are_asked_for_at_a_time of_many_at_once_one_gets_the_name people_come_in_pages
                 an_impossible_value_is_named a_failed_transaction_cannot_be_committed
                 a_reader_keeps_its_view many_who_read_and_then_write_all_succeed a_locked_database_is_unavailable
                 a_neighbour_who_writes_without_a_pause_lets_others_write a_closed_store_is_unavailable;

@@ -102,6 +102,52 @@ pub async fn names_and_immutable_ids_are_taken_once(database: Database) {
     assert_eq!(tx.users(None, 10).await.unwrap(), [first]);
 }
 
+pub async fn many_names_and_values_are_asked_for_at_a_time(database: Database) {
+    let store = database.node().await;
+    let (mut names, mut values) = (Vec::new(), Vec::new());
+    let mut tx = store.begin().await.unwrap();
+    for number in 0..120 {
+        let person = User {
+            immutable_id: Some(immutable(&format!("Id{number}"))),
+            ..user(&format!("person{number}@contoso.com"))
+        };
+        tx.insert_user(&person).await.unwrap();
+        names.push(person.upn);
+        values.push(person.immutable_id.unwrap());
+    }
+    // One whose value was replaced: nobody has the former one, and it is still taken.
+    let first = tx.user_by_upn(&names[0]).await.unwrap().unwrap();
+    tx.set_immutable_id(&first.id, &immutable("New"), "t", NOW)
+        .await
+        .unwrap();
+    names.push("nobody@contoso.com".parse().unwrap());
+    values.extend([immutable("Unknown"), immutable("New")]);
+    tx.commit().await.unwrap();
+    let mut tx = store.read().await.unwrap();
+    let mut found: Vec<_> = tx
+        .users_by_upn(&names)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|person| person.upn)
+        .collect();
+    names.pop();
+    found.sort();
+    names.sort();
+    assert_eq!(found, names);
+    let held = tx.holders_of_immutable_ids(&values).await.unwrap();
+    assert_eq!(held.len(), 121);
+    for (value, holder) in [
+        ("Id0", None),
+        ("New", Some("person0@contoso.com")),
+        ("Id119", Some("person119@contoso.com")),
+    ] {
+        let (_, found) = held.iter().find(|(known, _)| known == value).unwrap();
+        assert_eq!(found.as_ref().map(Upn::as_str), holder, "{value}");
+    }
+    assert_eq!(tx.users_by_upn(&[]).await.unwrap(), []);
+}
+
 pub async fn an_immutable_id_is_never_anothers(database: Database) {
     let store = database.node().await;
     let (one, two) = (

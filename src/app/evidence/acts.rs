@@ -155,6 +155,7 @@ pub(super) fn in_words(event: &str) -> &str {
         "oath-token-resynced" => "Hardware token's clock corrected",
         "oath-token-taken" => "Hardware token taken back, lost or retired",
         "immutable-id-set" => "ImmutableID set",
+        "immutable-id-sent" => "ImmutableID set in the tenant",
         "immutable-id-replaced" => "ImmutableID replaced",
         "session-ended" | "sessions-ended" => "Sessions ended",
         "domain-added" => "Domain added",

@@ -35,10 +35,11 @@ pub const WATCH_ROLES: [&str; 5] = [
     "AuditLog.Read.All",
 ];
 /// What the application that may too much may.
-pub const WRITER_ROLES: [&str; 3] = [
+pub const WRITER_ROLES: [&str; 4] = [
     "Domain.Read.All",
     "Policy.Read.All",
     "Domain-InternalFederation.ReadWrite.All",
+    "User.ReadWrite.All",
 ];
 /// Where the web application is answered, besides loopback.
 pub const WEB_REDIRECT: &str = "https://web.practice.example/signin-oidc";

@@ -7,6 +7,8 @@ mod import;
 mod inspect;
 /// Hardware tokens.
 mod oath;
+/// People here and in a tenant.
+mod people_sync;
 /// Security keys' models and groups of people.
 mod policy;
 /// The practice tenant alone.

@@ -51,11 +51,11 @@ async fn each_call_needs_its_permission_and_a_person_the_role() {
         statuses(&world, &watch).await,
         [200, 200, 200, 200, 200, 403, 403, 403, 400]
     );
-    // Write permission for federations only; 409: there is one already.
+    // Write permission for federations and people; 409: there is one already.
     let writer = kit::of_application(&world, clients.writer()).await;
     assert_eq!(
         statuses(&world, &writer).await,
-        [200, 200, 403, 200, 403, 409, 403, 403, 400]
+        [200, 200, 200, 200, 403, 409, 403, 204, 400]
     );
     let web = kit::of_application(&world, clients.web()).await;
     assert_eq!(statuses(&world, &web).await[..8], [403; 8]);
