@@ -26,10 +26,14 @@ use crate::{
     app::federation::{
         change::{carry_out, interrupted},
         journal::{Change, ChangeKind, ChangeOutcome, Journal},
+        ours,
         read::read_domain,
     },
-    base::text::DomainName,
-    federation::restore,
+    base::{
+        clock::{Clock as _, SystemClock},
+        text::DomainName,
+    },
+    federation::{UnknownKeys, restore},
 };
 
 /// Give a domain the federation in Entra that it had before the last `domain apply`.
@@ -44,6 +48,10 @@ pub struct RollbackArgs {
     /// Do not ask: this is the domain's name. Without a terminal nothing is changed unless it is given.
     #[arg(long, value_name = "DOMAIN")]
     confirm: Option<DomainName>,
+    /// Restore also certificates that are none of ours: whoever has such a key can sign in as anybody. Needed to go back
+    /// to an earlier provider.
+    #[arg(long)]
+    with_unknown_certificates: bool,
     /// Print what was planned and done as JSON.
     #[arg(long)]
     json: bool,
@@ -53,7 +61,8 @@ pub struct RollbackArgs {
 
 const ROLLBACK_HELP: &str = "\
 Restores what Graph lets one restore, from the journal, and names what it does not: passwords after going back to
-managed, a federatedIdpMfaBehavior that was not set, the time that it takes (up to two hours).
+managed, a federatedIdpMfaBehavior that was not set, the time that it takes (up to two hours). A certificate that is none
+of ours does not come back by itself: it may be why the domain was changed (--with-unknown-certificates).
 
 Exit code: 0 it is as it was, or the dry run was shown; 1 there is nothing to roll back, Entra refuses, or it was not
 confirmed; 2 wrong usage; 3 a server did not answer (run it again).";
@@ -100,13 +109,27 @@ pub async fn rollback(
     for change in all.iter().filter(|change| change.outcome().is_none()) {
         tell(&interrupted(change, &state));
     }
-    let way = restore(&before, &state);
+    let unknown_keys = if args.with_unknown_certificates {
+        UnknownKeys::Restored
+    } else {
+        UnknownKeys::LeftOut
+    };
+    let ours = ours(&app).await?;
+    let way = restore(&before, &state, &ours, unknown_keys, SystemClock.now());
+    if let Some(why) = &way.refused {
+        if !args.json {
+            desk.words.restoration(&way, out)?;
+            out.flush()?;
+        }
+        return Err(Failure::no(format!("nothing was restored: {why}")));
+    }
     let mut report = json!({
         "rolls_back": target.id,
         "calls": way.calls.iter().map(|call| json!({
             "method": call.method.as_str(), "path": call.path, "body": call.body,
         })).collect::<Vec<Value>>(),
         "cannot_be_restored": way.cannot,
+        "should_not_come_back": way.warnings,
         "to_managed": way.to_managed,
     });
     say(
@@ -168,7 +191,7 @@ pub async fn rollback(
             super::chain(&error)
         ))
     })?;
-    let left = restore(&before, &after);
+    let left = restore(&before, &after, &ours, unknown_keys, SystemClock.now());
     journal.finish(ChangeOutcome::Done, Some(&after)).await?;
     if left.calls.is_empty() {
         say(

@@ -149,6 +149,9 @@ impl Words {
 
     /// The way back.
     pub fn restoration(self, way: &Restoration, out: &mut dyn Write) -> io::Result<()> {
+        if let Some(why) = &way.refused {
+            writeln!(out, "Nothing is restored: {}.", shown(why, 800))?;
+        }
         if way.to_managed {
             writeln!(
                 out,
@@ -161,6 +164,10 @@ impl Words {
             for sentence in &way.cannot {
                 writeln!(out, "  - {sentence}")?;
             }
+        }
+        if !way.warnings.is_empty() {
+            writeln!(out, "\nWhat it had before, and should not have:")?;
+            self.drift(&way.warnings, out)?;
         }
         Ok(())
     }

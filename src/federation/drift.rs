@@ -3,7 +3,13 @@
 //!
 //! Always true: kinds and severities are stable names (events, metrics, the webhook and
 //! people's alarm rules hold on to them); what was not shown yields no drift and no peace:
-//! the caller says what could not be read.
+//! the caller says what could not be read. What belongs to us, and every sub-domain of it,
+//! may have nothing but what we want there; its federation may be absent, never different.
+//!
+//! Read next: [`domains`] (which domain is judged how), [`settings`] (one federation).
+
+mod domains;
+mod settings;
 
 use std::{fmt, time::Duration};
 
@@ -11,13 +17,13 @@ use aws_lc_rs::digest;
 use serde::Serialize;
 
 use super::{
-    configuration::Configuration,
-    plan::differences,
-    property::{Property, Setting},
-    tenant::{Authentication, DomainState, Tenant, TokenValidation},
-    wanted::{Ours, Wanted},
+    property::digest_of,
+    tenant::{Tenant, TokenValidation},
+    wanted::Ours,
 };
-use crate::{base::clock::Timestamp, keys::certificate::Certificate, relying_party::Domain};
+use crate::base::clock::Timestamp;
+
+pub(super) use settings::of_federation;
 
 /// How long before its end a certificate is told (as CB-FED-007).
 pub const CERTIFICATE_SOON: Duration = Duration::from_hours(60 * 24);
@@ -28,17 +34,21 @@ pub const CERTIFICATE_SOON: Duration = Duration::from_hours(60 * 24);
 pub enum DriftKind {
     /// A domain of ours is not in the tenant.
     DomainMissing,
+    /// What the tenant shows of a domain cannot be read.
+    DomainUnreadable,
     /// A domain of ours is managed.
     NotFederated,
     /// A property is not as it should be.
     SettingChanged,
+    /// A federation has a property that this program does not know.
+    UnknownProperty,
     /// Entra accepts a certificate that is none of ours.
     UnknownCertificate,
     /// Another domain carries an issuer of ours.
     IssuerElsewhere,
     /// Another domain is federated with a foreign provider.
     ForeignFederation,
-    /// A sub-domain of ours has a federation of its own.
+    /// A sub-domain of ours has a federation of its own, or was made a root.
     SubDomainFederation,
     /// A certificate ends soon.
     CertificateExpiring,
@@ -52,10 +62,12 @@ pub enum DriftKind {
 
 impl DriftKind {
     /// All kinds.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::DomainMissing,
+        Self::DomainUnreadable,
         Self::NotFederated,
         Self::SettingChanged,
+        Self::UnknownProperty,
         Self::UnknownCertificate,
         Self::IssuerElsewhere,
         Self::ForeignFederation,
@@ -70,8 +82,10 @@ impl DriftKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::DomainMissing => "domain-missing",
+            Self::DomainUnreadable => "domain-unreadable",
             Self::NotFederated => "not-federated",
             Self::SettingChanged => "setting-changed",
+            Self::UnknownProperty => "unknown-property",
             Self::UnknownCertificate => "unknown-certificate",
             Self::IssuerElsewhere => "issuer-elsewhere",
             Self::ForeignFederation => "foreign-federation",
@@ -149,264 +163,15 @@ impl Drift {
 }
 
 const ATTACK: &str = "If nobody of you did this, treat it as an attack: look in Entra's audit log who did, then `claimbridge domain apply`.";
+/// What no `domain apply` mends.
+const ATTACK_ELSEWHERE: &str = "If nobody of you did this, treat it as an attack: look in Entra's audit log who did, and undo it in Entra.";
 
 /// Everything that is not as it should be, worst first. `tenant` is all that it shows.
 pub fn drift(ours: &Ours, tenant: &Tenant, now: Timestamp) -> Vec<Drift> {
-    let mut found = Vec::new();
-    for domain in &ours.domains {
-        of_domain(&ours.wanted(domain), tenant, now, &mut found);
-    }
-    for domain in &tenant.domains {
-        if !ours.domains.iter().any(|own| own.name == domain.name) {
-            stranger(ours, domain, tenant, &mut found);
-        }
-    }
+    let mut found = domains::of_domains(ours, tenant, now);
     of_tenant(tenant, &mut found);
     found.sort_by(|a, b| b.severity.cmp(&a.severity));
     found
-}
-
-fn of_domain(wanted: &Wanted, tenant: &Tenant, now: Timestamp, found: &mut Vec<Drift>) {
-    let name = wanted.domain.name.to_string();
-    let Some(state) = tenant.domain(&wanted.domain.name) else {
-        if tenant.is_complete {
-            found.push(Drift {
-                kind: DriftKind::DomainMissing,
-                severity: DriftSeverity::Critical,
-                sentence: format!("{name} is not a domain of the tenant."),
-                remedy: "See whether this is the right tenant ([graph] tenant_id), and whether somebody removed the domain.".to_owned(),
-                property: None,
-                domain: Some(name),
-            });
-        }
-        return;
-    };
-    if wanted.is_inherited() {
-        if let Some(own) = state.federation() {
-            sub_domain(wanted, own, found);
-        }
-        return;
-    }
-    match (&state.configuration, state.authentication) {
-        (Some(Some(has)), authentication) => {
-            if authentication == Some(Authentication::Managed) {
-                found.push(not_federated(&name));
-            }
-            settings(wanted, has, found);
-            certificates(wanted, has, now, found);
-        }
-        (Some(None), _) | (None, Some(Authentication::Managed)) => {
-            found.push(not_federated(&name));
-        }
-        // Nobody asked for its configuration.
-        (None, _) => {}
-    }
-}
-
-fn not_federated(name: &str) -> Drift {
-    Drift {
-        kind: DriftKind::NotFederated,
-        severity: DriftSeverity::Critical,
-        domain: Some(name.to_owned()),
-        property: None,
-        sentence: format!("{name} is managed: its people do not sign in here."),
-        remedy: format!(
-            "`claimbridge domain apply {name}` federates it; if it was and nobody of you changed it, look in Entra's audit log."
-        ),
-    }
-}
-
-fn settings(wanted: &Wanted, has: &Configuration, found: &mut Vec<Drift>) {
-    let name = wanted.domain.name.to_string();
-    let ours = wanted.ours.certificates.all();
-    for difference in differences(wanted, Some(has)) {
-        let property = difference.property;
-        let is_certificate = matches!(
-            property,
-            Property::SigningCertificate | Property::NextSigningCertificate
-        );
-        let words = |setting: &Option<Setting>| {
-            setting.as_ref().map_or_else(
-                || "not set".to_owned(),
-                |setting| shown(&setting.to_words()),
-            )
-        };
-        let unknown = is_certificate
-            && match &difference.was {
-                Some(Setting::Certificate(der)) => !ours.contains(der),
-                Some(_) => true,
-                None => false,
-            };
-        if unknown {
-            found.push(Drift {
-                kind: DriftKind::UnknownCertificate,
-                severity: DriftSeverity::Critical,
-                domain: Some(name.clone()),
-                property: Some(property.name()),
-                sentence: format!(
-                    "Entra accepts, as {property} of {name}, a key that is none of ours: {}. Whoever has it can sign in as anybody.",
-                    words(&difference.was)
-                ),
-                remedy: ATTACK.to_owned(),
-            });
-            continue;
-        }
-        found.push(Drift {
-            kind: DriftKind::SettingChanged,
-            severity: severity_of(property),
-            domain: Some(name.clone()),
-            property: Some(property.name()),
-            sentence: format!(
-                "{property} of {name} is {}, and should be {}.",
-                words(&difference.was),
-                words(&difference.will)
-            ),
-            remedy: format!(
-                "{} `claimbridge domain apply {name}` mends it.",
-                property.matters()
-            ),
-        });
-    }
-}
-
-fn severity_of(property: Property) -> DriftSeverity {
-    match property {
-        Property::IssuerUri
-        | Property::PassiveSignInUri
-        | Property::SigningCertificate
-        | Property::PreferredAuthenticationProtocol
-        | Property::FederatedIdpMfaBehavior
-        | Property::ActiveSignInUri => DriftSeverity::Critical,
-        Property::DisplayName | Property::PasswordResetUri => DriftSeverity::Info,
-        _ => DriftSeverity::Warning,
-    }
-}
-
-fn certificates(wanted: &Wanted, has: &Configuration, now: Timestamp, found: &mut Vec<Drift>) {
-    for property in [
-        Property::SigningCertificate,
-        Property::NextSigningCertificate,
-    ] {
-        let Some(Setting::Certificate(der)) = has.get(property) else {
-            continue;
-        };
-        let Ok(read) = Certificate::read(der) else {
-            continue;
-        };
-        let (kind, severity, end) = if read.not_after < now {
-            (
-                DriftKind::CertificateExpired,
-                DriftSeverity::Critical,
-                "ended",
-            )
-        } else if read.not_after < now.plus(CERTIFICATE_SOON) {
-            (
-                DriftKind::CertificateExpiring,
-                DriftSeverity::Warning,
-                "ends",
-            )
-        } else {
-            continue;
-        };
-        let name = wanted.domain.name.to_string();
-        found.push(Drift {
-            kind,
-            severity,
-            sentence: format!(
-                "The certificate {} in {property} of {name} {end} at {}.",
-                read.thumbprint(),
-                read.not_after
-            ),
-            remedy: "Roll over: `claimbridge keys stage`, `domain apply` for each domain, `domain verify`, `keys activate`.".to_owned(),
-            property: Some(property.name()),
-            domain: Some(name),
-        });
-    }
-}
-
-fn sub_domain(wanted: &Wanted, own: &Configuration, found: &mut Vec<Drift>) {
-    let (name, root) = (&wanted.domain.name, &wanted.domain.root);
-    // Graph may show a sub-domain with its root's values.
-    let same = own.text(Property::IssuerUri) == Some(&wanted.domain.issuer_uri)
-        && own.get(Property::SigningCertificate).is_none_or(|setting| {
-            matches!(setting, Setting::Certificate(der) if wanted.ours.certificates.all().contains(der))
-        });
-    if same {
-        return;
-    }
-    found.push(Drift {
-        kind: DriftKind::SubDomainFederation,
-        severity: DriftSeverity::Critical,
-        domain: Some(name.to_string()),
-        property: Some(Property::IssuerUri.name()),
-        sentence: format!(
-            "{name} lies below {root} and has a federation of its own, with the issuer {}.",
-            shown(own.text(Property::IssuerUri).unwrap_or("not set"))
-        ),
-        remedy: ATTACK.to_owned(),
-    });
-}
-
-/// A domain that is none of ours.
-fn stranger(ours: &Ours, domain: &DomainState, tenant: &Tenant, found: &mut Vec<Drift>) {
-    let name = domain.name.to_string();
-    let issuer = domain
-        .federation()
-        .and_then(|federation| federation.text(Property::IssuerUri));
-    let is_ours = |own: &Domain| Some(own.issuer_uri.as_str()) == issuer;
-    // Below a root of ours: it inherits, whether or not anybody of it is here.
-    let inherits = ours
-        .domains
-        .iter()
-        .any(|own| domain.name.is_within(&own.name) && is_ours(own));
-    if let Some(own) = ours.domains.iter().find(|own| is_ours(own))
-        && !inherits
-    {
-        found.push(Drift {
-            kind: DriftKind::IssuerElsewhere,
-            severity: DriftSeverity::Critical,
-            sentence: format!(
-                "{name} is federated with the issuer of {}, {}.",
-                own.name, own.issuer_uri
-            ),
-            remedy: ATTACK.to_owned(),
-            property: Some(Property::IssuerUri.name()),
-            domain: Some(name),
-        });
-        return;
-    }
-    let federated =
-        domain.federation().is_some() || domain.authentication == Some(Authentication::Federated);
-    let below_ours = issuer.is_none()
-        && ours
-            .domains
-            .iter()
-            .any(|own| domain.name.is_within(&own.name));
-    if !federated || inherits || below_ours {
-        return;
-    }
-    // Without the policy a foreign realm can name people of any domain.
-    let guarded = tenant.token_validation == Some(TokenValidation::All);
-    found.push(Drift {
-        kind: DriftKind::ForeignFederation,
-        severity: if guarded {
-            DriftSeverity::Warning
-        } else {
-            DriftSeverity::Critical
-        },
-        sentence: match issuer {
-            Some(issuer) => format!(
-                "{name} is federated with a foreign provider, {}.",
-                shown(issuer)
-            ),
-            None => format!("{name} is federated, and not with us."),
-        },
-        remedy: format!(
-            "If you know that provider, add nothing and let {name} be; otherwise treat it as an attack: a second federated domain is a known backdoor."
-        ),
-        property: None,
-        domain: Some(name),
-    });
 }
 
 fn of_tenant(tenant: &Tenant, found: &mut Vec<Drift>) {
@@ -440,7 +205,19 @@ fn of_tenant(tenant: &Tenant, found: &mut Vec<Drift>) {
     });
 }
 
-/// A tenant's words, short and without what could steer a terminal.
+/// The longest text of a tenant in a sentence, in characters.
+const LONGEST: usize = 200;
+
+/// A tenant's words, without what could steer a terminal. What is cut is told by its hash:
+/// two that begin alike are not the same, and [`Drift::key`] must say so.
 fn shown(text: &str) -> String {
-    crate::inspect::shown(text, 200)
+    let said = crate::inspect::shown(text, LONGEST);
+    if text.chars().count() > LONGEST {
+        format!("{said} (SHA-256 {})", digest_of(text.as_bytes()))
+    } else {
+        said
+    }
 }
+
+#[cfg(test)]
+mod tests;

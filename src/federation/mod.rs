@@ -12,6 +12,8 @@
 pub mod configuration;
 /// What changed behind our back.
 pub mod drift;
+#[cfg(test)]
+mod fixture;
 /// From what is to what should be.
 pub mod plan;
 /// The plan as Microsoft Graph PowerShell.
@@ -31,6 +33,8 @@ pub use configuration::{Configuration, UnreadableConfiguration};
 pub use drift::{Drift, DriftKind, DriftSeverity, drift};
 pub use plan::{Call, Difference, Method, Plan, Warning, plan};
 pub use property::{Platform, Property, Setting};
-pub use restore::{Restoration, restore};
-pub use tenant::{Authentication, DomainState, Tenant, TokenValidation, UnreadableState};
-pub use wanted::{Certificates, Ours, RequestSigning, Wanted};
+pub use restore::{Restoration, UnknownKeys, restore};
+pub use tenant::{
+    Authentication, DomainState, Tenant, TokenValidation, UnreadableDomain, UnreadableState,
+};
+pub use wanted::{Certificates, KeyOrigin, Ours, RequestSigning, Wanted};

@@ -5,6 +5,7 @@
 
 use std::{collections::BTreeSet, fmt};
 
+use aws_lc_rs::digest;
 use serde_json::Value;
 
 use crate::keys::certificate::Certificate;
@@ -263,11 +264,22 @@ impl Setting {
                     read.subject,
                     day(&read)
                 ),
-                Err(_) => format!("{} bytes that are no certificate", der.len()),
+                // By their hash: two of one length are not the same.
+                Err(_) => format!(
+                    "{} bytes that are no certificate, SHA-256 {}",
+                    der.len(),
+                    digest_of(der)
+                ),
             },
             other => other.to_text(),
         }
     }
+}
+
+/// The first digits of SHA-256, to tell things apart.
+pub(super) fn digest_of(bytes: &[u8]) -> String {
+    let hash = digest::digest(&digest::SHA256, bytes);
+    data_encoding::HEXLOWER.encode(&hash.as_ref()[..8])
 }
 
 fn day(certificate: &Certificate) -> String {

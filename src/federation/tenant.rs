@@ -1,12 +1,13 @@
 //! What a tenant shows of its domains: the answers of Graph (facts §4.1, §4.5, §4.6).
 //!
 //! Always true: what was not shown is unknown (`None`); an answer that cannot be what it
-//! should be is an error, so that half a page never looks like an empty tenant.
+//! should be is an error, so that half a page never looks like an empty tenant; one domain
+//! that cannot be read is kept as such, so that the others are judged.
 
 use serde_json::{Value, json};
 
 use super::configuration::{Configuration, UnreadableConfiguration};
-use crate::base::text::DomainName;
+use crate::{base::text::DomainName, inspect::shown};
 
 /// How the people of a domain sign in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -72,6 +73,11 @@ pub enum UnreadableState {
     /// More than one configuration.
     #[error("{0} has more than one federation, which Graph does not allow; read it again")]
     Several(DomainName),
+    /// A page of a list, and there is more.
+    #[error(
+        "there is more of it than this page (@odata.nextLink); give the whole list, nothing of a part is used"
+    )]
+    Part,
     /// The answer is about another domain.
     #[error("the answer is about {found}, and {asked} was asked for; nothing of it is used")]
     OtherDomain {
@@ -111,7 +117,14 @@ impl DomainState {
             configuration: None,
             name,
         };
-        if let Some(shown) = members.get("federationConfiguration") {
+        if has_more(value, "federationConfiguration@odata.nextLink") {
+            return Err(UnreadableState::Part);
+        }
+        // What Graph does not expand it may write as null: nothing was said.
+        if let Some(shown) = members
+            .get("federationConfiguration")
+            .filter(|shown| !shown.is_null())
+        {
             state.read_configuration(shown)?;
         }
         Ok(state)
@@ -132,6 +145,9 @@ impl DomainState {
 
     /// Takes what `GET …/federationConfiguration` answered: a page, a list or one object.
     pub fn read_configuration(&mut self, answer: &Value) -> Result<(), UnreadableState> {
+        if has_more(answer, NEXT) {
+            return Err(UnreadableState::Part);
+        }
         if let Some(found) = answer
             .get("@odata.context")
             .and_then(Value::as_str)
@@ -140,14 +156,13 @@ impl DomainState {
         {
             return Err(UnreadableState::OtherDomain {
                 asked: self.name.clone(),
-                found,
+                found: shown(found, 200),
             });
         }
         let inner = answer.get("value").unwrap_or(answer);
         let objects = match inner {
             Value::Array(items) => items.as_slice(),
             Value::Object(_) => std::slice::from_ref(inner),
-            Value::Null => &[],
             _ => return Err(UnreadableState::Kind),
         };
         if objects.len() > 1 {
@@ -196,11 +211,27 @@ impl DomainState {
     }
 }
 
+/// Where a page says that there is more.
+const NEXT: &str = "@odata.nextLink";
+
+fn has_more(answer: &Value, link: &str) -> bool {
+    answer.get(link).is_some_and(|link| !link.is_null())
+}
+
 /// `…/$metadata#domains('contoso.com')/federationConfiguration` names its domain.
-fn domain_of_context(context: &str) -> Option<String> {
+fn domain_of_context(context: &str) -> Option<&str> {
     let (_, rest) = context.split_once("domains('")?;
     let (domain, _) = rest.split_once('\'')?;
-    (!domain.is_empty()).then(|| domain.to_owned())
+    (!domain.is_empty()).then_some(domain)
+}
+
+/// A domain of the tenant that cannot be judged.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct UnreadableDomain {
+    /// Its name, as the tenant writes it, for people.
+    pub name: String,
+    /// What is wrong with what was shown of it.
+    pub why: String,
 }
 
 /// For whose domains Entra compares the root of realm and person (facts §4.6).
@@ -219,6 +250,8 @@ pub enum TokenValidation {
 pub struct Tenant {
     /// Its domains.
     pub domains: Vec<DomainState>,
+    /// Those of which it shows what cannot be read.
+    pub unreadable: Vec<UnreadableDomain>,
     /// Whether these are all of them.
     pub is_complete: bool,
     /// Whether security defaults are on.
@@ -245,11 +278,15 @@ impl Tenant {
             tenant.read_token_validation(policy)?;
         }
         if let Some(list) = value.get("domains").and_then(Value::as_array) {
-            tenant.domains = list
-                .iter()
-                .map(DomainState::parse)
-                .collect::<Result<_, _>>()?;
-            tenant.is_complete = true;
+            tenant.read_domains(list, asked)?;
+            for item in value["unreadable"].as_array().into_iter().flatten() {
+                tenant.unreadable.push(UnreadableDomain {
+                    name: shown(item["id"].as_str().unwrap_or_default(), 200),
+                    why: shown(item["why"].as_str().unwrap_or_default(), 400),
+                });
+            }
+            // Only who read them all says so.
+            tenant.is_complete = value["isComplete"] == true;
             return Ok(tenant);
         }
         let is_domain = |item: &Value| {
@@ -257,24 +294,47 @@ impl Tenant {
         };
         match value.get("value").and_then(Value::as_array) {
             Some(items) if items.iter().any(is_domain) => {
-                tenant.domains = items
-                    .iter()
-                    .map(DomainState::parse)
-                    .collect::<Result<_, _>>()?;
-                tenant.is_complete = value.get("@odata.nextLink").is_none();
+                tenant.read_domains(items, asked)?;
+                tenant.is_complete = !has_more(value, NEXT);
             }
             _ if is_domain(value) => tenant.domains.push(DomainState::parse(value)?),
             _ => {
                 let mut domain = DomainState::unknown(asked.clone());
                 domain.read_configuration(value)?;
-                domain.authentication = Some(match domain.configuration {
-                    Some(Some(_)) => Authentication::Federated,
-                    _ => Authentication::Managed,
-                });
+                // An empty list alone may be that of a sub-domain or of a small permission.
+                domain.authentication = domain.federation().map(|_| Authentication::Federated);
                 tenant.domains.push(domain);
             }
         }
         Ok(tenant)
+    }
+
+    /// Takes the entries of a list of domains. What is wrong with `asked` is an error, what
+    /// is wrong with another is kept.
+    fn read_domains(&mut self, list: &[Value], asked: &DomainName) -> Result<(), UnreadableState> {
+        for item in list {
+            match DomainState::parse(item) {
+                Ok(state) => self.domains.push(state),
+                Err(error) => {
+                    let id = item["id"].as_str().ok_or(UnreadableState::DomainName)?;
+                    if id.parse().ok().as_ref() == Some(asked) {
+                        return Err(error);
+                    }
+                    self.cannot_read(id, &error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps that a domain of the tenant cannot be judged; `id` is what the tenant calls it.
+    pub fn cannot_read(&mut self, id: &str, why: &(dyn std::error::Error + 'static)) {
+        let causes = std::iter::successors(Some(why), |error| error.source());
+        let said: Vec<String> = causes.map(ToString::to_string).collect();
+        self.unreadable.push(UnreadableDomain {
+            name: shown(id, 200),
+            why: shown(&said.join(": "), 400),
+        });
     }
 
     /// Takes `GET /policies/identitySecurityDefaultsEnforcementPolicy`.
@@ -302,7 +362,13 @@ impl Tenant {
     /// As one object, as [`Self::parse`] reads it.
     pub fn to_json(&self) -> Value {
         let domains: Vec<Value> = self.domains.iter().map(DomainState::to_json).collect();
-        let mut value = json!({ "domains": domains });
+        let mut value = json!({ "domains": domains, "isComplete": self.is_complete });
+        if !self.unreadable.is_empty() {
+            let all = self.unreadable.iter();
+            value["unreadable"] = all
+                .map(|domain| json!({ "id": domain.name, "why": domain.why }))
+                .collect();
+        }
         if let Some(on) = self.security_defaults {
             value["identitySecurityDefaultsEnforcementPolicy"] = json!({ "isEnabled": on });
         }
@@ -318,3 +384,6 @@ impl Tenant {
         value
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,19 @@ pub struct Certificates {
     pub staged: Option<Vec<u8>>,
     /// Of the key that signed until now, while what it signed may still arrive.
     pub retiring: Option<Vec<u8>>,
+    /// Of keys that signed once and sign no more; Entra should hold none of them.
+    pub former: Vec<Vec<u8>>,
+}
+
+/// Whose key a certificate is of.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum KeyOrigin {
+    /// One of ours that signs, will sign, or signed until now.
+    Ours,
+    /// One of ours that signs no more.
+    Former,
+    /// None of ours.
+    Unknown,
 }
 
 impl Certificates {
@@ -30,6 +43,15 @@ impl Certificates {
             .chain(&self.retiring)
             .cloned()
             .collect()
+    }
+
+    /// Whose key the value of a certificate property is of.
+    pub fn origin(&self, setting: &Setting) -> KeyOrigin {
+        match setting {
+            Setting::Certificate(der) if self.all().contains(der) => KeyOrigin::Ours,
+            Setting::Certificate(der) if self.former.contains(der) => KeyOrigin::Former,
+            _ => KeyOrigin::Unknown,
+        }
     }
 
     /// What Entra should accept beside the active one.
@@ -84,6 +106,17 @@ impl Ours {
     /// The address that signs people out.
     pub fn sign_out_url(&self) -> String {
         format!("{}/saml2/slo", self.public_url)
+    }
+
+    /// What Entra should have for the root of ours that `name` lies at or below, if it does.
+    pub fn wanted_of_root(&self, name: &DomainName) -> Option<Wanted> {
+        let nearest = self
+            .domains
+            .iter()
+            .filter(|own| name.is_within(&own.name))
+            .max_by_key(|own| own.name.as_str().len())?;
+        let root = self.domains.iter().find(|own| own.name == nearest.root);
+        Some(self.wanted(root.unwrap_or(nearest)))
     }
 
     /// What Entra should have for `domain`.

@@ -1,8 +1,9 @@
 //! Microsoft Graph, as a client sees it (facts §4.1): one call, or one list page by page.
 //!
-//! Always true: nothing is asked outside the base address, whatever an answer says; the
-//! token stands in one header and in no error; what was asked to wait is waited for, within
-//! [`PATIENCE`]; a read is tried again, a write only where Graph says that it did not take
+//! Always true: nothing is asked outside the base address, whatever an answer says, and a
+//! path means what it says: nothing in it climbs; the token stands in one header and in no
+//! error; what was asked to wait is waited for, at least a second, within [`PATIENCE`] and
+//! [`MOST_TRIES`]; a read is tried again, a write only where Graph says that it did not take
 //! place (429, or 503 with `Retry-After`). Every other failure of a write is
 //! [`GraphError::OutcomeUnknown`]: the caller reads back before it says anything.
 //!
@@ -33,10 +34,14 @@ use answer::Verdict;
 /// The largest answer that is read, in bytes. A page of 999 people with the properties that
 /// we select has about half a megabyte; a page of sign-ins more.
 pub const LARGEST_ANSWER: usize = 4 * 1024 * 1024;
-/// How long all waiting of one call may take.
+/// How long one call may take, with all waiting and all tries.
 pub const PATIENCE: Duration = Duration::from_mins(5);
 /// How often a read is tried again where Graph does not say how long to wait.
 const TRIES: u32 = 4;
+/// How often one call is sent at most, however often Graph asks us to come again.
+pub const MOST_TRIES: u32 = 10;
+/// `Retry-After: 0` would be a call as fast as the network goes.
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 
 /// A client of Graph with one token.
 pub struct Graph {
@@ -102,9 +107,10 @@ impl Graph {
         body: Option<&Value>,
         headers: &[(&'static str, &str)],
     ) -> Result<GraphAnswer, GraphError> {
-        let url = self.address(path)?;
+        let url = self.address(&method, path)?;
         let headers = self.headers(body, headers)?;
         let body = body.map(Value::to_string).unwrap_or_default();
+        let began = tokio::time::Instant::now();
         let mut waited = Duration::ZERO;
         let mut tries = 0;
         loop {
@@ -117,15 +123,19 @@ impl Graph {
                 Verdict::Failed(error) => return Err(error),
                 Verdict::Again { asked, error } => (asked, error),
             };
-            if asked.is_none() && tries >= TRIES {
+            if tries >= MOST_TRIES || (asked.is_none() && tries >= TRIES) {
                 return Err(error);
             }
             // 1, 2, 4 … seconds, where Graph does not say.
-            let lasts = asked.unwrap_or(Duration::from_secs(1 << (tries - 1).min(5)));
-            if waited + lasts > PATIENCE {
+            let lasts = asked
+                .unwrap_or(Duration::from_secs(1 << (tries - 1).min(5)))
+                .max(SHORTEST_WAIT);
+            // The tries take time too.
+            let spent = waited.max(began.elapsed());
+            if spent.saturating_add(lasts) > PATIENCE {
                 return Err(error);
             }
-            waited += lasts;
+            waited = waited.saturating_add(lasts);
             let reason = error.pause_reason();
             self.patience.pause(Pause { lasts, reason }).await;
         }
@@ -152,12 +162,16 @@ impl Graph {
         Ok(all)
     }
 
-    fn address(&self, path: &str) -> Result<Url, GraphError> {
+    fn address(&self, method: &Method, path: &str) -> Result<Url, GraphError> {
         let refused = || {
             GraphError::Address(answer::harmless(
                 path.split(['?', '#']).next().unwrap_or_default(),
             ))
         };
+        // A whole address comes from an answer; what is written stands in no answer's hands.
+        if !is_plain(path) || (*method != Method::GET && !path.starts_with('/')) {
+            return Err(refused());
+        }
         let text = if path.starts_with('/') {
             format!("{}{path}", self.base.as_str().trim_end_matches('/'))
         } else {
@@ -229,6 +243,20 @@ fn request(
         .map_err(OutboundError::Request)?;
     request.headers_mut().clone_from(headers);
     Ok(request)
+}
+
+/// Whether a path is read alike by everybody: no segment climbs, is a placeholder, or holds
+/// an encoded slash. Joining addresses would quietly resolve `../` and ask another object.
+fn is_plain(path: &str) -> bool {
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    path.split('/').all(|segment| {
+        let decoded: Vec<u8> = percent_encoding::percent_decode_str(segment).collect();
+        decoded != b"."
+            && decoded != b".."
+            && !decoded
+                .iter()
+                .any(|byte| byte.is_ascii_control() || b"/\\{} ".contains(byte))
+    })
 }
 
 /// A name as one segment of a path: a domain, a UPN, an id.

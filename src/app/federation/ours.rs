@@ -24,6 +24,9 @@ pub fn ours_of(
             "no key that signs assertions can be used; `claimbridge keys list` says what became of it",
         )
     })?;
+    // Of several keys that retire a tenant can hold one; the others are known all the same.
+    let mut retiring = published.retiring.into_iter().map(|key| key.certificate);
+    let newest = retiring.next();
     let party = &settings.entra;
     let request_signing = match party.request_signature {
         RequestSignature::Required => RequestSigning::Required,
@@ -42,11 +45,8 @@ pub fn ours_of(
         certificates: Certificates {
             active: active.certificate,
             staged: published.staged.map(|key| key.certificate),
-            retiring: published
-                .retiring
-                .into_iter()
-                .next()
-                .map(|key| key.certificate),
+            retiring: newest,
+            former: retiring.chain(published.former).collect(),
         },
         request_signing,
         system_browser: if is_national {

@@ -38,6 +38,9 @@ pub struct Published {
     /// They signed until a while ago, the last one first: `nextSigningCertificate` while
     /// nothing is staged.
     pub retiring: Vec<PublishedKey>,
+    /// Certificates of keys that signed once and are retired, DER: not published, and no
+    /// stranger's where a tenant still holds one.
+    pub former: Vec<Vec<u8>>,
 }
 
 impl Published {
@@ -71,7 +74,13 @@ async fn of(
 ) -> Result<Published, Error> {
     let mut published = Published::default();
     for stored in tx.keys_of(purpose).await? {
-        if !stored.standing.state.is_published() || !is_ours(&stored, sealing) {
+        let is_former = stored.standing.state == KeyState::Retired;
+        let is_told = stored.standing.state.is_published() || is_former;
+        if !is_told || !is_ours(&stored, sealing) {
+            continue;
+        }
+        if is_former {
+            published.former.push(stored.certificate);
             continue;
         }
         let Some(key) = key(&stored) else { continue };

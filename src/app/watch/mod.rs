@@ -117,6 +117,9 @@ fn words_of_drift(kind: DriftKind) -> &'static str {
         DriftKind::DomainMissing => {
             "A domain that signs in here is not in the tenant: somebody removed it, or [graph] names another tenant."
         }
+        DriftKind::DomainUnreadable => {
+            "What Entra shows of a domain cannot be read, so nobody watches that one; look at it in Entra by hand."
+        }
         DriftKind::NotFederated => {
             "A domain that signs in here is managed: Entra asks its people for a password of its own."
         }
@@ -141,6 +144,9 @@ fn words_of_drift(kind: DriftKind) -> &'static str {
         DriftKind::CertificateExpired => "A certificate that Entra holds of ours has ended.",
         DriftKind::SecurityDefaults => {
             "Security defaults are on in the tenant; the claim of a federated provider is reported to be ignored there."
+        }
+        DriftKind::UnknownProperty => {
+            "Entra shows of a federation of ours what this program does not know; a later version may."
         }
         DriftKind::TokenValidationWeakened => {
             "Entra no longer compares the root domain of realm and person for all domains: a foreign realm could name people of others."

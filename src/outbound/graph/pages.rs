@@ -1,7 +1,8 @@
 //! A list, page by page: `value`, and `@odata.nextLink` while there is more.
 //!
 //! Always true: the next page lies below the base address, was not read before, and there are
-//! at most [`MAX_PAGES`]; a page without a list is an error, never the end.
+//! at most [`MAX_PAGES`]; a page without a list is an error, never the end, and so is a list
+//! that ends before as many things as it said came.
 
 use std::collections::HashSet;
 
@@ -23,6 +24,7 @@ pub struct Pages<'g> {
     // Hashes: a link may be long, and the memory for a list is to be small.
     seen: HashSet<[u8; 32]>,
     total: Option<u64>,
+    read: u64,
 }
 
 impl<'g> Pages<'g> {
@@ -38,6 +40,7 @@ impl<'g> Pages<'g> {
             next: Some(first.to_owned()),
             seen: HashSet::new(),
             total: None,
+            read: 0,
         }
     }
 
@@ -88,6 +91,13 @@ impl<'g> Pages<'g> {
             Some(Value::String(link)) => Some(link),
             Some(_) => return Err(self.unreadable("its next page has no address")),
         };
+        self.read = self.read.saturating_add(value.len() as u64);
+        if self.next.is_none()
+            && let Some(total) = self.total.filter(|total| self.read < *total)
+        {
+            let read = self.read;
+            return Err(self.unreadable(&format!("it ends after {read} of {total}")));
+        }
         Ok(Some(value))
     }
 

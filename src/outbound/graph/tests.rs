@@ -329,6 +329,96 @@ async fn the_token_goes_nowhere_else() {
     }
 }
 
+#[tokio::test]
+async fn who_asks_to_come_again_at_once_is_asked_slowly_and_not_for_ever() {
+    for headers in [
+        "Retry-After: 0\r\n",
+        "Date: Sun, 06 Nov 1994 08:50:07 GMT\r\nRetry-After: Sun, 06 Nov 1994 08:49:37 GMT\r\n",
+    ] {
+        let again = |status| answer(status, headers, "");
+        for status in ["429 Too Many Requests", "503 Service Unavailable"] {
+            let told = graph_that((0..MOST_TRIES).map(|_| again(status)).collect()).await;
+            let error = write(&told).await.unwrap_err();
+            assert!(matches!(error, GraphError::Throttled { .. }), "{error:?}");
+            assert_eq!(told.pauses.seconds(), [1; MOST_TRIES as usize - 1]);
+            assert_eq!(told.requests.await.unwrap().len(), MOST_TRIES as usize);
+        }
+    }
+    let again = || answer("500 Internal Server Error", "Retry-After: 0\r\n", "");
+    let told = graph_that((0..MOST_TRIES).map(|_| again()).collect()).await;
+    let error = told.graph.get("/v1.0/me").await.unwrap_err();
+    assert!(matches!(error, GraphError::OutOfOrder(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_wait_without_end_is_no_wait() {
+    let told = graph_that(vec![
+        answer("429 Too Many Requests", "Retry-After: 1\r\n", ""),
+        answer(
+            "429 Too Many Requests",
+            "Retry-After: 18446744073709551615\r\n",
+            "",
+        ),
+    ])
+    .await;
+    let error = write(&told).await.unwrap_err();
+    assert!(matches!(error, GraphError::Throttled { .. }), "{error:?}");
+    assert_eq!(told.pauses.seconds(), [1]);
+}
+
+#[tokio::test]
+async fn a_path_that_climbs_or_is_read_in_two_ways_is_not_asked() {
+    let told = graph_that(Vec::new()).await;
+    for path in [
+        "/v1.0/domains/contoso.com/federationConfiguration/../../fabrikam.com/federationConfiguration/1",
+        "/v1.0/domains/contoso.com/federationConfiguration/..",
+        "/v1.0/domains/./contoso.com",
+        "/v1.0/domains/contoso.com/%2e%2e/fabrikam.com",
+        "/v1.0/domains/contoso.com/.%2E/fabrikam.com",
+        "/v1.0/domains/contoso.com/..%2ffabrikam.com",
+        "/v1.0/domains/contoso.com%2Ffederation",
+        "/v1.0/domains/contoso.com\\..\\fabrikam.com",
+        "/v1.0/domains/contoso.com%5c..%5cfabrikam.com",
+        "/v1.0/domains/contoso.com/federationConfiguration/{id}",
+        "/v1.0/domains/contoso.com\n",
+        "/v1.0/domains/%00",
+        "/v1.0/users/a b",
+    ] {
+        for method in [Method::GET, Method::PATCH, Method::POST] {
+            let error = told.graph.call(method, path, None, &[]).await.unwrap_err();
+            assert!(matches!(error, GraphError::Address(_)), "{path}: {error:?}");
+        }
+    }
+    // An answer may say where to read on, and not where to write.
+    let whole = format!("{}/v1.0/domains/contoso.com", told.graph.base());
+    let error = told.graph.call(Method::PATCH, &whole, None, &[]).await;
+    assert!(matches!(error, Err(GraphError::Address(_))), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_list_that_ends_before_its_count_is_no_list() {
+    let first = || {
+        answer(
+            "200 OK",
+            "",
+            r#"{"@odata.count":3,"value":[{"id":"1"},{"id":"2"}],"@odata.nextLink":"@BASE@/v1.0/users?$skiptoken=2"}"#,
+        )
+    };
+    let told = graph_that(vec![first(), answer("200 OK", "", r#"{"value":[]}"#)]).await;
+    let error = told.graph.all("/v1.0/users", 10).await.unwrap_err();
+    assert!(
+        error.to_string().contains("it ends after 2 of 3"),
+        "{error}"
+    );
+    let told = graph_that(vec![answer(
+        "200 OK",
+        "",
+        r#"{"@odata.count":3,"value":[{"id":"1"}]}"#,
+    )])
+    .await;
+    assert!(told.graph.all("/v1.0/users", 10).await.is_err());
+}
+
 #[test]
 fn names_stay_one_segment() {
     assert_eq!(segment("agent1@contoso.com"), "agent1@contoso.com");

@@ -8,6 +8,7 @@ use super::{certificate, now, ours, tenant};
 /// A whole tenant in which everything is as it should be.
 fn good() -> Value {
     let mut value = tenant("fed-good").to_json();
+    value["isComplete"] = json!(true);
     let contoso = &mut value["domains"][0];
     contoso["authenticationType"] = json!("Federated");
     contoso["isVerified"] = json!(true);
@@ -250,8 +251,10 @@ fn kinds_have_stable_names_and_are_written_by_them() {
         names,
         [
             "domain-missing",
+            "domain-unreadable",
             "not-federated",
             "setting-changed",
+            "unknown-property",
             "unknown-certificate",
             "issuer-elsewhere",
             "foreign-federation",

@@ -54,7 +54,7 @@ fn ours() -> Ours {
         certificates: Certificates {
             active: certificate("active.pem"),
             staged: Some(certificate("next.pem")),
-            retiring: None,
+            ..Certificates::default()
         },
         request_signing: RequestSigning::Unverifiable,
         system_browser: SystemBrowser::Offered,

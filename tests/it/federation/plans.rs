@@ -1,7 +1,7 @@
 //! Plans against the property table of Graph's `internalDomainFederation`.
 
 use claimbridge::federation::{
-    Call, Method, Property, RequestSigning, Tenant, plan,
+    Call, DomainState, Method, Property, RequestSigning, Restoration, Tenant, UnknownKeys, plan,
     precondition::{Facts, Few, Standing, preconditions},
     restore,
     wanted::SystemBrowser,
@@ -225,8 +225,8 @@ fn the_plan_mends_every_bad_configuration_of_the_inspectors_corpus() {
         let again = plan(&wanted(), Some(&mended), now());
         assert!(again.is_empty(), "{message}: {:?}", again.differences);
         // And it goes on to say what the way back is.
-        let (before, now) = (&bad.domains[0], &mended.domains[0]);
-        assert!(!restore(before, now).calls.is_empty(), "{message}");
+        let (before, has) = (&bad.domains[0], &mended.domains[0]);
+        assert!(!back(before, has).calls.is_empty(), "{message}");
     }
 }
 
@@ -329,6 +329,11 @@ fn what_nobody_looked_at_is_a_question_and_what_is_not_so_refuses() {
     assert_eq!(standing(&checks, "domain-own"), Standing::Unmet);
 }
 
+/// The way back, whatever keys it brings.
+fn back(before: &DomainState, has: &DomainState) -> Restoration {
+    restore(before, has, &ours(), UnknownKeys::Restored, now())
+}
+
 #[test]
 fn the_way_back_restores_what_was_and_names_what_it_cannot() {
     // From managed.
@@ -339,7 +344,7 @@ fn the_way_back_restores_what_was_and_names_what_it_cannot() {
     )
     .unwrap();
     let federated = after(Some(&managed), &plan_made);
-    let way = restore(&managed.domains[0], &federated.domains[0]);
+    let way = back(&managed.domains[0], &federated.domains[0]);
     assert!(way.to_managed);
     let [call] = way.calls.as_slice() else {
         panic!("{way:?}");
@@ -365,7 +370,7 @@ fn the_way_back_restores_what_was_and_names_what_it_cannot() {
     let before = Tenant::parse(&other, &"contoso.com".parse().unwrap()).unwrap();
     let made = plan(&wanted(), Some(&before), now());
     let ours_now = after(Some(&before), &made);
-    let way = restore(&before.domains[0], &ours_now.domains[0]);
+    let way = back(&before.domains[0], &ours_now.domains[0]);
     let [call] = way.calls.as_slice() else {
         panic!("{way:?}");
     };
@@ -386,7 +391,7 @@ fn the_way_back_restores_what_was_and_names_what_it_cannot() {
     assert_eq!(way.cannot.len(), 1, "{:?}", way.cannot);
     // Nothing to restore: nothing is called.
     assert!(
-        restore(&before.domains[0], &before.domains[0])
+        back(&before.domains[0], &before.domains[0])
             .calls
             .is_empty()
     );
@@ -430,9 +435,9 @@ proptest! {
             prop_assert!(call.is_in_force(&done.domains[0]));
             prop_assert!(!call.is_in_force(&before.domains[0]));
         }
-        let mut back = made.clone();
-        back.calls = restore(&before.domains[0], &done.domains[0]).calls;
-        let restored = after(Some(&done), &back);
+        let mut way = made.clone();
+        way.calls = back(&before.domains[0], &done.domains[0]).calls;
+        let restored = after(Some(&done), &way);
         prop_assert_eq!(&restored.domains[0].federation(), &before.domains[0].federation());
     }
 }
