@@ -20,6 +20,7 @@ use crate::{
         guard::{Outbound, OutboundError},
         redirect::RedirectListener,
     },
+    relying_party::{EndpointsError, EntraEndpoints},
 };
 
 /// Graph's identifier as a resource, where a cloud does not say another.
@@ -30,10 +31,8 @@ pub const GRAPH_RESOURCE: &str = "https://graph.microsoft.com";
 pub struct SignIn {
     /// Whom to ask for the token; its tenant is one tenant, by id or domain.
     pub authority: Authority,
-    /// Where Graph is.
+    /// Where Graph is; what the token is asked for follows from it.
     pub graph_url: Url,
-    /// Graph's identifier as a resource.
-    pub resource: String,
     /// As which application.
     pub identity: ClientIdentity,
     /// In which way.
@@ -76,13 +75,15 @@ pub struct SignedInGraph {
     pub graph: Graph,
     /// Who asks.
     pub holder: Holder,
+    /// The tenant that issued the token, a GUID.
+    tenant_id: String,
 }
 
 /// Why there is none.
 #[derive(Debug, thiserror::Error)]
 pub enum SignInError {
     /// Entra says no.
-    #[error("the sign-in was refused ({}): {}", .0.error, first_line(&.0.description))]
+    #[error("the sign-in was refused ({}): {}", first_line(&.0.error), first_line(&.0.description))]
     Refused(Refusal),
     /// The network, or another server than was expected.
     #[error("nobody could sign in to the tenant")]
@@ -111,6 +112,9 @@ pub enum SignInError {
     /// No tenant.
     #[error("{0} is no single tenant; name yours by its id or one of its domains (--tenant)")]
     NoTenant(String),
+    /// The token would go where it must not.
+    #[error(transparent)]
+    Endpoints(#[from] EndpointsError),
     /// Graph's address.
     #[error(transparent)]
     Graph(#[from] GraphError),
@@ -174,12 +178,9 @@ impl SignedInGraph {
         }
     }
 
-    /// The tenant that the token is of, if it says so.
+    /// The tenant that the token is of, a GUID: an application's as well.
     pub fn tenant_id(&self) -> Option<&str> {
-        match &self.holder {
-            Holder::Person(person) => Some(&person.tenant_id),
-            Holder::Application(_) => None,
-        }
+        Some(&self.tenant_id)
     }
 }
 
@@ -195,13 +196,20 @@ pub async fn sign_in(
     if ["common", "organizations", "consumers"].contains(&tenant.to_ascii_lowercase().as_str()) {
         return Err(SignInError::NoTenant(tenant));
     }
+    let endpoints = EntraEndpoints {
+        authority_url: plan.authority.base().to_owned(),
+        graph_url: plan.graph_url.to_string(),
+    };
+    let resource = endpoints.graph_resource()?;
     let outbound = Outbound::new()?;
     let entra = Entra::discover(&outbound, &plan.authority, Version::V2, &plan.identity)
         .await
         .map_err(refused)?;
     let is_application = plan.way == Way::Application;
+    // The tenant of the authority's own document: what it issues is of that one.
+    let tenant_id = entra.tenant_id(&plan.authority).map_err(refused)?;
     let wanted = Wanted {
-        resource: plan.resource,
+        resource,
         permissions: if is_application {
             Permissions::Granted
         } else {
@@ -219,7 +227,7 @@ pub async fn sign_in(
         Way::Application => {
             let token = entra.application_token(&wanted).await.map_err(refused)?;
             let holder = Holder::Application(plan.identity.id);
-            return graph(&outbound, plan.graph_url, token, holder, pause);
+            return graph(&outbound, plan.graph_url, token, holder, tenant_id, pause);
         }
         Way::Browser { port } => {
             let listener = RedirectListener::bind(port)
@@ -247,9 +255,8 @@ pub async fn sign_in(
     let person = tokens
         .person
         .ok_or_else(|| SignInError::Entra(EntraError::IdToken("there is none".to_owned())))?;
-    // A tenant that was named by a domain stands in the issuer that the id_token proved.
-    let named_by_id = tenant.len() == 36 && !tenant.contains('.');
-    if named_by_id && !person.tenant_id.eq_ignore_ascii_case(&tenant) {
+    // The id_token was verified against that issuer; what it says of itself must agree.
+    if !person.tenant_id.eq_ignore_ascii_case(&tenant_id) {
         return Err(SignInError::OtherTenant {
             asked: tenant,
             found: person.tenant_id,
@@ -261,6 +268,7 @@ pub async fn sign_in(
         plan.graph_url,
         tokens.access_token,
         holder,
+        tenant_id,
         pause,
     )
 }
@@ -270,10 +278,15 @@ fn graph(
     url: Url,
     token: Secret<String>,
     holder: Holder,
+    tenant_id: String,
     pause: impl Fn(Pause) + Send + Sync + 'static,
 ) -> Result<SignedInGraph, SignInError> {
     let graph = Graph::new(outbound.clone(), url, token)?.with_patience(pause);
-    Ok(SignedInGraph { graph, holder })
+    Ok(SignedInGraph {
+        graph,
+        holder,
+        tenant_id,
+    })
 }
 
 fn refused(error: EntraError) -> SignInError {
@@ -282,3 +295,6 @@ fn refused(error: EntraError) -> SignInError {
         other => SignInError::Entra(other),
     }
 }
+
+#[cfg(test)]
+mod tests;

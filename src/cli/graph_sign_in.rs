@@ -15,8 +15,8 @@ use super::{
 use crate::{
     app::{
         graph_sign_in::{
-            self, Authority, ClientIdentity, GRAPH_RESOURCE, GRAPH_TOOLS_CLIENT, Pause, SignIn,
-            SignInError, SignedInGraph, Way,
+            self, Authority, ClientIdentity, GRAPH_TOOLS_CLIENT, Pause, SignIn, SignInError,
+            SignedInGraph, Way,
         },
         live_check::Notice,
     },
@@ -169,15 +169,9 @@ async fn begin(
 ) -> Result<SignedInGraph, Failure> {
     let graph_url = args.graph_url(config)?;
     let authority = Authority::new(&args.authority_url(config)?, tenant).map_err(Failure::usage)?;
-    // A cloud of Microsoft's own has its Graph's address as identifier (facts §6.1).
-    let resource = match config.entra.cloud.name.as_str() {
-        "us-gov" | "china" if args.graph_url.is_none() => graph_url.clone(),
-        _ => GRAPH_RESOURCE.to_owned(),
-    };
     let plan = SignIn {
         authority,
         graph_url: Url::parse(&graph_url).map_err(Failure::usage)?,
-        resource,
         identity,
         way,
         permissions: permissions.iter().map(|&name| name.to_owned()).collect(),
@@ -195,7 +189,9 @@ async fn begin(
 fn failure(error: &SignInError) -> Failure {
     let text = super::chain(error);
     match error {
-        SignInError::NoTenant(_) | SignInError::Listener(_) => Failure::usage(text),
+        SignInError::NoTenant(_) | SignInError::Listener(_) | SignInError::Endpoints(_) => {
+            Failure::usage(text)
+        }
         SignInError::Refused(_) | SignInError::NobodyCame(_) | SignInError::OtherTenant { .. } => {
             Failure::no(text)
         }

@@ -30,7 +30,6 @@ pub fn reader(config: &Config) -> Result<Option<TenantReader>, Failure> {
     })?;
     TenantReader::new(
         endpoints,
-        &config.entra.cloud.name,
         &graph.tenant_id,
         &graph.client_id,
         graph.client_secret.clone(),

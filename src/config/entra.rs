@@ -115,11 +115,13 @@ fn read_endpoints(reader: &mut Reader, cloud: &EntraCloud) -> Option<EntraEndpoi
                 && url.password().is_none()
                 && url.query().is_none()
                 && url.fragment().is_none()
+                // Entra's tenants stand in the path.
+                && (key.ends_with("graph_url") || url.path() == "/")
         });
         if !good {
             reader.object(
                 key,
-                "this is no address that can be asked; write https://… (http only to this machine), without name, password and query",
+                "this is no address that can be asked; write https://… (http only to this machine), without name, password and query, an authority also without a path",
             );
         }
         Some(text.trim_end_matches('/').to_owned())
@@ -128,10 +130,16 @@ fn read_endpoints(reader: &mut Reader, cloud: &EntraCloud) -> Option<EntraEndpoi
     let graph_url = address("entra.cloud.graph_url");
     match (authority_url, graph_url) {
         (None, None) => EntraEndpoints::of_cloud(&cloud.name),
-        (Some(authority_url), Some(graph_url)) if cloud.name == "custom" => Some(EntraEndpoints {
-            authority_url,
-            graph_url,
-        }),
+        (Some(authority_url), Some(graph_url)) if cloud.name == "custom" => {
+            let endpoints = EntraEndpoints {
+                authority_url,
+                graph_url,
+            };
+            if let Err(error) = endpoints.graph_resource() {
+                reader.object("entra.cloud.graph_url", &error.to_string());
+            }
+            Some(endpoints)
+        }
         _ => {
             reader.object(
                 "entra.cloud",

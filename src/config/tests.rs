@@ -349,6 +349,14 @@ fn what_is_wrong_with_clouds_domains_and_tls() {
             "entra.cloud.authority_url",
         ),
         (
+            "[entra.cloud]\nentity_id = \"x\"\nreply_url = \"https://x/\"\nauthority_url = \"https://a.example/tenant\"\ngraph_url = \"https://g\"",
+            "entra.cloud.authority_url",
+        ),
+        (
+            "[entra.cloud]\nentity_id = \"x\"\nreply_url = \"https://x/\"\nauthority_url = \"https://login.microsoftonline.com\"\ngraph_url = \"https://graph.microsoft.com.evil.example\"",
+            "entra.cloud.graph_url",
+        ),
+        (
             "[entra]\nrequire_signed_requests = true",
             "entra.require_signed_requests",
         ),

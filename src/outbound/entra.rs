@@ -30,7 +30,10 @@ use crate::base::{
     secret::Secret,
 };
 
-use super::guard::{Outbound, OutboundError};
+use super::{
+    graph::harmless,
+    guard::{Outbound, OutboundError},
+};
 
 pub use claims::SignedInPerson;
 pub use device::DeviceCode;
@@ -88,6 +91,16 @@ pub enum EntraError {
     /// The answer is not what a token endpoint answers.
     #[error("the token endpoint's answer cannot be read ({0})")]
     Unreadable(String),
+    /// The document is of no tenant, or of another.
+    #[error(
+        "{asked} was asked for, and the authority's document is of {issuer}; name the tenant by its id or one of its domains, and see that this is Entra's authority"
+    )]
+    OtherTenant {
+        /// Asked for.
+        asked: String,
+        /// Whose document it is.
+        issuer: String,
+    },
     /// The id_token is missing or does not hold.
     #[error("the id_token does not hold ({0}); this may not be the server that was asked for")]
     IdToken(String),
@@ -101,8 +114,10 @@ impl<T: openidconnect::ErrorResponse + refusal::Says + 'static> From<TokenError<
             RequestTokenError::ServerResponse(says) => Self::Refused(says.refusal()),
             RequestTokenError::Request(error) => Self::Outbound(error),
             // The body may hold tokens: only the place of the first error is told.
-            RequestTokenError::Parse(error, _) => Self::Unreadable(format!("at {}", error.path())),
-            RequestTokenError::Other(text) => Self::Unreadable(text),
+            RequestTokenError::Parse(error, _) => {
+                Self::Unreadable(format!("at {}", harmless(&error.path().to_string())))
+            }
+            RequestTokenError::Other(text) => Self::Unreadable(harmless(&text)),
         }
     }
 }
@@ -227,6 +242,20 @@ impl Entra {
             provider,
             client,
             version,
+        })
+    }
+
+    /// The tenant that the authority's own document is of, a GUID: what it issues is of that
+    /// one, whoever asks.
+    ///
+    /// # Errors
+    /// [`EntraError::OtherTenant`] where the document is of any tenant, or of another than
+    /// `authority` names by its id.
+    pub fn tenant_id(&self, authority: &Authority) -> Result<String, EntraError> {
+        let issuer = self.provider.metadata.issuer().as_str();
+        claims::tenant_of(issuer, authority.tenant()).ok_or_else(|| EntraError::OtherTenant {
+            asked: authority.tenant().to_owned(),
+            issuer: harmless(issuer),
         })
     }
 

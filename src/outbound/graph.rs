@@ -25,6 +25,7 @@ use super::guard::{self, Outbound, OutboundError};
 use crate::base::secret::Secret;
 
 pub use answer::GraphAnswer;
+pub(in crate::outbound) use answer::harmless;
 pub use error::{GraphError, Refused};
 pub use pages::{MAX_PAGES, Pages};
 pub use pause::{Patience, Pause, PauseReason, Waits};

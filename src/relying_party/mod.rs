@@ -17,7 +17,7 @@ use std::{fmt, time::Duration};
 
 pub use cloud::EntraCloud;
 pub use domain::Domain;
-pub use endpoints::EntraEndpoints;
+pub use endpoints::{EndpointsError, EntraEndpoints};
 
 /// A SAML entity id (or WS-Federation realm): an opaque string, compared byte for byte.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, serde::Serialize)]

@@ -7,15 +7,13 @@ use serde_json::Value;
 use url::Url;
 
 use crate::{
-    app::graph_sign_in::{
-        Authority, AuthorityError, ClientIdentity, GRAPH_RESOURCE, Graph, GraphError,
-    },
+    app::graph_sign_in::{Authority, AuthorityError, ClientIdentity, Graph, GraphError},
     base::secret::Secret,
     outbound::{
         entra::{Entra, EntraError, Permissions, Version, Wanted, WantsRefresh},
         guard::{Outbound, OutboundError},
     },
-    relying_party::EntraEndpoints,
+    relying_party::{EndpointsError, EntraEndpoints},
 };
 
 /// An application of a tenant, and where to ask.
@@ -36,6 +34,9 @@ pub enum ReaderError {
     /// Graph's address.
     #[error("the address of Graph cannot be used")]
     GraphUrl(#[from] url::ParseError),
+    /// The token would go where it must not.
+    #[error(transparent)]
+    Endpoints(#[from] EndpointsError),
 }
 
 /// Why the tenant could not be opened.
@@ -74,23 +75,17 @@ pub enum Powers {
 }
 
 impl TenantReader {
-    /// The application `client_id` of `tenant`; `cloud` is the name of the configured one.
+    /// The application `client_id` of `tenant`.
     pub fn new(
         endpoints: &EntraEndpoints,
-        cloud: &str,
         tenant: &str,
         client_id: &str,
         client_secret: Secret<String>,
     ) -> Result<Self, ReaderError> {
-        // A cloud of Microsoft's own has its Graph's address as identifier.
-        let resource = match cloud {
-            "us-gov" | "china" => endpoints.graph_url.clone(),
-            _ => GRAPH_RESOURCE.to_owned(),
-        };
         Ok(Self {
             authority: Authority::new(&endpoints.authority_url, tenant)?,
             graph_url: Url::parse(&endpoints.graph_url)?,
-            resource,
+            resource: endpoints.graph_resource()?,
             identity: ClientIdentity {
                 id: client_id.to_owned(),
                 secret: Some(client_secret),
@@ -119,6 +114,8 @@ impl TenantReader {
         let entra = Entra::discover(outbound, &self.authority, Version::V2, &self.identity)
             .await
             .map_err(refused)?;
+        // A document for any tenant would leave open which one is watched.
+        entra.tenant_id(&self.authority).map_err(refused)?;
         let wanted = Wanted {
             resource: self.resource.clone(),
             permissions: Permissions::Granted,

@@ -16,7 +16,7 @@ use openidconnect::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::base::clock::Timestamp;
+use crate::{base::clock::Timestamp, outbound::graph::harmless};
 
 use super::{EntraError, discovery::Provider};
 
@@ -58,7 +58,8 @@ pub(super) fn verify(
     nonce: Option<&Nonce>,
     now: Timestamp,
 ) -> Result<SignedInPerson, EntraError> {
-    let wrong = |text: String| EntraError::IdToken(text);
+    // The library quotes what the token says, before it looks at the signature.
+    let wrong = |text: String| EntraError::IdToken(harmless(&text));
     let issuer = match provider.metadata.issuer().as_str() {
         open if open.contains(super::discovery::TENANT_HOLE) => {
             let tenant = named_tenant(&token.to_string())
@@ -115,10 +116,58 @@ fn named_tenant(token: &str) -> Option<String> {
     is_guid(tenant).then(|| tenant.to_owned())
 }
 
+/// The tenant of an issuer: the GUID in it, unless `asked` is another one.
+pub(super) fn tenant_of(issuer: &str, asked: &str) -> Option<String> {
+    let mut ids = issuer.split('/').filter(|segment| is_guid(segment));
+    let id = ids.next().filter(|_| ids.next().is_none())?;
+    (!is_guid(asked) || id.eq_ignore_ascii_case(asked)).then(|| id.to_owned())
+}
+
 fn is_guid(text: &str) -> bool {
     text.len() == 36
         && text.bytes().enumerate().all(|(at, byte)| match at {
             8 | 13 | 18 | 23 => byte == b'-',
             _ => byte.is_ascii_hexdigit(),
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_issuer_with_a_hole_or_of_another_tenant_names_none() {
+        const ID: &str = "2b7f1c9e-5a34-4d0e-9c5f-0d3a1e6b7c88";
+        let v2 = format!("https://login.microsoftonline.com/{ID}/v2.0");
+        let v1 = format!("https://sts.windows.net/{ID}/");
+        for (issuer, asked, wanted) in [
+            (v2.as_str(), "contoso.com", Some(ID)),
+            (&v1, "contoso.com", Some(ID)),
+            (&v2, ID, Some(ID)),
+            (&v2, &ID.to_uppercase(), Some(ID)),
+            (&v2, "3b7f1c9e-5a34-4d0e-9c5f-0d3a1e6b7c88", None),
+            (
+                "https://login.microsoftonline.com/{tenantid}/v2.0",
+                "contoso.com",
+                None,
+            ),
+            (
+                "https://login.microsoftonline.com/{tenantid}/v2.0",
+                ID,
+                None,
+            ),
+            (
+                "https://login.microsoftonline.com/contoso.com/v2.0",
+                "contoso.com",
+                None,
+            ),
+            (&format!("{v2}/{ID}"), "contoso.com", None),
+        ] {
+            assert_eq!(
+                tenant_of(issuer, asked).as_deref(),
+                wanted,
+                "{issuer} {asked}"
+            );
+        }
+    }
 }

@@ -208,7 +208,7 @@ fn header_text(headers: &HeaderMap, name: &str) -> Option<String> {
 }
 
 /// A text of theirs, one line, shortened, without what steers a terminal.
-pub(super) fn harmless(text: &str) -> String {
+pub(in crate::outbound) fn harmless(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_whitespace() { ' ' } else { c })
         .filter(|c| {

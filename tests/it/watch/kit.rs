@@ -115,7 +115,6 @@ impl Tenant {
     pub fn reader(&self, client: &Client) -> TenantReader {
         TenantReader::new(
             &self.endpoints(),
-            "custom",
             "contoso.com",
             client.id(),
             client.secret().unwrap().clone(),
