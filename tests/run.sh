@@ -82,7 +82,7 @@ tools() {
     wanted+=(git:git chromium:chromium chromedriver:chromium-driver xmlsec1:xmlsec1
       oathtool:oathtool node:nodejs npm:npm openssl:openssl unzip:unzip curl:curl runuser:util-linux
       systemd-analyze:systemd debootstrap:debootstrap unshare:util-linux ip:iproute2 nginx:nginx-light
-      haproxy:haproxy caddy:caddy jq:jq)
+      haproxy:haproxy caddy:caddy jq:jq softhsm2-util:softhsm2 pkcs11-tool:opensc)
   fi
   command -v cargo >/dev/null || { echo "cargo is missing: install Rust with rustup"; return 1; }
   cargo fmt --version && cargo clippy --version || rustup component add rustfmt clippy || return 1

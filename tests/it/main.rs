@@ -32,6 +32,8 @@ mod operators;
 #[cfg(test)]
 mod practice;
 #[cfg(test)]
+mod rollover;
+#[cfg(test)]
 mod saml_kit;
 #[cfg(test)]
 mod saml_metadata;

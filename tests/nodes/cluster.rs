@@ -4,7 +4,7 @@ use std::{
     io::{BufRead as _, BufReader},
     net::{IpAddr, Ipv4Addr, SocketAddr},
     os::unix::fs::OpenOptionsExt as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Stdio},
 };
 
@@ -64,6 +64,8 @@ struct Site {
     url: String,
     key_file: PathBuf,
     folder: TempDir,
+    /// What they are told besides.
+    more: Vec<(&'static str, PathBuf)>,
 }
 
 impl Site {
@@ -78,6 +80,7 @@ impl Site {
             url: engine.fresh(&folder).await,
             key_file,
             folder,
+            more: Vec::new(),
         }
     }
 
@@ -93,6 +96,7 @@ impl Site {
             .env("CLAIMBRIDGE_POLICY__TRUSTED_PROXIES", "127.0.0.1")
             // Fifty requests at once wait for ten connections: no news.
             .env("RUST_LOG", "warn,sqlx=error")
+            .envs(self.more.iter().map(|(name, value)| (name, value)))
             .current_dir(self.folder.path());
         command
     }
@@ -144,8 +148,17 @@ impl Cluster {
     /// On a database that nobody has used. Both start at once, as after a power cut: one of
     /// them migrates it and makes the key.
     pub async fn start(engine: Engine) -> Self {
+        Self::start_with(engine, |_| Vec::new()).await
+    }
+
+    /// The same, with more variables; `prepare` may put files into the folder.
+    pub async fn start_with(
+        engine: Engine,
+        prepare: impl FnOnce(&Path) -> Vec<(&'static str, PathBuf)>,
+    ) -> Self {
         let key = MasterKey::random(&mut SystemRandom);
-        let site = Site::fresh(engine, &key).await;
+        let mut site = Site::fresh(engine, &key).await;
+        site.more = prepare(site.folder.path());
         let mut processes = Processes::default();
         let addresses = [0, 1]
             .map(|node| processes.start(node, site.command(&["serve", "--migrate"])))
@@ -167,6 +180,11 @@ impl Cluster {
             processes,
             site,
         }
+    }
+
+    /// The folder that everything of this cluster is in.
+    pub fn folder(&self) -> &Path {
+        self.site.folder.path()
     }
 
     /// A command on this database, as an operator runs it while the servers run.

@@ -8,7 +8,8 @@
 //! Run by `tests/run.sh`, which starts a server and sets `CLAIMBRIDGE_TEST_POSTGRES`.
 //!
 //! Read on in `cluster` (databases, processes), `proxy` (the one origin), `people` and
-//! `books` (what must balance); the tests are in `sign_ins`, `races`, `keys` and `killed`.
+//! `books` (what must balance); the tests are in `sign_ins`, `races`, `keys`, `hardware`
+//! (a signing key in a token) and `killed`.
 
 /// One test a function and database.
 #[cfg(test)]
@@ -33,6 +34,8 @@ macro_rules! on_both_databases {
 mod books;
 #[cfg(test)]
 mod cluster;
+#[cfg(test)]
+mod hardware;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]

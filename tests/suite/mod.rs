@@ -78,7 +78,8 @@ macro_rules! storage_suite {
                 the_last_refusal_is_found;
             registry: domains_read_back relying_parties_read_back attack_28_a_hundred_first_keys
                 attack_28_a_first_key_waits_for_another
-                keys_read_back_and_are_sealed_anew one_master_key everything_ends;
+                keys_read_back_and_are_sealed_anew a_key_moves_from_where_it_was_read
+                attack_28_one_key_is_active who_knows_a_key_reads_back one_master_key everything_ends;
         }
     };
 }

@@ -7,13 +7,14 @@ use claimbridge::{
     directory::PassReuse,
     keys::{
         KeyPurpose,
-        state::{Custody, Standing},
+        sealing::{MasterKey, Sealing},
+        state::{Custody, Held, KeyState, Party, Sighting, Standing},
     },
     relying_party::{
         Domain, EntityId, EntraCloud, RelyingParty, RelyingPartyKind, ReplyUrl, RequestSignature,
         ResponseSignature, Sha1,
     },
-    storage::{EnrolmentRow, OpenedBy, StoredKey},
+    storage::{ActiveMark, EnrolmentRow, OpenedBy, StoredKey},
 };
 
 use super::{
@@ -182,6 +183,117 @@ pub async fn keys_read_back_and_are_sealed_anew(database: Database) {
         ..assertion
     };
     assert_eq!(tx.keys_of(KeyPurpose::Assertion).await.unwrap(), [anew]);
+}
+
+/// As it is tagged does not matter here.
+fn in_state(key: &StoredKey, state: KeyState) -> StoredKey {
+    StoredKey {
+        standing: key.standing.moved(state, NOW),
+        state_tag: Some(format!("tag of {state}")),
+        ..key.clone()
+    }
+}
+
+pub async fn a_key_moves_from_where_it_was_read(database: Database) {
+    let store = database.node().await;
+    let first = key(KeyPurpose::Assertion);
+    let second = in_state(&key(KeyPurpose::Assertion), KeyState::Staged);
+    let mut tx = store.begin().await.unwrap();
+    assert!(tx.insert_first_key(&first).await.unwrap());
+    assert!(tx.insert_key(&second).await.unwrap());
+    // There is one staged key of a purpose, and each id once.
+    let third = in_state(&key(KeyPurpose::Assertion), KeyState::Staged);
+    assert!(!tx.insert_key(&third).await.unwrap());
+    assert!(
+        !tx.insert_key(&in_state(&second, KeyState::Prepared))
+            .await
+            .unwrap()
+    );
+    let oidc = in_state(&key(KeyPurpose::Oidc), KeyState::Staged);
+    assert!(tx.insert_key(&oidc).await.unwrap());
+    assert_eq!(tx.key(&second.id).await.unwrap().as_ref(), Some(&second));
+    let mark = |key: &StoredKey| {
+        Some(ActiveMark {
+            id: key.id.clone(),
+            state_tag: key.state_tag.clone(),
+        })
+    };
+    let purpose = KeyPurpose::Assertion;
+    assert_eq!(tx.active_key(purpose).await.unwrap(), mark(&first));
+    assert_eq!(tx.active_key(KeyPurpose::Oidc).await.unwrap(), None);
+    // From somewhere else than where it is, nothing moves.
+    let active = in_state(&second, KeyState::Active);
+    assert!(!tx.move_key(&active, &second).await.unwrap());
+    let relieved = in_state(&first, KeyState::Retiring);
+    assert!(tx.move_key(&first, &relieved).await.unwrap());
+    assert!(!tx.move_key(&first, &relieved).await.unwrap());
+    assert!(tx.move_key(&second, &active).await.unwrap());
+    assert_eq!(tx.active_key(purpose).await.unwrap(), mark(&active));
+    assert_eq!(tx.key(&first.id).await.unwrap(), Some(relieved));
+    tx.commit().await.unwrap();
+}
+
+/// Two operators activate two keys: one of them does, and never both.
+pub async fn attack_28_one_key_is_active(database: Database) {
+    let store = database.node().await;
+    let first = key(KeyPurpose::Assertion);
+    let mut tx = store.begin().await.unwrap();
+    assert!(tx.insert_first_key(&first).await.unwrap());
+    let mut others = Vec::new();
+    for _ in 0..10 {
+        let other = in_state(&key(KeyPurpose::Assertion), KeyState::Prepared);
+        assert!(tx.insert_key(&other).await.unwrap());
+        others.push(other);
+    }
+    tx.commit().await.unwrap();
+    let others = std::sync::Arc::new(others);
+    let done = race(&database, 10, move |store, number| {
+        let (first, other) = (first.clone(), others[number].clone());
+        async move {
+            let mut tx = store.begin().await.unwrap();
+            let relieved = in_state(&first, KeyState::Retiring);
+            if !tx.move_key(&first, &relieved).await.unwrap() {
+                return false;
+            }
+            let moved = tx
+                .move_key(&other, &in_state(&other, KeyState::Active))
+                .await;
+            moved.is_ok_and(|moved| moved) && tx.commit().await.is_ok()
+        }
+    })
+    .await;
+    assert_eq!(count(&done, &true), 1);
+    let mut tx = store.read().await.unwrap();
+    let keys = tx.keys_of(KeyPurpose::Assertion).await.unwrap();
+    let active = keys
+        .iter()
+        .filter(|key| key.standing.state == KeyState::Active);
+    assert_eq!(active.count(), 1);
+}
+
+pub async fn who_knows_a_key_reads_back(database: Database) {
+    let store = database.node().await;
+    let sealing = Sealing::new(&MasterKey::random(&mut SystemRandom));
+    let stored = key(KeyPurpose::Assertion);
+    let mut tx = store.begin().await.unwrap();
+    assert!(tx.insert_first_key(&stored).await.unwrap());
+    let party = Party::Domain("contoso.com".to_owned());
+    let other = Party::RelyingParty("contoso.com".to_owned());
+    let seen =
+        |party: &Party, held| Sighting::new(&sealing, stored.id.clone(), party.clone(), held);
+    let rows = [
+        seen(&party, Held::MissingAt(NOW)),
+        seen(&other, Held::At(NOW)),
+    ];
+    tx.put_key_sighting(&seen(&party, Held::At(NOW)))
+        .await
+        .unwrap();
+    for row in &rows {
+        tx.put_key_sighting(row).await.unwrap();
+    }
+    let read = tx.key_sightings().await.unwrap();
+    assert_eq!(read, rows, "the last look at each");
+    assert!(read.iter().all(|row| row.require_tag(&sealing).is_ok()));
 }
 
 pub async fn one_master_key(database: Database) {

@@ -65,13 +65,10 @@ impl Token {
             )) => return Err(TokenError::PinRefused(self.name().clone())),
             Err(error) => return Err(self.failed("logging in", &error)),
         }
-        let mechanisms = context
-            .get_mechanism_list(slot)
-            .map_err(|error| self.failed("reading its mechanisms", &error))?;
-        let hashing = if mechanisms.contains(&MechanismType::SHA256_RSA_PKCS) {
-            Hashing::InTheToken
-        } else {
-            Hashing::Here
+        // Its whole list would be logged as errors, as far as the wrapper does not know it.
+        let hashing = match context.get_mechanism_info(slot, MechanismType::SHA256_RSA_PKCS) {
+            Ok(_) => Hashing::InTheToken,
+            Err(_) => Hashing::Here,
         };
         Ok(Up {
             number,

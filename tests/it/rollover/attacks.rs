@@ -1,0 +1,99 @@
+//! A writer of the database who has not the master key (attack 20).
+
+use claimbridge::{
+    app::keys::rollover::{Force, Outcome, Step},
+    audit::Actor,
+    keys::{KeyPurpose, state::Held},
+};
+
+use super::{ASSERTION, chosen, parties::Site};
+
+#[tokio::test]
+async fn attack_20_a_key_that_is_activated_by_hand_signs_nothing() {
+    let mut site = Site::new().await;
+    site.must(Step::Stage, ASSERTION).await;
+    let sql = site.world.sql().await;
+    sql.run("UPDATE signing_keys SET state = 'retiring' WHERE state = 'active'")
+        .await;
+    sql.run("UPDATE signing_keys SET state = 'active' WHERE state = 'staged'")
+        .await;
+    let published = site.published(ASSERTION).await;
+    assert_eq!(published.certificates(), Vec::<&[u8]>::new());
+    let refused = site.world.app().ready().await.unwrap_err();
+    assert!(refused.detail().contains("altered"), "{refused}");
+    // Nor without its tag, as if it were a first key.
+    sql.run("UPDATE signing_keys SET state_tag = NULL").await;
+    assert!(site.world.app().ready().await.is_err());
+    assert!(!site.try_sign_in(0).await);
+}
+
+#[tokio::test]
+async fn attack_20_a_key_is_revived_by_no_hand() {
+    let mut site = Site::new().await;
+    site.must(Step::Stage, ASSERTION).await;
+    site.force(Step::Activate, ASSERTION).await;
+    let new = site.published(ASSERTION).await.active.unwrap().id;
+    let sql = site.world.sql().await;
+    // The former one, as it once was: the first key has no tag.
+    sql.run(&format!(
+        "UPDATE signing_keys SET state = 'retired' WHERE id = '{new}'"
+    ))
+    .await;
+    sql.run("UPDATE signing_keys SET state = 'active', staged_at = NULL, state_since = NULL, state_tag = NULL WHERE state = 'retiring'").await;
+    assert!(site.world.app().ready().await.is_err());
+    assert!(!site.try_sign_in(0).await);
+    assert_eq!(site.published(ASSERTION).await.active, None);
+}
+
+#[tokio::test]
+async fn attack_20_a_certificate_that_was_exchanged_by_hand_is_published_nowhere() {
+    let site = Site::new().await;
+    let other = Site::new().await.published(ASSERTION).await.active.unwrap();
+    let hex = data_encoding::HEXLOWER.encode(&other.certificate);
+    site.must(Step::Stage, ASSERTION).await;
+    let sql = site.world.sql().await;
+    let literal = if site.world.database_url.starts_with("sqlite") {
+        format!("x'{hex}'")
+    } else {
+        format!("'\\x{hex}'::bytea")
+    };
+    sql.run(&format!("UPDATE signing_keys SET certificate = {literal}"))
+        .await;
+    let published = site.published(ASSERTION).await;
+    assert_eq!((published.active, published.staged), (None, None));
+    let keys = site.world.app().keys().await.unwrap();
+    assert!(keys.iter().all(|key| key.state.is_none()), "{keys:?}");
+}
+
+#[tokio::test]
+async fn attack_20_nobody_is_made_to_know_a_key_by_hand() {
+    let site = Site::new().await;
+    site.must(Step::Stage, ASSERTION).await;
+    site.verify("contoso.com").await;
+    let sql = site.world.sql().await;
+    sql.run("UPDATE key_sightings SET held_at = missing_at, missing_at = NULL WHERE missing_at IS NOT NULL").await;
+    let by = ["contoso.com", "fabrikam.com", "https://sp.example.com"];
+    site.refused(Step::Activate, ASSERTION, &by).await;
+    let keys = site.world.app().keys().await.unwrap();
+    let seen = keys.iter().flat_map(|key| &key.seen);
+    let held = seen.filter(|(_, held)| matches!(held, Held::At(_))).count();
+    assert_eq!(held, 1, "the one that is genuine: of the active key");
+}
+
+/// Of two operators who activate different keys at once, or one key twice, one does.
+#[tokio::test]
+async fn attack_28_two_operators_make_one_step() {
+    let site = Site::new().await;
+    site.must(Step::Stage, ASSERTION).await;
+    let (one, two) = (&site.world.nodes[0].app, &site.world.nodes[1].app);
+    let actor = || Actor::Operator("tester".to_owned());
+    let wanted = chosen(KeyPurpose::Assertion);
+    let (first, second) = tokio::join!(
+        one.step_key(Step::Activate, &wanted, Force::Given, actor()),
+        two.step_key(Step::Activate, &wanted, Force::Given, actor()),
+    );
+    let done = |outcome: &Result<Outcome, _>| matches!(outcome, Ok(Outcome::Done { .. }));
+    assert!(done(&first) != done(&second), "{first:?} {second:?}");
+    let active = site.published(ASSERTION).await;
+    assert!(active.active.is_some() && active.retiring.len() == 1);
+}
