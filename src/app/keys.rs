@@ -125,6 +125,29 @@ pub(super) async fn first_key(
     ))
 }
 
+/// The key that signs assertions, for a server that starts.
+pub(super) async fn first_ring(
+    store: &Store,
+    sealing: &Sealing,
+    token: Option<&Arc<Token>>,
+    make: impl FnMut() -> Result<StoredKey, Error>,
+) -> Result<ring::Ring, Error> {
+    let purpose = KeyPurpose::Assertion;
+    let error = match first_key(store, sealing, token, purpose, make).await {
+        Ok((stored, key)) => return Ok(ring::Ring::new(&stored, key)),
+        Err(error) => error,
+    };
+    // What is wrong with a row must not keep the commands from working that mend it.
+    let mut tx = store.read().await?;
+    let keys = tx.keys_of(purpose).await?;
+    let active = |key: &&StoredKey| key.standing.state == KeyState::Active;
+    let Some(stored) = keys.iter().find(active).or(keys.first()) else {
+        return Err(error);
+    };
+    tracing::error!("nothing can be signed: {error}");
+    Ok(ring::Ring::broken(stored))
+}
+
 /// A key for `purpose`, sealed, not stored yet.
 pub(super) fn new_key(
     purpose: KeyPurpose,

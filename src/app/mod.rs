@@ -152,12 +152,12 @@ impl App {
         } = parts;
         keys::require_master_key(&store, &sealing).await?;
         domains::ensure_configured(&store, &settings, clock.now()).await?;
-        let purpose = KeyPurpose::Assertion;
         let token = settings
             .token
             .clone()
             .map(|setting| Arc::new(Token::new(setting)));
-        let (stored, key) = keys::first_key(&store, &sealing, token.as_ref(), purpose, || {
+        let ring = keys::first_ring(&store, &sealing, token.as_ref(), || {
+            let purpose = KeyPurpose::Assertion;
             keys::new_key(purpose, &sealing, &settings, clock.now(), random.as_mut())
         })
         .await?;
@@ -169,7 +169,7 @@ impl App {
             sealing,
             settings,
             hashing: Arc::new(Semaphore::new(HASHES_AT_ONCE)),
-            ring: keys::ring::Ring::new(&stored, key),
+            ring,
             token,
             places: keys::places::Places::default(),
             refused: refused::Tally::default(),

@@ -5,6 +5,8 @@
 //! stands in an error. Commands call it, and of `serve` only the watch over the federation, beside
 //! the answering of requests.
 //!
+//! A token that holds keys ([`pkcs11`]) is a module of this machine's and no address.
+//!
 //! Read next: [`entra`] (the live check as a client of Entra), [`redirect`] (where the
 //! browser comes back to), [`graph`] (the tenant's directory), [`partner_center`] (what the API says of a token).
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use super::open::open_key;
 use crate::{
     app::{App, Error},
-    keys::{KeyPurpose, SigningKey},
+    keys::{KeyPurpose, SignError, Signer, SigningKey},
     storage::{ActiveMark, ReadTx, StoredKey},
 };
 
@@ -22,6 +22,19 @@ impl Ring {
         Self(RwLock::new((mark(stored), Arc::new(key))))
     }
 
+    /// Of a database whose active row was altered, or of whose keys none is active: commands
+    /// can mend it, nothing is signed, and each answer says why.
+    pub(in crate::app) fn broken(stored: &StoredKey) -> Self {
+        let (id, purpose) = (stored.id.clone(), stored.purpose);
+        let (certificate, made) = (stored.certificate.clone(), stored.created_at);
+        let key = SigningKey::new(id, purpose, certificate, made, Arc::new(NoKey));
+        let nobody = ActiveMark {
+            id: stored.id.clone(),
+            state_tag: Some(String::new()),
+        };
+        Self(RwLock::new((nobody, Arc::new(key))))
+    }
+
     fn held(&self) -> (ActiveMark, Arc<SigningKey>) {
         let held = self.0.read();
         held.unwrap_or_else(PoisonError::into_inner).clone()
@@ -30,6 +43,15 @@ impl Ring {
     fn hold(&self, stored: &StoredKey, key: &Arc<SigningKey>) {
         let held = self.0.write();
         *held.unwrap_or_else(PoisonError::into_inner) = (mark(stored), Arc::clone(key));
+    }
+}
+
+/// Signs nothing.
+struct NoKey;
+
+impl Signer for NoKey {
+    fn sign(&self, _: &[u8]) -> Result<Vec<u8>, SignError> {
+        Err(SignError::Unavailable("no key is active".to_owned()))
     }
 }
 
@@ -51,7 +73,7 @@ impl App {
         &self,
         tx: &mut ReadTx<'_>,
     ) -> Result<Arc<SigningKey>, Error> {
-        let none = || Error::internal("no assertion key is active");
+        let none = || Error::internal("no assertion key is active; say `claimbridge keys list`");
         let (held, key) = self.ring.held();
         let active = tx.active_key(KeyPurpose::Assertion).await?;
         let active = active.ok_or_else(none)?;

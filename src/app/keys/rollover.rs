@@ -236,13 +236,20 @@ impl App {
         let Some(active) = only(keys, KeyState::Active) else {
             return Ok(None);
         };
-        // An altered row is not blessed with a new tag: nothing of it is kept.
-        let to = if is_ours(active, &self.sealing) {
-            KeyState::Retiring
-        } else {
-            KeyState::Retired
+        if is_ours(active, &self.sealing) {
+            self.move_to(tx, active, KeyState::Retiring, now).await?;
+            return Ok(Some(active.id.clone()));
+        }
+        // An altered row is not blessed with a tag: it stays nobody's, and nothing of it is kept.
+        let gone = StoredKey {
+            sealed_private_key: String::new(),
+            standing: active.standing.moved(KeyState::Retired, now),
+            state_tag: None,
+            ..active.clone()
         };
-        self.move_to(tx, active, to, now).await?;
+        if !tx.move_key(active, &gone).await? {
+            return Err(moved_meanwhile(active));
+        }
         Ok(Some(active.id.clone()))
     }
 
@@ -267,10 +274,7 @@ impl App {
         if tx.move_key(former, &key).await? {
             Ok(key)
         } else {
-            Err(Error::conflict(format!(
-                "the key {} was moved by somebody else at this moment; see `claimbridge keys list`",
-                former.id
-            )))
+            Err(moved_meanwhile(former))
         }
     }
 
@@ -364,6 +368,13 @@ fn choose<'k>(
 fn unknown(id: &KeyId) -> Error {
     Error::not_found(format!(
         "there is no key {id} of that purpose; see `claimbridge keys list`"
+    ))
+}
+
+fn moved_meanwhile(stored: &StoredKey) -> Error {
+    Error::conflict(format!(
+        "the key {} was moved by somebody else at this moment; see `claimbridge keys list`",
+        stored.id
     ))
 }
 

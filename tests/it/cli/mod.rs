@@ -5,6 +5,8 @@
 mod import;
 /// The token inspector with the local configuration.
 mod inspect;
+/// The rollover of signing keys.
+mod keys;
 /// Hardware tokens.
 mod oath;
 /// People here and in a tenant.

@@ -3,7 +3,10 @@
 use claimbridge::{
     app::keys::rollover::{Force, Outcome, Step},
     audit::Actor,
-    keys::{KeyPurpose, state::Held},
+    keys::{
+        KeyPurpose,
+        state::{Held, KeyState},
+    },
 };
 
 use super::{ASSERTION, chosen, parties::Site};
@@ -43,6 +46,21 @@ async fn attack_20_a_key_is_revived_by_no_hand() {
     assert!(site.world.app().ready().await.is_err());
     assert!(!site.try_sign_in(0).await);
     assert_eq!(site.published(ASSERTION).await.active, None);
+    // A server that starts on it signs nothing either, and an operator can mend it: the altered
+    // row is not kept.
+    site.world.start_node().await;
+    let node = &site.world.nodes.last().unwrap().app;
+    assert!(node.ready().await.is_err());
+    let actor = || Actor::Operator("tester".to_owned());
+    let wanted = chosen(ASSERTION);
+    for step in [Step::Stage, Step::Activate] {
+        let done = node.step_key(step, &wanted, Force::Given, actor()).await;
+        assert!(matches!(done, Ok(Outcome::Done { .. })), "{done:?}");
+    }
+    assert!(node.ready().await.is_ok());
+    let kept = node.keys().await.unwrap();
+    let states: Vec<_> = kept.iter().filter_map(|key| key.state).collect();
+    assert_eq!(states, [KeyState::Active], "{kept:?}");
 }
 
 #[tokio::test]

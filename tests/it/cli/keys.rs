@@ -1,0 +1,127 @@
+//! The rollover as an operator types it.
+
+use super::Cli;
+
+#[test]
+fn a_rollover_says_what_comes_next_and_refuses_what_would_break() {
+    let cli = Cli::new();
+    let first = cli.json(&["keys", "list"])[0].clone();
+    assert_eq!(
+        (&first["state"], &first["custody"]),
+        (&"active".into(), &"software".into())
+    );
+    assert!(first["next"].is_null());
+
+    let staged = cli.done(&["keys", "stage"]);
+    for line in [
+        "is published in the metadata",
+        "claimbridge domain apply contoso.com",
+        "claimbridge domain verify contoso.com",
+        "claimbridge keys activate",
+    ] {
+        assert!(staged.contains(line), "{line} in {staged}");
+    }
+    let refused = cli.refused(1, &["keys", "activate"]);
+    for line in [
+        "The tenant of contoso.com was not seen to hold the certificate.",
+        "What would happen: Everybody who signs in at contoso.com would be rejected",
+        "First: Run `claimbridge domain apply contoso.com`",
+        "--force goes on in spite of it.",
+    ] {
+        assert!(refused.contains(line), "{line} in {}", refused);
+    }
+    let refused = cli.run(&["keys", "activate", "--json"]);
+    assert_eq!(refused.exit, 1);
+    let said: serde_json::Value = serde_json::from_str(&refused.out).unwrap();
+    assert_eq!(said["refused"].as_array().unwrap().len(), 1);
+    assert!(said["refused"][0]["until"].is_null());
+    // A third certificate cannot be forced.
+    let other = cli.json(&["keys", "create"]);
+    let id = other["id"].as_str().unwrap();
+    let refused = cli.refused(1, &["keys", "stage", "--key", id, "--force"]);
+    assert!(!refused.contains("--force goes on"), "{}", refused);
+    cli.done(&["keys", "retire", "--key", id]);
+
+    let confirm = ["keys", "stage", "--confirm-published", "contoso.com"];
+    assert!(cli.done(&confirm).contains("contoso.com knows key_"));
+    let list = cli.json(&["keys", "list"]);
+    let staged = list
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|key| key["state"] == "staged");
+    let staged = staged.unwrap();
+    assert_eq!(staged["next"]["step"], "activate");
+    assert_eq!(staged["next"]["obstacles"], serde_json::json!([]));
+    assert_eq!(staged["seen_by"][0]["party"]["name"], "contoso.com");
+
+    let done = cli.done(&["keys", "activate"]);
+    assert!(done.contains("signs from the next answer on"), "{done}");
+    let exported = cli.done(&["keys", "export-certificate", "--form", "base64"]);
+    assert_eq!(exported.trim(), staged["certificate"].as_str().unwrap());
+    let former = first["id"].as_str().unwrap();
+    let of_former = [
+        "keys",
+        "export-certificate",
+        "--form",
+        "base64",
+        "--key",
+        former,
+    ];
+    assert_eq!(
+        cli.done(&of_former).trim(),
+        first["certificate"].as_str().unwrap()
+    );
+
+    let refused = cli.refused(1, &["keys", "retire"]);
+    assert!(refused.contains("less than a day ago"), "{}", refused);
+    let done = cli.done(&["keys", "retire", "--force"]);
+    assert!(
+        done.contains("Forced: The key signed less than a day ago."),
+        "{done}"
+    );
+    let refused = cli.refused(1, &["keys", "activate", "--key", former, "--force"]);
+    assert!(refused.contains("erased"), "{}", refused);
+}
+
+#[test]
+fn a_new_master_key_takes_a_rollover_along() {
+    let cli = Cli::new();
+    for arguments in [
+        &["keys", "stage"][..],
+        &["keys", "stage", "--confirm-published", "contoso.com"],
+        &["keys", "activate"],
+        &["keys", "stage", "--force"],
+    ] {
+        cli.done(arguments);
+    }
+    let states = |cli: &Cli| {
+        let list = cli.json(&["keys", "list"]);
+        let list = list.as_array().unwrap();
+        list.iter()
+            .map(|key| {
+                (
+                    key["id"].clone(),
+                    key["state"].clone(),
+                    key["seen_by"].clone(),
+                )
+            })
+            .collect::<Vec<_>>()
+    };
+    let before = states(&cli);
+    cli.write_secret("new.key", "ab".repeat(32));
+    let done = cli.json(&["keys", "rewrap", "--new-master-key-file", "new.key"]);
+    assert_eq!(done["keys"], 3);
+    std::fs::rename(cli.path("new.key"), cli.path("master.key")).unwrap();
+    assert_eq!(states(&cli), before);
+    cli.done(&["keys", "export-certificate"]);
+}
+
+#[test]
+fn a_key_in_hardware_needs_a_token() {
+    let cli = Cli::new();
+    let refused = cli.refused(2, &["keys", "create", "--in-hardware"]);
+    assert!(refused.contains("[pkcs11]"), "{}", refused);
+    let refused = cli.refused(1, &["keys", "stage", "--confirm-published", "contoso.com"]);
+    assert!(refused.contains("no key is staged"), "{}", refused);
+}
