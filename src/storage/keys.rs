@@ -59,8 +59,20 @@ impl StoredKey {
 pub struct ActiveMark {
     /// Which key.
     pub id: KeyId,
-    /// Its tag.
-    pub state_tag: Option<String>,
+    /// Its tag; without one the beginning of what is sealed, in which the salt is: a first key
+    /// that a rollover moved was sealed anew, so that one that is revived by hand has another.
+    pub seal: String,
+}
+
+impl ActiveMark {
+    /// The mark of this row.
+    pub fn of(key: &StoredKey) -> Self {
+        let beginning = || key.sealed_private_key.chars().take(60).collect();
+        Self {
+            id: key.id.clone(),
+            seal: key.state_tag.clone().unwrap_or_else(beginning),
+        }
+    }
 }
 
 fn key(row: &AnyRow) -> Result<StoredKey, StoreError> {
@@ -153,15 +165,18 @@ impl ReadTx<'_> {
     ) -> Result<Option<ActiveMark>, StoreError> {
         let row = self
             .one(
-                sql("SELECT id, state_tag FROM signing_keys WHERE purpose = $1 AND state = 'active'")
-                    .bind(purpose.as_str()),
+                sql(
+                    "SELECT id, COALESCE(state_tag, SUBSTR(sealed_private_key, 1, 60)) AS seal
+                     FROM signing_keys WHERE purpose = $1 AND state = 'active'",
+                )
+                .bind(purpose.as_str()),
             )
             .await?;
         row.map(|row| {
             let row = Reader::new(&row, "signing_keys", "id");
             Ok(ActiveMark {
                 id: row.parsed("id")?,
-                state_tag: row.optional_text("state_tag")?,
+                seal: row.text("seal")?,
             })
         })
         .transpose()

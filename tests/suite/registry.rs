@@ -212,12 +212,7 @@ pub async fn a_key_moves_from_where_it_was_read(database: Database) {
     let oidc = in_state(&key(KeyPurpose::Oidc), KeyState::Staged);
     assert!(tx.insert_key(&oidc).await.unwrap());
     assert_eq!(tx.key(&second.id).await.unwrap().as_ref(), Some(&second));
-    let mark = |key: &StoredKey| {
-        Some(ActiveMark {
-            id: key.id.clone(),
-            state_tag: key.state_tag.clone(),
-        })
-    };
+    let mark = |key: &StoredKey| Some(ActiveMark::of(key));
     let purpose = KeyPurpose::Assertion;
     assert_eq!(tx.active_key(purpose).await.unwrap(), mark(&first));
     assert_eq!(tx.active_key(KeyPurpose::Oidc).await.unwrap(), None);

@@ -19,7 +19,7 @@ pub(in crate::app) struct Ring(RwLock<(ActiveMark, Arc<SigningKey>)>);
 
 impl Ring {
     pub(in crate::app) fn new(stored: &StoredKey, key: SigningKey) -> Self {
-        Self(RwLock::new((mark(stored), Arc::new(key))))
+        Self(RwLock::new((ActiveMark::of(stored), Arc::new(key))))
     }
 
     /// Of a database whose active row was altered, or of whose keys none is active: commands
@@ -30,7 +30,7 @@ impl Ring {
         let key = SigningKey::new(id, purpose, certificate, made, Arc::new(NoKey));
         let nobody = ActiveMark {
             id: stored.id.clone(),
-            state_tag: Some(String::new()),
+            seal: String::new(),
         };
         Self(RwLock::new((nobody, Arc::new(key))))
     }
@@ -42,7 +42,7 @@ impl Ring {
 
     fn hold(&self, stored: &StoredKey, key: &Arc<SigningKey>) {
         let held = self.0.write();
-        *held.unwrap_or_else(PoisonError::into_inner) = (mark(stored), Arc::clone(key));
+        *held.unwrap_or_else(PoisonError::into_inner) = (ActiveMark::of(stored), Arc::clone(key));
     }
 }
 
@@ -52,13 +52,6 @@ struct NoKey;
 impl Signer for NoKey {
     fn sign(&self, _: &[u8]) -> Result<Vec<u8>, SignError> {
         Err(SignError::Unavailable("no key is active".to_owned()))
-    }
-}
-
-fn mark(stored: &StoredKey) -> ActiveMark {
-    ActiveMark {
-        id: stored.id.clone(),
-        state_tag: stored.state_tag.clone(),
     }
 }
 
