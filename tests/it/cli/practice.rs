@@ -51,11 +51,11 @@ fn it_says_where_it_is_and_its_names_can_be_configured() {
         tenant["emergency_administrators"].as_array().unwrap().len(),
         2
     );
-    let mut toml = std::fs::read_to_string(cli.path("claimbridge.toml")).unwrap();
-    toml.push_str(&format!(
-        "\n[entra.cloud]\nentity_id = {}\nreply_url = {}\nauthority_url = {}\ngraph_url = {}\n",
+    let toml = std::fs::read_to_string(cli.path("claimbridge.toml")).unwrap();
+    let toml = format!(
+        "{toml}\n[entra.cloud]\nentity_id = {}\nreply_url = {}\nauthority_url = {}\ngraph_url = {}\n",
         tenant["entity_id"], tenant["reply_url"], tenant["authority"], tenant["graph"],
-    ));
+    );
     cli.write("claimbridge.toml", toml);
     cli.done(&["check"]);
 }
