@@ -46,7 +46,7 @@ pub async fn run(
     let config = open::config(path)?;
     log();
     let tls = tls_files::start(&config)?;
-    let watcher = watch::watcher(&config)?;
+    let watcher = watch::watcher(&config, tls.as_ref())?;
     let listener = listen("listen", config.listen).await?;
     let ops = match config.listen_ops {
         None => None,
@@ -66,6 +66,7 @@ pub async fn run(
         migrations,
         Arc::new(SystemClock),
         web::InspectorAccess::SignedIn,
+        watch::tls_end(tls.as_ref()),
     )
     .await?;
     let mut metadata = MetadataFile::of(&config.policy.webauthn);

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use axum::Router;
 
-use super::{Failure, open, watch};
+use super::{Failure, open};
 use crate::{
-    app::{App, opening::Migrations},
+    app::{App, opening::Migrations, watch::CertificateEnd},
     base::clock::Clock,
     config::Config,
     web::{self, Web},
@@ -29,11 +29,12 @@ pub async fn start(
     migrations: Migrations,
     clock: Arc<dyn Clock>,
     inspector_access: web::InspectorAccess,
+    tls_end: Option<CertificateEnd>,
 ) -> Result<Started, Failure> {
     let app = Arc::new(open::start(config, migrations, clock).await?);
     let mut web = Web::new(Arc::clone(&app), config.policy.trusted_proxies.clone());
     web.inspector_access = inspector_access;
-    web.tls_end = watch::tls_end(config);
+    web.tls_end = tls_end;
     let web = Arc::new(web);
     Ok(Started {
         app,

@@ -12,7 +12,7 @@ use crate::{
         watch::{CertificateEnd, Outbound, TenantReader, Watcher, Webhook},
     },
     config::Config,
-    web::tls::certificate_facts,
+    web::tls::ReloadingPair,
 };
 
 /// How often it is looked whether it is time, and whether messages are to be sent.
@@ -38,16 +38,14 @@ pub fn reader(config: &Config) -> Result<Option<TenantReader>, Failure> {
     .map_err(|error| Failure::usage(super::chain(&error)))
 }
 
-/// When the certificate of `[tls]` ends; the file is read each time.
-pub fn tls_end(config: &Config) -> Option<CertificateEnd> {
-    let file = config.tls.as_ref()?.certificate_file.clone();
-    Some(Arc::new(move || {
-        certificate_facts(&file).ok().map(|facts| facts.not_after)
-    }))
+/// When the certificate of `[tls]` ends that browsers are shown now.
+pub fn tls_end(tls: Option<&ReloadingPair>) -> Option<CertificateEnd> {
+    let end = tls?.end();
+    Some(Arc::new(move || Some(end())))
 }
 
 /// How this node watches.
-pub fn watcher(config: &Config) -> Result<Watcher, Failure> {
+pub fn watcher(config: &Config, tls: Option<&ReloadingPair>) -> Result<Watcher, Failure> {
     Ok(Watcher {
         every: config.watch.every,
         tenant: reader(config)?,
@@ -55,7 +53,7 @@ pub fn watcher(config: &Config) -> Result<Watcher, Failure> {
             url: webhook.url.clone(),
             secret: webhook.secret.clone(),
         }),
-        tls_end: tls_end(config),
+        tls_end: tls_end(tls),
     })
 }
 

@@ -120,18 +120,26 @@ pub struct TlsFiles {
 pub struct ReloadingPair {
     files: TlsFiles,
     in_use: Arc<InUse>,
-    facts: CertificateFacts,
     seen: [u8; 32],
+    waiting: Option<Waiting>,
+}
+
+/// A pair that browsers would refuse now. It stands in the files and may become good by time
+/// alone, or the one in use may become no better.
+#[derive(Debug)]
+struct Waiting {
+    pair: Used,
+    told: Option<Flaw>,
 }
 
 /// What became of a look at the files.
 #[derive(Debug)]
 pub enum Look {
-    /// They hold what they held before.
+    /// There is nothing new to say.
     Unchanged,
-    /// They hold a good pair, and new handshakes use it.
+    /// They hold a pair that new handshakes use.
     Replaced(CertificateFacts),
-    /// They hold something else; the former pair stays. Told once for each content.
+    /// They hold something else; the former pair stays. Told once for each content and reason.
     Kept(TlsError),
 }
 
@@ -140,11 +148,11 @@ impl ReloadingPair {
     pub fn open(files: TlsFiles) -> Result<Self, TlsError> {
         let content = Content::read(&files);
         let seen = content.mark();
-        let (pair, facts) = content.pair(&files)?;
+        let pair = content.pair(&files)?;
         Ok(Self {
             in_use: Arc::new(InUse(RwLock::new(Arc::new(pair)))),
-            facts,
             seen,
+            waiting: None,
             files,
         })
     }
@@ -162,33 +170,58 @@ impl ReloadingPair {
     }
 
     /// The certificate that is in use.
-    pub fn facts(&self) -> &CertificateFacts {
-        &self.facts
+    pub fn facts(&self) -> CertificateFacts {
+        self.in_use.get().facts.clone()
+    }
+
+    /// Until when the certificate is valid that is in use whenever it is asked.
+    pub fn end(&self) -> impl Fn() -> Timestamp + Send + Sync + use<> {
+        let in_use = Arc::clone(&self.in_use);
+        move || in_use.get().facts.not_after
     }
 
     /// What is wrong with the certificate in use.
     pub fn flaw(&self, now: Timestamp) -> Option<Flaw> {
-        self.facts.flaw(&self.files.host, now)
+        self.in_use.get().facts.flaw(&self.files.host, now)
     }
 
     /// Looks at the files and uses what they hold if it is new and no worse. Compares
-    /// contents: whoever renews may keep dates and sizes, or swap a link.
+    /// contents: whoever renews may keep dates and sizes, or swap a link. What was worse is
+    /// judged again at each look: a certificate may be dated a little ahead, and the one in
+    /// use ends one day.
     pub fn look(&mut self, now: Timestamp) -> Look {
         let content = Content::read(&self.files);
         let mark = content.mark();
-        if mark == self.seen {
-            return Look::Unchanged;
+        if mark != self.seen {
+            self.seen = mark;
+            self.waiting = None;
+            match content.pair(&self.files) {
+                Ok(pair) => self.waiting = Some(Waiting { pair, told: None }),
+                Err(error) => return Look::Kept(error),
+            }
         }
-        self.seen = mark;
-        let (pair, facts) = match content.pair(&self.files) {
-            Ok(new) => new,
-            Err(error) => return Look::Kept(error),
-        };
-        if let (None, Some(flaw)) = (self.flaw(now), facts.flaw(&self.files.host, now)) {
-            return Look::Kept(TlsError::Worse(flaw));
+        match self.waiting.take() {
+            Some(new) => self.judge(new, now),
+            None => Look::Unchanged,
         }
-        self.in_use.replace(pair);
-        self.facts = facts.clone();
+    }
+
+    fn judge(&mut self, new: Waiting, now: Timestamp) -> Look {
+        let flaw = new.pair.facts.flaw(&self.files.host, now);
+        if let (None, Some(flaw)) = (self.flaw(now), flaw) {
+            let is_told = new.told == Some(flaw);
+            self.waiting = Some(Waiting {
+                pair: new.pair,
+                told: Some(flaw),
+            });
+            return if is_told {
+                Look::Unchanged
+            } else {
+                Look::Kept(TlsError::Worse(flaw))
+            };
+        }
+        let facts = new.pair.facts.clone();
+        self.in_use.replace(new.pair);
         Look::Replaced(facts)
     }
 
@@ -227,13 +260,16 @@ impl Content {
         mark
     }
 
-    fn pair(self, files: &TlsFiles) -> Result<(CertifiedKey, CertificateFacts), TlsError> {
+    fn pair(self, files: &TlsFiles) -> Result<Used, TlsError> {
         let chain = chain(&self.certificates?, &files.certificates)?;
         let facts = facts(&chain, &files.certificates)?;
         let key = PrivateKeyDer::from_pem_slice(&self.key?)
             .map_err(|error| TlsError::Pem(files.key.display().to_string(), error))?;
         let pair = CertifiedKey::from_der(chain, key, &provider()).map_err(TlsError::Pair)?;
-        Ok((pair, facts))
+        Ok(Used {
+            pair: Arc::new(pair),
+            facts,
+        })
     }
 }
 
@@ -272,21 +308,30 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
-/// The pair that handshakes take. The lock is held for the copy of a pointer only.
+/// A pair as handshakes take it, and what its certificate says.
 #[derive(Debug)]
-struct InUse(RwLock<Arc<CertifiedKey>>);
+struct Used {
+    pair: Arc<CertifiedKey>,
+    facts: CertificateFacts,
+}
+
+/// The pair in use. The lock is held for the copy of a pointer only.
+#[derive(Debug)]
+struct InUse(RwLock<Arc<Used>>);
 
 impl InUse {
-    fn replace(&self, pair: CertifiedKey) {
+    fn get(&self) -> Arc<Used> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn replace(&self, pair: Used) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(pair);
     }
 }
 
 impl ResolvesServerCert for InUse {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(
-            &self.0.read().unwrap_or_else(PoisonError::into_inner),
-        ))
+        Some(Arc::clone(&self.get().pair))
     }
 }
 
@@ -305,10 +350,15 @@ mod tests {
     }
 
     fn expired(host: &str) -> (String, String) {
+        valid(host, (2020, 1), (2020, 2))
+    }
+
+    /// Valid from the first of a month to the first of another.
+    fn valid(host: &str, from: (i32, u8), until: (i32, u8)) -> (String, String) {
         let key = rcgen::KeyPair::generate().unwrap();
         let mut wanted = rcgen::CertificateParams::new(vec![host.to_owned()]).unwrap();
-        wanted.not_before = rcgen::date_time_ymd(2020, 1, 1);
-        wanted.not_after = rcgen::date_time_ymd(2020, 2, 1);
+        wanted.not_before = rcgen::date_time_ymd(from.0, from.1, 1);
+        wanted.not_after = rcgen::date_time_ymd(until.0, until.1, 1);
         (wanted.self_signed(&key).unwrap().pem(), key.serialize_pem())
     }
 
@@ -343,8 +393,7 @@ mod tests {
     }
 
     fn in_use(pair: &ReloadingPair) -> String {
-        let pair = Arc::clone(&pair.in_use.0.read().unwrap());
-        data_encoding::HEXLOWER.encode(&pair.cert[0])
+        data_encoding::HEXLOWER.encode(&pair.in_use.get().pair.cert[0])
     }
 
     #[test]
@@ -432,6 +481,34 @@ mod tests {
         let (certificate, key) = made("idp.fabrikam.com");
         folder.write(&certificate, &key);
         assert!(matches!(pair.look(now()), Look::Replaced(_)));
+    }
+
+    #[test]
+    fn a_pair_that_is_dated_ahead_is_used_when_its_time_has_come() {
+        let host = "idp.contoso.com";
+        let at = |text: &str| Timestamp::parse_rfc3339(text).unwrap();
+        let early = valid(host, (2026, 12), (2027, 12));
+        for (until, taken) in [
+            // Its own time begins before the other's ends.
+            ((2027, 2), "2026-12-02T00:00:00Z"),
+            // The other's ends before: then neither is good, and it is the newer one.
+            ((2026, 11), "2026-11-02T00:00:00Z"),
+        ] {
+            let folder = Folder::with(&valid(host, (2026, 1), until));
+            let mut pair = folder.open();
+            let end = pair.end();
+            folder.write(&early.0, &early.1);
+            let Look::Kept(TlsError::Worse(flaw)) = pair.look(at("2026-10-21T12:00:00Z")) else {
+                panic!("it is not valid yet")
+            };
+            assert_eq!(flaw, Flaw::NotYetValid);
+            let again = pair.look(at("2026-10-21T12:01:00Z"));
+            assert!(matches!(again, Look::Unchanged), "told once: {again:?}");
+            assert!(end() <= at("2027-02-01T00:00:00Z"));
+            assert!(matches!(pair.look(at(taken)), Look::Replaced(_)));
+            assert_eq!(end(), at("2027-12-01T00:00:00Z"));
+            assert!(matches!(pair.look(at(taken)), Look::Unchanged));
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ would cost what the first one did. Everything else is carried out as it is writt
 is not known here is an error: then somebody has to think about it.
 """
 
+import fnmatch
 import json
 import os
 import shlex
@@ -42,6 +43,48 @@ def exec_form(text):
     return words
 
 
+# What must never reach an image, wherever somebody left it.
+DECOYS = ("master.key", "claimbridge.toml", "deploy/compose/secrets/master.key", ".git/config",
+          "src/secrets/database.url", "tests/tls.key", "target/debug/something")
+
+
+def is_left_out(path, rules):
+    """As docker and podman read .dockerignore: the last rule that matches decides."""
+    out = False
+    for rule in rules:
+        keeps = rule.startswith("!")
+        rule = rule.removeprefix("!")
+        if rule == "*":
+            matches = True
+        elif rule.startswith("**/"):
+            parts = path.split("/")
+            matches = any(fnmatch.fnmatch(part, rule[3:]) for part in parts)
+        else:
+            assert "*" not in rule, f"container.py does not know {rule}"
+            matches = path == rule or path.startswith(rule + "/")
+        if matches:
+            out = not keeps
+    return out
+
+
+def copy_context(target):
+    """COPY . . of a folder in which secrets lie about."""
+    with open(f"{REPOSITORY}/.dockerignore", encoding="utf-8") as file:
+        rules = [line.strip() for line in file if line.strip() and not line.startswith("#")]
+    tracked = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard",
+                  cwd=REPOSITORY).split("\0")
+    for path in filter(None, tracked):
+        source = os.path.join(REPOSITORY, path)
+        if not is_left_out(path, rules) and os.path.exists(source):
+            os.makedirs(os.path.dirname(f"{target}/{path}"), exist_ok=True)
+            shutil.copy2(source, f"{target}/{path}")
+    for path in DECOYS:
+        assert is_left_out(path, rules), f"{path} would be in an image layer"
+    # Cargo finds every target that Cargo.toml names.
+    run("cargo", "metadata", "--no-deps", "--offline", "--format-version=1",
+        "--manifest-path", f"{target}/Cargo.toml")
+
+
 def assemble(work):
     """Carries the steps out; the last stage's image and its root folder."""
     stages, root, image = {}, None, None
@@ -67,11 +110,7 @@ def assemble(work):
             run("cp", "-a", from_root + source + ".", root + target)
         elif word == "COPY":
             assert rest == ". .", rest
-            files = run("git", "ls-files", "-z", cwd=REPOSITORY).split("\0")
-            for file in filter(None, files):
-                target = os.path.join(root + image.folder, file)
-                os.makedirs(os.path.dirname(target), exist_ok=True)
-                shutil.copy2(os.path.join(REPOSITORY, file), target)
+            copy_context(root + image.folder)
         elif word == "RUN" and rest == "cargo build --locked --release":
             target = f"{root}{image.folder}/target/release/claimbridge"
             os.makedirs(os.path.dirname(target))

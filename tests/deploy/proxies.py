@@ -125,7 +125,14 @@ for name, (check, start) in PROXIES.items():
     # Health is not for strangers; other names get no answer of ours.
     page = Browser(trusted=trusted, source="127.0.0.4").request("GET", f"{IDP}/readyz")
     assert page.status in (403, 404), page.status
-    assert "A" * 100 not in open(proxy.log, encoding="utf-8").read(), "addresses are logged whole"
+    written = open(proxy.log, encoding="utf-8").read()
+    if name == "nginx":
+        logs = [f"/var/log/nginx/claimbridge{end}.log" for end in ("", ".error")]
+        assert "/saml2/sso" in open(logs[0], encoding="utf-8").read(), "the access log is empty"
+        written += "".join(open(log, encoding="utf-8").read() for log in logs)
+    elif name == "haproxy":
+        assert "/saml2/sso" in written, "the access log is empty"
+    assert "SAMLRequest" not in written and "A" * 100 not in written, "queries are logged"
     proxy.terminate()
     proxy.wait(30)
     machine.stop(server)

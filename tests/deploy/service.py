@@ -52,6 +52,8 @@ assert account != 0 and status["Uid"].split() == [str(account)] * 4, status["Uid
 for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
     assert int(status[name], 16) == 0, (name, status[name])
 assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2", status
+# The list of calls, the address families, and what no list of calls can say.
+assert int(status["Seccomp_filters"]) == 3, status
 mounts = [line.split() for line in open(f"/proc/{service.pid}/mounts")]
 writable = {m[1] for m in mounts if "rw" in m[3].split(",")}
 assert "/var/lib/claimbridge" in writable, mounts

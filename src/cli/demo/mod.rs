@@ -89,6 +89,7 @@ pub async fn run(
         Arc::clone(&clock),
         // Everything here is on loopback and made up.
         web::InspectorAccess::Anyone,
+        None,
     )
     .await?;
     let people = people::add(&app, DOMAIN, &mut random)
