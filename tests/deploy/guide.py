@@ -205,6 +205,8 @@ def main():
         if hint:
             upn = re.sub(r'"?\$\{?(\w+)\}?"?', lambda m: names[m.group(1)], hint.group(1)).strip('"')
             last_hint = upn
+        elif "inspect live" in content:
+            last_hint = f"agent1@{DOMAIN}"  # "somebody of the domain"
         answered = set()
 
         def heard(said):
@@ -220,6 +222,7 @@ def main():
                         except BaseException as error:  # noqa: BLE001
                             failures.append(error)
                             print(f"  the person could not sign in: {error}", flush=True)
+                            shell.process.kill()  # nobody waits for a sign-in that does not come
                     thread = threading.Thread(target=log_in, daemon=True)
                     thread.start()
                     threads.append(thread)

@@ -134,7 +134,7 @@ class Person:
             if page.status != 200:
                 raise AssertionError(f"{page.url}: {page.status}\n{page.text}")
             new_password = page.form("password", "again")
-            if (form := page.form("SAMLResponse")) is not None:
+            if (form := page.form("SAMLResponse") or page.form("SAMLRequest")) is not None:
                 page = self.browser.submit(page, form)
             elif (form := page.form("pass")) is not None and access_pass:
                 page = self.browser.submit(page, form, username=self.upn, **{"pass": access_pass})

@@ -125,7 +125,16 @@ pub fn judge(file: &FileLook, me: Option<u32>) -> Vec<Finding> {
             format!("run `chmod go-w {path}`"),
         ));
     }
-    let is_trusted = |owner: u32| owner == 0 || me.is_none_or(|me| me == owner);
+    // Root looks at a service's own folder (systemd's StateDirectory): what lies there is the
+    // service's. Root's own files beside it are judged by the first rule.
+    let is_of_its_folder = |owner: u32| {
+        me == Some(0)
+            && file
+                .folder
+                .is_some_and(|folder| folder.owner == owner && folder.mode & 0o077 == 0)
+    };
+    let is_trusted =
+        |owner: u32| owner == 0 || me.is_none_or(|me| me == owner) || is_of_its_folder(owner);
     if !is_trusted(seen.owner) {
         findings.push(FILE_OWNER.warning(
             about.clone(),
@@ -197,6 +206,18 @@ mod tests {
                 Some(wanted),
                 "{secrecy:?} {owner} {mode:o} {folder:o}: {findings:?}"
             );
+        }
+        // Root looks at what belongs to a service: fine in a folder that is its own alone.
+        for (folder, mode, wanted) in [
+            (990, 0o700, Good),
+            (990, 0o750, Warning),
+            (0, 0o700, Warning),
+        ] {
+            let mut of_service = look(Secret, 990, 0o600, mode);
+            if let Some(its) = &mut of_service.folder {
+                its.owner = folder;
+            }
+            assert_eq!(judge(&of_service, Some(0))[0].outcome, wanted, "{folder}");
         }
         let mut gone = look(Secret, 0, 0o600, 0o755);
         gone.seen = Err("no such file".to_owned());
