@@ -128,7 +128,7 @@ fn first_line(text: &str) -> String {
 }
 
 /// The account lies in the domain that is changed.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum InsiderError {
     /// It does.
     #[error(
@@ -142,20 +142,39 @@ pub enum InsiderError {
     },
     /// Nobody knows.
     #[error(
-        "the token does not say whose account it is, so it cannot be told apart from one of {0}; sign in with an administrator on *.onmicrosoft.com"
+        "the directory does not say whose account it is, so it cannot be told apart from one of {0}; sign in with an administrator on *.onmicrosoft.com"
     )]
     Unknown(DomainName),
+    /// The account could not be looked up.
+    #[error("your account could not be looked up, so it cannot be told apart from one of {0}")]
+    Unread(DomainName, #[source] GraphError),
 }
 
 impl SignedInGraph {
-    /// That the account will still be able to sign in when `domain` is broken.
-    pub fn require_outsider(&self, domain: &DomainName) -> Result<(), InsiderError> {
+    /// That the account will still be able to sign in when `domain` is broken. The name comes
+    /// from the directory: what a token calls a person is for reading, and changeable.
+    pub async fn require_outsider(&self, domain: &DomainName) -> Result<(), InsiderError> {
         let Holder::Person(person) = &self.holder else {
             // An application signs in nowhere.
             return Ok(());
         };
         let unknown = || InsiderError::Unknown(domain.clone());
-        let upn = person.upn.as_deref().ok_or_else(unknown)?;
+        let id = person.object_id.as_deref().ok_or_else(unknown)?;
+        let path = format!("/v1.0/users/{}?$select=id,userPrincipalName", segment(id));
+        let answer = self
+            .graph
+            .get(&path)
+            .await
+            .map_err(|cause| InsiderError::Unread(domain.clone(), cause))?
+            .body
+            .unwrap_or_default();
+        let is_asked = answer["id"]
+            .as_str()
+            .is_some_and(|found| found.eq_ignore_ascii_case(id));
+        let upn = answer["userPrincipalName"]
+            .as_str()
+            .filter(|_| is_asked)
+            .ok_or_else(unknown)?;
         let (_, own) = upn.rsplit_once('@').ok_or_else(unknown)?;
         let own: DomainName = own.parse().map_err(|_| unknown())?;
         if own.is_within(domain) || domain.is_within(&own) {

@@ -25,18 +25,21 @@ use super::{
     open,
 };
 use crate::{
-    app::federation::{
-        change::{carry_out, interrupted},
-        facts::look,
-        journal::{ChangeKind, ChangeOutcome, Journal},
-        read::{ReadError, read_domain, read_tenant},
+    app::{
+        federation::{
+            change::{LOOKS, carry_out, interrupted},
+            facts::look,
+            journal::{ChangeKind, ChangeOutcome, Journal},
+            read::{ReadError, read_domain, read_tenant},
+        },
+        graph_sign_in::SignedInGraph,
     },
     base::{
         clock::{Clock as _, SystemClock},
         text::DomainName,
     },
     federation::{
-        Plan, Tenant, Wanted, plan,
+        Plan, Property, Tenant, Wanted, plan,
         precondition::{Facts, Precondition, Standing, Weight, preconditions},
         restore::cannot_be_undone,
     },
@@ -95,7 +98,7 @@ pub async fn apply(
             root = wanted.domain.root
         )));
     }
-    let signed_in = administrator(&args.graph, &config, domain).await?;
+    let signed_in = administrator(&args.graph, &config, domain, None).await?;
     let desk = Desk {
         app: &app,
         signed_in: &signed_in,
@@ -111,12 +114,18 @@ pub async fn apply(
         .domain(domain)
         .cloned()
         .ok_or_else(|| read_failure(&ReadError::NoDomain(domain.clone())))?;
+    if let Some(name) = depends_on_us(&signed_in, &wanted, &tenant) {
+        tell(&format!(
+            "Mind: {name} is an account of a domain that signs in here too; if this server is down it cannot undo anything."
+        ));
+    }
     let unfinished = app
         .federation_changes(domain)
         .await?
         .into_iter()
         .find(|change| change.outcome().is_none());
     if let Some(change) = &unfinished {
+        change.require_tenant(&desk.hand())?;
         tell(&interrupted(change, &state));
         if change.kind() == ChangeKind::Rollback {
             return Err(Failure::no(format!(
@@ -132,13 +141,14 @@ pub async fn apply(
             &app,
             &signed_in.graph,
             &wanted,
+            &tenant,
             &args.emergency_account,
             tell,
         )
         .await
         .map_err(|error| look_failure(&error))?
     };
-    let checks = preconditions(&wanted, Some(&state), &facts);
+    let checks = preconditions(&wanted, Some(&tenant), domain_plan::step(&plan), &facts);
     let mut report =
         json!({ "plan": domain_plan::as_json(&plan, &checks, &graph_url(&signed_in)) });
     if !desk.json {
@@ -147,7 +157,7 @@ pub async fn apply(
     if plan.is_empty() {
         if let Some(change) = &unfinished {
             let journal = Journal::resume(&app, change, desk.hand(), &state).await?;
-            note_seen(&app, domain, &state).await?;
+            note_seen(&app, &wanted.domain, &state).await?;
             journal.finish(ChangeOutcome::Done, Some(&state)).await?;
             say(
                 &desk,
@@ -186,7 +196,7 @@ pub async fn apply(
         }
     };
     report["change"] = json!(journal.id);
-    let journal = carry_out(&signed_in.graph, journal, domain, &plan.calls, tell)
+    let journal = carry_out(&signed_in.graph, journal, domain, &plan.calls, &LOOKS, tell)
         .await
         .map_err(|error| change_failure(&error))?;
     let left = finish_apply(&desk, journal, &wanted).await?;
@@ -217,6 +227,22 @@ pub async fn apply(
     done(&desk, out, report, "applied")
 }
 
+/// The administrator's name, if its own domain is federated with us.
+fn depends_on_us(signed_in: &SignedInGraph, wanted: &Wanted, tenant: &Tenant) -> Option<String> {
+    let name = signed_in.holder_name();
+    let own: DomainName = name.rsplit_once('@')?.1.parse().ok()?;
+    let issuer = tenant
+        .domain(&own)?
+        .federation()?
+        .text(Property::IssuerUri)?;
+    let is_ours = wanted
+        .ours
+        .domains
+        .iter()
+        .any(|one| one.issuer_uri == issuer);
+    is_ours.then_some(name)
+}
+
 /// Reads back and closes the change; what the tenant does not show yet.
 async fn finish_apply(
     desk: &Desk<'_>,
@@ -233,7 +259,7 @@ async fn finish_apply(
                 desk.domain
             ))
         })?;
-    note_seen(desk.app, desk.domain, &after).await?;
+    note_seen(desk.app, &wanted.domain, &after).await?;
     journal.finish(ChangeOutcome::Done, Some(&after)).await?;
     let tenant = Tenant {
         domains: vec![after],

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     app::{
-        App,
+        App, Category,
         federation::{change::ChangeError, facts::LookError, journal::Hand, read::ReadError},
         graph_sign_in::{GraphError, SignedInGraph},
     },
@@ -28,6 +28,7 @@ use crate::{
     config::Config,
     federation::{DomainState, Property, Setting},
     keys::certificate::Certificate,
+    relying_party::Domain,
 };
 
 /// What an administrator consents to; no more.
@@ -64,21 +65,29 @@ pub(super) fn tell(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
+/// What going back to managed needs beside: it changes the domain and not its federation.
+pub(super) const TO_MANAGED: &str = "Domain.ReadWrite.All";
+
 /// Signs an administrator in, whose account lies outside the domain.
 pub(super) async fn administrator(
     args: &GraphArgs,
     config: &Config,
     domain: &DomainName,
+    more: Option<&'static str>,
 ) -> Result<SignedInGraph, Failure> {
+    let permissions: Vec<&str> = PERMISSIONS.into_iter().chain(more).collect();
     let signed_in = graph_sign_in::sign_in(
         args,
         config,
         domain.as_str(),
-        &PERMISSIONS,
+        &permissions,
         &mut io::stderr(),
     )
     .await?;
-    signed_in.require_outsider(domain).map_err(Failure::no)?;
+    signed_in
+        .require_outsider(domain)
+        .await
+        .map_err(|error| Failure::no(super::chain(&error)))?;
     Ok(signed_in)
 }
 
@@ -133,9 +142,13 @@ pub(super) fn confirmed(
 /// Which of our keys the tenant holds: the rollover goes by it.
 pub(super) async fn note_seen(
     app: &App,
-    domain: &DomainName,
+    domain: &Domain,
     state: &DomainState,
 ) -> Result<(), Failure> {
+    if domain.name != domain.root {
+        // What a sub-domain shows says nothing about its root's federation.
+        return Ok(());
+    }
     let Some(federation) = state.federation() else {
         return Ok(());
     };
@@ -151,7 +164,7 @@ pub(super) async fn note_seen(
     .map(|certificate| certificate.fingerprint())
     .collect();
     let actor = Actor::Operator(operator::name());
-    Ok(app.note_seen(domain, &held, actor).await?)
+    Ok(app.note_seen(&domain.name, &held, actor).await?)
 }
 
 pub(super) fn graph_url(signed_in: &SignedInGraph) -> String {
@@ -210,6 +223,7 @@ pub(super) fn change_failure(error: &ChangeError) -> Failure {
     let text = super::chain(error);
     match error {
         ChangeError::Refused { cause, .. } if is_no(cause) => Failure::no(text),
+        ChangeError::App(error) if error.category() == Category::Conflict => Failure::no(text),
         _ => Failure::service(text),
     }
 }

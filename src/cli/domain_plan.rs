@@ -21,8 +21,9 @@ use crate::{
         text::DomainName,
     },
     federation::{
-        Plan, Setting, Tenant, Wanted, plan, powershell,
-        precondition::{Facts, Precondition, preconditions},
+        Authentication, CallWeight, Plan, Setting, Tenant, Wanted, plan,
+        powershell::{self, ScriptFor},
+        precondition::{Facts, Precondition, Step, preconditions},
     },
 };
 
@@ -39,13 +40,13 @@ pub struct PlanArgs {
     /// from standard input. Without it the plan is made as if the domain were managed.
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
-    /// The tenant, for the PowerShell script's sign-in: its id or one of its domains.
+    /// The tenant, for the PowerShell script's sign-in: its id or one of its domains [default: the domain].
     #[arg(long, value_name = "TENANT")]
     tenant: Option<String>,
     /// Print the whole plan as JSON: differences, calls, preconditions, warnings.
     #[arg(long, conflicts_with = "format")]
     json: bool,
-    /// Exit with 1 if there is something to do.
+    /// Exit with 10 if there is something to do.
     #[arg(long)]
     detailed_exit_code: bool,
 }
@@ -57,7 +58,7 @@ Examples:
   az rest --url https://graph.microsoft.com/v1.0/domains/contoso.com/federationConfiguration |
     claimbridge domain plan contoso.com --state -
 
-Exit code: 0 the plan was printed; with --detailed-exit-code 1 if it has something to do; 1 the domain is not
+Exit code: 0 the plan was printed; with --detailed-exit-code 10 if there is something to do; 1 the domain is not
 configured here; 2 wrong usage or an unreadable state.";
 
 /// How a plan is written.
@@ -93,13 +94,7 @@ pub async fn run(
         || GRAPH_RESOURCE.to_owned(),
         |endpoints| endpoints.graph_url.clone(),
     );
-    let checks = preconditions(
-        &wanted,
-        tenant
-            .as_ref()
-            .and_then(|tenant| tenant.domain(&args.domain)),
-        &Facts::default(),
-    );
+    let checks = preconditions(&wanted, tenant.as_ref(), step(&plan), &Facts::default());
     if args.json {
         writeln!(out, "{}", as_json(&plan, &checks, &graph_url))?;
     } else {
@@ -110,17 +105,45 @@ pub async fn run(
                 writeln!(out)?;
             }
             Format::Powershell => {
-                write!(out, "{}", powershell::script(&plan, args.tenant.as_deref()))?;
+                let about = ScriptFor {
+                    tenant: args.tenant.clone(),
+                    environment: powershell::environment(&config.entra.cloud.name),
+                    checks: checks.clone(),
+                };
+                write!(out, "{}", powershell::script(&plan, &about))?;
             }
             Format::Diff => {
                 let words = Words::of_terminal(std::io::stdout().is_terminal());
                 words.plan(&plan, out)?;
-                words.preconditions(&checks, out)?;
+                if !plan.is_empty() {
+                    words.preconditions(&checks, out)?;
+                }
             }
         }
+        if args.format != Format::Diff {
+            // Whoever runs what stands in the file has read this.
+            let words = Words::of_terminal(std::io::stderr().is_terminal());
+            words.before_it_is_run(&plan, &checks, &mut std::io::stderr())?;
+        }
     }
-    let changes = args.detailed_exit_code && !plan.is_empty();
-    Ok(ExitCode::from(u8::from(changes)))
+    let changes = args.detailed_exit_code && plan.is_to_do();
+    Ok(if changes {
+        ExitCode::from(SOMETHING_TO_DO)
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+/// Unlike any failure's.
+const SOMETHING_TO_DO: u8 = 10;
+
+/// What a plan does to its domain.
+pub(super) fn step(plan: &Plan) -> Step {
+    if plan.converts || !plan.is_of_state {
+        Step::Converts
+    } else {
+        Step::Mends
+    }
 }
 
 /// What Entra should have for a domain of ours.
@@ -156,6 +179,14 @@ fn state(from: &Path, domain: &DomainName) -> Result<Tenant, Failure> {
             tenant.domains.len()
         )));
     }
+    let state = tenant.domain(domain);
+    if state.is_some_and(|state| {
+        state.authentication == Some(Authentication::Federated) && state.configuration.is_none()
+    }) {
+        return Err(Failure::usage(format!(
+            "{name} says that {domain} is federated, and not how; give what Graph answers for /domains/{domain}/federationConfiguration"
+        )));
+    }
     Ok(tenant)
 }
 
@@ -168,6 +199,7 @@ fn calls(plan: &Plan, graph_url: &str) -> Value {
                 "method": call.method.as_str(),
                 "url": format!("{graph_url}{}", call.path),
                 "body": call.body,
+                "may_fail": call.weight == CallWeight::MayFail,
             })
         })
         .collect()
@@ -203,6 +235,7 @@ pub(super) fn as_json(plan: &Plan, checks: &[Precondition], graph_url: &str) -> 
         "inherits": plan.inherits,
         "is_of_state": plan.is_of_state,
         "converts": plan.converts,
+        "contradicts": plan.contradicts,
         "differences": differences,
         "calls": calls(plan, graph_url),
         "mends": plan.mends,

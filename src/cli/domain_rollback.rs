@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 use super::{
     Failure,
     domain_desk::{
-        Desk, administrator, change_failure, confirmed, done, read_failure, require_person, say,
-        tell,
+        Desk, TO_MANAGED, administrator, change_failure, confirmed, done, read_failure,
+        require_person, say, tell,
     },
     domain_words::Words,
     graph_sign_in::GraphArgs,
@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     app::federation::{
-        change::{carry_out, interrupted},
+        change::{LOOKS, carry_out, interrupted},
         journal::{Change, ChangeKind, ChangeOutcome, Journal},
         ours,
         read::read_domain,
@@ -61,7 +61,8 @@ pub struct RollbackArgs {
 
 const ROLLBACK_HELP: &str = "\
 Restores what Graph lets one restore, from the journal, and names what it does not: passwords after going back to
-managed, a federatedIdpMfaBehavior that was not set, the time that it takes (up to two hours). A certificate that is none
+managed (which needs Domain.ReadWrite.All beside what `domain apply` needs), a federatedIdpMfaBehavior that was not set,
+the time that it takes (up to two hours). A certificate that is none
 of ours does not come back by itself: it may be why the domain was changed (--with-unknown-certificates).
 
 Exit code: 0 it is as it was, or the dry run was shown; 1 there is nothing to roll back, Entra refuses, or it was not
@@ -94,7 +95,13 @@ pub async fn rollback(
         )));
     };
     let before = target.before()?;
-    let signed_in = administrator(&args.graph, &config, domain).await?;
+    let signed_in = administrator(
+        &args.graph,
+        &config,
+        domain,
+        before.is_managed().then_some(TO_MANAGED),
+    )
+    .await?;
     let desk = Desk {
         app: &app,
         signed_in: &signed_in,
@@ -102,6 +109,7 @@ pub async fn rollback(
         words: Words::of_terminal(io::stdout().is_terminal()),
         json: args.json,
     };
+    target.require_tenant(&desk.hand())?;
     tell("Reading the tenant …");
     let state = read_domain(&signed_in.graph, domain)
         .await
@@ -181,7 +189,7 @@ pub async fn rollback(
         }
     };
     report["change"] = json!(journal.id);
-    let journal = carry_out(&signed_in.graph, journal, domain, &way.calls, tell)
+    let journal = carry_out(&signed_in.graph, journal, domain, &way.calls, &LOOKS, tell)
         .await
         .map_err(|error| change_failure(&error))?;
     tell("Reading back …");

@@ -36,7 +36,7 @@ use crate::{
         text::DomainName,
     },
     config::{Config, GraphCredential},
-    federation::{Drift, Tenant, drift, plan},
+    federation::{Drift, Ours, Tenant, drift, plan},
 };
 
 const READING: [&str; 2] = ["Domain.Read.All", "Policy.Read.All"];
@@ -103,21 +103,29 @@ pub async fn verify(
             "the tenant has no domain {domain}; look whether this is the right tenant (--tenant)"
         )));
     };
-    note_seen(&app, domain, state).await?;
+    note_seen(&app, &wanted.domain, state).await?;
+    let found = of_domain(
+        drift(&wanted.ours, &tenant, SystemClock.now()),
+        &wanted.ours,
+        domain,
+    );
     let left = plan(&wanted, Some(&tenant), SystemClock.now());
     let authority = args.graph.authority_url(&config)?;
     let public = match realm(&authority, domain).await {
         Ok(realm) => judge(&realm, &wanted),
         Err(error) => Some(super::chain(&error)),
     };
-    let mut good = left.is_empty() && public.is_none();
+    // What it shows may be as planned and still be bad: a sub-domain, a certificate that ended.
+    let as_it_should = !left.is_to_do() && !found.iter().any(is_drift);
+    let mut good = as_it_should && public.is_none();
     let words = Words::of_terminal(io::stdout().is_terminal());
     if !args.json {
-        if left.is_empty() {
+        if as_it_should {
             writeln!(out, "ok   Read back: {domain} has what it should have.")?;
         } else {
             writeln!(out, "no   Read back: {domain} has not what it should have.")?;
             words.differences(&left.differences, out)?;
+            words.drift(&found, out)?;
         }
         match &public {
             None => writeln!(
@@ -140,6 +148,7 @@ pub async fn verify(
             "domain": domain,
             "good": good,
             "differences": domain_plan::as_json(&left, &[], "")["differences"],
+            "findings": found,
             "realm": public,
             "sign_in": sign_in.as_ref().map(|(good, says)| json!({"good": good, "says": says})),
         });
@@ -270,23 +279,44 @@ pub async fn run_drift(
     note_all(&app, &ours.domains, &tenant).await?;
     let mut found = drift(&ours, &tenant, SystemClock.now());
     if let Some(asked) = &args.domain {
-        found.retain(|one| {
-            one.domain
-                .as_deref()
-                .is_none_or(|name| name == asked.as_str())
-        });
+        found = of_domain(found, &ours, asked);
     }
     if args.json {
         serde_json::to_writer_pretty(&mut *out, &found).map_err(io::Error::from)?;
         writeln!(out)?;
     } else if found.is_empty() {
-        writeln!(out, "Nothing differs: {}.", in_words(ours.domains.len()))?;
+        let compared = match &args.domain {
+            Some(asked) => asked.to_string(),
+            None => in_words(ours.domains.len()),
+        };
+        writeln!(
+            out,
+            "Nothing differs: {compared} compared, and what concerns the tenant as a whole."
+        )?;
     } else {
         Words::of_terminal(io::stdout().is_terminal()).drift(&found, out)?;
     }
     // What is only worth knowing is no drift.
     let differs = found.iter().any(is_drift);
     Ok(ExitCode::from(u8::from(differs)))
+}
+
+/// What concerns a domain of ours, everything below it, and the tenant as a whole: a domain
+/// that is none of ours may carry this one's issuer.
+fn of_domain(found: Vec<Drift>, ours: &Ours, asked: &DomainName) -> Vec<Drift> {
+    let is_another_of_ours = |name: &str| {
+        ours.domains
+            .iter()
+            .any(|own| own.name.as_str() == name && !own.name.is_within(asked))
+    };
+    found
+        .into_iter()
+        .filter(|one| {
+            one.domain
+                .as_deref()
+                .is_none_or(|name| !is_another_of_ours(name))
+        })
+        .collect()
 }
 
 fn is_drift(one: &Drift) -> bool {
@@ -296,9 +326,9 @@ fn is_drift(one: &Drift) -> bool {
 
 fn in_words(domains: usize) -> String {
     if domains == 1 {
-        "one domain was compared".to_owned()
+        "one domain".to_owned()
     } else {
-        format!("{domains} domains were compared")
+        format!("{domains} domains")
     }
 }
 
@@ -309,7 +339,7 @@ async fn note_all(
 ) -> Result<(), Failure> {
     for domain in domains {
         if let Some(state) = tenant.domain(&domain.name) {
-            note_seen(app, &domain.name, state).await?;
+            note_seen(app, domain, state).await?;
         }
     }
     Ok(())

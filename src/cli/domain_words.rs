@@ -43,7 +43,14 @@ impl Words {
     /// A plan.
     pub fn plan(self, plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
         let domain = &plan.domain;
-        if let Some(root) = &plan.inherits {
+        if let Some(why) = &plan.contradicts {
+            writeln!(
+                out,
+                "{}: {}. If nobody of you did this, treat it as an attack: look in Entra's audit log who did.",
+                self.paint(31, "no"),
+                shown(why, LONGEST)
+            )?;
+        } else if let Some(root) = &plan.inherits {
             writeln!(
                 out,
                 "{domain} lies below {root} and has that domain's federation: nothing to do here. See `claimbridge domain plan {root}`."
@@ -75,25 +82,29 @@ impl Words {
                 plan.mends.join(", ")
             )?;
         }
-        if !plan.warnings.is_empty() {
-            writeln!(out, "\nWarnings, with the result:")?;
-            for warning in &plan.warnings {
-                writeln!(
-                    out,
-                    "  {} ({}) {} {}\n      {}",
-                    warning.rule,
-                    warning.severity.as_str(),
-                    warning.title,
-                    shown(&warning.evidence, LONGEST),
-                    warning.fix
-                )?;
-            }
-        }
+        warnings(plan, out)?;
         if !plan.is_empty() {
             writeln!(out, "\nWhat cannot be undone:")?;
             for sentence in crate::federation::restore::cannot_be_undone(plan.converts) {
                 writeln!(out, "  - {sentence}")?;
             }
+        }
+        Ok(())
+    }
+
+    /// What stands beside calls or a script that somebody will run.
+    pub fn before_it_is_run(
+        self,
+        plan: &Plan,
+        checks: &[Precondition],
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        if let Some(why) = &plan.contradicts {
+            writeln!(out, "{}: {}.", self.paint(31, "no"), shown(why, LONGEST))?;
+        }
+        warnings(plan, out)?;
+        if !plan.is_empty() {
+            self.preconditions(checks, out)?;
         }
         Ok(())
     }
@@ -195,4 +206,22 @@ impl Words {
 
 fn value(setting: &Setting) -> String {
     shown(&setting.to_words(), LONGEST)
+}
+
+fn warnings(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
+    if !plan.warnings.is_empty() {
+        writeln!(out, "\nWarnings, with the result:")?;
+    }
+    for warning in &plan.warnings {
+        writeln!(
+            out,
+            "  {} ({}) {} {}\n      {}",
+            warning.rule,
+            warning.severity.as_str(),
+            warning.title,
+            shown(&warning.evidence, LONGEST),
+            warning.fix
+        )?;
+    }
+    Ok(())
 }

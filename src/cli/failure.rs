@@ -6,6 +6,7 @@ use std::{fmt, io};
 use crate::{
     app::{self, Category},
     config::Problems,
+    inspect::shown,
 };
 
 /// A command's failure.
@@ -51,7 +52,14 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        // It may quote what somebody else wrote: nothing of it steers a terminal.
+        for (number, line) in self.text.split('\n').enumerate() {
+            if number > 0 {
+                f.write_str("\n")?;
+            }
+            f.write_str(&shown(line, usize::MAX))?;
+        }
+        Ok(())
     }
 }
 
@@ -79,5 +87,21 @@ impl From<app::Error> for Failure {
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Self::service(format!("the answer could not be written: {error}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_somebody_else_wrote_steers_no_terminal() {
+        let text = "two\nlines, \u{1b}]0;x\u{7}\u{1b}[2J \u{9b}2J \u{202e}";
+        let said = Failure::no(text).to_string();
+        assert!(said.starts_with("two\nlines, "), "{said}");
+        assert!(
+            !said.contains(['\u{1b}', '\u{7}', '\u{9b}', '\u{202e}']),
+            "{said:?}"
+        );
     }
 }

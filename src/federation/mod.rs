@@ -31,7 +31,7 @@ pub mod wanted;
 
 pub use configuration::{Configuration, UnreadableConfiguration};
 pub use drift::{Drift, DriftKind, DriftSeverity, drift};
-pub use plan::{Call, Difference, Method, Plan, Warning, plan};
+pub use plan::{Call, CallWeight, Difference, Method, Plan, Warning, plan};
 pub use property::{Platform, Property, Setting};
 pub use restore::{Restoration, UnknownKeys, restore};
 pub use tenant::{

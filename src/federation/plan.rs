@@ -1,8 +1,9 @@
 //! The way from what a tenant has to what it should have: differences, calls, warnings.
 //!
-//! Always true: a managed domain gets one POST, a federated one a PATCH with the changed
-//! properties only, a sub-domain nothing; nothing is ever deleted. Without a state the plan
-//! is made as if the domain were managed, and says so.
+//! Always true: a managed domain gets a POST, a federated one a PATCH with the changed
+//! properties only, a sub-domain nothing; nothing is ever deleted. What not every tenant
+//! takes has a call of its own, whose refusal stops nothing. Without a state the plan is made
+//! as if the domain were managed, and says so.
 
 use serde_json::{Map, Value, json};
 
@@ -52,7 +53,21 @@ pub struct Call {
     pub path: String,
     /// With what.
     pub body: Value,
+    /// Whether the rest is worth nothing without it.
+    pub weight: CallWeight,
 }
+
+/// What a refusal of a call means.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum CallWeight {
+    /// The change ends there.
+    Must,
+    /// It is told, and the change goes on.
+    MayFail,
+}
+
+/// Stands in a path for the id of an object that is not made, or was not shown, yet.
+pub const ID_TO_COME: &str = "{id}";
 
 impl Call {
     /// Whether the tenant shows that it took place: everything that it says is so.
@@ -113,6 +128,8 @@ pub struct Plan {
     pub differences: Vec<Difference>,
     /// What would mend it.
     pub calls: Vec<Call>,
+    /// What the tenant shows of a sub-domain that cannot be: a sentence.
+    pub contradicts: Option<String>,
     /// Rules that the domain breaks today and no longer will.
     pub mends: Vec<&'static str>,
     /// Rules that the result still breaks.
@@ -123,6 +140,16 @@ impl Plan {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.calls.is_empty()
+    }
+
+    /// Whether somebody has something to do: a call, or what no call mends.
+    pub fn is_to_do(&self) -> bool {
+        !self.is_empty()
+            || self.contradicts.is_some()
+            || self
+                .warnings
+                .iter()
+                .any(|warning| warning.severity == Severity::Error)
     }
 }
 
@@ -142,6 +169,7 @@ pub fn plan(wanted: &Wanted, present: Option<&Tenant>, now: Timestamp) -> Plan {
         converts: false,
         differences: Vec::new(),
         calls: Vec::new(),
+        contradicts: None,
         mends: Vec::new(),
         warnings: Vec::new(),
         domain,
@@ -152,6 +180,7 @@ pub fn plan(wanted: &Wanted, present: Option<&Tenant>, now: Timestamp) -> Plan {
             Some(own) => judge(wanted, state, own, present, now),
             None => Vec::new(),
         };
+        plan.contradicts = state.and_then(|state| contradiction(wanted, state));
         return plan;
     }
     plan.differences = differences(wanted, has);
@@ -170,6 +199,33 @@ pub fn plan(wanted: &Wanted, present: Option<&Tenant>, now: Timestamp) -> Plan {
         && has.is_none()
         && state.and_then(|state| state.authentication) != Some(Authentication::Federated);
     plan
+}
+
+/// What a sub-domain shows that it cannot have from its root.
+fn contradiction(wanted: &Wanted, state: &DomainState) -> Option<String> {
+    let (name, root) = (&wanted.domain.name, &wanted.domain.root);
+    if state.authentication == Some(Authentication::Managed) {
+        return Some(format!(
+            "{name} is managed, although it lies below {root}: its people do not sign in here"
+        ));
+    }
+    if state.is_root == Some(true) {
+        return Some(format!(
+            "{name} was made a root domain of its own and no longer has the federation of {root}"
+        ));
+    }
+    let own = state.federation()?;
+    let roots = wanted.of_root();
+    let unlike: Vec<&str> = differences(&roots, Some(own))
+        .iter()
+        .map(|difference| difference.property.name())
+        .collect();
+    (!unlike.is_empty()).then(|| {
+        format!(
+            "{name} has a federation of its own, which is unlike that of {root} in {}",
+            unlike.join(", ")
+        )
+    })
 }
 
 /// What is not as it should be.
@@ -207,9 +263,42 @@ fn with(has: Option<&Configuration>, differences: &[Difference]) -> Configuratio
 }
 
 fn calls(wanted: &Wanted, has: Option<&Configuration>, differences: &[Difference]) -> Vec<Call> {
-    if differences.is_empty() {
-        return Vec::new();
+    let path = federation_path(&wanted.domain.name);
+    let id = has.and_then(|has| has.id.as_deref()).unwrap_or(ID_TO_COME);
+    // Graph's schema and its page spell a platform differently, and in some clouds the property
+    // is a preview: a "no" to it must not sink what sign-in rests on.
+    let (browsers, most): (Vec<_>, Vec<_>) = differences
+        .iter()
+        .partition(|difference| difference.property == Property::SystemBrowserEnabledOn);
+    let mut calls = Vec::new();
+    if !most.is_empty() {
+        calls.push(match has {
+            None => Call {
+                method: Method::Post,
+                path: path.clone(),
+                body: body(&most),
+                weight: CallWeight::Must,
+            },
+            Some(_) => Call {
+                method: Method::Patch,
+                path: format!("{path}/{id}"),
+                body: body(&most),
+                weight: CallWeight::Must,
+            },
+        });
     }
+    if !browsers.is_empty() {
+        calls.push(Call {
+            method: Method::Patch,
+            path: format!("{path}/{id}"),
+            body: body(&browsers),
+            weight: CallWeight::MayFail,
+        });
+    }
+    calls
+}
+
+fn body(differences: &[&Difference]) -> Value {
     let mut body = Map::new();
     body.insert("@odata.type".to_owned(), ODATA_TYPE.into());
     for difference in differences {
@@ -219,20 +308,7 @@ fn calls(wanted: &Wanted, has: Option<&Configuration>, differences: &[Difference
             .map_or(Value::Null, Setting::to_json);
         body.insert(difference.property.name().to_owned(), value);
     }
-    let path = federation_path(&wanted.domain.name);
-    let call = match has {
-        None => Call {
-            method: Method::Post,
-            path,
-            body: Value::Object(body),
-        },
-        Some(has) => Call {
-            method: Method::Patch,
-            path: format!("{path}/{}", has.id.as_deref().unwrap_or("{id}")),
-            body: Value::Object(body),
-        },
-    };
-    vec![call]
+    Value::Object(body)
 }
 
 /// The rules of the inspector over a configuration of this domain.
@@ -244,20 +320,24 @@ fn judge(
     now: Timestamp,
 ) -> Vec<Warning> {
     let name = &wanted.domain.name;
-    let mut shown = json!({
+    // Only what may be set: a member of another name must not be judged instead of the object.
+    let mut bare = Configuration::default();
+    for property in Property::ALL {
+        bare.set(property, configuration.get(property).cloned());
+    }
+    let shown = json!({
         "id": name,
         "isDefault": state.and_then(|state| state.is_default).unwrap_or(false),
-        "federationConfiguration": [configuration.to_json()],
+        "federationConfiguration": [bare.to_json()],
     });
-    // What it had may come from an older provider; what is judged is of this domain.
-    shown["federationConfiguration"][0]["domain"] = json!(name);
     let mut context = Context::at(now);
     context.expect = Some(Consumer::EntraSaml2);
     context.issuer = Some(wanted.domain.issuer_uri.clone());
     context.realm = Some(wanted.domain.root.clone());
     context.certificates = wanted.ours.certificates.all();
     let federation = &mut context.federation;
-    federation.sign_in_url = Some(wanted.ours.sign_in_url(name));
+    // A sub-domain's people come to its root's address.
+    federation.sign_in_url = Some(wanted.ours.sign_in_url(&wanted.domain.root));
     federation.sign_out_url = Some(wanted.ours.sign_out_url());
     federation.request_keys = match wanted.ours.request_signing {
         RequestSigning::Unverifiable => Known::No,

@@ -1,9 +1,14 @@
 //! What must be so before a domain's federation is changed (facts §4.3, §4.5). In a plan
 //! each is a remark, in `apply` what is not met refuses.
 //!
-//! Always true: what was not looked at is a question, and a question is not a yes.
+//! Always true: what was not looked at is a question, and a question is not a yes; what
+//! guards a conversion does not stand in the way of mending a domain that is federated
+//! already: an unknown certificate must go, whatever lists of people say.
 
-use super::{tenant::DomainState, wanted::Wanted};
+use super::{
+    tenant::{DomainState, Tenant},
+    wanted::Wanted,
+};
 use crate::base::text::DomainName;
 
 /// How it stands.
@@ -86,14 +91,25 @@ impl Few {
     }
 }
 
+/// What the change does to the domain.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Step {
+    /// It is managed, or nobody knows, and becomes federated.
+    Converts,
+    /// It is federated already.
+    Mends,
+}
+
 /// All preconditions of a change at `wanted`'s domain.
 pub fn preconditions(
     wanted: &Wanted,
-    state: Option<&DomainState>,
+    tenant: Option<&Tenant>,
+    step: Step,
     facts: &Facts,
 ) -> Vec<Precondition> {
     let domain = &wanted.domain.name;
-    vec![
+    let state = tenant.and_then(|tenant| tenant.domain(domain));
+    let mut checks = vec![
         of_flag(
             "domain-verified",
             state.and_then(|state| state.is_verified),
@@ -101,6 +117,8 @@ pub fn preconditions(
             format!("{domain} is verified in the tenant"),
             format!("Verify {domain} in the Entra admin center (a TXT record), then go on."),
         ),
+        not_microsofts(domain, state),
+        root(domain, state),
         of_flag(
             "domain-not-default",
             state.and_then(|state| state.is_default),
@@ -108,12 +126,75 @@ pub fn preconditions(
             format!("{domain} is not the tenant's default domain"),
             "Make another domain the default (Entra admin center, Custom domain names); new people would otherwise be made in a federated domain.".to_owned(),
         ),
-        not_microsofts(domain, state),
+        sub_domains(wanted, tenant),
         immutable_ids(domain, facts.without_immutable_id.as_ref()),
         known_here(domain, facts.unknown_here.as_ref()),
         emergency(facts.emergency.as_ref()),
         public_address(wanted, facts.public_address.as_ref()),
-    ]
+    ];
+    if step == Step::Mends {
+        for check in &mut checks {
+            if !["domain-verified", "domain-own", "domain-root"].contains(&check.id) {
+                check.weight = Weight::Warns;
+            }
+        }
+    }
+    checks
+}
+
+fn root(domain: &DomainName, state: Option<&DomainState>) -> Precondition {
+    let standing = match state {
+        None => Standing::Unknown,
+        Some(state) if state.is_root == Some(false) => Standing::Unmet,
+        Some(_) => Standing::Met,
+    };
+    said(
+        "domain-root",
+        standing,
+        Weight::Refuses,
+        format!("{domain} is a root domain in the tenant"),
+        "It lies below another domain there and has that one's federation; add the root here (`claimbridge domain add`), with this one below it.".to_owned(),
+    )
+}
+
+/// A root's federation is that of everything below it.
+fn sub_domains(wanted: &Wanted, tenant: Option<&Tenant>) -> Precondition {
+    let domain = &wanted.domain.name;
+    let strangers: Option<Vec<String>> = tenant.filter(|tenant| tenant.is_complete).map(|tenant| {
+        inheriting(domain, tenant)
+            .filter(|name| !wanted.ours.domains.iter().any(|own| own.name == **name))
+            .map(ToString::to_string)
+            .collect()
+    });
+    let standing = match &strangers {
+        None => Standing::Unknown,
+        Some(names) if names.is_empty() => Standing::Met,
+        Some(_) => Standing::Unmet,
+    };
+    let mut check = said(
+        "sub-domains-known",
+        standing,
+        Weight::Refuses,
+        format!("every domain of the tenant below {domain} is known here"),
+        "They become federated with their root, and their people could not sign in here: `claimbridge domain add` each, and add their people.".to_owned(),
+    );
+    if let Some(names) = strangers.filter(|names| !names.is_empty()) {
+        check.says = format!("Not known here: {}.", names.join(", "));
+    }
+    check
+}
+
+/// The domains of the tenant that have the federation of `domain`, without itself.
+pub fn inheriting<'t>(
+    domain: &'t DomainName,
+    tenant: &'t Tenant,
+) -> impl Iterator<Item = &'t DomainName> {
+    tenant
+        .domains
+        .iter()
+        .filter(|state| state.is_root != Some(true))
+        .map(|state| &state.name)
+        .filter(move |name| *name != domain && name.is_within(domain))
 }
 
 fn of_flag(
@@ -220,11 +301,16 @@ fn emergency(found: Option<&Result<Vec<String>, String>>) -> Precondition {
         "emergency-accounts",
         standing,
         Weight::Refuses,
-        "two emergency accounts exist: cloud-only, enabled, on *.onmicrosoft.com, and their sign-in was tried".to_owned(),
+        "two emergency accounts exist: cloud-only, enabled, on *.onmicrosoft.com".to_owned(),
         "Name two: --emergency-account UPN UPN. If this server is down, they are the only way into the tenant.".to_owned(),
     );
     match found {
-        Some(Ok(names)) => check.says = format!("Emergency accounts: {}.", names.join(", ")),
+        Some(Ok(names)) => {
+            check.says = format!(
+                "Emergency accounts: {}. That both are Global Administrators, and that their sign-in works, is yours to see.",
+                names.join(", ")
+            )
+        }
         Some(Err(why)) => check.says.clone_from(why),
         None => {}
     }

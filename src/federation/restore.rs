@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::{
     configuration::{Configuration, ODATA_TYPE},
     drift::{Drift, DriftSeverity, of_federation},
-    plan::{Call, Difference, Method, federation_path},
+    plan::{Call, CallWeight, Difference, Method, federation_path},
     property::{Property, Setting},
     tenant::{Authentication, DomainState},
     wanted::{KeyOrigin, Ours},
@@ -203,6 +203,7 @@ fn federated_again(
         method,
         path,
         body: Value::Object(body),
+        weight: CallWeight::Must,
     });
     if let Some(domain) = ours.domains.iter().find(|own| own.name == before.name) {
         way.warnings = of_federation(&ours.wanted(domain), &result, at);
@@ -239,6 +240,7 @@ fn to_managed(before: &DomainState) -> Restoration {
             method: Method::Patch,
             path: format!("/v1.0/domains/{}", before.name),
             body: serde_json::json!({ "authenticationType": "Managed" }),
+            weight: CallWeight::Must,
         }],
         cannot: vec![
             "Passwords: Entra kept none while the domain was federated; everybody of it needs a new one from an administrator.".to_owned(),

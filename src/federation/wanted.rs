@@ -186,6 +186,15 @@ impl Wanted {
         self.domain.name != self.domain.root
     }
 
+    /// What its root should have; itself, if it is one.
+    pub fn of_root(&self) -> Self {
+        let root = Domain {
+            name: self.domain.root.clone(),
+            ..self.domain.clone()
+        };
+        self.ours.wanted(&root)
+    }
+
     /// The properties that are ours to say, with what each should be; nothing: unset.
     pub fn values(&self) -> impl Iterator<Item = (Property, Option<&Setting>)> {
         self.values

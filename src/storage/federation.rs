@@ -20,6 +20,8 @@ pub struct StoredChange {
     pub begun_at: Timestamp,
     /// When it was over; none while it is open.
     pub finished_at: Option<Timestamp>,
+    /// How many entries there are and what the last one is, sealed.
+    pub head: String,
 }
 
 /// One entry of a change's journal.
@@ -42,6 +44,7 @@ fn change(row: &AnyRow) -> Result<StoredChange, StoreError> {
         domain: row.parsed("domain")?,
         begun_at: row.time("begun_at")?,
         finished_at: row.optional_time("finished_at")?,
+        head: row.text("head")?,
     })
 }
 
@@ -63,7 +66,7 @@ impl ReadTx<'_> {
     ) -> Result<Vec<StoredChange>, StoreError> {
         self.all(
             sql(
-                "SELECT id, domain, begun_at, finished_at FROM federation_changes
+                "SELECT id, domain, begun_at, finished_at, head FROM federation_changes
                  WHERE domain = $1 ORDER BY begun_at DESC, id",
             )
             .bind(domain.as_str()),
@@ -92,21 +95,14 @@ impl ReadTx<'_> {
         .collect()
     }
 
-    /// All entries of all changes, each with its change's domain (`keys rewrap`).
-    pub async fn all_federation_entries(
-        &mut self,
-    ) -> Result<Vec<(StoredEntry, DomainName)>, StoreError> {
+    /// All changes (`keys rewrap`).
+    pub async fn all_federation_changes(&mut self) -> Result<Vec<StoredChange>, StoreError> {
         self.all(sql(
-            "SELECT j.change_id, j.number, j.written_at, j.sealed, c.domain
-                 FROM federation_journal j JOIN federation_changes c ON c.id = j.change_id
-                 ORDER BY j.change_id, j.number",
+            "SELECT id, domain, begun_at, finished_at, head FROM federation_changes ORDER BY id",
         ))
         .await?
         .iter()
-        .map(|row| {
-            let domain = Reader::new(row, "federation_changes", "change_id").parsed("domain")?;
-            Ok((entry(row)?, domain))
-        })
+        .map(change)
         .collect()
     }
 }
@@ -143,6 +139,20 @@ impl Tx<'_> {
             .bind(entry.number)
             .bind(entry.written_at.as_millis())
             .bind(entry.sealed.as_str()),
+        )
+        .await
+    }
+
+    /// What the journal of a change is now.
+    pub async fn set_federation_head(
+        &mut self,
+        id: &ChangeId,
+        head: &str,
+    ) -> Result<bool, StoreError> {
+        self.run_once(
+            sql("UPDATE federation_changes SET head = $2 WHERE id = $1")
+                .bind(id.as_str())
+                .bind(head),
         )
         .await
     }

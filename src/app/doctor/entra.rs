@@ -7,7 +7,7 @@ use super::{
     catalogue::{REALM, SP_METADATA},
 };
 use crate::{
-    base::clock::Timestamp, keys::certificate::Certificate,
+    app::federation::realm::leads_to, base::clock::Timestamp, keys::certificate::Certificate,
     protocol::saml::sp_metadata::parse_sp_metadata, relying_party::RelyingParty,
     relying_party::RequestSignature,
 };
@@ -189,18 +189,6 @@ pub fn judge_realm(domain: &str, sso_url: &str, realm: &Realm) -> Finding {
             "add it to the tenant and verify it there, or correct its name here",
         ),
     }
-}
-
-/// The same place, and every parameter of ours among theirs: Entra adds its own.
-fn leads_to(url: &str, sso_url: &str) -> bool {
-    let (Ok(url), Ok(ours)) = (Url::parse(url), Url::parse(sso_url)) else {
-        return false;
-    };
-    url.origin() == ours.origin()
-        && url.path() == ours.path()
-        && ours
-            .query_pairs()
-            .all(|pair| url.query_pairs().any(|theirs| theirs == pair))
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //! Always true: a call is in the journal before it is sent; where nobody knows what came of
 //! one, the tenant is read, and what it shows counts; a change stays open until that is known.
 
+use std::time::Duration;
+
 use openidconnect::http;
 
 use super::{
@@ -12,7 +14,7 @@ use super::{
 use crate::{
     app::Error,
     base::text::DomainName,
-    federation::{Call, DomainState},
+    federation::{Call, CallWeight, DomainState, plan::ID_TO_COME},
     outbound::graph::{Graph, GraphError},
 };
 
@@ -28,19 +30,9 @@ pub enum ChangeError {
         #[source]
         cause: GraphError,
     },
-    /// No answer came, and the tenant shows that the call did not take place.
+    /// No answer came, and the tenant does not show that the call took place.
     #[error(
-        "{domain} was not changed: no answer came to {call}, and the tenant was read and shows that it did not take place. Run the command again"
-    )]
-    NotTaken {
-        /// Which domain.
-        domain: DomainName,
-        /// The call.
-        call: String,
-    },
-    /// No answer came, and the tenant cannot be read.
-    #[error(
-        "nobody knows whether {call} took place, because the tenant could not be read afterwards. It is in the journal as {change}: run the command again, it reads what {domain} has and goes on; `claimbridge domain rollback {domain}` goes back"
+        "nobody knows whether {call} took place: no answer came, and {what}. It may still take place. It is in the journal as {change}: run the command again in some minutes, it reads what {domain} has and goes on; `claimbridge domain rollback {domain}` goes back"
     )]
     Unknown {
         /// Which domain.
@@ -49,7 +41,20 @@ pub enum ChangeError {
         call: String,
         /// The change.
         change: String,
+        /// What reading it back showed.
+        what: &'static str,
         /// Why it could not be read.
+        #[source]
+        cause: Option<ReadError>,
+    },
+    /// The object to change could not be found.
+    #[error(
+        "{domain} was changed, and what it has now could not be read for the rest; run the command again, it goes on"
+    )]
+    Read {
+        /// Which domain.
+        domain: DomainName,
+        /// Why.
         #[source]
         cause: ReadError,
     },
@@ -58,16 +63,26 @@ pub enum ChangeError {
     App(#[from] Error),
 }
 
-/// Sends the calls one after another. The journal comes back open if all took place.
+/// When the tenant is looked at after a call without an answer: Graph may finish it later.
+pub const LOOKS: [Duration; 4] = [
+    Duration::ZERO,
+    Duration::from_secs(2),
+    Duration::from_secs(5),
+    Duration::from_secs(10),
+];
+
+/// Sends the calls one after another. The journal comes back open if all took place that must.
 pub async fn carry_out<'a>(
     graph: &Graph,
     mut journal: Journal<'a>,
     domain: &DomainName,
     calls: &[Call],
+    looks: &[Duration],
     mut tell: impl FnMut(&str),
 ) -> Result<Journal<'a>, ChangeError> {
     let mut taken = 0;
     for call in calls {
+        let call = &with_id(graph, domain, call).await?;
         let words = format!("{} {}", call.method.as_str(), call.path);
         journal.calling(call).await?;
         tell(&format!("{words} …"));
@@ -90,6 +105,12 @@ pub async fn carry_out<'a>(
             journal
                 .called(call, CallOutcome::Refused, &cause.to_string())
                 .await?;
+            if call.weight == CallWeight::MayFail {
+                tell(&format!(
+                    "Refused, and left out: {cause}. Security keys may not work in the embedded views of mobile apps."
+                ));
+                continue;
+            }
             close(journal, taken).await?;
             return Err(ChangeError::Refused {
                 domain: domain.clone(),
@@ -97,35 +118,70 @@ pub async fn carry_out<'a>(
             });
         }
         tell("No answer came; reading what the tenant has …");
-        match read_domain(graph, domain).await {
-            Ok(state) if call.is_in_force(&state) => {
+        match look_for(graph, domain, call, looks).await {
+            Ok(true) => {
                 let says = format!("no answer came ({cause}); read back: it took place");
                 journal.called(call, CallOutcome::Done, &says).await?;
                 taken += 1;
             }
-            Ok(_) => {
-                let says = format!("no answer came ({cause}); read back: it did not take place");
-                journal.called(call, CallOutcome::Refused, &says).await?;
-                close(journal, taken).await?;
-                return Err(ChangeError::NotTaken {
-                    domain: domain.clone(),
-                    call: words,
-                });
-            }
-            Err(why) => {
-                let says = cause.to_string();
-                let change = journal.id.to_string();
-                journal.called(call, CallOutcome::Unknown, &says).await?;
+            seen => {
+                journal
+                    .called(call, CallOutcome::Unknown, &cause.to_string())
+                    .await?;
                 return Err(ChangeError::Unknown {
                     domain: domain.clone(),
                     call: words,
-                    change,
-                    cause: why,
+                    change: journal.id.to_string(),
+                    what: match seen {
+                        Ok(_) => "the tenant does not show it so far",
+                        Err(_) => "the tenant could not be read",
+                    },
+                    cause: seen.err(),
                 });
             }
         }
     }
     Ok(journal)
+}
+
+/// The call with the id of the object, where it was not known before.
+async fn with_id(graph: &Graph, domain: &DomainName, call: &Call) -> Result<Call, ChangeError> {
+    let Some(front) = call.path.strip_suffix(ID_TO_COME) else {
+        return Ok(call.clone());
+    };
+    let unread = |cause: ReadError| ChangeError::Read {
+        domain: domain.clone(),
+        cause,
+    };
+    let state = read_domain(graph, domain).await.map_err(unread)?;
+    let id = state
+        .federation()
+        .and_then(|federation| federation.id.clone())
+        .ok_or_else(|| unread(ReadError::Contradiction(domain.clone())))?;
+    Ok(Call {
+        path: format!("{front}{id}"),
+        ..call.clone()
+    })
+}
+
+/// Whether the tenant shows that a call took place, at one of several looks.
+async fn look_for(
+    graph: &Graph,
+    domain: &DomainName,
+    call: &Call,
+    looks: &[Duration],
+) -> Result<bool, ReadError> {
+    let mut seen = Ok(false);
+    for wait in looks {
+        tokio::time::sleep(*wait).await;
+        seen = read_domain(graph, domain)
+            .await
+            .map(|state| call.is_in_force(&state));
+        if matches!(seen, Ok(true)) {
+            break;
+        }
+    }
+    seen
 }
 
 /// A change of which nothing took place is over; of another the next command finds the rest.
@@ -149,7 +205,7 @@ pub fn interrupted(change: &Change, state: &DomainState) -> String {
                     format!("at {words}: the tenant shows that it took place")
                 }
                 Some(CallOutcome::Unknown) | None => {
-                    format!("at {words}: the tenant shows that it did not take place")
+                    format!("at {words}: the tenant does not show that it took place")
                 }
             }
         }

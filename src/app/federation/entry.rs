@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::{
     app::Error,
     base::{clock::Timestamp, ids::ChangeId, text::DomainName},
-    federation::{Call, DomainState},
+    federation::{Call, CallWeight, DomainState},
 };
 
 /// What a change is for.
@@ -173,6 +173,29 @@ impl Change {
         }
     }
 
+    /// That it was made at the tenant that `hand` is signed in to: what one tenant had is
+    /// nothing for another.
+    pub fn require_tenant(&self, hand: &Hand) -> Result<(), Error> {
+        let Some((_, Entry::Begun { hand: of, .. })) = self.entries.first() else {
+            return Err(Error::internal("a journal without a beginning"));
+        };
+        let same_tenant = match (&of.tenant, &hand.tenant) {
+            (Some(of), Some(now)) => of.eq_ignore_ascii_case(now),
+            _ => false,
+        };
+        if of.graph == hand.graph && same_tenant {
+            return Ok(());
+        }
+        Err(Error::conflict(format!(
+            "the change {} was made at the tenant {} ({}), and you are signed in to {} ({}); nothing was changed. Sign in to that tenant",
+            self.id,
+            of.tenant.as_deref().unwrap_or("unknown"),
+            of.graph,
+            hand.tenant.as_deref().unwrap_or("unknown"),
+            hand.graph
+        )))
+    }
+
     /// The change that it undoes.
     pub fn rolls_back(&self) -> Option<&str> {
         match self.entries.first() {
@@ -202,6 +225,7 @@ impl Change {
             method: crate::federation::Method::parse(method)?,
             path: path.clone(),
             body: body.clone(),
+            weight: CallWeight::Must,
         };
         let outcome = self.entries[at..]
             .iter()

@@ -13,8 +13,8 @@ use crate::{
     app::{App, Error},
     base::text::{DomainName, Upn},
     federation::{
-        Wanted,
-        precondition::{Facts, Few},
+        Tenant, Wanted,
+        precondition::{Facts, Few, inheriting},
     },
     outbound::{
         graph::{Graph, GraphError, segment},
@@ -47,12 +47,16 @@ pub async fn look(
     app: &App,
     graph: &Graph,
     wanted: &Wanted,
+    tenant: &Tenant,
     emergency: &[String],
     mut tell: impl FnMut(&str),
 ) -> Result<Facts, LookError> {
     let domain = &wanted.domain.name;
-    tell(&format!("Reading the people of {domain} …"));
-    let (without, unknown) = people(app, graph, domain, &mut tell).await?;
+    let (mut without, mut unknown) = (Few::default(), Few::default());
+    for name in std::iter::once(domain).chain(inheriting(domain, tenant)) {
+        tell(&format!("Reading the people of {name} …"));
+        people(app, graph, name, &mut without, &mut unknown, &mut tell).await?;
+    }
     let emergency = if emergency.is_empty() {
         None
     } else {
@@ -72,13 +76,15 @@ async fn people(
     app: &App,
     graph: &Graph,
     domain: &DomainName,
+    without: &mut Few,
+    unknown: &mut Few,
     tell: &mut impl FnMut(&str),
-) -> Result<(Few, Few), LookError> {
+) -> Result<(), LookError> {
     let path = format!(
         "/v1.0/users?$filter=endswith(userPrincipalName,'@{domain}')&$count=true&$select=id,userPrincipalName,onPremisesImmutableId,userType&$top=999"
     );
     let mut pages = graph.pages(&path, &[("ConsistencyLevel", "eventual")]);
-    let (mut without, mut unknown, mut read) = (Few::default(), Few::default(), 0);
+    let mut read = 0;
     while let Some(page) = pages.next().await? {
         let mut tx = app.store().read().await.map_err(Error::from)?;
         for person in &page {
@@ -91,21 +97,21 @@ async fn people(
             read += 1;
             let id = person["onPremisesImmutableId"].as_str().unwrap_or_default();
             if id.is_empty() {
-                count(&mut without, upn);
+                count(without, upn);
             }
             let known = match upn.parse::<Upn>() {
                 Ok(name) => tx.user_by_upn(&name).await.map_err(Error::from)?.is_some(),
                 Err(_) => false,
             };
             if !known {
-                count(&mut unknown, upn);
+                count(unknown, upn);
             }
         }
         if read >= 2 * 999 {
             tell(&format!("{read} people read …"));
         }
     }
-    Ok((without, unknown))
+    Ok(())
 }
 
 fn count(few: &mut Few, upn: &str) {

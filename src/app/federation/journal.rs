@@ -2,14 +2,18 @@
 //! came of it.
 //!
 //! Always true: an entry is sealed for its place (change, number, domain), so that a writer
-//! of the database can neither write nor move one; a gap is tampering, not an earlier end;
-//! no token and no secret is in it.
+//! of the database can neither write nor move one; the head says, sealed, how many there are,
+//! so that a gap or a missing end is tampering and not an earlier end; no token and no secret
+//! is in it.
+
+use aws_lc_rs::digest;
+use serde::{Deserialize, Serialize};
 
 pub use super::entry::{CallOutcome, Change, ChangeKind, ChangeOutcome, Entry, Hand};
 use crate::{
     app::{App, Error},
     audit::{Actor, Event},
-    base::{ids::ChangeId, random::Random, text::DomainName},
+    base::{clock::Timestamp, ids::ChangeId, random::Random, text::DomainName},
     federation::{Call, DomainState},
     keys::sealing::{Place, Sealing},
     storage::{StoredChange, StoredEntry, Tx},
@@ -17,6 +21,58 @@ use crate::{
 
 fn place_row(change: &ChangeId, number: i64) -> String {
     format!("{change}/{number}")
+}
+
+/// What a sealed head says.
+#[derive(Debug, Deserialize, Eq, PartialEq, Serialize)]
+struct Head {
+    begun_at: i64,
+    entries: i64,
+    /// SHA-256 of the last entry as it is stored.
+    last: String,
+}
+
+impl Head {
+    fn of(begun_at: Timestamp, entries: i64, last: &str) -> Self {
+        let digest = digest::digest(&digest::SHA256, last.as_bytes());
+        Self {
+            begun_at: begun_at.as_millis(),
+            entries,
+            last: data_encoding::HEXLOWER.encode(digest.as_ref()),
+        }
+    }
+
+    fn place<'a>(change: &'a ChangeId, domain: &'a DomainName) -> Place<'a> {
+        Place {
+            table: "federation_changes",
+            column: "head",
+            row: change.as_str(),
+            owner: domain.as_str(),
+        }
+    }
+
+    fn seal(
+        &self,
+        sealing: &Sealing,
+        change: &ChangeId,
+        domain: &DomainName,
+        random: &mut dyn Random,
+    ) -> Result<String, Error> {
+        let plain = serde_json::to_vec(self)
+            .map_err(|error| Error::internal(format!("the head of a journal: {error}")))?;
+        Ok(sealing.seal(&Self::place(change, domain), &plain, random))
+    }
+
+    /// Whether the stored head says this of the stored entries.
+    fn is_of(sealing: &Sealing, stored: &StoredChange, entries: &[StoredEntry]) -> bool {
+        let count = i64::try_from(entries.len()).unwrap_or(-1);
+        let last = entries.last().map_or("", |entry| entry.sealed.as_str());
+        sealing
+            .open(&Self::place(&stored.id, &stored.domain), &stored.head)
+            .ok()
+            .and_then(|plain| serde_json::from_slice::<Self>(&plain).ok())
+            .is_some_and(|head| head == Self::of(stored.begun_at, count, last))
+    }
 }
 
 fn place<'a>(row: &'a str, domain: &'a str) -> Place<'a> {
@@ -48,11 +104,15 @@ impl App {
         let mut changes = Vec::new();
         for stored in tx.federation_changes(domain).await? {
             let mut entries = Vec::new();
-            for (expected, entry) in (0_i64..).zip(tx.federation_entries(&stored.id).await?) {
+            let rows = tx.federation_entries(&stored.id).await?;
+            if !Head::is_of(&self.sealing, &stored, &rows) {
+                return Err(altered_journal(&stored.id));
+            }
+            for (expected, entry) in (0_i64..).zip(&rows) {
                 if entry.number != expected {
                     return Err(altered_journal(&stored.id));
                 }
-                entries.push((entry.written_at, open_entry(&self.sealing, &entry, domain)?));
+                entries.push((entry.written_at, open_entry(&self.sealing, entry, domain)?));
             }
             let change = Change {
                 id: stored.id,
@@ -89,6 +149,7 @@ pub struct Journal<'a> {
     hand: Hand,
     next: i64,
     changed: bool,
+    begun_at: Timestamp,
 }
 
 impl<'a> Journal<'a> {
@@ -110,13 +171,15 @@ impl<'a> Journal<'a> {
             hand: hand.clone(),
             next: 0,
             changed: false,
+            begun_at: app.now(),
         };
         let mut tx = app.store().begin().await?;
         let stored = StoredChange {
             id: id.clone(),
             domain: domain.clone(),
-            begun_at: app.now(),
+            begun_at: journal.begun_at,
             finished_at: None,
+            head: String::new(),
         };
         if !tx.insert_federation_change(&stored).await? {
             return Err(Error::conflict(format!(
@@ -157,6 +220,7 @@ impl<'a> Journal<'a> {
             hand: hand.clone(),
             next: i64::try_from(change.entries.len()).unwrap_or(i64::MAX),
             changed: change.may_have_changed(),
+            begun_at: change.begun_at,
         };
         let entry = Entry::Resumed {
             hand,
@@ -256,30 +320,48 @@ impl<'a> Journal<'a> {
             )));
         }
         self.next += 1;
+        let head = Head::of(self.begun_at, self.next, &stored.sealed);
+        let sealed = self
+            .app
+            .with_random(|random| head.seal(self.app.sealing(), &self.id, &self.domain, random))?;
+        tx.set_federation_head(&self.id, &sealed).await?;
         Ok(())
     }
 }
 
-/// Seals every entry under another master key; how many.
+/// Seals every entry and every head under another master key; how many entries.
 pub(in crate::app) async fn rewrap_journal(
     tx: &mut Tx<'_>,
     old: &Sealing,
     new: &Sealing,
     random: &mut (dyn Random + Send),
 ) -> Result<usize, Error> {
-    let entries = tx.all_federation_entries().await?;
-    for (entry, domain) in &entries {
-        let row = place_row(&entry.change, entry.number);
-        let place = place(&row, domain.as_str());
-        let plain = old.open(&place, &entry.sealed).map_err(|_| {
+    let mut done = 0;
+    for change in tx.all_federation_changes().await? {
+        let altered = || {
             Error::conflict(format!(
                 "the journal of {} was altered outside claimbridge; nothing was changed",
-                entry.change
+                change.id
             ))
-        })?;
-        let sealed = new.seal(&place, &plain, random);
-        tx.update_federation_seal(&entry.change, entry.number, &sealed)
-            .await?;
+        };
+        let entries = tx.federation_entries(&change.id).await?;
+        if !Head::is_of(old, &change, &entries) {
+            return Err(altered());
+        }
+        let mut last = String::new();
+        for entry in &entries {
+            let row = place_row(&entry.change, entry.number);
+            let place = place(&row, change.domain.as_str());
+            let plain = old.open(&place, &entry.sealed).map_err(|_| altered())?;
+            last = new.seal(&place, &plain, random);
+            tx.update_federation_seal(&entry.change, entry.number, &last)
+                .await?;
+            done += 1;
+        }
+        let count = i64::try_from(entries.len()).unwrap_or(i64::MAX);
+        let head = Head::of(change.begun_at, count, &last);
+        let sealed = head.seal(new, &change.id, &change.domain, random)?;
+        tx.set_federation_head(&change.id, &sealed).await?;
     }
-    Ok(entries.len())
+    Ok(done)
 }

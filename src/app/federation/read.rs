@@ -62,12 +62,25 @@ pub async fn read_domain(graph: &Graph, domain: &DomainName) -> Result<DomainSta
             UnreadableState::Value("authenticationType"),
         ));
     }
-    read_federation(graph, &mut state).await?;
+    read_federation(graph, &mut state, Above::Nothing).await?;
     Ok(state)
 }
 
+/// Whether a federated domain may have its federation from another one.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Above {
+    /// It must have one itself.
+    Nothing,
+    /// A domain above it is of the tenant.
+    Another,
+}
+
 /// The federation of a domain whose kind is known.
-async fn read_federation(graph: &Graph, state: &mut DomainState) -> Result<(), ReadError> {
+async fn read_federation(
+    graph: &Graph,
+    state: &mut DomainState,
+    above: Above,
+) -> Result<(), ReadError> {
     let path = federation_path(&state.name);
     let answer = match graph.get(&path).await {
         // A managed domain has none.
@@ -81,8 +94,7 @@ async fn read_federation(graph: &Graph, state: &mut DomainState) -> Result<(), R
         .read_configuration(&answer)
         .map_err(|cause| unreadable(&path, cause))?;
     let federated = state.authentication == Some(Authentication::Federated);
-    let inherits = state.is_root == Some(false);
-    if federated && state.federation().is_none() && !inherits {
+    if federated && state.federation().is_none() && above == Above::Nothing {
         return Err(ReadError::Contradiction(state.name.clone()));
     }
     Ok(())
@@ -94,12 +106,24 @@ pub async fn read_tenant(graph: &Graph) -> Result<Tenant, ReadError> {
     let mut tenant = Tenant::default();
     for value in graph.all(DOMAINS, MOST_DOMAINS).await? {
         let mut domain = DomainState::parse(&value).map_err(|cause| unreadable(DOMAINS, cause))?;
+        domain.configuration = None;
+        tenant.domains.push(domain);
+    }
+    let names: Vec<DomainName> = tenant.domains.iter().map(|one| one.name.clone()).collect();
+    for domain in &mut tenant.domains {
         if domain.authentication == Some(Authentication::Managed) {
             domain.configuration = Some(None);
-        } else {
-            read_federation(graph, &mut domain).await?;
+            continue;
         }
-        tenant.domains.push(domain);
+        let is_below = names
+            .iter()
+            .any(|name| *name != domain.name && domain.name.is_within(name));
+        let above = if is_below && domain.is_root != Some(true) {
+            Above::Another
+        } else {
+            Above::Nothing
+        };
+        read_federation(graph, domain, above).await?;
     }
     if tenant.domains.is_empty() {
         // Every tenant has its initial domain.

@@ -4,6 +4,7 @@
 
 use openidconnect::http;
 use serde_json::Value;
+use url::Url;
 
 use crate::{
     base::text::DomainName,
@@ -78,7 +79,7 @@ pub fn judge(realm: &Realm, wanted: &Wanted) -> Option<String> {
         _ => wanted.ours.sign_in_url(&wanted.domain.root),
     };
     match &realm.sign_in_url {
-        Some(found) if found.starts_with(&ours) => None,
+        Some(found) if leads_to(found, &ours) => None,
         Some(found) => Some(format!(
             "Entra sends people of {domain} to {found}, and ours is {ours}; a change may take up to two hours"
         )),
@@ -86,4 +87,16 @@ pub fn judge(realm: &Realm, wanted: &Wanted) -> Option<String> {
             "Entra does not say where people of {domain} are sent"
         )),
     }
+}
+
+/// Whether an address is ours, whatever parameters it has beside ours.
+pub(in crate::app) fn leads_to(url: &str, ours: &str) -> bool {
+    let (Ok(url), Ok(ours)) = (Url::parse(url), Url::parse(ours)) else {
+        return false;
+    };
+    url.origin() == ours.origin()
+        && url.path() == ours.path()
+        && ours
+            .query_pairs()
+            .all(|pair| url.query_pairs().any(|theirs| theirs == pair))
 }

@@ -1,6 +1,6 @@
 //! `claimbridge demo` as a program: the whole journey over real sockets.
 
-mod client;
+pub mod client;
 mod live;
 
 use std::{

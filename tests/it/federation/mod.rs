@@ -1,8 +1,10 @@
 //! Federated domains as code: the pure functions against tables of the documentation.
 
+mod changes;
 mod drifts;
 mod plans;
 mod scripts;
+mod stage;
 
 use claimbridge::{
     base::clock::Timestamp,

@@ -1,8 +1,9 @@
 //! Plans against the property table of Graph's `internalDomainFederation`.
 
 use claimbridge::federation::{
-    Call, DomainState, Method, Property, RequestSigning, Restoration, Tenant, UnknownKeys, plan,
-    precondition::{Facts, Few, Standing, preconditions},
+    Authentication, Call, CallWeight, DomainState, Method, Property, RequestSigning, Restoration,
+    Tenant, UnknownKeys, plan,
+    precondition::{Facts, Few, Standing, Step, Weight, preconditions},
     restore,
     wanted::SystemBrowser,
 };
@@ -113,10 +114,17 @@ fn every_property_of_ours_is_in_the_table_and_the_other_way_round() {
 fn a_managed_domain_gets_one_post_with_all_that_is_ours_to_say() {
     let plan = plan(&wanted(), None, now());
     assert!(plan.converts && !plan.is_of_state);
-    let [call] = plan.calls.as_slice() else {
+    let [call, browsers] = plan.calls.as_slice() else {
         panic!("{:?}", plan.calls);
     };
     require_documented(call);
+    require_documented(browsers);
+    // Its refusal must not sink the rest.
+    assert_eq!(
+        (browsers.weight, &browsers.body["systemBrowserEnabledOn"]),
+        (CallWeight::MayFail, &json!("android,ios,mac"))
+    );
+    assert_eq!(call.weight, CallWeight::Must);
     assert_eq!(call.method, Method::Post);
     assert_eq!(
         call.path,
@@ -137,7 +145,6 @@ fn a_managed_domain_gets_one_post_with_all_that_is_ours_to_say() {
             "isSignedAuthenticationRequestRequired": false,
             "signingCertificate": base64("active.pem"),
             "nextSigningCertificate": base64("next.pem"),
-            "systemBrowserEnabledOn": "android,ios,mac",
         })
     );
     assert_eq!(plan.warnings, []);
@@ -278,7 +285,7 @@ fn what_nobody_looked_at_is_a_question_and_what_is_not_so_refuses() {
     let standing = |checks: &[claimbridge::federation::precondition::Precondition], id: &str| {
         checks.iter().find(|check| check.id == id).unwrap().standing
     };
-    let unknown = preconditions(&wanted(), None, &Facts::default());
+    let unknown = preconditions(&wanted(), None, Step::Converts, &Facts::default());
     for check in &unknown {
         let expected = if check.id == "domain-own" {
             Standing::Met
@@ -305,7 +312,7 @@ fn what_nobody_looked_at_is_a_question_and_what_is_not_so_refuses() {
         emergency: Some(Err("Only one.".to_owned())),
         public_address: Some(Err("It does not answer.".to_owned())),
     };
-    let checks = preconditions(&wanted(), Some(&tenant.domains[0]), &facts);
+    let checks = preconditions(&wanted(), Some(&tenant), Step::Converts, &facts);
     for id in [
         "domain-verified",
         "domain-not-default",
@@ -325,13 +332,136 @@ fn what_nobody_looked_at_is_a_question_and_what_is_not_so_refuses() {
         "7 people have no ImmutableID: a@contoso.com and 6 more."
     );
     let microsofts = domain("contoso.onmicrosoft.com", "contoso.onmicrosoft.com");
-    let checks = preconditions(&ours().wanted(&microsofts), None, &Facts::default());
+    let checks = preconditions(
+        &ours().wanted(&microsofts),
+        None,
+        Step::Converts,
+        &Facts::default(),
+    );
     assert_eq!(standing(&checks, "domain-own"), Standing::Unmet);
 }
 
 /// The way back, whatever keys it brings.
 fn back(before: &DomainState, has: &DomainState) -> Restoration {
     restore(before, has, &ours(), UnknownKeys::Restored, now())
+}
+
+#[test]
+fn what_guards_a_conversion_does_not_stand_in_the_way_of_mending() {
+    let mut value = tenant("fed-002-backdoor").to_json();
+    value["domains"][0]["isDefault"] = json!(true);
+    value["domains"][0]["isVerified"] = json!(true);
+    let tenant = Tenant::parse(&value, &"contoso.com".parse().unwrap()).unwrap();
+    let facts = Facts {
+        without_immutable_id: Some(Few {
+            count: 1,
+            first: vec!["a@contoso.com".to_owned()],
+        }),
+        public_address: Some(Err("It does not answer.".to_owned())),
+        ..Facts::default()
+    };
+    let refusing = |step| {
+        preconditions(&wanted(), Some(&tenant), step, &facts)
+            .into_iter()
+            .filter(|check| check.weight == Weight::Refuses && check.standing != Standing::Met)
+            .map(|check| check.id)
+            .collect::<Vec<_>>()
+    };
+    assert!(
+        refusing(Step::Mends).is_empty(),
+        "{:?}",
+        refusing(Step::Mends)
+    );
+    assert!(refusing(Step::Converts).len() >= 4);
+}
+
+#[test]
+fn domains_below_that_nobody_knows_here_refuse_and_so_does_a_root_above() {
+    let mut value = tenant("fed-good").to_json();
+    value["domains"].as_array_mut().unwrap().extend([
+        json!({"id": "eu.contoso.com", "authenticationType": "Managed"}),
+        json!({"id": "us.contoso.com", "authenticationType": "Managed"}),
+        json!({"id": "own.contoso.com", "authenticationType": "Managed", "isRoot": true}),
+        json!({"id": "evilcontoso.com", "authenticationType": "Managed"}),
+    ]);
+    value["domains"][0]["isRoot"] = json!(false);
+    value["isComplete"] = json!(true);
+    let tenant = Tenant::parse(&value, &"contoso.com".parse().unwrap()).unwrap();
+    let checks = preconditions(&wanted(), Some(&tenant), Step::Converts, &Facts::default());
+    let of = |id: &str| checks.iter().find(|check| check.id == id).unwrap();
+    assert_eq!(
+        of("sub-domains-known").says,
+        "Not known here: us.contoso.com."
+    );
+    assert_eq!(of("sub-domains-known").standing, Standing::Unmet);
+    assert_eq!(of("domain-root").standing, Standing::Unmet);
+}
+
+#[test]
+fn a_sub_domain_that_shows_what_it_cannot_have_is_no_nothing_to_do() {
+    let ours = ours();
+    let below = ours.wanted(&ours.domains[1]);
+    let good = tenant("fed-good").to_json()["domains"][0].clone();
+    let shown = |change: &dyn Fn(&mut Value)| {
+        let mut one = good.clone();
+        one["id"] = json!("eu.contoso.com");
+        change(&mut one);
+        let tenant = Tenant::parse(
+            &json!({"domains": [good.clone(), one]}),
+            &"eu.contoso.com".parse().unwrap(),
+        )
+        .unwrap();
+        plan(&below, Some(&tenant), now())
+    };
+    let same = shown(&|_| {});
+    assert_eq!((same.contradicts.clone(), same.is_to_do()), (None, false));
+    let cases: [(&str, Box<dyn Fn(&mut Value)>); 3] = [
+        (
+            "managed",
+            Box::new(|one| {
+                one["authenticationType"] = json!(Authentication::Managed.as_str());
+                one["federationConfiguration"] = json!([]);
+            }),
+        ),
+        (
+            "a root domain of its own",
+            Box::new(|one| one["isRoot"] = json!(true)),
+        ),
+        (
+            "nextSigningCertificate",
+            Box::new(|one| {
+                let other = data_encoding::BASE64.encode(&certificate("other.pem"));
+                one["federationConfiguration"][0]["nextSigningCertificate"] = json!(other);
+            }),
+        ),
+    ];
+    for (says, change) in cases {
+        let plan = shown(&*change);
+        let why = plan.contradicts.clone().unwrap_or_default();
+        assert!(
+            why.contains(says) && plan.is_to_do() && plan.is_empty(),
+            "{says}: {why}"
+        );
+    }
+}
+
+#[test]
+fn a_member_that_looks_like_a_configuration_is_not_judged_instead_of_the_object() {
+    let mut value = tenant("fed-good").to_json();
+    let perfect = value["domains"][0]["federationConfiguration"][0].clone();
+    let mut other = value["domains"][0].clone();
+    other["id"] = json!("fabrikam.com");
+    value["domains"].as_array_mut().unwrap().push(other);
+    let shown = &mut value["domains"][0]["federationConfiguration"][0];
+    shown["body"] =
+        json!({"issuerUri": "https://elsewhere", "passiveSignInUri": perfect["passiveSignInUri"]});
+    let tenant = Tenant::parse(&value, &"contoso.com".parse().unwrap()).unwrap();
+    let rules: Vec<_> = plan(&wanted(), Some(&tenant), now())
+        .warnings
+        .iter()
+        .map(|warning| warning.rule)
+        .collect();
+    assert_eq!(rules, ["CB-FED-009"]);
 }
 
 #[test]

@@ -1,7 +1,11 @@
 //! The plan as PowerShell: cmdlets and parameters against Microsoft's documentation, syntax and
 //! quoting judged by somebody else's grammar.
 
-use claimbridge::federation::{Tenant, plan, powershell};
+use claimbridge::federation::{
+    Tenant, plan,
+    powershell::{self, ScriptFor},
+    precondition::{Facts, Step, preconditions},
+};
 use proptest::prelude::*;
 use serde_json::json;
 use tree_sitter::{Node, Parser};
@@ -14,9 +18,12 @@ use super::{now, ours, tenant, wanted, with};
 /// of 2026-01-30; Microsoft.Graph.Authentication: Connect-MgGraph, Invoke-MgGraphRequest).
 /// SystemBrowserEnabledOn: Microsoft's page of 2026-08-21 about browser authentication for federated
 /// providers, and the cmdlet's generated source.
-const CMDLETS: [(&str, &[&str]); 6] = [
+const CMDLETS: [(&str, &[&str]); 9] = [
+    ("Get-MgContext", &[]),
+    ("Get-MgDomain", &["DomainId"]),
+    ("Write-Warning", &[]),
     ("Write-Output", &[]),
-    ("Connect-MgGraph", &["Scopes", "TenantId"]),
+    ("Connect-MgGraph", &["Scopes", "TenantId", "Environment"]),
     (
         "Get-MgDomainFederationConfiguration",
         &["DomainId", "InternalDomainFederationId"],
@@ -127,26 +134,52 @@ fn require_documented(script: &str) -> Vec<String> {
     commands.into_iter().map(|command| command.name).collect()
 }
 
+fn of_tenant(tenant: &str) -> ScriptFor {
+    ScriptFor {
+        tenant: Some(tenant.to_owned()),
+        environment: powershell::environment("us-gov"),
+        checks: preconditions(&wanted(), None, Step::Converts, &Facts::default()),
+    }
+}
+
+/// The commands of a conversion, in order.
+const CONVERSION: [&str; 8] = [
+    "Connect-MgGraph",
+    "Get-MgContext",
+    "Get-MgDomain",
+    "New-MgDomainFederationConfiguration",
+    "Get-MgDomainFederationConfiguration",
+    "Invoke-MgGraphRequest",
+    "Write-Warning",
+    "Get-MgDomainFederationConfiguration",
+];
+
 #[test]
 fn a_managed_domain_is_made_a_federated_one() {
     let script = powershell::script(
         &plan(&wanted(), None, now()),
-        Some("contoso.onmicrosoft.com"),
+        &of_tenant("contoso.onmicrosoft.com"),
     );
-    assert_eq!(
-        require_documented(&script),
-        [
-            "Connect-MgGraph",
-            "New-MgDomainFederationConfiguration",
-            "Get-MgDomainFederationConfiguration",
-        ]
-    );
-    assert!(script.contains("Connect-MgGraph -Scopes 'Domain-InternalFederation.ReadWrite.All' -TenantId 'contoso.onmicrosoft.com'"));
+    assert_eq!(require_documented(&script), CONVERSION);
+    assert!(script.contains("Connect-MgGraph -Scopes 'Domain-InternalFederation.ReadWrite.All' -TenantId 'contoso.onmicrosoft.com' -Environment USGov"));
     assert!(
         script.contains("-IsSignedAuthenticationRequestRequired:$false"),
         "{script}"
     );
     assert!(script.contains("-FederatedIdpMfaBehavior 'enforceMfaByFederatedIdp'"));
+    // It stops where the account or the domain is not what it must be, and says what to see to.
+    for guard in [
+        "($account -like '*@contoso.com')",
+        "($account -like '*.contoso.com')",
+        ".IsVerified",
+        ".IsDefault",
+    ] {
+        assert!(script.contains(guard), "{guard}");
+    }
+    assert!(
+        script.contains("# Not looked at: two emergency accounts"),
+        "{script}"
+    );
 }
 
 #[test]
@@ -163,15 +196,18 @@ fn what_changes_is_updated_and_what_must_go_is_unset() {
         .remove("id");
     let unnamed = Tenant::parse(&unnamed, &"contoso.com".parse().unwrap()).unwrap();
     for (tenant, lookup) in [(shown, false), (unnamed, true)] {
-        let script = powershell::script(&plan(&wanted, Some(&tenant), now()), None);
+        let script =
+            powershell::script(&plan(&wanted, Some(&tenant), now()), &ScriptFor::default());
         let mut names = vec![
             "Connect-MgGraph",
+            "Get-MgContext",
+            "Get-MgDomain",
             "Update-MgDomainFederationConfiguration",
             "Invoke-MgGraphRequest",
             "Get-MgDomainFederationConfiguration",
         ];
         if lookup {
-            names.insert(1, "Get-MgDomainFederationConfiguration");
+            names.insert(3, "Get-MgDomainFederationConfiguration");
         }
         assert_eq!(require_documented(&script), names, "{script}");
         // The cmdlet would drop $null.
@@ -184,8 +220,39 @@ fn what_changes_is_updated_and_what_must_go_is_unset() {
 }
 
 #[test]
+fn a_sub_domain_that_contradicts_its_root_stops_the_script() {
+    let ours = ours();
+    let mut value = tenant("fed-good").to_json();
+    value["domains"][0]["id"] = json!("eu.contoso.com");
+    let below = "eu.contoso.com".parse().unwrap();
+    let fine = plan(
+        &ours.wanted(&ours.domains[1]),
+        Some(&Tenant::parse(&value, &below).unwrap()),
+        now(),
+    );
+    assert_eq!(
+        require_documented(&powershell::script(&fine, &ScriptFor::default())),
+        ["Write-Output"]
+    );
+    value["domains"][0]["isRoot"] = json!(true);
+    let promoted = plan(
+        &ours.wanted(&ours.domains[1]),
+        Some(&Tenant::parse(&value, &below).unwrap()),
+        now(),
+    );
+    let script = powershell::script(&promoted, &ScriptFor::default());
+    assert!(
+        require_documented(&script).is_empty() && script.contains("\nthrow '"),
+        "{script}"
+    );
+}
+
+#[test]
 fn nothing_to_do_is_a_script_that_says_so() {
-    let script = powershell::script(&plan(&wanted(), Some(&tenant("fed-good")), now()), None);
+    let script = powershell::script(
+        &plan(&wanted(), Some(&tenant("fed-good")), now()),
+        &ScriptFor::default(),
+    );
     assert_eq!(require_documented(&script), ["Write-Output"]);
 }
 
@@ -247,9 +314,9 @@ fn names_that_would_be_code_stay_names() {
         ours.display_name = name.to_owned();
         let script = powershell::script(
             &plan(&ours.wanted(&ours.domains[0]), None, now()),
-            Some(name),
+            &of_tenant(name),
         );
-        assert_eq!(require_documented(&script).len(), 3, "{script}");
+        assert_eq!(require_documented(&script), CONVERSION, "{script}");
     }
 }
 
@@ -260,8 +327,8 @@ proptest! {
         let mut ours = ours();
         ours.display_name = format!("x{name}");
         let literal = powershell::quoted(&ours.display_name);
-        let script = powershell::script(&plan(&ours.wanted(&ours.domains[0]), None, now()), None);
-        prop_assert_eq!(require_documented(&script).len(), 3);
+        let script = powershell::script(&plan(&ours.wanted(&ours.domains[0]), None, now()), &ScriptFor::default());
+        prop_assert_eq!(require_documented(&script), CONVERSION);
         prop_assert!(script.contains(&literal));
     }
 }

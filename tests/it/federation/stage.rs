@@ -1,0 +1,353 @@
+//! A stage for `domain apply` and its kin: a practice tenant, our server, and the built program,
+//! which an administrator signs in to by a browser.
+
+use std::{
+    io::{BufReader, Read as _},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
+};
+
+use claimbridge::{
+    app::{App, Parts, Settings},
+    base::{clock::SystemClock, random::SystemRandom, secret::Secret},
+    keys::sealing::{MasterKey, Sealing},
+    practice::{self, Fault, More, Person, Practice, PracticeConfig, PracticeUser, Role},
+    relying_party::EntraCloud,
+    storage::Store,
+    web::{self, Web},
+};
+use serde_json::Value;
+use tokio::{net::TcpListener, runtime::Runtime};
+
+use crate::{demo::client::Client, support};
+
+/// How a command ended.
+#[derive(Debug)]
+pub struct Said {
+    /// -1: it was killed.
+    pub exit: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Said {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|_| panic!("{self:?}"))
+    }
+}
+
+/// The tenant (contoso.com is managed, eu.contoso.com lies below it), our server and a folder.
+pub struct Stage {
+    pub practice: Arc<Practice>,
+    folder: tempfile::TempDir,
+    runtime: Runtime,
+    app: Arc<App>,
+}
+
+/// A person of the tenant.
+fn person(upn: &str, immutable_id: &str) -> Person {
+    Person::member(PracticeUser {
+        upn: upn.parse().unwrap(),
+        immutable_id: immutable_id.to_owned(),
+        object_id: format!("4988e250-5aee-482a-9136-{:012x}", upn.len()),
+        display_name: "Agent".to_owned(),
+    })
+}
+
+impl Stage {
+    pub fn new() -> Self {
+        let runtime = Runtime::new().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let (practice, app) = runtime.block_on(set(&folder));
+        Self {
+            practice,
+            folder,
+            runtime,
+            app,
+        }
+    }
+
+    /// An administrator whose account lies in contoso.com.
+    pub fn inside(&self, upn: &str, password: &str) {
+        self.practice.with_directory(|directory| {
+            directory.add(Person {
+                password: Some(Secret::new(password.to_owned())),
+                role: Role::GlobalAdministrator,
+                ..person(upn, "INSIDE")
+            });
+        });
+    }
+
+    pub fn without_immutable_id(&self, upn: &str) {
+        self.practice.with_directory(|directory| {
+            directory.add(person(upn, ""));
+        });
+    }
+
+    pub fn fault(&self, fault: Fault) {
+        self.practice.graph_faults().add(fault);
+    }
+
+    pub fn emergency(&self) -> Vec<String> {
+        self.practice
+            .emergency_administrators()
+            .iter()
+            .map(|one| one.upn.to_string())
+            .collect()
+    }
+
+    /// What Graph shows of contoso.com's federation.
+    pub fn federation(&self) -> Option<Value> {
+        self.practice.with_directory(|directory| {
+            let domain = directory.domain("contoso.com").unwrap();
+            domain
+                .registration
+                .as_ref()
+                .map(practice::graph::registration::Registration::to_graph)
+        })
+    }
+
+    /// Somebody changes a property behind our back.
+    pub fn behind_our_back(&self, property: &str, value: Value) {
+        self.practice.with_directory(|directory| {
+            let domain = directory.domain_mut("contoso.com").unwrap();
+            let mut changed = serde_json::Map::new();
+            changed.insert(property.to_owned(), value);
+            domain
+                .registration
+                .as_mut()
+                .unwrap()
+                .update(&changed)
+                .unwrap();
+        });
+    }
+
+    /// `apply contoso.com`, confirmed, with both emergency accounts.
+    pub fn apply(&self, more: &[&str]) -> Said {
+        self.apply_until(more, None)
+    }
+
+    /// The same, killed after the how-manieth call of Graph.
+    pub fn apply_until(&self, more: &[&str], kill_after: Option<usize>) -> Said {
+        let accounts = self.emergency();
+        let mut line = vec!["domain", "apply", "contoso.com", "--confirm", "contoso.com"];
+        line.extend(["--emergency-account", &accounts[0], &accounts[1]]);
+        line.extend(more);
+        self.run_until(&line, kill_after)
+    }
+
+    pub fn rollback(&self, kill_after: Option<usize>) -> Said {
+        let line = [
+            "domain",
+            "rollback",
+            "contoso.com",
+            "--confirm",
+            "contoso.com",
+        ];
+        self.run_until(&line, kill_after)
+    }
+
+    /// A command; whoever has to sign in is the first emergency administrator.
+    pub fn run(&self, line: &[&str]) -> Said {
+        self.run_until(line, None)
+    }
+
+    pub fn run_until(&self, line: &[&str], kill_after: Option<usize>) -> Said {
+        let admin = &self.practice.emergency_administrators()[0];
+        let password = admin.password.expose().clone();
+        self.run_as(line, admin.upn.as_str(), &password, kill_after)
+    }
+
+    pub fn run_as(
+        &self,
+        line: &[&str],
+        upn: &str,
+        password: &str,
+        kill_after: Option<usize>,
+    ) -> Said {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_claimbridge"))
+            .args(line)
+            .env_clear()
+            // What goes to this computer must not go to a proxy.
+            .env("HTTPS_PROXY", "http://127.0.0.1:9")
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stderr = child.stderr.take().unwrap();
+        let mut stdout = child.stdout.take().unwrap();
+        let child = Arc::new(Mutex::new(child));
+        let faults = self.practice.graph_faults();
+        let before = faults.calls().len();
+        if let Some(after) = kill_after {
+            let child = Arc::clone(&child);
+            faults.after_each(move |call| {
+                if call.number == before + after {
+                    child.lock().unwrap().kill().unwrap();
+                }
+            });
+        }
+        // What it says on standard output is little: it fits the pipe.
+        let err = signing_in(BufReader::new(stderr), upn, password);
+        let mut out = String::new();
+        stdout.read_to_string(&mut out).unwrap();
+        faults.after_each(|_| {});
+        let exit = wait(&child);
+        Said { exit, out, err }
+    }
+
+    /// How many calls of Graph there were so far.
+    pub fn calls(&self) -> usize {
+        self.practice.graph_faults().calls().len()
+    }
+
+    /// The changes in the journal: kind and outcome, newest first.
+    pub fn journal(&self) -> Vec<(String, Option<String>)> {
+        let contoso = "contoso.com".parse().unwrap();
+        let changes = self
+            .runtime
+            .block_on(self.app.federation_changes(&contoso))
+            .unwrap();
+        changes
+            .iter()
+            .map(|change| {
+                let outcome = change.outcome().map(|outcome| outcome.as_str().to_owned());
+                (change.kind().as_str().to_owned(), outcome)
+            })
+            .collect()
+    }
+
+    /// All text of the journal, opened.
+    pub fn journal_text(&self) -> String {
+        let contoso = "contoso.com".parse().unwrap();
+        let changes = self
+            .runtime
+            .block_on(self.app.federation_changes(&contoso))
+            .unwrap();
+        format!("{changes:?}")
+    }
+
+    /// A statement on the database, as somebody who can write it would run it.
+    pub fn by_hand(&self, statement: &'static str) {
+        let url = format!("sqlite://{}", self.path("claimbridge.db").display());
+        self.runtime.block_on(async {
+            use sqlx::Connection as _;
+            let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
+            sqlx::raw_sql(statement)
+                .execute(&mut connection)
+                .await
+                .unwrap();
+        });
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+fn wait(child: &Arc<Mutex<Child>>) -> i32 {
+    child.lock().unwrap().wait().unwrap().code().unwrap_or(-1)
+}
+
+/// Reads what the command says; signs in where it asks for a browser.
+fn signing_in(mut says: impl std::io::BufRead, upn: &str, password: &str) -> String {
+    let (mut all, mut line) = (String::new(), String::new());
+    while says.read_line(&mut line).unwrap() > 0 {
+        if let Some(address) = line.trim().strip_prefix("http://") {
+            let mut browser = Client::default();
+            let page = browser.get(&format!("http://{address}"));
+            let mut form = page.form();
+            form.set("username", upn);
+            form.set("password", password);
+            let last = browser.submit(&page, &form);
+            assert!(last.status < 500, "{}", last.body);
+        }
+        all.push_str(&line);
+        line.clear();
+    }
+    all
+}
+
+/// Starts everything.
+async fn set(folder: &tempfile::TempDir) -> (Arc<Practice>, Arc<App>) {
+    let own = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let tenant = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let partner_center = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://localhost:{}", own.local_addr().unwrap().port());
+    let tenant_url = format!("http://{}", tenant.local_addr().unwrap());
+    let practice = Practice::new(PracticeConfig {
+        own_url: tenant_url.clone(),
+        idp_url: url.clone(),
+        partner_center_url: format!("http://{}", partner_center.local_addr().unwrap()),
+        entity_id: "urn:federation:practice".to_owned(),
+        domains: Vec::new(),
+        users: Vec::new(),
+        more: More {
+            managed_domains: vec!["contoso.com".parse().unwrap()],
+            unverified_domains: vec!["tailspin.com".parse().unwrap()],
+            people: vec![person("agent1@contoso.com", "AGENT1id")],
+            ..More::default()
+        },
+        demo_people: Vec::new(),
+        clock: Arc::new(SystemClock),
+        random: Box::new(SystemRandom),
+    })
+    .unwrap();
+    let serving = Arc::clone(&practice);
+    tokio::spawn(async move {
+        practice::serve(&serving, tenant, partner_center, std::future::pending()).await
+    });
+    let master = MasterKey::random(&mut SystemRandom);
+    let write = |name: &str, text: &str| {
+        use std::os::unix::fs::PermissionsExt as _;
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    };
+    write("master.key", &master.to_hex());
+    write(
+        "claimbridge.toml",
+        &format!(
+            "public_url = \"{url}\"\ndatabase_url = \"sqlite://claimbridge.db\"\nmaster_key_file = \"master.key\"\n\
+             [[domain]]\nname = \"contoso.com\"\n[[domain]]\nname = \"northwind.com\"\n\
+             [[domain]]\nname = \"tailspin.com\"\n\
+             [entra.cloud]\nentity_id = \"urn:federation:practice\"\nreply_url = \"{tenant_url}/login.srf\"\n\
+             authority_url = \"{tenant_url}\"\ngraph_url = \"{tenant_url}/graph\"\n"
+        ),
+    );
+    let cloud = EntraCloud {
+        name: "custom".to_owned(),
+        entity_id: "urn:federation:practice".to_owned(),
+        reply_url: practice.reply_url(),
+        metadata_url: None,
+    };
+    let database = format!(
+        "sqlite://{}",
+        folder.path().join("claimbridge.db").display()
+    );
+    let store = Store::connect(&database).await.unwrap();
+    store.migrate().await.unwrap();
+    let name = |name: &str| name.parse().unwrap();
+    let parts = Parts {
+        store,
+        clock: Arc::new(SystemClock),
+        random: Box::new(SystemRandom),
+        sealing: Arc::new(Sealing::new(&master)),
+        settings: Settings {
+            public_url: url.clone(),
+            entra: cloud.relying_party(Vec::new()),
+            domains: ["contoso.com", "northwind.com", "tailspin.com"]
+                .map(|domain| (name(domain), None))
+                .to_vec(),
+            service_name: "claimbridge".to_owned(),
+            ..support::settings()
+        },
+    };
+    let app = Arc::new(App::start(parts).await.unwrap());
+    let router = web::router(Arc::new(Web::new(Arc::clone(&app), Vec::new())));
+    tokio::spawn(async move { axum::serve(own, router).await });
+    (practice, app)
+}
