@@ -2,12 +2,14 @@
 
 use std::{
     collections::BTreeSet,
-    io::Write,
+    io::{IsTerminal as _, Write},
     path::{Path, PathBuf},
     process::ExitCode,
+    time::Duration,
 };
 
 use clap::Args;
+use indicatif::ProgressBar;
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use serde_json::{Value, json};
 
@@ -52,7 +54,12 @@ pub async fn run(
         Reach::World
     };
     let report = match Config::load(path, environment()) {
-        Ok(config) => look(&config, path, reach).await?,
+        Ok(config) => {
+            let spinner = spinner(args);
+            let report = look(&config, path, reach).await?;
+            spinner.finish_and_clear();
+            report
+        }
         Err(problems) => Report::of(
             problems
                 .0
@@ -77,6 +84,16 @@ pub async fn run(
         Outcome::Warning | Outcome::Problem => 1,
         Outcome::Unseen => 3,
     }))
+}
+
+/// Somebody waits: Entra may take its time. None in a pipe.
+fn spinner(args: &DoctorArgs) -> ProgressBar {
+    if args.json || args.offline || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let spinner = ProgressBar::new_spinner().with_message("looking at the world …");
+    spinner.enable_steady_tick(Duration::from_millis(100));
+    spinner
 }
 
 async fn look(config: &Config, path: Option<&Path>, reach: Reach) -> Result<Report, Failure> {

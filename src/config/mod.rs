@@ -182,7 +182,7 @@ fn read(reader: &mut Reader) -> Option<Config> {
     };
     methods::object_to_a_messy_desk(reader, &policy, &branding);
     let token = token::read(reader);
-    let graph = watch::read_graph(reader);
+    let graph = watch::read_graph(reader, &entra);
     let watch = watch::read(reader);
     Some(Config {
         public_url: public_url?,

@@ -658,6 +658,10 @@ fn the_credential_of_the_watch_is_whole_or_absent() {
             "[graph]\ntenant_id = \"a/b\"\nclient_id = \"c\"\nclient_secret_file = \"graph.secret\"",
             "graph.tenant_id",
         ),
+        (
+            "[entra.cloud]\nentity_id = \"urn:x\"\nreply_url = \"https://x.example/\"\n[graph]\ntenant_id = \"contoso.com\"\nclient_id = \"c\"\nclient_secret_file = \"graph.secret\"",
+            "graph.tenant_id",
+        ),
         ("[watch]\nevery = \"1m\"", "watch.every"),
         (
             "[watch]\nwebhook_url = \"https://alarms.contoso.com\"",

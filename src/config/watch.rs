@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::{DAY, HOUR, MINUTE, is_loopback, reader::Reader};
+use super::{DAY, Entra, HOUR, MINUTE, is_loopback, reader::Reader};
 use crate::base::secret::Secret;
 
 /// The shortest secret of the webhook: 128 bits of base32 have 26 characters, of hexadecimal 32.
@@ -43,7 +43,7 @@ pub struct Webhook {
     pub secret: Secret<String>,
 }
 
-pub(super) fn read_graph(reader: &mut Reader) -> Option<GraphCredential> {
+pub(super) fn read_graph(reader: &mut Reader, entra: &Entra) -> Option<GraphCredential> {
     let tenant_id = reader.text("graph.tenant_id");
     let client_id = reader.text("graph.client_id");
     let named = has_secret(reader, "graph.client_secret");
@@ -70,6 +70,12 @@ pub(super) fn read_graph(reader: &mut Reader) -> Option<GraphCredential> {
                 "it is missing; reading the tenant needs tenant_id, client_id and a secret",
             );
         }
+    }
+    if tenant_id.is_some() && entra.endpoints.is_none() {
+        reader.object(
+            "graph.tenant_id",
+            "the configured cloud does not say where its Graph is; add authority_url and graph_url to [entra.cloud]",
+        );
     }
     Some(GraphCredential {
         tenant_id: tenant_id?,

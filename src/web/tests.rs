@@ -311,3 +311,64 @@ fn no_address_stands_twice_in_the_table() {
     paths.dedup();
     assert_eq!(paths.len(), count);
 }
+
+#[tokio::test]
+async fn measures_are_at_the_address_for_operations_and_nowhere_else() {
+    let (web, _folder) = web("https://idp.contoso.com").await;
+    let (public, operations) = (router(Arc::clone(&web)), super::health_router(web));
+    for (router, host, status) in [
+        (&public, HOST, 404),
+        (&public, "10.0.0.9:9090", 404),
+        (&operations, "10.0.0.9:9090", 200),
+    ] {
+        let response = ask(router, "GET", "/metrics", host).await;
+        assert_eq!(response.status(), status, "{host}");
+        let said = text(response).await;
+        assert_eq!(
+            said.contains("claimbridge_build_info"),
+            status == 200,
+            "{said}"
+        );
+        assert!(!said.contains("contoso.com") || status == 404, "{said}");
+    }
+    let response = ask(&operations, "GET", "/saml2/metadata", "10.0.0.9:9090").await;
+    assert_ne!(response.status(), 200);
+    let response = ask(&operations, "GET", "/metrics", HOST).await;
+    let said = text(response).await;
+    // Each line is a comment, or a name, labels and a number.
+    for line in said.lines().filter(|line| !line.starts_with('#')) {
+        let (name, value) = line.rsplit_once(' ').unwrap();
+        assert!(name.starts_with("claimbridge_"), "{line}");
+        value.parse::<i64>().unwrap();
+    }
+    assert!(
+        said.contains("claimbridge_watch_findings{kind=\"unknown-certificate\"} 0"),
+        "{said}"
+    );
+    assert!(
+        said.contains("claimbridge_signing_certificate_expiry_timestamp_seconds{key=\"key_"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn what_strangers_are_refused_is_counted() {
+    let (web, _folder) = web("https://idp.contoso.com").await;
+    let app = Arc::clone(&web.app);
+    let operations = super::health_router(web);
+    let counted = async || {
+        let response = ask(&operations, "GET", "/metrics", HOST).await;
+        text(response).await
+    };
+    assert!(!counted().await.contains("unknown-party"));
+    app.count_refused(super::Refused::UnknownParty);
+    app.count_refused(super::Refused::UnknownParty);
+    // What was written is counted all the same.
+    app.flush_refused().await.unwrap();
+    app.count_refused(super::Refused::UnknownParty);
+    let said = counted().await;
+    assert!(
+        said.contains("claimbridge_refused_total{reason=\"unknown-party\"} 3"),
+        "{said}"
+    );
+}

@@ -12,6 +12,7 @@
 pub mod changes;
 /// The application that reads the tenant, and what it may do.
 pub mod credential;
+mod kept;
 /// What is measured.
 pub mod measured;
 /// One look.
@@ -26,8 +27,8 @@ use crate::{base::clock::Timestamp, federation::DriftKind};
 pub use crate::outbound::guard::Outbound;
 pub use changes::{Alarm, Origin, Severity, Telling};
 pub use credential::TenantReader;
+pub(super) use kept::rewrap_watch;
 pub use round::Round;
-pub(super) use round::rewrap_watch;
 pub use webhook::Webhook;
 
 /// How a node watches.

@@ -6,8 +6,9 @@ use super::{
     CREDENTIAL_CAN_WRITE, CREDENTIAL_UNKNOWN, MORE_FINDINGS, SIGNING_CERTIFICATE_EXPIRED,
     SIGNING_CERTIFICATE_EXPIRING, TENANT_UNREADABLE, TLS_CERTIFICATE_EXPIRING, TenantReader,
     Watcher,
-    changes::{Alarm, Change, Known, Origin, Severity, Telling, TenantSeen, changes},
+    changes::{Alarm, Change, Origin, Severity, Telling, TenantSeen, changes},
     credential::Powers,
+    kept::{read, stored},
     webhook,
 };
 use crate::{
@@ -18,15 +19,10 @@ use crate::{
     },
     audit::{Actor, Event},
     base::clock::Timestamp,
-    federation::{drift, drift::CERTIFICATE_SOON},
-    keys::{
-        KeyPurpose,
-        certificate::Certificate,
-        sealing::{Sealing, TagLabel},
-        state::KeyState,
-    },
+    federation::{DomainState, Ours, Property, Setting, Tenant, drift, drift::CERTIFICATE_SOON},
+    keys::{KeyPurpose, certificate::Certificate, state::KeyState},
     outbound::guard::Outbound,
-    storage::{StoredFinding, Tx, WatchState},
+    storage::WatchState,
 };
 
 /// How long a node has the turn; no look takes as long.
@@ -34,7 +30,7 @@ const TURN: Duration = Duration::from_mins(10);
 /// How long a look may take.
 const LOOK: Duration = Duration::from_mins(8);
 /// No node of ours writes an instant that lies further ahead: a day, and what is added to it.
-const BEYOND: Duration = Duration::from_hours(48);
+pub(super) const BEYOND: Duration = Duration::from_hours(48);
 /// After this many times in a row it is told that the tenant cannot be read.
 const UNREADABLE_AFTER: i64 = 2;
 /// More findings than this are not told one by one.
@@ -190,8 +186,35 @@ impl App {
             Err(error) => return Ok(TenantLook::Failed(chain(&error))),
         };
         let ours = ours(self).await?;
+        self.note_certificates(&ours, &tenant).await?;
         alarms.extend(drift(&ours, &tenant, self.now()).iter().map(Alarm::from));
         Ok(TenantLook::Read)
+    }
+
+    /// Which of our certificates each domain's federation holds: `keys activate` goes by it.
+    async fn note_certificates(&self, ours: &Ours, tenant: &Tenant) -> Result<(), Error> {
+        for domain in &ours.domains {
+            let state = tenant.domain(&domain.name);
+            let Some(federation) = state.and_then(DomainState::federation) else {
+                continue;
+            };
+            if domain.name != domain.root {
+                continue;
+            }
+            let held: Vec<String> = [
+                Property::SigningCertificate,
+                Property::NextSigningCertificate,
+            ]
+            .into_iter()
+            .filter_map(|property| match federation.get(property) {
+                Some(Setting::Certificate(der)) => Certificate::read(der).ok(),
+                _ => None,
+            })
+            .map(|certificate| certificate.fingerprint())
+            .collect();
+            self.note_seen(&domain.name, &held, Actor::System).await?;
+        }
+        Ok(())
     }
 
     /// Compares with what was told, writes it down and tells it.
@@ -311,84 +334,6 @@ fn own(kind: &str, severity: Severity, sentence: String, remedy: &str) -> Alarm 
         sentence,
         remedy: remedy.to_owned(),
     }
-}
-
-fn stored(sealing: &Sealing, change: &Change, now: Timestamp) -> StoredFinding {
-    let mut finding = StoredFinding {
-        id: change.alarm.id.clone(),
-        kind: change.alarm.kind.clone(),
-        severity: change.alarm.severity.as_str().to_owned(),
-        body: serde_json::json!(change.alarm).to_string(),
-        first_seen_at: change.since,
-        told_at: now,
-        tag: String::new(),
-    };
-    finding.tag = make_tag(sealing, &finding);
-    finding
-}
-
-fn make_tag(sealing: &Sealing, finding: &StoredFinding) -> String {
-    sealing.tag(
-        TagLabel::Watch,
-        &fields(finding).each_ref().map(Vec::as_slice),
-    )
-}
-
-/// What the tag is over.
-fn fields(finding: &StoredFinding) -> [Vec<u8>; 7] {
-    [
-        b"finding".to_vec(),
-        finding.id.clone().into_bytes(),
-        finding.kind.clone().into_bytes(),
-        finding.severity.clone().into_bytes(),
-        finding.body.clone().into_bytes(),
-        finding.first_seen_at.as_millis().to_be_bytes().to_vec(),
-        finding.told_at.as_millis().to_be_bytes().to_vec(),
-    ]
-}
-
-/// A finding as it was written; none if the row was altered.
-fn read(sealing: &Sealing, stored: &StoredFinding) -> Option<Known> {
-    let fields = fields(stored);
-    sealing
-        .verify_tag(
-            TagLabel::Watch,
-            &fields.each_ref().map(Vec::as_slice),
-            &stored.tag,
-        )
-        .ok()?;
-    Some(Known {
-        alarm: serde_json::from_str(&stored.body).ok()?,
-        since: stored.first_seen_at,
-        told: stored.told_at,
-    })
-}
-
-/// Findings and messages go under a new master key. An altered one is dropped: what it hid is
-/// found again, and what it said is not said.
-pub(in crate::app) async fn rewrap_watch(
-    tx: &mut Tx<'_>,
-    old: &Sealing,
-    new: &Sealing,
-    now: Timestamp,
-) -> Result<(), Error> {
-    for mut finding in tx.watch_findings().await? {
-        if read(old, &finding).is_some() {
-            finding.tag = make_tag(new, &finding);
-            tx.put_finding(&finding).await?;
-        } else {
-            tx.forget_finding(&finding.id).await?;
-        }
-    }
-    let all = tx.messages_due(now.plus(BEYOND), u32::MAX).await?;
-    for mut message in all {
-        tx.remove_message(&message.id).await?;
-        if webhook::is_ours(old, &message) {
-            message.tag = webhook::make_tag(new, &message);
-            tx.put_message(&message).await?;
-        }
-    }
-    Ok(())
 }
 
 fn event(change: &Change) -> Option<Event> {

@@ -7,7 +7,7 @@ mod world;
 use serde_json::Value;
 
 use crate::cli::Said;
-use world::{Entra, Patient, TlsFiles};
+use world::{Entra, Patient, Proxy, TlsFiles};
 
 /// The outcomes of one check.
 fn outcomes(said: &Said, id: &str) -> Vec<String> {
@@ -188,6 +188,27 @@ async fn a_strangers_forwarded_address_that_is_believed_is_a_problem() {
     let said = patient.doctor(&["--json"]).await;
     assert_eq!(outcomes(&said, "CB-DOC-061"), ["problem"], "{said:?}");
     assert!(said.out.contains("passes it on unchanged"), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_proxy_does_on_the_way_is_seen() {
+    let trusted: &[&str] = &["127.0.0.1"];
+    for (proxy, trusted, id, outcome) in [
+        (Proxy::Replaces, trusted, "CB-DOC-061", "good"),
+        (Proxy::Replaces, trusted, "CB-DOC-062", "good"),
+        (Proxy::Replaces, &[], "CB-DOC-061", "problem"),
+        (Proxy::PassesOn, trusted, "CB-DOC-061", "problem"),
+        (Proxy::Drops, trusted, "CB-DOC-061", "problem"),
+        // Asked from the proxy's own machine, which is trusted.
+        (Proxy::Adds, trusted, "CB-DOC-061", "note"),
+        (Proxy::IsShort, trusted, "CB-DOC-062", "problem"),
+        (Proxy::RenamesHost, trusted, "CB-DOC-063", "problem"),
+        (Proxy::AnswersItself, trusted, "CB-DOC-060", "problem"),
+    ] {
+        let patient = Patient::behind_proxy(proxy, trusted).await;
+        let said = patient.doctor(&["--json"]).await;
+        assert_eq!(outcomes(&said, id), [outcome], "{proxy:?}: {said:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

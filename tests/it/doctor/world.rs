@@ -21,7 +21,11 @@ use claimbridge::{
     storage::Store,
     web,
 };
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+    sync::watch,
+};
 
 use crate::cli::{Cli, Said};
 
@@ -164,15 +168,34 @@ impl Patient {
         Self::start(entra, proxies, None).await
     }
 
+    /// Behind such a proxy, which is trusted.
+    pub async fn behind_proxy(proxy: Proxy, trusted: &[&str]) -> Self {
+        Self::start_at(Entra::good(), trusted, None, Some(proxy)).await
+    }
+
     pub async fn over_tls(entra: Entra, tls: &TlsFiles) -> Self {
         Self::start(entra, &[], Some(tls)).await
     }
 
     async fn start(entra: Entra, proxies: &[&str], tls: Option<&TlsFiles>) -> Self {
+        Self::start_at(entra, proxies, tls, None).await
+    }
+
+    async fn start_at(
+        entra: Entra,
+        proxies: &[&str],
+        tls: Option<&TlsFiles>,
+        proxy: Option<Proxy>,
+    ) -> Self {
         let bind = || async { TcpListener::bind("127.0.0.1:0").await.unwrap() };
         let (listener, theirs) = (bind().await, bind().await);
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let port = listener.local_addr().unwrap().port();
+        let mut port = listener.local_addr().unwrap().port();
+        if let Some(proxy) = proxy {
+            let before = bind().await;
+            port = before.local_addr().unwrap().port();
+            tokio::spawn(proxy.serve(before, listener.local_addr().unwrap()));
+        }
         let public = format!("{scheme}://localhost:{port}");
         let base = format!("http://{}", theirs.local_addr().unwrap());
         let asked = Arc::new(AtomicUsize::new(0));
@@ -291,4 +314,87 @@ impl Patient {
 
 async fn axum_serve(listener: TcpListener, router: Router) {
     web::serve::serve(listener, None, router, std::future::pending()).await;
+}
+
+/// What a reverse proxy does with `X-Forwarded-For`, and how long an address may be.
+#[derive(Clone, Copy, Debug)]
+pub enum Proxy {
+    /// Writes another browser's address in its place.
+    Replaces,
+    /// Adds the address that it was asked from, which is this machine's.
+    Adds,
+    /// Passes on what was said.
+    PassesOn,
+    /// Says nothing.
+    Drops,
+    /// As [`Self::Replaces`], with room for 4 KiB of head.
+    IsShort,
+    /// As [`Self::Replaces`], with a name of its own in `Host`.
+    RenamesHost,
+    /// Answers /healthz itself.
+    AnswersItself,
+}
+
+impl Proxy {
+    /// Hands each request on, one a connection.
+    pub async fn serve(self, listener: TcpListener, to: std::net::SocketAddr) {
+        loop {
+            let (mut from, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                let head = head_of(&mut from).await;
+                let answer = match self {
+                    Self::IsShort if head.len() > 4096 => {
+                        b"HTTP/1.1 414 URI Too Long\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_vec()
+                    }
+                    Self::AnswersItself => {
+                        b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n".to_vec()
+                    }
+                    _ => {
+                        let mut server = tokio::net::TcpStream::connect(to).await.unwrap();
+                        server.write_all(self.altered(&head).as_bytes()).await.unwrap();
+                        let mut answer = Vec::new();
+                        server.read_to_end(&mut answer).await.unwrap();
+                        answer
+                    }
+                };
+                let _ = from.write_all(&answer).await;
+                let _ = from.shutdown().await;
+            });
+        }
+    }
+
+    fn altered(self, head: &str) -> String {
+        let mut lines: Vec<String> = Vec::new();
+        for line in head.trim_end().split("\r\n") {
+            let name = line
+                .split(':')
+                .next()
+                .unwrap_or_default()
+                .to_ascii_lowercase();
+            match (name.as_str(), self) {
+                ("connection", _) => {}
+                ("host", Self::RenamesHost) => lines.push("host: backend:8080".to_owned()),
+                ("x-forwarded-for", Self::PassesOn) => lines.push(line.to_owned()),
+                ("x-forwarded-for", Self::Drops) => {}
+                ("x-forwarded-for", Self::Adds) => lines.push(format!("{line}, 127.0.0.1")),
+                ("x-forwarded-for", _) => lines.push("x-forwarded-for: 198.51.100.7".to_owned()),
+                _ => lines.push(line.to_owned()),
+            }
+        }
+        lines.push("connection: close".to_owned());
+        format!("{}\r\n\r\n", lines.join("\r\n"))
+    }
+}
+
+async fn head_of(stream: &mut tokio::net::TcpStream) -> String {
+    let mut head = Vec::new();
+    let mut block = [0; 4096];
+    while !head.windows(4).any(|end| end == b"\r\n\r\n") {
+        let length = stream.read(&mut block).await.unwrap();
+        if length == 0 {
+            break;
+        }
+        head.extend_from_slice(&block[..length]);
+    }
+    String::from_utf8(head).unwrap()
 }

@@ -208,6 +208,28 @@ async fn an_application_that_could_write_is_told_and_not_used() {
 }
 
 #[tokio::test]
+async fn what_the_tenant_holds_is_noted_for_the_rollover() {
+    use claimbridge::keys::state::{Held, Party};
+    let watched = Watched::new().await;
+    assert_eq!(watched.look().await, told(&[]));
+    let holds = async |domain: &str| {
+        let keys = watched.world.app().keys().await.unwrap();
+        keys.iter()
+            .flat_map(|key| &key.seen)
+            .filter(|(party, _)| *party == Party::Domain(domain.to_owned()))
+            .map(|(_, held)| matches!(held, Held::At(_)))
+            .collect::<Vec<bool>>()
+    };
+    assert_eq!(holds("contoso.com").await, [true]);
+    watched
+        .tenant
+        .set("contoso.com", "signingCertificate", foreign());
+    watched.look().await;
+    assert_eq!(holds("contoso.com").await, [false]);
+    assert_eq!(holds("fabrikam.com").await, [true]);
+}
+
+#[tokio::test]
 async fn other_changes_behind_our_back_have_their_kinds() {
     let watched = Watched::new().await;
     assert_eq!(watched.look().await, told(&[]));
