@@ -18,7 +18,7 @@ use crate::{
     app::doctor::{
         Finding, Group, Outcome, Report, catalogue,
         files::{FileLook, Secrecy},
-        look::{Reach, Surroundings, examine},
+        look::{Reach, Surroundings, TlsLook, examine},
     },
     base::{clock::SystemClock, random::SystemRandom},
     config::{Config, NamedFile},
@@ -123,7 +123,10 @@ async fn look(config: &Config, path: Option<&Path>, reach: Reach) -> Result<Repo
         tls: config.tls.as_ref().map(|tls| {
             let used = tls_files::open(config).map_err(|error| super::chain(&error));
             let chain = used.and_then(|_| chain(&tls.certificate_file));
-            (tls.certificate_file.clone(), chain)
+            TlsLook {
+                path: tls.certificate_file.clone(),
+                chain,
+            }
         }),
         tenant: tenant.as_ref(),
         reach,

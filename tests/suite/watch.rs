@@ -102,7 +102,10 @@ pub async fn findings_and_messages_read_back(database: Database) {
     let mut tx = store.begin().await.unwrap();
     let before = NOW.minus(Duration::from_secs(1));
     assert_eq!(tx.messages_due(before, 10).await.unwrap(), []);
-    assert_eq!(tx.messages_due(NOW, 10).await.unwrap(), [message.clone()]);
+    assert_eq!(
+        tx.messages_due(NOW, 10).await.unwrap(),
+        std::slice::from_ref(&message)
+    );
     assert!(tx.take_message(&message, NOW.plus(HOUR)).await.unwrap());
     assert!(
         !tx.take_message(&message, NOW.plus(HOUR)).await.unwrap(),

@@ -64,8 +64,8 @@ pub fn judge_tls(
     }
     findings.push(match days_until(certificate.not_after, now) {
         ..0 => check.problem(about, format!("The certificate ended on {end}"), REMEDY),
-        ..HURRY => check.problem(about, format!("The certificate ends on {end}"), REMEDY),
-        ..RENEW => check.warning(about, format!("The certificate ends on {end}"), REMEDY),
+        0..HURRY => check.problem(about, format!("The certificate ends on {end}"), REMEDY),
+        HURRY..RENEW => check.warning(about, format!("The certificate ends on {end}"), REMEDY),
         _ => check.good(about, format!("The certificate ends on {end}")),
     });
     if !is_for(&chain[0], host) {
@@ -158,12 +158,12 @@ fn judge_signing(about: &str, der: &[u8], now: Timestamp) -> Finding {
             format!("The signing certificate {thumbprint} ended on {end}"),
             REMEDY,
         ),
-        ..HURRY => CHECK.problem(
+        0..HURRY => CHECK.problem(
             about,
             format!("The signing certificate {thumbprint} ends on {end}"),
             REMEDY,
         ),
-        ..ROLL_OVER => CHECK.warning(
+        HURRY..ROLL_OVER => CHECK.warning(
             about,
             format!("The signing certificate {thumbprint} ends on {end}"),
             REMEDY,

@@ -55,11 +55,11 @@ pub fn judge(samples: &[Sample]) -> Finding {
     };
     let remedy = "let a time service set the clock (chrony or systemd-timesyncd), and see that it reaches its servers";
     match median.abs() {
-        0..=WARNING => CLOCK.good(
+        ..WARNING => CLOCK.good(
             "this machine",
             format!("The clock is {off} (compared with {hosts})"),
         ),
-        ..=PROBLEM => CLOCK.warning(
+        WARNING..=PROBLEM => CLOCK.warning(
             "this machine",
             format!("The clock is {off} (compared with {hosts})"),
             remedy,

@@ -45,6 +45,9 @@ impl Disk {
     }
 }
 
+const MAKE_ROOM: &str =
+    "make room on that disk, or move the database; `serve` must be stopped meanwhile";
+
 /// What SQLite's disk and log say.
 pub fn judge_sqlite(about: &str, journal: &str, disk: Option<Disk>) -> Vec<Finding> {
     let mut findings = vec![if journal.eq_ignore_ascii_case("wal") {
@@ -73,12 +76,10 @@ pub fn judge_sqlite(about: &str, journal: &str, disk: Option<Disk>) -> Vec<Findi
         ),
     });
     let shown = in_words(disk.free);
-    const REMEDY: &str =
-        "make room on that disk, or move the database; `serve` must be stopped meanwhile";
     findings.push(match disk.free {
-        ..FULL => catalogue::FREE_SPACE.problem(about, format!("Only {shown} are free"), REMEDY),
-        ..SOON_FULL => {
-            catalogue::FREE_SPACE.warning(about, format!("Only {shown} are free"), REMEDY)
+        ..FULL => catalogue::FREE_SPACE.problem(about, format!("Only {shown} are free"), MAKE_ROOM),
+        FULL..SOON_FULL => {
+            catalogue::FREE_SPACE.warning(about, format!("Only {shown} are free"), MAKE_ROOM)
         }
         _ => catalogue::FREE_SPACE.good(about, format!("{shown} are free")),
     });

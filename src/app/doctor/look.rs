@@ -33,6 +33,14 @@ pub enum Reach {
     World,
 }
 
+/// The certificates of `[tls]`.
+pub struct TlsLook {
+    /// The file.
+    pub path: PathBuf,
+    /// What is in it (DER, in order), or why nothing is.
+    pub chain: Result<Vec<Vec<u8>>, String>,
+}
+
 /// What is looked at.
 pub struct Surroundings<'a> {
     /// What the operator configured.
@@ -49,9 +57,8 @@ pub struct Surroundings<'a> {
     pub trusted_proxies: &'a [AddressRange],
     /// Files that the configuration names.
     pub files: Vec<FileLook>,
-    /// The certificates of `[tls]`, if this server speaks TLS itself: the file, and what is in
-    /// it (DER, in order) or why nothing is.
-    pub tls: Option<(PathBuf, Result<Vec<Vec<u8>>, String>)>,
+    /// The certificates of `[tls]`, if this server speaks TLS itself.
+    pub tls: Option<TlsLook>,
     /// With what the tenant is read, if anything.
     pub tenant: Option<&'a TenantReader>,
     /// How far to look.
@@ -80,7 +87,7 @@ pub async fn examine(patient: &Surroundings<'_>, random: &mut dyn Random) -> Rep
         .flat_map(|file| files::judge(file, me))
         .collect();
     let host = host_of(&patient.settings.public_url);
-    if let Some((path, chain)) = &patient.tls {
+    if let Some(TlsLook { path, chain }) = &patient.tls {
         let about = path.display().to_string();
         match chain {
             Ok(chain) => findings.extend(certificates::judge_tls(

@@ -5,7 +5,6 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::SystemTime,
 };
 
 use axum::{
@@ -16,7 +15,10 @@ use axum::{
 };
 use claimbridge::{
     app::{App, Parts},
-    base::{clock::SystemClock, random::SystemRandom},
+    base::{
+        clock::{Clock as _, SystemClock},
+        random::SystemRandom,
+    },
     keys::sealing::{MasterKey, Sealing},
     storage::Store,
     web,
@@ -100,8 +102,12 @@ async fn answer(State(site): State<Site>, request: Request) -> Response {
     (status, headers, body).into_response()
 }
 
+fn now() -> time::OffsetDateTime {
+    time::OffsetDateTime::from_unix_timestamp(SystemClock.now().as_secs()).unwrap()
+}
+
 fn date(ahead: i64) -> HeaderValue {
-    let now = time::OffsetDateTime::from(SystemTime::now()) + time::Duration::seconds(ahead);
+    let now = now() + time::Duration::seconds(ahead);
     let format = time::macros::format_description!(
         "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
     );
@@ -115,7 +121,7 @@ pub struct TlsFiles {
 
 impl TlsFiles {
     pub fn new(days: i64, name: &str) -> Self {
-        let now = time::OffsetDateTime::from(SystemTime::now());
+        let now = now();
         let mut parameters = rcgen::CertificateParams::new(Vec::new()).unwrap();
         parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         parameters
@@ -372,10 +378,9 @@ impl Proxy {
                 .unwrap_or_default()
                 .to_ascii_lowercase();
             match (name.as_str(), self) {
-                ("connection", _) => {}
                 ("host", Self::RenamesHost) => lines.push("host: backend:8080".to_owned()),
                 ("x-forwarded-for", Self::PassesOn) => lines.push(line.to_owned()),
-                ("x-forwarded-for", Self::Drops) => {}
+                ("connection", _) | ("x-forwarded-for", Self::Drops) => {}
                 ("x-forwarded-for", Self::Adds) => lines.push(format!("{line}, 127.0.0.1")),
                 ("x-forwarded-for", _) => lines.push("x-forwarded-for: 198.51.100.7".to_owned()),
                 _ => lines.push(line.to_owned()),

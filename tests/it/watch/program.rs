@@ -98,7 +98,7 @@ async fn serve_watches_and_tells() {
             .spawn()
             .unwrap(),
     );
-    let posted = tokio::time::timeout(Duration::from_secs(60), receiver.next())
+    let posted = tokio::time::timeout(Duration::from_mins(1), receiver.next())
         .await
         .expect("nobody was told");
     posted.assert_signed();

@@ -8,7 +8,7 @@ use openidconnect::{
 };
 use url::Url;
 
-use super::{Installed, Surroundings, host_of};
+use super::{Installed, Surroundings, TlsLook, host_of};
 use crate::{
     app::{
         doctor::{
@@ -98,7 +98,10 @@ impl<'a> World<'a> {
                 &host,
                 self.clock.now(),
             ));
-            if let Some((path, Ok(chain))) = &patient.tls
+            if let Some(TlsLook {
+                path,
+                chain: Ok(chain),
+            }) = &patient.tls
                 && chain.first() != Some(der)
             {
                 findings.push(catalogue::TLS_SEEN.note(
