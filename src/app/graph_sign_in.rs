@@ -117,7 +117,7 @@ pub enum SignInError {
     Endpoints(#[from] EndpointsError),
     /// Graph's address.
     #[error(transparent)]
-    Graph(#[from] GraphError),
+    Graph(Box<GraphError>),
     /// Anything else.
     #[error(transparent)]
     Other(LiveCheckError),
@@ -148,6 +148,12 @@ pub enum InsiderError {
     /// The account could not be looked up.
     #[error("your account could not be looked up, so it cannot be told apart from one of {0}")]
     Unread(DomainName, #[source] GraphError),
+}
+
+impl From<GraphError> for SignInError {
+    fn from(error: GraphError) -> Self {
+        Self::Graph(Box::new(error))
+    }
 }
 
 impl SignedInGraph {

@@ -11,7 +11,7 @@
 mod domains;
 mod settings;
 
-use std::{fmt, time::Duration};
+use std::{cmp::Reverse, fmt, time::Duration};
 
 use aws_lc_rs::digest;
 use serde::Serialize;
@@ -170,7 +170,7 @@ const ATTACK_ELSEWHERE: &str = "If nobody of you did this, treat it as an attack
 pub fn drift(ours: &Ours, tenant: &Tenant, now: Timestamp) -> Vec<Drift> {
     let mut found = domains::of_domains(ours, tenant, now);
     of_tenant(tenant, &mut found);
-    found.sort_by(|a, b| b.severity.cmp(&a.severity));
+    found.sort_by_key(|one| Reverse(one.severity));
     found
 }
 

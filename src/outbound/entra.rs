@@ -161,7 +161,7 @@ impl Wanted {
         match &self.permissions {
             Permissions::UserImpersonation => vec![named("user_impersonation")],
             Permissions::Granted => vec![named(".default")],
-            Permissions::Named(names) => names.iter().map(|name| named(name)).collect(),
+            Permissions::Named(all) => all.iter().map(|name| named(name)).collect(),
         }
     }
 }

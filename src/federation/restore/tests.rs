@@ -6,18 +6,21 @@ use crate::federation::{
     fixture::{OURS, active, base64, federation, next, now, other, ours},
 };
 
-fn state(authentication: Option<Authentication>, shown: Option<Option<Value>>) -> DomainState {
+/// `shown`: nothing was asked for; an empty list; a list of one.
+fn state(authentication: Option<Authentication>, shown: Option<&[Value]>) -> DomainState {
     let mut state = DomainState::unknown("contoso.com".parse().unwrap());
     state.authentication = authentication;
-    state.configuration =
-        shown.map(|shown| shown.map(|value| Configuration::parse(&value).unwrap()));
+    state.configuration = shown.map(|list| {
+        list.first()
+            .map(|value| Configuration::parse(value).unwrap())
+    });
     state
 }
 
 fn federated(change: impl FnOnce(&mut Value)) -> DomainState {
     let mut value = federation();
     change(&mut value);
-    state(Some(Authentication::Federated), Some(Some(value)))
+    state(Some(Authentication::Federated), Some(&[value]))
 }
 
 fn back(before: &DomainState, has: &DomainState) -> Restoration {
@@ -34,7 +37,7 @@ fn what_is_not_known_is_not_restored() {
     let all = |value: &Value| {
         let mut states = Vec::new();
         for authentication in [None, Some(Managed), Some(Federated)] {
-            for shown in [None, Some(None), Some(Some(value.clone()))] {
+            for shown in [None, Some(&[][..]), Some(std::slice::from_ref(value))] {
                 states.push(state(authentication, shown));
             }
         }
@@ -143,7 +146,7 @@ fn an_earlier_provider_comes_back_whole_or_not_at_all() {
     assert_eq!(way.calls[0].body["signingCertificate"], base64(&other()));
     // Made anew without its key, it would be nobody's.
     let before = federated(|value| value["signingCertificate"] = base64(&other()));
-    let gone = state(Some(Authentication::Managed), Some(None));
+    let gone = state(Some(Authentication::Managed), Some(&[]));
     assert!(back(&before, &gone).refused.is_some());
 }
 
