@@ -1,4 +1,4 @@
-//! The practice tenant: what Entra ID and Partner Center would do, on loopback.
+//! The practice tenant: what Entra ID, Microsoft Graph and Partner Center would do, on loopback.
 //!
 //! Always true: it trusts nothing that it judges. It reads messages with a
 //! verifier of its own, on the libraries directly, and shares with the identity
@@ -6,7 +6,8 @@
 //! None of its routes exists in `serve`; `demo` runs it on ports of its own.
 //!
 //! Read next: [`verifier`] (the checks), [`outcome`] (what follows from them),
-//! [`tenant`] (the pages of the way there and back), [`federation`] (the break buttons).
+//! [`tenant`] (the pages of the way there and back), [`federation`] (the break buttons),
+//! [`directory`] and [`graph`] (what is registered, and how it is changed).
 
 /// A copy of a response without the class reference, re-signed.
 pub mod altered;
