@@ -18,7 +18,7 @@ use crate::{
     app::doctor::{
         Finding, Group, Outcome, Report, catalogue,
         files::{FileLook, Secrecy},
-        look::{Reach, Surroundings, TlsLook, examine},
+        look::{Reach, Surroundings, TlsLook, examine, sqlite_file},
     },
     base::{clock::SystemClock, random::SystemRandom},
     config::{Config, NamedFile},
@@ -166,11 +166,12 @@ fn looks(config: &Config) -> Vec<FileLook> {
     for NamedFile { key, path } in &config.files {
         look(key, path, secrecy(key, path));
     }
-    if let Some(rest) = config.database_url.expose().strip_prefix("sqlite://") {
-        let database = rest.split('?').next().unwrap_or(rest);
+    if let Some(file) = sqlite_file(config.database_url.expose()) {
         // The log has what the file has not yet.
-        for suffix in ["", "-wal"] {
-            let path = PathBuf::from(format!("{database}{suffix}"));
+        for suffix in ["", "-wal", "-shm"] {
+            let mut path = file.clone().into_os_string();
+            path.push(suffix);
+            let path = PathBuf::from(path);
             if path.exists() {
                 look("database_url", &path, Secrecy::Secret);
             }

@@ -9,7 +9,7 @@ use super::Failure;
 use crate::{
     app::{
         App,
-        watch::{CertificateEnd, Outbound, TenantReader, Watcher, Webhook},
+        watch::{CertificateEnd, Outbound, OwnRounds, Round, TenantReader, Watcher, Webhook},
     },
     config::Config,
     web::tls::ReloadingPair,
@@ -54,6 +54,7 @@ pub fn watcher(config: &Config, tls: Option<&ReloadingPair>) -> Result<Watcher, 
             secret: webhook.secret.clone(),
         }),
         tls_end: tls_end(tls),
+        own: OwnRounds::default(),
     })
 }
 
@@ -86,7 +87,11 @@ pub async fn keep_watch(app: &App, watcher: &Watcher, stop: impl Future<Output =
 }
 
 async fn watch_once(app: &App, watcher: &Watcher, way_out: &Outbound) {
-    if let Err(error) = app.watch_round(watcher, way_out).await {
+    let round = app.watch_round(watcher, way_out).await;
+    if let Ok(Round::LostTurn) = &round {
+        tracing::warn!("another node looked meanwhile; what this one saw was not told");
+    }
+    if let Err(error) = round {
         tracing::warn!(
             "the watch over the federation failed: {}",
             super::chain(&error)

@@ -59,4 +59,4 @@ pub use store::Store;
 pub use throttle::Reserve;
 pub use tx::{ReadTx, Tx};
 pub use users::{InsertUser, SetImmutableId};
-pub use watch::{StoredFinding, StoredMessage, WatchState};
+pub use watch::{StoredFinding, StoredMessage, TurnLimits, WatchState};

@@ -25,6 +25,23 @@ pub struct WatchState {
     pub failures: i64,
 }
 
+/// How far ahead the row of the turn may say something.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct TurnLimits {
+    /// A turn that lasts longer is nobody's.
+    pub lease: Timestamp,
+    /// A next look that is later is none of ours.
+    pub next: Timestamp,
+}
+
+impl TurnLimits {
+    /// Whatever the row says.
+    pub const NONE: Self = Self {
+        lease: Timestamp::from_millis(i64::MIN),
+        next: Timestamp::from_millis(i64::MIN),
+    };
+}
+
 /// A finding that was told, as stored.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct StoredFinding {
@@ -88,22 +105,22 @@ fn message(row: &AnyRow) -> Result<StoredMessage, StoreError> {
 
 impl ReadTx<'_> {
     /// Whose turn it is.
-    pub async fn watch_state(&mut self) -> Result<WatchState, StoreError> {
+    pub async fn watch_state(&mut self) -> Result<Option<WatchState>, StoreError> {
         let row = self
             .one(sql(
                 "SELECT holder, lease_until, next_look_at, looked_at, read_at, failures
                  FROM watch WHERE only_row = 1",
             ))
-            .await?
-            .ok_or(StoreError::Refused(sqlx::Error::RowNotFound))?;
+            .await?;
+        let Some(row) = row else { return Ok(None) };
         let row = Reader::new(&row, "watch", "holder");
-        Ok(WatchState {
+        Ok(Some(WatchState {
             lease_until: row.time("lease_until")?,
             next_look_at: row.time("next_look_at")?,
             looked_at: row.optional_time("looked_at")?,
             read_at: row.optional_time("read_at")?,
             failures: row.integer("failures")?,
-        })
+        }))
     }
 
     /// All findings that are known, oldest first.
@@ -149,25 +166,35 @@ impl ReadTx<'_> {
 }
 
 impl Tx<'_> {
+    /// Makes the row of the turn anew; whether it was missing.
+    pub async fn restore_watch(&mut self) -> Result<bool, StoreError> {
+        self.run_once(sql(
+            "INSERT INTO watch (only_row, holder, lease_until, next_look_at, failures)
+             VALUES (1, '', 0, 0, 0) ON CONFLICT (only_row) DO NOTHING",
+        ))
+        .await
+    }
+
     /// Takes the turn, if nobody has it and it is time; whether it did. An instant beyond
-    /// `beyond` is none that a node of ours wrote, and holds nobody up.
+    /// the limits is none that a node of ours wrote, and holds nobody up.
     pub async fn take_watch(
         &mut self,
         holder: &str,
         now: Timestamp,
         until: Timestamp,
-        beyond: Timestamp,
+        limits: &TurnLimits,
     ) -> Result<bool, StoreError> {
         self.run_once(
             sql(
                 "UPDATE watch SET holder = $1, lease_until = $3 WHERE only_row = 1
                  AND (lease_until <= $2 OR lease_until > $4)
-                 AND (next_look_at <= $2 OR next_look_at > $4)",
+                 AND (next_look_at <= $2 OR next_look_at > $5)",
             )
             .bind(holder.to_owned())
             .bind(now.as_millis())
             .bind(until.as_millis())
-            .bind(beyond.as_millis()),
+            .bind(limits.lease.as_millis())
+            .bind(limits.next.as_millis()),
         )
         .await
     }

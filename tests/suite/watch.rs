@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use claimbridge::storage::{StoredFinding, StoredMessage, WatchState};
+use claimbridge::storage::{StoredFinding, StoredMessage, TurnLimits, WatchState};
 
 use super::{database::Database, person::NOW};
 
@@ -11,13 +11,17 @@ const HOUR: Duration = Duration::from_hours(1);
 pub async fn of_many_nodes_one_has_the_turn(database: Database) {
     let until = NOW.plus(Duration::from_mins(10));
     let beyond = NOW.plus(48 * HOUR);
+    let limits = TurnLimits {
+        lease: beyond,
+        next: beyond,
+    };
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..8 {
         let node = database.node().await;
         tasks.spawn(async move {
             let holder = format!("node {number}");
             let mut tx = node.begin().await.unwrap();
-            let taken = tx.take_watch(&holder, NOW, until, beyond).await.unwrap();
+            let taken = tx.take_watch(&holder, NOW, until, &limits).await.unwrap();
             tx.commit().await.unwrap();
             taken.then_some(holder)
         });
@@ -39,32 +43,49 @@ pub async fn of_many_nodes_one_has_the_turn(database: Database) {
     assert!(tx.end_watch(&holders[0], until, &state).await.unwrap());
     assert!(!tx.end_watch(&holders[0], until, &state).await.unwrap());
     // Not before its time, and then again.
-    assert!(!tx.take_watch("b", NOW, until, beyond).await.unwrap());
+    assert!(!tx.take_watch("b", NOW, until, &limits).await.unwrap());
     let later = NOW.plus(HOUR);
     assert!(
-        tx.take_watch("b", later, later.plus(HOUR), beyond)
+        tx.take_watch("b", later, later.plus(HOUR), &limits)
             .await
             .unwrap()
     );
     // A turn that was not given back ends by itself; one that never ends is none.
     assert!(
-        !tx.take_watch("c", later, later.plus(HOUR), beyond)
+        !tx.take_watch("c", later, later.plus(HOUR), &limits)
             .await
             .unwrap()
     );
     let much_later = later.plus(HOUR);
     assert!(
-        tx.take_watch("c", much_later, beyond.plus(HOUR), beyond)
+        tx.take_watch("c", much_later, beyond.plus(HOUR), &limits)
             .await
             .unwrap()
     );
     assert!(
-        tx.take_watch("d", much_later, much_later.plus(HOUR), beyond)
+        tx.take_watch("d", much_later, much_later.plus(HOUR), &limits)
             .await
             .unwrap()
     );
     tx.commit().await.unwrap();
-    let read = store.read().await.unwrap().watch_state().await.unwrap();
+    let mut tx = store.begin().await.unwrap();
+    let forced = TurnLimits::NONE;
+    assert!(
+        tx.take_watch("e", much_later, much_later.plus(HOUR), &forced)
+            .await
+            .unwrap(),
+        "whatever the row says"
+    );
+    assert!(!tx.restore_watch().await.unwrap(), "it is there");
+    tx.commit().await.unwrap();
+    let read = store
+        .read()
+        .await
+        .unwrap()
+        .watch_state()
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(
         (read.looked_at, read.read_at, read.failures),
         (Some(NOW), None, 3)

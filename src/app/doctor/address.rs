@@ -1,7 +1,10 @@
 //! The server's own address: does it lead here, what do proxies do on the way, and what
 //! does our metadata say there.
 
+use std::net::IpAddr;
+
 use data_encoding::BASE64;
+use url::Url;
 
 use super::{Finding, catalogue, probe::Seen};
 use crate::{
@@ -102,11 +105,7 @@ pub fn judge_forwarded(
                 ADD,
             )
         } else {
-            CHECK.note(
-                public_url,
-                "Whether strangers are believed cannot be seen from here: this machine's own address is among policy.trusted_proxies",
-                "run doctor once on a machine that is no proxy, with the same configuration",
-            )
+            judge_claim_believed(public_url, &hops)
         };
     }
     match (end, is_trusted) {
@@ -136,6 +135,26 @@ pub fn judge_forwarded(
     }
 }
 
+/// The claim was believed although somebody added to it: this machine is trusted itself, or an
+/// outer proxy passes on what strangers say.
+fn judge_claim_believed(public_url: &str, hops: &[&str]) -> Finding {
+    const CHECK: &super::Check = &catalogue::FORWARDED;
+    const REMEDY: &str = "run doctor once on a machine that is no proxy, with the same configuration; if it says the same there, an outer proxy passes on what strangers say: let it replace X-Forwarded-For";
+    let after = hops.get(1).and_then(|hop| hop.parse::<IpAddr>().ok());
+    if after.is_some_and(|address| address.is_loopback()) {
+        return CHECK.note(
+            public_url,
+            "Whether strangers are believed cannot be seen from here: this machine itself is among policy.trusted_proxies",
+            REMEDY,
+        );
+    }
+    CHECK.unseen(
+        public_url,
+        "What this machine claimed was believed: either its own address is among policy.trusted_proxies, or an outer proxy passes on what strangers say",
+        REMEDY,
+    )
+}
+
 /// Whether an address of [`LONG`] bytes came through.
 pub fn judge_long(public_url: &str, asked: &Asked) -> Finding {
     const CHECK: &super::Check = &catalogue::LONG_ADDRESS;
@@ -157,24 +176,36 @@ pub fn judge_long(public_url: &str, asked: &Asked) -> Finding {
     }
 }
 
-/// What plain http answered at the public host: status and `Location`; none if nothing listens.
-pub fn judge_plain(host: &str, answer: Option<(u16, Option<&str>)>) -> Finding {
+/// What plain http answered at the public host: status and `Location`; or why nothing did.
+pub fn judge_plain(host: &str, answer: Result<(u16, Option<&str>), &str>) -> Finding {
     const CHECK: &super::Check = &catalogue::PLAIN_HTTP;
     let about = format!("http://{host}");
     match answer {
-        None => CHECK.good(about, "Nothing listens there"),
-        Some((301 | 302 | 303 | 307 | 308, Some(to)))
-            if to.starts_with(&format!("https://{host}")) =>
-        {
+        Err(why) if why.contains("refused") => CHECK.good(about, "Nothing listens there"),
+        Err(why) => CHECK.unseen(
+            about,
+            format!("Whether something listens there could not be seen: {why}"),
+            "look from another network: `curl -sI` must not answer 200",
+        ),
+        Ok((301 | 302 | 303 | 307 | 308, Some(to))) if is_https_at(to, host) => {
             CHECK.good(about, "It leads to https")
         }
-        Some((status @ 400.., _)) => CHECK.good(about, format!("It refuses (HTTP {status})")),
-        Some((status, _)) => CHECK.warning(
+        Ok((status @ 400.., _)) => CHECK.good(about, format!("It refuses (HTTP {status})")),
+        Ok((status, _)) => CHECK.warning(
             about,
             format!("It answers {status} by http and does not lead to https"),
             "let the proxy answer 308 with the same address under https, or close port 80",
         ),
     }
+}
+
+fn is_https_at(address: &str, host: &str) -> bool {
+    Url::parse(address).is_ok_and(|url| {
+        url.scheme() == "https"
+            && url.host_str() == Some(host)
+            && url.username().is_empty()
+            && url.password().is_none()
+    })
 }
 
 /// What our metadata must say.
@@ -216,10 +247,12 @@ pub fn judge_metadata(ours: &OurMetadata<'_>, status: u16, body: &[u8]) -> Findi
             OTHER,
         );
     }
-    let leads_here = document.elements().any(|element| {
-        element.local_name() == "SingleSignOnService"
-            && element.attribute("Location") == Some(ours.sso_url)
-    });
+    let mut services = document
+        .elements()
+        .filter(|element| element.local_name() == "SingleSignOnService")
+        .peekable();
+    let leads_here = services.peek().is_some()
+        && services.all(|element| element.attribute("Location") == Some(ours.sso_url));
     if !leads_here {
         return CHECK.problem(
             about,
@@ -248,6 +281,13 @@ pub fn judge_metadata(ours: &OurMetadata<'_>, status: u16, body: &[u8]) -> Findi
             );
         }
     }
+    if there.iter().any(|found| !ours.certificates.contains(found)) {
+        return CHECK.problem(
+            about,
+            "A signing certificate stands in it that is none of ours: whoever has its key is believed by everybody who reads this",
+            "find out what alters it on the way; treat it as an attack",
+        );
+    }
     CHECK.good(about, "It names our issuer, address and certificates")
 }
 
@@ -272,7 +312,7 @@ mod tests {
         use TlsEnd::{Here, Proxy};
         let (proxy, me) = ("10.0.0.2", "198.51.100.7");
         let both = "203.0.113.77, 198.51.100.7";
-        let cases: [(TlsEnd, &[&str], Seen, Outcome); 10] = [
+        let cases: [(TlsEnd, &[&str], Seen, Outcome); 11] = [
             // Directly, with TLS of our own.
             (Here, &[], seen(me, me, Some(CLAIMED)), Good),
             // Behind a proxy as it should be: it added who we are, or replaced the header.
@@ -298,6 +338,12 @@ mod tests {
                 Proxy,
                 &["10.0.0.0/8"],
                 seen(proxy, CLAIMED, Some("203.0.113.77, 10.0.0.9")),
+                Unseen,
+            ),
+            (
+                Proxy,
+                &["127.0.0.1"],
+                seen("127.0.0.1", CLAIMED, Some("203.0.113.77, 127.0.0.1")),
                 Note,
             ),
         ];
@@ -324,12 +370,18 @@ mod tests {
             assert_eq!(judge_distrust("u", &asked).is_some(), distrusted);
         }
         for (answer, wanted) in [
-            (None, Good),
-            (Some((308, Some("https://idp.contoso.com/"))), Good),
-            (Some((301, Some("https://elsewhere.example/"))), Warning),
-            (Some((302, None)), Warning),
-            (Some((200, None)), Warning),
-            (Some((403, None)), Good),
+            (Err("Connection refused (os error 111)"), Good),
+            (Err("operation timed out"), Unseen),
+            (Ok((308, Some("https://idp.contoso.com/"))), Good),
+            (Ok((301, Some("https://elsewhere.example/"))), Warning),
+            (
+                Ok((301, Some("https://idp.contoso.com.evil.example/"))),
+                Warning,
+            ),
+            (Ok((301, Some("http://idp.contoso.com/"))), Warning),
+            (Ok((302, None)), Warning),
+            (Ok((200, None)), Warning),
+            (Ok((403, None)), Good),
         ] {
             assert_eq!(
                 judge_plain("idp.contoso.com", answer).outcome,
@@ -351,7 +403,7 @@ mod tests {
             })
         };
         let good = encode("i", "u", &[b"a", b"b"]);
-        let certificates = [b"a".to_vec()];
+        let certificates = [b"a".to_vec(), b"b".to_vec()];
         let ours = OurMetadata {
             address: "m",
             issuer: "i",
@@ -362,7 +414,8 @@ mod tests {
             (200, good.clone(), Good),
             (200, encode("other", "u", &[b"a"]), Problem),
             (200, encode("i", "other", &[b"a"]), Problem),
-            (200, encode("i", "u", &[b"c"]), Problem),
+            (200, encode("i", "u", &[b"a"]), Problem),
+            (200, encode("i", "u", &[b"a", b"b", b"c"]), Problem),
             (200, "<html/>".to_owned(), Problem),
             (200, "no XML".to_owned(), Problem),
             (404, good.clone(), Problem),

@@ -38,6 +38,8 @@ pub struct FileLook {
 pub struct Permissions {
     /// The owner's number.
     pub owner: u32,
+    /// The group's number.
+    pub group: u32,
     /// The bits, as `chmod` has them.
     pub mode: u32,
 }
@@ -63,6 +65,7 @@ fn permissions(path: &Path) -> std::io::Result<Permissions> {
     let data = std::fs::metadata(path)?;
     Ok(Permissions {
         owner: data.uid(),
+        group: data.gid(),
         mode: data.mode() & 0o7777,
     })
 }
@@ -72,20 +75,19 @@ fn permissions(path: &Path) -> std::io::Result<Permissions> {
     std::fs::metadata(path)?;
     Ok(Permissions {
         owner: 0,
+        group: 0,
         mode: 0o600,
     })
 }
 
 /// Who this process runs as, where the system tells.
-pub fn own_account() -> Option<u32> {
-    permissions(Path::new("/proc/self"))
-        .ok()
-        .map(|own| own.owner)
+pub fn own_account() -> Option<Permissions> {
+    permissions(Path::new("/proc/self")).ok()
 }
 
 /// What is to be said of one file; `me` is the account that looks, which should be the one that
 /// `serve` runs as.
-pub fn judge(file: &FileLook, me: Option<u32>) -> Vec<Finding> {
+pub fn judge(file: &FileLook, me: Option<Permissions>) -> Vec<Finding> {
     let about = format!("{} ({})", file.path.display(), file.key);
     let path = file.path.display();
     let seen = match &file.seen {
@@ -103,9 +105,17 @@ pub fn judge(file: &FileLook, me: Option<u32>) -> Vec<Finding> {
         Secrecy::Public => 0,
         Secrecy::Shared => seen.mode & 0o007,
         // How systemd and Kubernetes hand a secret to an account that is not root.
-        Secrecy::Secret if seen.owner == 0 && seen.mode & 0o777 == 0o440 => 0,
+        Secrecy::Secret if is_handed_in(*seen) => 0,
         Secrecy::Secret => seen.mode & 0o077,
     };
+    let is_own = seen.group == 0 || me.is_none_or(|me| me.group == seen.group);
+    if file.secrecy == Secrecy::Secret && is_handed_in(*seen) && !is_own {
+        findings.push(SECRET_FILE.note(
+            about.clone(),
+            format!("Everybody in the group {} can read it", seen.group),
+            "that is as it should be if nobody but the server is in it (Kubernetes' fsGroup)",
+        ));
+    }
     if open & 0o044 != 0 {
         let bits = if file.secrecy == Secrecy::Shared {
             "o-rwx"
@@ -128,13 +138,13 @@ pub fn judge(file: &FileLook, me: Option<u32>) -> Vec<Finding> {
     // Root looks at a service's own folder (systemd's StateDirectory): what lies there is the
     // service's. Root's own files beside it are judged by the first rule.
     let is_of_its_folder = |owner: u32| {
-        me == Some(0)
+        me.is_some_and(|me| me.owner == 0)
             && file
                 .folder
                 .is_some_and(|folder| folder.owner == owner && folder.mode & 0o077 == 0)
     };
     let is_trusted =
-        |owner: u32| owner == 0 || me.is_none_or(|me| me == owner) || is_of_its_folder(owner);
+        |owner: u32| owner == 0 || me.is_none_or(|me| me.owner == owner) || is_of_its_folder(owner);
     if !is_trusted(seen.owner) {
         findings.push(FILE_OWNER.warning(
             about.clone(),
@@ -162,19 +172,40 @@ pub fn judge(file: &FileLook, me: Option<u32>) -> Vec<Finding> {
     findings
 }
 
+/// As systemd and Kubernetes hand a secret to an account that is not root.
+fn is_handed_in(seen: Permissions) -> bool {
+    seen.owner == 0 && seen.mode & 0o777 == 0o440
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::app::doctor::Outcome;
+
+    const ROOT: Permissions = Permissions {
+        owner: 0,
+        group: 0,
+        mode: 0,
+    };
+    const ME: Permissions = Permissions {
+        owner: 990,
+        group: 990,
+        mode: 0,
+    };
 
     fn look(secrecy: Secrecy, owner: u32, mode: u32, folder: u32) -> FileLook {
         FileLook {
             key: "k".to_owned(),
             path: "/etc/claimbridge/x".into(),
             secrecy,
-            seen: Ok(Permissions { owner, mode }),
+            seen: Ok(Permissions {
+                owner,
+                group: owner,
+                mode,
+            }),
             folder: Some(Permissions {
                 owner: 0,
+                group: 0,
                 mode: folder,
             }),
         }
@@ -182,7 +213,7 @@ mod tests {
 
     #[test]
     fn modes_and_owners() {
-        use Outcome::{Good, Problem, Warning};
+        use Outcome::{Good, Note, Problem, Warning};
         use Secrecy::{Public, Secret, Shared};
         for (secrecy, owner, mode, folder, wanted) in [
             (Secret, 990, 0o600, 0o755, Good),
@@ -199,7 +230,7 @@ mod tests {
             (Public, 0, 0o644, 0o777, Problem),
             (Public, 0, 0o644, 0o1777, Good),
         ] {
-            let findings = judge(&look(secrecy, owner, mode, folder), Some(990));
+            let findings = judge(&look(secrecy, owner, mode, folder), Some(ME));
             let worst = findings.iter().map(|finding| finding.outcome).max();
             assert_eq!(
                 worst,
@@ -217,7 +248,19 @@ mod tests {
             if let Some(its) = &mut of_service.folder {
                 its.owner = folder;
             }
-            assert_eq!(judge(&of_service, Some(0))[0].outcome, wanted, "{folder}");
+            assert_eq!(
+                judge(&of_service, Some(ROOT))[0].outcome,
+                wanted,
+                "{folder}"
+            );
+        }
+        // Handed to our own group, and to everybody's.
+        for (group, wanted) in [(990, Good), (100, Note)] {
+            let mut file = look(Secret, 0, 0o440, 0o755);
+            if let Ok(seen) = &mut file.seen {
+                seen.group = group;
+            }
+            assert_eq!(judge(&file, Some(ME))[0].outcome, wanted, "{group}");
         }
         let mut gone = look(Secret, 0, 0o600, 0o755);
         gone.seen = Err("no such file".to_owned());

@@ -7,6 +7,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+use super::{TENANT_UNREADABLE, WATCH_BROKEN};
 use crate::{
     base::clock::Timestamp,
     federation::{Drift, DriftSeverity},
@@ -95,6 +96,13 @@ impl From<&Drift> for Alarm {
 }
 
 impl Alarm {
+    /// Whether the same finding is worse or better than it was, or of other things. The reason
+    /// why something could not be looked at is another each time and no news.
+    fn says_another_thing_than(&self, old: &Self) -> bool {
+        let is_fickle = matches!(self.kind.as_str(), TENANT_UNREADABLE | WATCH_BROKEN);
+        self.severity != old.severity || (!is_fickle && self.sentence != old.sentence)
+    }
+
     /// Two findings of one place: if one goes and the other comes, it has changed.
     fn is_of_the_place_of(&self, other: &Self) -> bool {
         let place = |alarm: &Self| {
@@ -182,14 +190,19 @@ pub fn changes(known: &[Known], seen: &[Alarm], tenant: TenantSeen, now: Timesta
             continue;
         }
         if let Some(old) = known.iter().find(|old| old.alarm.id == alarm.id) {
-            if now.since(old.told) >= REMIND {
-                changes.push(Change {
-                    telling: Telling::Still,
-                    alarm: alarm.clone(),
-                    since: old.since,
-                    replaces: None,
-                });
-            }
+            let telling = if alarm.says_another_thing_than(&old.alarm) {
+                Telling::Changed
+            } else if now.since(old.told) >= REMIND {
+                Telling::Still
+            } else {
+                continue;
+            };
+            changes.push(Change {
+                telling,
+                alarm: alarm.clone(),
+                since: old.since,
+                replaces: None,
+            });
             continue;
         }
         let former = gone
@@ -282,6 +295,23 @@ mod tests {
             told(&[known("a", Tenant, "x", 1)], &[], Yes),
             [of(Telling::Over, "a")]
         );
+        // Worse is told at once, and so are other words; not where they are never the same.
+        let mut worse = a.clone();
+        worse.severity = Severity::Critical;
+        let mut other = a.clone();
+        other.sentence.push('!');
+        let before = known("a", Tenant, "x", 1);
+        for alarm in [worse, other.clone()] {
+            let seen = std::slice::from_ref(&alarm);
+            assert_eq!(
+                told(std::slice::from_ref(&before), seen, Yes),
+                [of(Telling::Changed, "a")]
+            );
+        }
+        let (mut before, mut other) = (before, other);
+        TENANT_UNREADABLE.clone_into(&mut before.alarm.kind);
+        TENANT_UNREADABLE.clone_into(&mut other.kind);
+        assert_eq!(told(&[before], &[other], Yes), []);
         // A tenant that was not seen is not a tenant without findings.
         assert_eq!(told(&[known("a", Tenant, "x", 1)], &[], No), []);
         assert_eq!(

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use super::OWN_KINDS;
+use super::{OWN_KINDS, changes::Severity, kept::read};
 use crate::{
     app::{App, Error},
     base::clock::Timestamp,
@@ -21,9 +21,20 @@ impl App {
     pub async fn measured(&self, tls_end: Option<Timestamp>) -> Result<String, Error> {
         let mut tx = self.store.read().await?;
         let state = tx.watch_state().await?;
-        let findings = tx.watch_findings().await?;
+        let stored = tx.watch_findings().await?;
         let waiting = tx.messages_waiting().await?;
         drop(tx);
+        // An altered row counts as the worst: it hides something.
+        let findings: Vec<(String, Severity)> = stored
+            .iter()
+            .map(|row| match read(self.sealing(), row) {
+                Some(known) => (known.alarm.kind, known.alarm.severity),
+                None => (row.kind.clone(), Severity::Critical),
+            })
+            .collect();
+        let (looked_at, read_at, failures) = state.map_or((None, None, 0), |state| {
+            (state.looked_at, state.read_at, state.failures)
+        });
         let keys = self.keys().await?;
 
         let mut text = Text::default();
@@ -36,8 +47,8 @@ impl App {
             .chain(OWN_KINDS.iter().map(|kind| kind.name))
             .map(|kind| (kind, 0))
             .collect();
-        for finding in &findings {
-            if let Some(count) = counts.get_mut(finding.kind.as_str()) {
+        for (kind, _) in &findings {
+            if let Some(count) = counts.get_mut(kind.as_str()) {
                 *count += 1;
             }
         }
@@ -54,18 +65,20 @@ impl App {
             "gauge",
             "Those of them by which people cannot sign in, or strangers can.",
         );
-        let critical = findings.iter().filter(|found| found.severity == "critical");
+        let critical = findings
+            .iter()
+            .filter(|(_, severity)| *severity == Severity::Critical);
         text.put(&[], i64::try_from(critical.count()).unwrap_or(i64::MAX));
         for (name, help, at) in [
             (
                 "watch_last_look_timestamp_seconds",
                 "When somebody looked last.",
-                state.looked_at,
+                looked_at,
             ),
             (
                 "watch_last_read_timestamp_seconds",
                 "When the tenant could be read last.",
-                state.read_at,
+                read_at,
             ),
         ] {
             text.begin(name, "gauge", help);
@@ -76,7 +89,7 @@ impl App {
             "gauge",
             "How often in a row the tenant could not be read.",
         );
-        text.put(&[], state.failures);
+        text.put(&[], failures);
         text.begin(
             "watch_messages_waiting",
             "gauge",

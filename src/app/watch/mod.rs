@@ -3,8 +3,8 @@
 //!
 //! Always true: of all nodes one looks at a time; a sign-in never waits for it; what was found
 //! is kept with a tag, so that a restart neither repeats nor loses an alarm and whoever writes
-//! to the database can cause one but silence none; the application that reads is refused if it
-//! could write; a tenant that cannot be read is never taken for one in which nothing changed.
+//! to the database can cause one but hide none that is there; a process that has not looked for
+//! twice its time looks, whatever the database says of the turn; it is an alarm if the application that reads could write; a tenant that cannot be read is never taken for one in which nothing changed.
 //!
 //! Read next: [`round`], one look; [`changes`], what is told and when; [`webhook`], to whom.
 
@@ -20,7 +20,13 @@ pub mod round;
 /// Telling somebody else.
 pub mod webhook;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
 use crate::{base::clock::Timestamp, federation::DriftKind};
 
@@ -41,6 +47,27 @@ pub struct Watcher {
     pub webhook: Option<Webhook>,
     /// When the certificate of TLS ends, if this server has one.
     pub tls_end: Option<CertificateEnd>,
+    /// What this process did itself, whatever the database says.
+    pub own: OwnRounds,
+}
+
+/// When this process looked last, in milliseconds; when it began, before that.
+#[derive(Debug, Default)]
+pub struct OwnRounds(AtomicI64);
+
+impl OwnRounds {
+    /// Whether it has not looked for that long.
+    fn is_overdue(&self, now: Timestamp, patience: Duration) -> bool {
+        let began =
+            self.0
+                .compare_exchange(0, now.as_millis(), Ordering::Relaxed, Ordering::Relaxed);
+        let last = Timestamp::from_millis(began.unwrap_or_else(|last| last));
+        began.is_err() && now.since(last) > patience
+    }
+
+    fn note(&self, now: Timestamp) {
+        self.0.store(now.as_millis(), Ordering::Relaxed);
+    }
 }
 
 /// Says when a certificate ends; it looks anew each time.
@@ -71,8 +98,12 @@ pub const OWN_KINDS: [OwnKind; 7] = [
         means: "The tenant could not be read twice in a row. While that lasts nobody sees whether the federation is changed. The sentence says why: the network, the application's secret, or its permissions.",
     },
     OwnKind {
+        name: WATCH_BROKEN,
+        means: "What the tenant should have could not be told from our own database: a signing key or a domain was altered, or the database does not answer. While that lasts the federation is compared with nothing. `claimbridge keys list` and `claimbridge doctor` say more.",
+    },
+    OwnKind {
         name: CREDENTIAL_CAN_WRITE,
-        means: "The application of [graph] may write to the tenant, and is not used. Its secret lies on this server: a stolen server would be a stolen tenant. Give it Domain.Read.All and Policy.Read.All, and nothing else.",
+        means: "The application of [graph] may write to the tenant. Its secret lies on this server: a stolen server would be a stolen tenant. Give it Domain.Read.All and Policy.Read.All, and nothing else.",
     },
     OwnKind {
         name: CREDENTIAL_UNKNOWN,
@@ -90,19 +121,15 @@ pub const OWN_KINDS: [OwnKind; 7] = [
         name: TLS_CERTIFICATE_EXPIRING,
         means: "The certificate in the files of [tls] ends within two weeks, or has ended. Renew it; `serve` takes the new one up by itself.",
     },
-    OwnKind {
-        name: MORE_FINDINGS,
-        means: "There are more findings than are told one by one; `claimbridge domain drift` shows all.",
-    },
 ];
 
+const WATCH_BROKEN: &str = "watch-broken";
 const TENANT_UNREADABLE: &str = "tenant-unreadable";
 const CREDENTIAL_CAN_WRITE: &str = "credential-can-write";
 const CREDENTIAL_UNKNOWN: &str = "credential-unknown";
 const SIGNING_CERTIFICATE_EXPIRING: &str = "signing-certificate-expiring";
 const SIGNING_CERTIFICATE_EXPIRED: &str = "signing-certificate-expired";
 const TLS_CERTIFICATE_EXPIRING: &str = "tls-certificate-expiring";
-const MORE_FINDINGS: &str = "more-findings";
 
 /// What a kind of finding means, for the operator.
 pub fn words_of_kind(name: &str) -> Option<(&'static str, &'static str)> {

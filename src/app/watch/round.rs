@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::{
-    CREDENTIAL_CAN_WRITE, CREDENTIAL_UNKNOWN, MORE_FINDINGS, SIGNING_CERTIFICATE_EXPIRED,
+    CREDENTIAL_CAN_WRITE, CREDENTIAL_UNKNOWN, SIGNING_CERTIFICATE_EXPIRED,
     SIGNING_CERTIFICATE_EXPIRING, TENANT_UNREADABLE, TLS_CERTIFICATE_EXPIRING, TenantReader,
-    Watcher,
+    WATCH_BROKEN, Watcher,
     changes::{Alarm, Change, Origin, Severity, Telling, TenantSeen, changes},
     credential::Powers,
     kept::{read, stored},
@@ -22,18 +22,18 @@ use crate::{
     federation::{DomainState, Ours, Property, Setting, Tenant, drift, drift::CERTIFICATE_SOON},
     keys::{KeyPurpose, certificate::Certificate, state::KeyState},
     outbound::guard::Outbound,
-    storage::WatchState,
+    storage::{TurnLimits, WatchState},
 };
 
 /// How long a node has the turn; no look takes as long.
 const TURN: Duration = Duration::from_mins(10);
 /// How long a look may take.
 const LOOK: Duration = Duration::from_mins(8);
-/// No node of ours writes an instant that lies further ahead: a day, and what is added to it.
+/// Any message comes again before that.
 pub(super) const BEYOND: Duration = Duration::from_hours(48);
 /// After this many times in a row it is told that the tenant cannot be read.
 const UNREADABLE_AFTER: i64 = 2;
-/// More findings than this are not told one by one.
+/// More than this is not told at once; the worst first.
 const MOST: usize = 200;
 /// How long before its end the certificate of TLS is told: a renewal that works was earlier.
 const TLS_SOON: Duration = Duration::from_hours(14 * 24);
@@ -55,8 +55,8 @@ enum TenantLook {
     NotConfigured,
     /// It was read.
     Read,
-    /// It was not asked, because who asks could write.
-    Refused,
+    /// It was read, and what it should have could not be told.
+    NotCompared,
     /// It could not be read, and why.
     Failed(String),
 }
@@ -69,27 +69,41 @@ impl App {
         outbound: &Outbound,
     ) -> Result<Round, Error> {
         let now = self.now();
-        let (until, beyond) = (now.plus(TURN), now.plus(BEYOND));
-        let mut tx = self.store.read().await?;
-        let state = tx.watch_state().await?;
-        drop(tx);
-        let is_over = |at: Timestamp| at <= now || at > beyond;
-        if !is_over(state.lease_until) || !is_over(state.next_look_at) {
+        let until = now.plus(TURN);
+        // An instant beyond what a node of ours writes is nobody's, and a process that was kept
+        // from looking for long looks: who writes to the database does not decide about it.
+        let limits = Limits {
+            lease: until,
+            next: now.plus(watcher.every + watcher.every / 10 + TURN),
+            is_overdue: watcher.own.is_overdue(now, 2 * watcher.every + TURN),
+        };
+        let state = self.watch_state().await?;
+        if !limits.permit(&state, now) {
             return Ok(Round::NotDue);
         }
         let holder = self.store.node().to_string();
         let mut tx = self.store.begin().await?;
-        if !tx.take_watch(&holder, now, until, beyond).await? {
+        if !tx.take_watch(&holder, now, until, &limits.of_row()).await? {
             return Ok(Round::NotDue);
         }
         tx.commit().await?;
-        let mut alarms = self.own_alarms(watcher).await?;
+        watcher.own.note(now);
+        let mut alarms = Vec::new();
+        if let Err(error) = self.own_alarms(watcher, &mut alarms).await {
+            alarms.push(broken(&error));
+        }
         let look = match &watcher.tenant {
             None => TenantLook::NotConfigured,
             Some(reader) => {
                 let looking = self.look_at_tenant(reader, outbound, &mut alarms);
-                match tokio::time::timeout(LOOK, looking).await {
-                    Ok(look) => look?,
+                let looked = tokio::time::timeout(LOOK, looking).await;
+                match looked {
+                    Ok(Ok(look)) => look,
+                    // Ours, not the tenant's: told, and what was known of the tenant stays.
+                    Ok(Err(error)) => {
+                        alarms.push(broken(&error));
+                        TenantLook::NotCompared
+                    }
                     Err(_) => TenantLook::Failed("it took too long".to_owned()),
                 }
             }
@@ -98,10 +112,26 @@ impl App {
             .await
     }
 
+    /// Whose turn it is. Without the row nobody could look: it is made anew, and an event.
+    async fn watch_state(&self) -> Result<WatchState, Error> {
+        let mut tx = self.store.read().await?;
+        if let Some(state) = tx.watch_state().await? {
+            return Ok(state);
+        }
+        drop(tx);
+        let mut tx = self.store.begin().await?;
+        if tx.restore_watch().await? {
+            let what = "watch-turn";
+            tx.append(Actor::System, None, Event::TamperingFound { what });
+        }
+        let state = tx.watch_state().await?;
+        tx.commit().await?;
+        state.ok_or_else(|| Error::internal("the turn of the watch cannot be kept"))
+    }
+
     /// Our own certificates.
-    async fn own_alarms(&self, watcher: &Watcher) -> Result<Vec<Alarm>, Error> {
+    async fn own_alarms(&self, watcher: &Watcher, alarms: &mut Vec<Alarm>) -> Result<(), Error> {
         let now = self.now();
-        let mut alarms = Vec::new();
         for key in self.keys().await? {
             let in_use = matches!(key.state, Some(KeyState::Active | KeyState::Staged));
             if key.purpose == KeyPurpose::Audit || !in_use {
@@ -146,7 +176,7 @@ impl App {
             alarm.id = format!("{TLS_CERTIFICATE_EXPIRING}:{}", ends.as_millis());
             alarms.push(alarm);
         }
-        Ok(alarms)
+        Ok(())
     }
 
     /// The tenant. What is an error is one of ours (the database).
@@ -173,12 +203,11 @@ impl App {
                     CREDENTIAL_CAN_WRITE,
                     Severity::Critical,
                     format!(
-                        "The application of [graph] may write ({}), and the tenant is not looked at with it.",
+                        "The application of [graph] may write ({}); its secret lies on this server.",
                         by.join(", ")
                     ),
                     "Take these permissions away in Entra; Domain.Read.All and Policy.Read.All are enough.",
                 ));
-                return Ok(TenantLook::Refused);
             }
         }
         let tenant = match read_tenant(&graph).await {
@@ -236,7 +265,7 @@ impl App {
             failures: 0,
         };
         match &look {
-            TenantLook::NotConfigured | TenantLook::Refused => {}
+            TenantLook::NotConfigured | TenantLook::NotCompared => {}
             TenantLook::Read => state.read_at = Some(now),
             TenantLook::Failed(why) => {
                 state.failures = before.failures.saturating_add(1);
@@ -251,17 +280,6 @@ impl App {
                     tracing::warn!(why, "the tenant could not be read; trying again");
                 }
             }
-        }
-        alarms.sort_by_key(|alarm| std::cmp::Reverse(alarm.severity));
-        if alarms.len() > MOST {
-            let more = alarms.len() - MOST;
-            alarms.truncate(MOST);
-            alarms.push(own(
-                MORE_FINDINGS,
-                Severity::Critical,
-                format!("There are more than {more} further findings."),
-                "`claimbridge domain drift` shows all.",
-            ));
         }
         let seen = match look {
             TenantLook::Read => TenantSeen::Yes,
@@ -289,7 +307,15 @@ impl App {
                 }
             }
         }
-        let changes = changes(&known, &alarms, seen, now);
+        let mut changes = changes(&known, &alarms, seen, now);
+        if changes.len() > MOST {
+            // The rest is new again the next time: nothing is lost, and nothing is over.
+            tracing::error!(
+                more = changes.len() - MOST,
+                "there is more to tell than is told at once; `claimbridge domain drift` shows all"
+            );
+            changes.truncate(MOST);
+        }
         for change in &changes {
             if let Some(former) = &change.replaces {
                 tx.forget_finding(former).await?;
@@ -321,6 +347,43 @@ impl App {
         let [drawn] = self.with_random(crate::base::random::random_bytes::<1>);
         every * (90 + u32::from(drawn) % 21) / 100
     }
+}
+
+/// What may be read of the turn in the database.
+struct Limits {
+    lease: Timestamp,
+    next: Timestamp,
+    /// Whether this process was kept from looking for long.
+    is_overdue: bool,
+}
+
+impl Limits {
+    fn of_row(&self) -> TurnLimits {
+        if self.is_overdue {
+            return TurnLimits::NONE;
+        }
+        TurnLimits {
+            lease: self.lease,
+            next: self.next,
+        }
+    }
+
+    fn permit(&self, state: &WatchState, now: Timestamp) -> bool {
+        let is_over = |at: Timestamp, beyond: Timestamp| at <= now || at > beyond;
+        self.is_overdue
+            || (is_over(state.lease_until, self.lease) && is_over(state.next_look_at, self.next))
+    }
+}
+
+/// Something of ours could not be read; the reason is for the log.
+fn broken(error: &Error) -> Alarm {
+    tracing::error!("the watch cannot compare: {}", chain(error));
+    own(
+        WATCH_BROKEN,
+        Severity::Critical,
+        "Our own keys or domains cannot be read, so that the tenant's federation is compared with nothing.".to_owned(),
+        "`claimbridge keys list` and `claimbridge doctor` say more; restore what was altered.",
+    )
 }
 
 fn own(kind: &str, severity: Severity, sentence: String, remedy: &str) -> Alarm {

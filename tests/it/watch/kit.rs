@@ -15,7 +15,7 @@ use claimbridge::{
     app::{
         App,
         federation::ours,
-        watch::{Outbound, Round, Telling, TenantReader, Watcher, Webhook, webhook},
+        watch::{Outbound, OwnRounds, Round, Telling, TenantReader, Watcher, Webhook, webhook},
     },
     base::{clock::ManualClock, random::SystemRandom, secret::Secret},
     practice::{
@@ -68,7 +68,12 @@ impl Tenant {
             entity_id: "urn:practice".to_owned(),
             domains,
             users: Vec::new(),
-            more: More::default(),
+            more: More {
+                managed_domains: (0..205)
+                    .map(|number| format!("d{number:03}.example").parse().unwrap())
+                    .collect(),
+                ..More::default()
+            },
             demo_people: Vec::new(),
             clock,
             random: Box::new(SystemRandom),
@@ -244,6 +249,7 @@ impl Watched {
                 secret: Secret::new(SECRET.to_owned()),
             }),
             tls_end: None,
+            own: OwnRounds::default(),
         };
         Self {
             world,

@@ -188,23 +188,57 @@ async fn a_tenant_that_cannot_be_read_is_told_the_second_time_and_nothing_is_ove
 }
 
 #[tokio::test]
-async fn an_application_that_could_write_is_told_and_not_used() {
+async fn an_application_that_could_write_is_told_and_blinds_nobody() {
     let mut watched = Watched::new().await;
     let reader = watched.tenant.reader(watched.tenant.writing());
     watched.watcher.tenant = Some(reader);
+    watched
+        .tenant
+        .set("contoso.com", "nextSigningCertificate", foreign());
+    let found = watched.look().await;
+    for kind in ["credential-can-write", "unknown-certificate"] {
+        assert!(
+            found.contains(&(Telling::New, kind.to_owned())),
+            "{found:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn where_our_own_key_was_altered_that_is_an_alarm() {
+    let watched = Watched::new().await;
+    assert_eq!(watched.look().await, told(&[]));
+    let sql = watched.world.sql().await;
+    sql.run("UPDATE signing_keys SET state_tag = '00' WHERE state = 'active'")
+        .await;
     assert_eq!(
         watched.look().await,
-        told(&[(Telling::New, "credential-can-write")])
+        told(&[(Telling::New, "watch-broken")])
     );
-    assert_eq!(
-        watched.tenant.practice.graph_faults().calls(),
-        [],
-        "nothing was asked"
+    assert_eq!(watched.deliver().await.sent, 1);
+}
+
+#[tokio::test]
+async fn more_than_is_told_at_once_is_not_over() {
+    let watched = Watched::new().await;
+    watched.tenant.practice.with_directory(|directory| {
+        let contoso = directory.domain("contoso.com").unwrap();
+        let mut foreign = contoso.registration.clone().unwrap();
+        let issuer = json!("https://evil.example/");
+        foreign.properties.insert("issuerUri".to_owned(), issuer);
+        for number in 0..205 {
+            let name = format!("d{number:03}.example");
+            directory.domain_mut(&name).unwrap().registration = Some(foreign.clone());
+        }
+    });
+    assert_eq!(watched.look().await.len(), 200);
+    let rest = watched.look().await;
+    assert!(
+        rest.iter().all(|(telling, _)| *telling == Telling::New),
+        "{rest:?}"
     );
-    assert_eq!(
-        watched.measure("watch_last_read_timestamp_seconds").await,
-        0
-    );
+    assert_eq!(rest.len(), 5);
+    assert_eq!(watched.look().await, told(&[]));
 }
 
 #[tokio::test]
@@ -351,6 +385,17 @@ async fn attack_38_who_writes_to_the_database_silences_no_alarm() {
             .await;
         assert_eq!(watched.look().await, told(&[]), "{row}");
     }
+    // Nor one that is renewed all the time: a process that was kept from looking looks.
+    watched.world.advance(200 * 60);
+    let until = watched.world.now().plus(Duration::from_mins(5)).as_millis();
+    sql.run(&format!(
+        "UPDATE watch SET lease_until = {until}, next_look_at = {until}"
+    ))
+    .await;
+    assert_eq!(watched.round_of(0).await, Round::Told(Vec::new()));
+    // Without the row, too.
+    sql.run("DELETE FROM watch").await;
+    assert_eq!(watched.look().await, told(&[]));
     // Words of somebody else are not sent under our signature.
     sql.run("UPDATE watch_messages SET body = '{}'").await;
     assert_eq!(

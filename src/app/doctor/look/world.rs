@@ -104,19 +104,30 @@ impl<'a> World<'a> {
             }) = &patient.tls
                 && chain.first() != Some(der)
             {
-                findings.push(catalogue::TLS_SEEN.note(
-                    public,
-                    format!("The world sees another certificate than {} has", path.display()),
-                    "that is as it should be with a proxy before the server; otherwise send `serve` SIGHUP and see its log",
-                ));
+                const REMEDY: &str = "that is as it should be with a proxy before the server; otherwise send `serve` SIGHUP and see its log";
+                let sentence = format!(
+                    "The world sees another certificate than {} has",
+                    path.display()
+                );
+                findings.push(if is_direct(&asked) {
+                    catalogue::TLS_SEEN.warning(
+                        public,
+                        format!("{sentence}, and nothing stands before this server"),
+                        "send `serve` SIGHUP and see its log; restart it if that does not help",
+                    )
+                } else {
+                    catalogue::TLS_SEEN.note(public, sentence, REMEDY)
+                });
             }
         }
         let has_port = Url::parse(public).is_ok_and(|url| url.port().is_some());
         if is_https && !has_port {
-            let answer = self.outbound.knock(&host).await.ok();
+            let answer = self.outbound.knock(&host).await;
+            let answer = answer.map_err(|error| chain(&error));
             let answer = answer
                 .as_ref()
-                .map(|(status, location)| (*status, location.as_deref()));
+                .map(|(status, location)| (*status, location.as_deref()))
+                .map_err(String::as_str);
             findings.push(address::judge_plain(&host, answer));
         }
         let Asked::Us(seen) = &asked else {
@@ -252,6 +263,11 @@ impl<'a> World<'a> {
         }
         findings
     }
+}
+
+/// Whether nobody added to what we claimed: no proxy that tells who asks.
+fn is_direct(asked: &Asked) -> bool {
+    matches!(asked, Asked::Us(seen) if seen.forwarded.as_deref() == Some(CLAIMED))
 }
 
 /// An HTTP date (RFC 9110 §5.6.7, the form that is written today).
