@@ -61,8 +61,11 @@ class Services:
 
     def listen(self):
         while True:
-            with open(self.machine.inside("/run/systemctl.ask"), encoding="utf-8") as file:
-                asked = file.read().split()
+            try:
+                with open(self.machine.inside("/run/systemctl.ask"), encoding="utf-8") as file:
+                    asked = file.read().split()
+            except FileNotFoundError:
+                return  # the machine is gone
             try:
                 said = self.do(asked) or "0"
             except Exception as error:  # noqa: BLE001: it is said in the machine

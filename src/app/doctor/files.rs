@@ -139,9 +139,9 @@ pub fn judge(file: &FileLook, me: Option<Permissions>) -> Vec<Finding> {
     // service's. Root's own files beside it are judged by the first rule.
     let is_of_its_folder = |owner: u32| {
         me.is_some_and(|me| me.owner == 0)
-            && file
-                .folder
-                .is_some_and(|folder| folder.owner == owner && folder.mode & 0o077 == 0)
+            && file.folder.is_some_and(|folder| {
+                folder.owner == owner && folder.mode & 0o777 == folder.mode & 0o700
+            })
     };
     let is_trusted =
         |owner: u32| owner == 0 || me.is_none_or(|me| me.owner == owner) || is_of_its_folder(owner);
