@@ -16,8 +16,9 @@ use serde_json::{Value, json};
 use super::{
     Failure,
     domain_desk::{
-        Desk, administrator, change_failure, confirmed, done, graph_url, look_failure, note_seen,
-        read_failure, require_person, say, tell,
+        Desk, administrator, change_failure, confirmed, done, graph_url, look_failure, not_done,
+        note_seen, read_failure, require_person, require_settled, require_unchanged, say, tell,
+        tell_altered,
     },
     domain_plan,
     domain_words::Words,
@@ -29,7 +30,7 @@ use crate::{
         federation::{
             change::{LOOKS, carry_out, interrupted},
             facts::look,
-            journal::{ChangeKind, ChangeOutcome, Journal},
+            journal::{Change, ChangeKind, ChangeOutcome, Journal},
             read::{ReadError, read_domain, read_tenant},
         },
         graph_sign_in::SignedInGraph,
@@ -39,7 +40,7 @@ use crate::{
         text::DomainName,
     },
     federation::{
-        Plan, Property, Tenant, Wanted, plan,
+        DomainState, Plan, Property, Tenant, Wanted, plan,
         precondition::{Facts, Precondition, Standing, Weight, preconditions},
         restore::cannot_be_undone,
     },
@@ -119,20 +120,21 @@ pub async fn apply(
             "Mind: {name} is an account of a domain that signs in here too; if this server is down it cannot undo anything."
         ));
     }
-    let unfinished = app
-        .federation_changes(domain)
-        .await?
-        .into_iter()
-        .find(|change| change.outcome().is_none());
-    if let Some(change) = &unfinished {
+    let history = app.federation_changes(domain).await?;
+    tell_altered(&history);
+    if let Some(change) = history.open() {
         change.require_tenant(&desk.hand())?;
         tell(&interrupted(change, &state));
         if change.kind() == ChangeKind::Rollback {
-            return Err(Failure::no(format!(
-                "a rollback of {domain} is not finished; finish it with `claimbridge domain rollback {domain}`, then apply"
-            )));
+            require_settled(&desk, change).await?;
+            tell(
+                "That rollback is given up with this; `claimbridge domain rollback` would finish it instead.",
+            );
         }
     }
+    let unfinished = history
+        .open()
+        .filter(|change| change.kind() == ChangeKind::Apply);
     let plan = plan(&wanted, Some(&tenant), SystemClock.now());
     let facts = if plan.is_empty() {
         Facts::default()
@@ -155,15 +157,9 @@ pub async fn apply(
         desk.words.plan(&plan, out)?;
     }
     if plan.is_empty() {
-        if let Some(change) = &unfinished {
-            let journal = Journal::resume(&app, change, desk.hand(), &state).await?;
-            note_seen(&app, &wanted.domain, &state).await?;
-            journal.finish(ChangeOutcome::Done, Some(&state)).await?;
-            say(
-                &desk,
-                out,
-                "The interrupted change took place; it is closed.",
-            )?;
+        note_seen(&app, &wanted.domain, &state).await?;
+        if let Some(change) = history.open().filter(|_| !args.dry_run) {
+            close(&desk, change, &state, out).await?;
         }
         return done(&desk, out, report, "nothing-to-do");
     }
@@ -172,15 +168,24 @@ pub async fn apply(
         out.flush()?;
     }
     refuse_unmet(&checks, args.dry_run, &desk, &mut report, out)?;
-    if !confirmed(domain, args.dry_run, args.confirm.as_ref(), "apply this")? {
-        say(&desk, out, "\nDry run: nothing was changed.")?;
-        return done(&desk, out, report, "dry-run");
+    if !confirmed(&desk, args.dry_run, args.confirm.as_ref(), "apply this")? {
+        return not_done(&desk, out, report, args.dry_run);
     }
+    let state = require_unchanged(&desk, &state).await?;
     let named: Vec<String> = cannot_be_undone(plan.converts)
         .into_iter()
         .map(ToOwned::to_owned)
         .collect();
-    let journal = match &unfinished {
+    let given_up = history
+        .open()
+        .filter(|change| change.kind() == ChangeKind::Rollback);
+    if let Some(change) = given_up {
+        let journal = Journal::resume(&app, change, desk.hand(), &state).await?;
+        journal
+            .finish(ChangeOutcome::Superseded, Some(&state))
+            .await?;
+    }
+    let journal = match unfinished {
         Some(change) => Journal::resume(&app, change, desk.hand(), &state).await?,
         None => {
             Journal::begin(
@@ -191,6 +196,7 @@ pub async fn apply(
                 &state,
                 None,
                 named,
+                &history.altered,
             )
             .await?
         }
@@ -200,31 +206,66 @@ pub async fn apply(
         .await
         .map_err(|error| change_failure(&error))?;
     let left = finish_apply(&desk, journal, &wanted).await?;
-    match left {
-        None => say(
+    let Some(left) = left else {
+        say(
             &desk,
             out,
             &format!(
                 "\nDone, and read back: {domain} has what it should have. All of Entra may need up to two hours to know; `claimbridge domain verify {domain}` looks."
             ),
-        )?,
-        Some(left) => {
-            say(
-                &desk,
-                out,
-                "\nEverything was sent and accepted; read back, the tenant does not show all of it yet:",
-            )?;
-            if !desk.json {
-                desk.words.differences(&left.differences, out)?;
-            }
-            say(
-                &desk,
-                out,
-                &format!("Look again in some minutes: `claimbridge domain verify {domain}`."),
-            )?;
-        }
+        )?;
+        return done(&desk, out, report, "applied");
+    };
+    report["left"] = domain_plan::as_json(&left, &[], "")["differences"].clone();
+    if left.is_only_what_may_fail() {
+        say(
+            &desk,
+            out,
+            "\nDone, and read back. Entra did not take systemBrowserEnabledOn: in the embedded views of mobile apps people need a one-time code.",
+        )?;
+        return done(&desk, out, report, "applied");
     }
-    done(&desk, out, report, "applied")
+    say(
+        &desk,
+        out,
+        "\nWhat must be was sent and accepted; read back, the tenant does not show all of it yet:",
+    )?;
+    if !desk.json {
+        desk.words.differences(&left.differences, out)?;
+    }
+    say(
+        &desk,
+        out,
+        &format!("Look again in some minutes: `claimbridge domain verify {domain}`."),
+    )?;
+    done(&desk, out, report, "not-all-there-yet")?;
+    Ok(ExitCode::from(3))
+}
+
+/// An interrupted change of which nothing is left to do.
+async fn close(
+    desk: &Desk<'_>,
+    change: &Change,
+    state: &DomainState,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let sent = change.may_have_changed();
+    let journal = Journal::resume(desk.app, change, desk.hand(), state).await?;
+    let outcome = match change.kind() {
+        ChangeKind::Rollback => ChangeOutcome::Superseded,
+        ChangeKind::Apply if sent => ChangeOutcome::Done,
+        ChangeKind::Apply => ChangeOutcome::Refused,
+    };
+    journal.finish(outcome, Some(state)).await?;
+    say(
+        desk,
+        out,
+        if sent && outcome == ChangeOutcome::Done {
+            "The interrupted change took place; it is closed."
+        } else {
+            "The interrupted change is closed."
+        },
+    )
 }
 
 /// The administrator's name, if its own domain is federated with us.

@@ -20,11 +20,19 @@ use super::{
 use crate::{
     app::{
         App, Category,
-        federation::{change::ChangeError, facts::LookError, journal::Hand, read::ReadError},
+        federation::{
+            change::{ChangeError, LOOKS, still_open},
+            facts::LookError,
+            journal::{Change, Hand, History},
+            read::{ReadError, read_domain},
+        },
         graph_sign_in::{GraphError, SignedInGraph},
     },
     audit::Actor,
-    base::text::DomainName,
+    base::{
+        clock::{Clock as _, SystemClock},
+        text::DomainName,
+    },
     config::Config,
     federation::{DomainState, Property, Setting},
     keys::certificate::Certificate,
@@ -102,11 +110,12 @@ pub(super) fn require_person(args: &GraphArgs) -> Result<(), Failure> {
 
 /// Whether it shall be done. On a terminal the domain's name is asked for.
 pub(super) fn confirmed(
-    domain: &DomainName,
+    desk: &Desk<'_>,
     dry_run: bool,
     given: Option<&DomainName>,
     what: &str,
 ) -> Result<bool, Failure> {
+    let domain = desk.domain;
     if dry_run {
         return Ok(false);
     }
@@ -119,7 +128,9 @@ pub(super) fn confirmed(
             )))
         };
     }
-    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+    // What must be read before the question stands on standard output.
+    let is_seen = !desk.json && io::stdout().is_terminal() && io::stderr().is_terminal();
+    if !io::stdin().is_terminal() || !is_seen {
         tell(&format!(
             "Nobody can be asked here; to do it, give --confirm {domain}."
         ));
@@ -149,15 +160,16 @@ pub(super) async fn note_seen(
         // What a sub-domain shows says nothing about its root's federation.
         return Ok(());
     }
-    let Some(federation) = state.federation() else {
+    if state.configuration.is_none() {
         return Ok(());
-    };
+    }
+    // A managed domain holds none.
     let held: Vec<String> = [
         Property::SigningCertificate,
         Property::NextSigningCertificate,
     ]
     .into_iter()
-    .filter_map(|property| match federation.get(property) {
+    .filter_map(|property| match state.federation()?.get(property) {
         Some(Setting::Certificate(der)) => Certificate::read(der).ok(),
         _ => None,
     })
@@ -181,6 +193,61 @@ pub(super) fn say(desk: &Desk<'_>, out: &mut dyn Write, text: &str) -> Result<()
         writeln!(out, "{text}")?;
     }
     Ok(())
+}
+
+/// Nothing was changed: because only a look was asked for, or because nobody said yes (exit 1).
+pub(super) fn not_done(
+    desk: &Desk<'_>,
+    out: &mut dyn Write,
+    report: Value,
+    dry_run: bool,
+) -> Result<ExitCode, Failure> {
+    say(desk, out, "\nDry run: nothing was changed.")?;
+    let result = if dry_run { "dry-run" } else { "not-confirmed" };
+    done(desk, out, report, result)?;
+    Ok(ExitCode::from(u8::from(!dry_run)))
+}
+
+/// Tells of changes that were altered outside claimbridge; they are left out.
+pub(super) fn tell_altered(history: &History) {
+    for (id, at) in &history.altered {
+        tell(&format!(
+            "The journal of the change {id} of {at} was altered outside claimbridge; it is left out."
+        ));
+    }
+}
+
+/// Waits for what became of the last call of an open change; an error while nobody can know.
+pub(super) async fn require_settled(desk: &Desk<'_>, change: &Change) -> Result<(), Failure> {
+    let left = still_open(&desk.signed_in.graph, change, &LOOKS, SystemClock.now())
+        .await
+        .map_err(|error| read_failure(&error))?;
+    match left {
+        None => Ok(()),
+        Some(left) => Err(Failure::service(format!(
+            "the last call of the change {} may still take place, perhaps another command waits for its answer; nothing was changed. Run the command again in {} minutes",
+            change.id,
+            left.as_secs().div_ceil(60)
+        ))),
+    }
+}
+
+/// That the tenant still is what was shown before the question.
+pub(super) async fn require_unchanged(
+    desk: &Desk<'_>,
+    shown: &DomainState,
+) -> Result<DomainState, Failure> {
+    let now = read_domain(&desk.signed_in.graph, desk.domain)
+        .await
+        .map_err(|error| read_failure(&error))?;
+    if (now.authentication, &now.configuration) == (shown.authentication, &shown.configuration) {
+        Ok(now)
+    } else {
+        Err(Failure::no(format!(
+            "{} was changed by somebody else while you read; nothing was done. Run the command again and look at what it is now",
+            desk.domain
+        )))
+    }
 }
 
 pub(super) fn done(

@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 use super::{
     Failure,
     domain_desk::{
-        Desk, TO_MANAGED, administrator, change_failure, confirmed, done, read_failure,
-        require_person, say, tell,
+        Desk, TO_MANAGED, administrator, change_failure, confirmed, done, not_done, note_seen,
+        read_failure, require_person, require_settled, require_unchanged, say, tell, tell_altered,
     },
     domain_words::Words,
     graph_sign_in::GraphArgs,
@@ -25,7 +25,7 @@ use super::{
 use crate::{
     app::federation::{
         change::{LOOKS, carry_out, interrupted},
-        journal::{Change, ChangeKind, ChangeOutcome, Journal},
+        journal::{Change, ChangeKind, ChangeOutcome, History, Journal},
         ours,
         read::read_domain,
     },
@@ -33,7 +33,9 @@ use crate::{
         clock::{Clock as _, SystemClock},
         text::DomainName,
     },
-    federation::{UnknownKeys, restore},
+    federation::{
+        Authentication, DomainState, Ours, Property, Restoration, Setting, UnknownKeys, restore,
+    },
 };
 
 /// Give a domain the federation in Entra that it had before the last `domain apply`.
@@ -52,6 +54,10 @@ pub struct RollbackArgs {
     /// to an earlier provider.
     #[arg(long)]
     with_unknown_certificates: bool,
+    /// Break glass: make the domain managed, whatever it was before. Entra asks its people for passwords of its own then;
+    /// everybody needs a new one. Works without a journal.
+    #[arg(long, conflicts_with = "with_unknown_certificates")]
+    to_managed: bool,
     /// Print what was planned and done as JSON.
     #[arg(long)]
     json: bool,
@@ -64,6 +70,9 @@ Restores what Graph lets one restore, from the journal, and names what it does n
 managed (which needs Domain.ReadWrite.All beside what `domain apply` needs), a federatedIdpMfaBehavior that was not set,
 the time that it takes (up to two hours). A certificate that is none
 of ours does not come back by itself: it may be why the domain was changed (--with-unknown-certificates).
+
+It undoes one `domain apply`: after a rollover the domain stays federated, with the keys of before. To take the federation
+away (this server is lost), use --to-managed.
 
 Exit code: 0 it is as it was, or the dry run was shown; 1 there is nothing to roll back, Entra refuses, or it was not
 confirmed; 2 wrong usage; 3 a server did not answer (run it again).";
@@ -78,30 +87,25 @@ pub async fn rollback(
     let config = open::config(path)?;
     let app = open::app(&config).await?;
     let domain = &args.domain;
+    let history = app.federation_changes(domain).await?;
+    tell_altered(&history);
     // Before anybody signs in: whether there is something to go back to.
-    let all = app.federation_changes(domain).await?;
-    let open_rollback = all
-        .iter()
-        .find(|change| change.kind() == ChangeKind::Rollback && change.outcome().is_none());
-    let target = match open_rollback {
-        Some(rollback) => all
-            .iter()
-            .find(|change| Some(change.id.as_str()) == rollback.rolls_back()),
-        None => last_applied(&all),
+    let target = target(&history);
+    let before = match target {
+        _ if args.to_managed => managed(domain),
+        Some(target) => {
+            require_trusted(&history, target)?;
+            target.before()?
+        }
+        None if history.altered.is_empty() => {
+            return Err(Failure::no(format!(
+                "there is nothing to roll back: no `domain apply` of {domain} is in the journal that is not undone already. `--to-managed` takes the federation away whatever it was before"
+            )));
+        }
+        None => return Err(altered(&history)),
     };
-    let Some(target) = target else {
-        return Err(Failure::no(format!(
-            "there is nothing to roll back: no `domain apply` of {domain} is in the journal that is not undone already"
-        )));
-    };
-    let before = target.before()?;
-    let signed_in = administrator(
-        &args.graph,
-        &config,
-        domain,
-        before.is_managed().then_some(TO_MANAGED),
-    )
-    .await?;
+    let more = before.is_managed().then_some(TO_MANAGED);
+    let signed_in = administrator(&args.graph, &config, domain, more).await?;
     let desk = Desk {
         app: &app,
         signed_in: &signed_in,
@@ -109,13 +113,16 @@ pub async fn rollback(
         words: Words::of_terminal(io::stdout().is_terminal()),
         json: args.json,
     };
-    target.require_tenant(&desk.hand())?;
+    for change in target.into_iter().chain(history.open()) {
+        change.require_tenant(&desk.hand())?;
+    }
     tell("Reading the tenant …");
     let state = read_domain(&signed_in.graph, domain)
         .await
         .map_err(|error| read_failure(&error))?;
-    for change in all.iter().filter(|change| change.outcome().is_none()) {
+    if let Some(change) = history.open() {
         tell(&interrupted(change, &state));
+        require_settled(&desk, change).await?;
     }
     let unknown_keys = if args.with_unknown_certificates {
         UnknownKeys::Restored
@@ -124,7 +131,11 @@ pub async fn rollback(
     };
     let ours = ours(&app).await?;
     let way = restore(&before, &state, &ours, unknown_keys, SystemClock.now());
-    if let Some(why) = &way.refused {
+    let refused = way
+        .refused
+        .clone()
+        .or_else(|| without_the_key_that_signs(&ours, &before));
+    if let Some(why) = refused {
         if !args.json {
             desk.words.restoration(&way, out)?;
             out.flush()?;
@@ -132,7 +143,7 @@ pub async fn rollback(
         return Err(Failure::no(format!("nothing was restored: {why}")));
     }
     let mut report = json!({
-        "rolls_back": target.id,
+        "rolls_back": target.map(|target| &target.id),
         "calls": way.calls.iter().map(|call| json!({
             "method": call.method.as_str(), "path": call.path, "body": call.body,
         })).collect::<Vec<Value>>(),
@@ -140,55 +151,33 @@ pub async fn rollback(
         "should_not_come_back": way.warnings,
         "to_managed": way.to_managed,
     });
-    say(
-        &desk,
-        out,
-        &format!(
-            "{domain} goes back to what it was before {} ({}).",
-            target.begun_at, target.id
-        ),
-    )?;
-    if !desk.json {
+    say(&desk, out, &first_line(domain, target, &before, &way))?;
+    if !args.json {
         desk.words.restoration(&way, out)?;
         out.flush()?;
     }
-    if !way.calls.is_empty()
-        && !confirmed(domain, args.dry_run, args.confirm.as_ref(), "roll back")?
-    {
-        say(&desk, out, "\nDry run: nothing was changed.")?;
-        return done(&desk, out, report, "dry-run");
+    let nothing_to_do = way.calls.is_empty() && history.open().is_none();
+    if nothing_to_do {
+        return done(&desk, out, report, "nothing-to-do");
     }
-    if args.dry_run {
-        say(&desk, out, "\nDry run: nothing was changed.")?;
-        return done(&desk, out, report, "dry-run");
+    if !confirmed(&desk, args.dry_run, args.confirm.as_ref(), "roll back")? {
+        return not_done(&desk, out, report, args.dry_run);
     }
-    // The apply is over with this; its own journal says so before the rollback's begins, so
-    // that at most one change of the domain is open.
-    let unfinished = all
-        .iter()
-        .filter(|change| change.kind() == ChangeKind::Apply && change.outcome().is_none());
-    for change in unfinished {
-        Journal::resume(&app, change, desk.hand(), &state)
-            .await?
-            .finish(ChangeOutcome::RolledBack, Some(&state))
-            .await?;
-    }
-    let journal = match open_rollback {
-        Some(change) => Journal::resume(&app, change, desk.hand(), &state).await?,
-        None => {
-            Journal::begin(
-                &app,
-                domain,
-                ChangeKind::Rollback,
-                desk.hand(),
-                &state,
-                Some(&target.id),
-                way.cannot.clone(),
-            )
-            .await?
-        }
+    let state = require_unchanged(&desk, &state).await?;
+    let Some(journal) = journal(&desk, &history, target, &way, &state).await? else {
+        say(
+            &desk,
+            out,
+            "\nNothing was sent: it is as it was. The interrupted change is closed.",
+        )?;
+        return done(&desk, out, report, "nothing-to-do");
     };
     report["change"] = json!(journal.id);
+    let own = ours.domains.iter().find(|own| own.name == *domain);
+    if let Some(own) = own {
+        // What is about to be taken out counts as gone from here on: nobody may activate such a key.
+        note_seen(&app, own, &before).await?;
+    }
     let journal = carry_out(&signed_in.graph, journal, domain, &way.calls, &LOOKS, tell)
         .await
         .map_err(|error| change_failure(&error))?;
@@ -199,22 +188,148 @@ pub async fn rollback(
             super::chain(&error)
         ))
     })?;
+    if let Some(own) = own {
+        note_seen(&app, own, &after).await?;
+    }
     let left = restore(&before, &after, &ours, unknown_keys, SystemClock.now());
     journal.finish(ChangeOutcome::Done, Some(&after)).await?;
     if left.calls.is_empty() {
+        let how = if way.to_managed {
+            "is managed again"
+        } else {
+            "is as it was, and stays federated"
+        };
         say(
             &desk,
             out,
-            &format!("\nDone, and read back: {domain} is as it was."),
+            &format!("\nDone, and read back: {domain} {how}."),
         )?;
-    } else {
-        say(
-            &desk,
-            out,
-            "\nEverything was sent and accepted; read back, the tenant does not show all of it yet. Look again in some minutes.",
-        )?;
+        return done(&desk, out, report, "rolled-back");
     }
-    done(&desk, out, report, "rolled-back")
+    say(
+        &desk,
+        out,
+        "\nEverything was sent and accepted; read back, the tenant does not show all of it yet. Look again in some minutes.",
+    )?;
+    done(&desk, out, report, "not-all-there-yet")?;
+    Ok(ExitCode::from(3))
+}
+
+/// What a rollback undoes: what an open one began with, or the last apply that is in force.
+fn target(history: &History) -> Option<&Change> {
+    let open = history
+        .open()
+        .filter(|change| change.kind() == ChangeKind::Rollback);
+    match open {
+        Some(rollback) => history
+            .changes
+            .iter()
+            .find(|change| Some(change.id.as_str()) == rollback.rolls_back()),
+        None => last_applied(&history.changes),
+    }
+}
+
+/// A domain that nobody federates.
+fn managed(domain: &DomainName) -> DomainState {
+    DomainState {
+        authentication: Some(Authentication::Managed),
+        configuration: Some(None),
+        ..DomainState::unknown(domain.clone())
+    }
+}
+
+fn first_line(
+    domain: &DomainName,
+    target: Option<&Change>,
+    before: &DomainState,
+    way: &Restoration,
+) -> String {
+    let of = target.map_or_else(String::new, |target| {
+        format!(" what it was before {} ({})", target.begun_at, target.id)
+    });
+    if way.to_managed || before.is_managed() {
+        format!("{domain} goes back to managed.")
+    } else {
+        format!(
+            "{domain} stays federated, and goes back to{of}. To take the federation away: --to-managed."
+        )
+    }
+}
+
+/// The change at hand goes on, or a new one begins; nothing where nothing is to be sent.
+async fn journal<'a>(
+    desk: &Desk<'a>,
+    history: &History,
+    target: Option<&Change>,
+    way: &Restoration,
+    state: &DomainState,
+) -> Result<Option<Journal<'a>>, Failure> {
+    let app = desk.app;
+    if let Some(change) = history.open() {
+        let journal = Journal::resume(app, change, desk.hand(), state).await?;
+        let is_rollback = change.kind() == ChangeKind::Rollback;
+        if is_rollback && !way.calls.is_empty() {
+            return Ok(Some(journal));
+        }
+        let outcome = match (is_rollback, journal.has_changed()) {
+            (true, _) => ChangeOutcome::Done,
+            // What it sent is in force, and is undone by what follows.
+            (false, true) if !way.calls.is_empty() => ChangeOutcome::Superseded,
+            (false, true) => ChangeOutcome::Done,
+            (false, false) => ChangeOutcome::Refused,
+        };
+        journal.finish(outcome, Some(state)).await?;
+    }
+    if way.calls.is_empty() {
+        return Ok(None);
+    }
+    let begun = Journal::begin(
+        app,
+        desk.domain,
+        ChangeKind::Rollback,
+        desk.hand(),
+        state,
+        target.map(|target| &target.id),
+        way.cannot.clone(),
+        &history.altered,
+    )
+    .await?;
+    Ok(Some(begun))
+}
+
+/// A journal that lacks what came later may lead to where nobody was.
+fn require_trusted(history: &History, target: &Change) -> Result<(), Failure> {
+    let newer = history.altered.iter().any(|(_, at)| *at >= target.begun_at);
+    if newer { Err(altered(history)) } else { Ok(()) }
+}
+
+fn altered(history: &History) -> Failure {
+    let names: Vec<String> = history
+        .altered
+        .iter()
+        .map(|(id, _)| id.to_string())
+        .collect();
+    Failure::no(format!(
+        "nothing was restored: the journal of {} was altered outside claimbridge, so it is not known what was before. `claimbridge domain apply` gives the domain what it should have, `domain rollback --to-managed` takes the federation away; neither needs the journal",
+        names.join(", ")
+    ))
+}
+
+/// A domain that stays with us must take the key that signs now.
+fn without_the_key_that_signs(ours: &Ours, before: &DomainState) -> Option<String> {
+    let was = before.federation()?;
+    let issuer = was.text(Property::IssuerUri)?;
+    let is_ours = ours.domains.iter().any(|own| own.issuer_uri == issuer);
+    let active = Setting::Certificate(ours.certificates.active.clone());
+    let holds = [
+        Property::SigningCertificate,
+        Property::NextSigningCertificate,
+    ]
+    .into_iter()
+    .any(|property| was.get(property) == Some(&active));
+    (is_ours && !holds).then(|| {
+        "before, it took only keys of ours that no longer sign, and nobody could sign in. `claimbridge domain apply` gives it the present ones, `--to-managed` takes the federation away".to_owned()
+    })
 }
 
 /// The last change that took place or may have, and was not undone.
@@ -222,7 +337,9 @@ fn last_applied(all: &[Change]) -> Option<&Change> {
     let undone: Vec<&str> = all
         .iter()
         .filter(|change| {
-            change.kind() == ChangeKind::Rollback && change.outcome() == Some(ChangeOutcome::Done)
+            change.kind() == ChangeKind::Rollback
+                && change.outcome() == Some(ChangeOutcome::Done)
+                && change.may_have_changed()
         })
         .filter_map(Change::rolls_back)
         .collect();

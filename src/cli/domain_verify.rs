@@ -36,7 +36,7 @@ use crate::{
         text::DomainName,
     },
     config::{Config, GraphCredential},
-    federation::{Drift, Ours, Tenant, drift, plan},
+    federation::{Drift, DriftKind, DriftSeverity, Ours, Property, Tenant, drift, plan},
 };
 
 const READING: [&str; 2] = ["Domain.Read.All", "Policy.Read.All"];
@@ -116,7 +116,8 @@ pub async fn verify(
         Err(error) => Some(super::chain(&error)),
     };
     // What it shows may be as planned and still be bad: a sub-domain, a certificate that ended.
-    let as_it_should = !left.is_to_do() && !found.iter().any(is_drift);
+    let as_it_should =
+        (left.is_only_what_may_fail() && left.contradicts.is_none()) && !found.iter().any(is_drift);
     let mut good = as_it_should && public.is_none();
     let words = Words::of_terminal(io::stdout().is_terminal());
     if !args.json {
@@ -320,8 +321,8 @@ fn of_domain(found: Vec<Drift>, ours: &Ours, asked: &DomainName) -> Vec<Drift> {
 }
 
 fn is_drift(one: &Drift) -> bool {
-    one.severity != crate::federation::DriftSeverity::Info
-        || one.kind == crate::federation::DriftKind::SettingChanged
+    let optional = one.property == Some(Property::SystemBrowserEnabledOn.name());
+    one.severity != DriftSeverity::Info || (one.kind == DriftKind::SettingChanged && !optional)
 }
 
 fn in_words(domains: usize) -> String {

@@ -142,6 +142,13 @@ impl Plan {
         self.calls.is_empty()
     }
 
+    /// Whether what is left is worth a note only: a call that a tenant need not take.
+    pub fn is_only_what_may_fail(&self) -> bool {
+        self.calls
+            .iter()
+            .all(|call| call.weight == CallWeight::MayFail)
+    }
+
     /// Whether somebody has something to do: a call, or what no call mends.
     pub fn is_to_do(&self) -> bool {
         !self.is_empty()

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     app::Error,
-    base::text::DomainName,
+    base::{clock::Timestamp, text::DomainName},
     federation::{Call, CallWeight, DomainState, plan::ID_TO_COME},
     outbound::graph::{Graph, GraphError},
 };
@@ -64,11 +64,10 @@ pub enum ChangeError {
 }
 
 /// When the tenant is looked at after a call without an answer: Graph may finish it later.
-pub const LOOKS: [Duration; 4] = [
+pub const LOOKS: [Duration; 3] = [
     Duration::ZERO,
-    Duration::from_secs(2),
-    Duration::from_secs(5),
-    Duration::from_secs(10),
+    Duration::from_secs(1),
+    Duration::from_secs(3),
 ];
 
 /// Sends the calls one after another. The journal comes back open if all took place that must.
@@ -182,6 +181,31 @@ async fn look_for(
         }
     }
     seen
+}
+
+/// How long after a call without an answer it may still take place: as long as we wait for
+/// Graph ourselves, and what a gateway may keep it.
+pub const SETTLES: Duration = Duration::from_mins(6);
+
+/// How long it still is until it is known what became of the last call of an open change;
+/// nothing: it is known, or the tenant shows it, or Graph can no longer finish it.
+pub async fn still_open(
+    graph: &Graph,
+    change: &Change,
+    looks: &[Duration],
+    now: Timestamp,
+) -> Result<Option<Duration>, ReadError> {
+    let Some((call, at)) = change.unsettled() else {
+        return Ok(None);
+    };
+    let end = at.plus(SETTLES);
+    if now >= end {
+        return Ok(None);
+    }
+    if look_for(graph, &change.domain, &call, looks).await? {
+        return Ok(None);
+    }
+    Ok(Some(end.since(now)))
 }
 
 /// A change of which nothing took place is over; of another the next command finds the rest.

@@ -64,6 +64,8 @@ pub enum ChangeOutcome {
     Refused,
     /// It was undone by a rollback.
     RolledBack,
+    /// Another change took over from it.
+    Superseded,
 }
 
 impl ChangeOutcome {
@@ -73,6 +75,7 @@ impl ChangeOutcome {
             Self::Done => "done",
             Self::Refused => "refused",
             Self::RolledBack => "rolled-back",
+            Self::Superseded => "superseded",
         }
     }
 }
@@ -227,13 +230,47 @@ impl Change {
             body: body.clone(),
             weight: CallWeight::Must,
         };
+        // The last word counts: what was unknown may have been read back later.
         let outcome = self.entries[at..]
             .iter()
+            .rev()
             .find_map(|(_, entry)| match entry {
                 Entry::Outcome { outcome, .. } => Some(*outcome),
                 _ => None,
             });
         Some((call, outcome))
+    }
+
+    /// The last call if nobody knows what came of it, and when it was about to be sent.
+    pub fn unsettled(&self) -> Option<(Call, Timestamp)> {
+        let at = self
+            .entries
+            .iter()
+            .rev()
+            .find(|(_, entry)| matches!(entry, Entry::Call { .. }))
+            .map(|(at, _)| *at)?;
+        match self.last_call()? {
+            (call, None | Some(CallOutcome::Unknown)) => Some((call, at)),
+            _ => None,
+        }
+    }
+
+    /// Whether a call beside the last one took place or may have.
+    pub(super) fn has_other_calls(&self) -> bool {
+        let calls = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| matches!(entry, Entry::Call { .. }));
+        let refused = self.entries.iter().filter(|(_, entry)| {
+            matches!(
+                entry,
+                Entry::Outcome {
+                    outcome: CallOutcome::Refused,
+                    ..
+                }
+            )
+        });
+        calls.count() > refused.count() + 1
     }
 
     /// Whether a call of it took place or may have.

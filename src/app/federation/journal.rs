@@ -84,60 +84,81 @@ fn place<'a>(row: &'a str, domain: &'a str) -> Place<'a> {
     }
 }
 
-fn altered_journal(id: &ChangeId) -> Error {
-    Error::tampering(
-        "federation journal",
-        None,
-        &format!("the journal of {id} was altered outside claimbridge; it is not used"),
-    )
+/// What is known of the changes of a domain.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    /// The changes whose journal is what we wrote, newest first.
+    pub changes: Vec<Change>,
+    /// The others: they are told and left out, and never stand in the way of what is right.
+    pub altered: Vec<(ChangeId, Timestamp)>,
+}
+
+impl History {
+    /// The change that is not over.
+    pub fn open(&self) -> Option<&Change> {
+        self.changes
+            .iter()
+            .find(|change| change.outcome().is_none())
+    }
 }
 
 impl App {
-    /// The changes of a domain, newest first.
-    pub async fn federation_changes(&self, domain: &DomainName) -> Result<Vec<Change>, Error> {
-        self.noting_tampering(self.read_federation_changes(domain).await)
-            .await
-    }
-
-    async fn read_federation_changes(&self, domain: &DomainName) -> Result<Vec<Change>, Error> {
+    /// The changes of a domain. One that was altered outside claimbridge is an event.
+    pub async fn federation_changes(&self, domain: &DomainName) -> Result<History, Error> {
         let mut tx = self.store.read().await?;
-        let mut changes = Vec::new();
+        let mut history = History::default();
         for stored in tx.federation_changes(domain).await? {
-            let mut entries = Vec::new();
             let rows = tx.federation_entries(&stored.id).await?;
-            if !Head::is_of(&self.sealing, &stored, &rows) {
-                return Err(altered_journal(&stored.id));
+            match read_change(&self.sealing, &stored, &rows) {
+                Some(change) => history.changes.push(change),
+                None => history.altered.push((stored.id, stored.begun_at)),
             }
-            for (expected, entry) in (0_i64..).zip(&rows) {
-                if entry.number != expected {
-                    return Err(altered_journal(&stored.id));
-                }
-                entries.push((entry.written_at, open_entry(&self.sealing, entry, domain)?));
-            }
-            let change = Change {
-                id: stored.id,
-                domain: stored.domain,
-                begun_at: stored.begun_at,
-                entries,
-            };
-            let begun = matches!(change.entries.first(), Some((_, Entry::Begun { .. })));
-            // The sealed entries say what is over, the column only keeps two from being open.
-            if !begun || (stored.finished_at.is_some() && change.outcome().is_none()) {
-                return Err(altered_journal(&change.id));
-            }
-            changes.push(change);
         }
-        Ok(changes)
+        drop(tx);
+        if !history.altered.is_empty() {
+            let mut tx = self.store.begin().await?;
+            let what = "federation journal";
+            tx.append(Actor::System, None, Event::TamperingFound { what });
+            tx.commit().await?;
+        }
+        Ok(history)
     }
 }
 
-fn open_entry(sealing: &Sealing, entry: &StoredEntry, domain: &DomainName) -> Result<Entry, Error> {
+/// The change, if head and entries are what we wrote.
+fn read_change(sealing: &Sealing, stored: &StoredChange, rows: &[StoredEntry]) -> Option<Change> {
+    if !Head::is_of(sealing, stored, rows) {
+        return None;
+    }
+    let mut entries = Vec::new();
+    for (expected, entry) in (0_i64..).zip(rows) {
+        if entry.number != expected {
+            return None;
+        }
+        entries.push((
+            entry.written_at,
+            open_entry(sealing, entry, &stored.domain)?,
+        ));
+    }
+    let change = Change {
+        id: stored.id.clone(),
+        domain: stored.domain.clone(),
+        begun_at: stored.begun_at,
+        entries,
+    };
+    let begun = matches!(change.entries.first(), Some((_, Entry::Begun { .. })));
+    // The sealed entries say what is over, the column only keeps two from being open.
+    let agrees = stored.finished_at.is_some() == change.outcome().is_some();
+    (begun && agrees).then_some(change)
+}
+
+/// An entry, if it is one of ours at its place.
+fn open_entry(sealing: &Sealing, entry: &StoredEntry, domain: &DomainName) -> Option<Entry> {
     let row = place_row(&entry.change, entry.number);
     let plain = sealing
         .open(&place(&row, domain.as_str()), &entry.sealed)
-        .map_err(|_| altered_journal(&entry.change))?;
-    serde_json::from_slice(&plain)
-        .map_err(|error| Error::internal(format!("the journal of {}: {error}", entry.change)))
+        .ok()?;
+    serde_json::from_slice(&plain).ok()
 }
 
 /// A change that is open: entries are added to it.
@@ -153,7 +174,9 @@ pub struct Journal<'a> {
 }
 
 impl<'a> Journal<'a> {
-    /// Begins a change. Another one of the domain that is open is a conflict.
+    /// Begins a change. Another one of the domain that is open is a conflict; those of `aside`
+    /// were altered and are set aside.
+    #[expect(clippy::too_many_arguments, reason = "what the first entry holds")]
     pub async fn begin(
         app: &'a App,
         domain: &DomainName,
@@ -162,6 +185,7 @@ impl<'a> Journal<'a> {
         before: &DomainState,
         rolls_back: Option<&ChangeId>,
         named: Vec<String>,
+        aside: &[(ChangeId, Timestamp)],
     ) -> Result<Journal<'a>, Error> {
         let id = app.with_random(|random| ChangeId::random(random));
         let mut journal = Self {
@@ -181,6 +205,10 @@ impl<'a> Journal<'a> {
             finished_at: None,
             head: String::new(),
         };
+        // An altered change must not keep the domain from being mended.
+        for (id, _) in aside {
+            tx.finish_federation_change(id, journal.begun_at).await?;
+        }
         if !tx.insert_federation_change(&stored).await? {
             return Err(Error::conflict(format!(
                 "another change of {domain} began at this moment; run the command again to see what became of it"
@@ -206,7 +234,7 @@ impl<'a> Journal<'a> {
         Ok(journal)
     }
 
-    /// Goes on with an open change.
+    /// Goes on with an open change. What came of a call that nobody knew of is what `found` shows.
     pub async fn resume(
         app: &'a App,
         change: &Change,
@@ -229,6 +257,20 @@ impl<'a> Journal<'a> {
         let mut tx = app.store().begin().await?;
         journal.add(&mut tx, &entry).await?;
         tx.commit().await?;
+        if let Some((call, _)) = change.unsettled() {
+            let (outcome, says) = if call.is_in_force(found) {
+                (CallOutcome::Done, "read back later: it took place")
+            } else {
+                (
+                    CallOutcome::Refused,
+                    "read back later: it did not take place",
+                )
+            };
+            journal.called(&call, outcome, says).await?;
+            if outcome == CallOutcome::Refused {
+                journal.changed = change.has_other_calls();
+            }
+        }
         Ok(journal)
     }
 
@@ -338,21 +380,19 @@ pub(in crate::app) async fn rewrap_journal(
 ) -> Result<usize, Error> {
     let mut done = 0;
     for change in tx.all_federation_changes().await? {
-        let altered = || {
-            Error::conflict(format!(
-                "the journal of {} was altered outside claimbridge; nothing was changed",
-                change.id
-            ))
-        };
         let entries = tx.federation_entries(&change.id).await?;
-        if !Head::is_of(old, &change, &entries) {
-            return Err(altered());
+        // An altered one stays what it is: it must not be blessed, and must not keep anybody from
+        // leaving a master key.
+        if read_change(old, &change, &entries).is_none() {
+            continue;
         }
         let mut last = String::new();
         for entry in &entries {
             let row = place_row(&entry.change, entry.number);
             let place = place(&row, change.domain.as_str());
-            let plain = old.open(&place, &entry.sealed).map_err(|_| altered())?;
+            let Ok(plain) = old.open(&place, &entry.sealed) else {
+                continue;
+            };
             last = new.seal(&place, &plain, random);
             tx.update_federation_seal(&entry.change, entry.number, &last)
                 .await?;

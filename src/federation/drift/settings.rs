@@ -187,7 +187,8 @@ fn severity_of(property: Property) -> DriftSeverity {
         | Property::PreferredAuthenticationProtocol
         | Property::FederatedIdpMfaBehavior
         | Property::ActiveSignInUri => DriftSeverity::Critical,
-        Property::DisplayName => DriftSeverity::Info,
+        // Not every cloud takes it; sign-in does not rest on it.
+        Property::DisplayName | Property::SystemBrowserEnabledOn => DriftSeverity::Info,
         _ => DriftSeverity::Warning,
     }
 }

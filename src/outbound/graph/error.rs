@@ -151,7 +151,9 @@ fn how_long(asked: Option<&Duration>) -> String {
 pub(super) fn needs(called: &Called<'_>) -> &'static str {
     let path = called.path();
     let reads = called.is_read();
-    if path.contains("/federationConfiguration") || (path.contains("/domains") && !reads) {
+    if path.contains("/domains") && !path.contains("/federationConfiguration") && !reads {
+        "the permission Domain.ReadWrite.All, and the role Domain Name Administrator, Hybrid Identity Administrator or Security Administrator"
+    } else if path.contains("/federationConfiguration") {
         if reads {
             "the permission Domain-InternalFederation.Read.All or Domain.Read.All, and a role that may read domains"
         } else {

@@ -207,11 +207,12 @@ impl Stage {
     /// The changes in the journal: kind and outcome, newest first.
     pub fn journal(&self) -> Vec<(String, Option<String>)> {
         let contoso = "contoso.com".parse().unwrap();
-        let changes = self
+        let history = self
             .runtime
             .block_on(self.app.federation_changes(&contoso))
             .unwrap();
-        changes
+        history
+            .changes
             .iter()
             .map(|change| {
                 let outcome = change.outcome().map(|outcome| outcome.as_str().to_owned());
