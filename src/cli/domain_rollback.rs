@@ -41,6 +41,10 @@ use crate::{
 /// Give a domain the federation in Entra that it had before the last `domain apply`.
 #[derive(Args, Debug)]
 #[command(after_help = ROLLBACK_HELP)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
 pub struct RollbackArgs {
     /// The domain.
     domain: DomainName,
@@ -272,10 +276,9 @@ async fn journal<'a>(
             return Ok(Some(journal));
         }
         let outcome = match (is_rollback, journal.has_changed()) {
-            (true, _) => ChangeOutcome::Done,
             // What it sent is in force, and is undone by what follows.
             (false, true) if !way.calls.is_empty() => ChangeOutcome::Superseded,
-            (false, true) => ChangeOutcome::Done,
+            (true, _) | (false, true) => ChangeOutcome::Done,
             (false, false) => ChangeOutcome::Refused,
         };
         journal.finish(outcome, Some(state)).await?;

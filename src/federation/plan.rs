@@ -365,7 +365,7 @@ fn judge(
             severity: finding.severity,
             title: finding.title.to_string(),
             evidence: finding.evidence,
-            fix: finding.fix.to_string(),
+            fix: finding.fix,
         })
         .collect()
 }

@@ -212,6 +212,10 @@ fn of_flag(
     said(id, standing, Weight::Refuses, sentence, remedy)
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "each is made for this one call"
+)]
 fn said(
     id: &'static str,
     standing: Standing,
@@ -309,7 +313,7 @@ fn emergency(found: Option<&Result<Vec<String>, String>>) -> Precondition {
             check.says = format!(
                 "Emergency accounts: {}. That both are Global Administrators, and that their sign-in works, is yours to see.",
                 names.join(", ")
-            )
+            );
         }
         Some(Err(why)) => check.says.clone_from(why),
         None => {}
