@@ -91,7 +91,14 @@ impl App {
         let purpose = KeyPurpose::Audit;
         keys::first_key(&self.store, &self.sealing, None, purpose, || {
             self.with_random(|random| {
-                keys::new_key(purpose, &self.sealing, &self.settings, self.now(), random)
+                keys::new_key(
+                    purpose,
+                    None,
+                    &self.sealing,
+                    &self.settings,
+                    self.now(),
+                    random,
+                )
             })
         })
         .await

@@ -148,35 +148,49 @@ pub(super) async fn first_ring(
     Ok(ring::Ring::broken(stored))
 }
 
-/// A key for `purpose`, sealed, not stored yet.
+/// A key for `purpose`, sealed, not stored yet; in the token, if there is one.
 pub(super) fn new_key(
     purpose: KeyPurpose,
+    token: Option<&Arc<Token>>,
     sealing: &Sealing,
     settings: &Settings,
     now: Timestamp,
     random: &mut dyn Random,
 ) -> Result<StoredKey, Error> {
     let name = &settings.service_name;
-    let new = match purpose {
-        KeyPurpose::Audit => {
-            ecdsa::generate(&format!("{name} audit"), now, CERTIFICATE_LIFETIME, random)
+    let id = KeyId::random(random);
+    let internal = |error: &dyn std::error::Error| Error::internal(chain(error));
+    let (certificate, private, custody) = match (purpose, token) {
+        (KeyPurpose::Audit, _) => {
+            let name = format!("{name} audit");
+            let new = ecdsa::generate(&name, now, CERTIFICATE_LIFETIME, random)
+                .map_err(|error| internal(&error))?;
+            (new.certificate, new.pkcs8, Custody::Software)
         }
-        KeyPurpose::Assertion | KeyPurpose::Oidc => {
-            signing::generate(RsaSize::Bits2048, name, now, CERTIFICATE_LIFETIME, random)
+        // Where a token is configured, nothing is made beside it.
+        (KeyPurpose::Assertion | KeyPurpose::Oidc, Some(token)) => {
+            let size = RsaSize::default();
+            let (certificate, place) = in_token(token, &id, size, name, now, random)?;
+            (certificate, place, Custody::Hardware)
         }
-    }
-    .map_err(|error| Error::internal(chain(&error)))?;
+        (KeyPurpose::Assertion | KeyPurpose::Oidc, None) => {
+            let size = RsaSize::default();
+            let new = signing::generate(size, name, now, CERTIFICATE_LIFETIME, random)
+                .map_err(|error| internal(&error))?;
+            (new.certificate, new.pkcs8, Custody::Software)
+        }
+    };
     let mut key = StoredKey {
-        id: KeyId::random(random),
+        id,
         purpose,
-        certificate: new.certificate,
+        certificate,
         sealed_private_key: String::new(),
         created_at: now,
-        custody: Custody::Software,
+        custody,
         standing: Standing::FIRST,
         state_tag: None,
     };
-    key.sealed_private_key = sealing.seal(&key_place(&key), new.pkcs8.expose(), random);
+    key.sealed_private_key = sealing.seal(&key_place(&key), private.expose(), random);
     Ok(key)
 }
 
@@ -229,30 +243,45 @@ async fn certified(
     };
     let id = id.clone();
     // Looking for primes takes a while: not on the async threads.
-    let made = tokio::task::spawn_blocking(move || match token {
-        None => {
-            let new = signing::generate(size, &name, now, CERTIFICATE_LIFETIME, &mut Drawn(serial))
-                .map_err(|error| Error::internal(chain(&error)))?;
-            Ok((new.certificate, new.pkcs8))
-        }
-        Some(token) => {
-            let failed = |error: &dyn std::error::Error| {
-                Error::new(
-                    Category::Unavailable,
-                    &SupportCode::KEY_UNAVAILABLE,
-                    chain(error),
-                )
-            };
-            let public_key = token.generate(&id, size).map_err(|error| failed(&error))?;
-            let signer = token.signer(id, public_key.clone());
-            let certificate = self_signed_by(&*signer, &public_key, &name, now, &mut Drawn(serial))
-                .map_err(|error| failed(&error))?;
-            let reference = token.name().to_string().into_bytes();
-            Ok((certificate, Secret::new(reference)))
+    let made = tokio::task::spawn_blocking(move || {
+        let random = &mut Drawn(serial);
+        match token {
+            None => {
+                let new = signing::generate(size, &name, now, CERTIFICATE_LIFETIME, random)
+                    .map_err(|error| Error::internal(chain(&error)))?;
+                Ok((new.certificate, new.pkcs8))
+            }
+            Some(token) => in_token(&token, &id, size, &name, now, random),
         }
     });
     made.await
         .map_err(|error| Error::internal(format!("making a key failed: {error}")))?
+}
+
+/// Makes a key in the token; its certificate, and where it is.
+fn in_token(
+    token: &Arc<Token>,
+    id: &KeyId,
+    size: RsaSize,
+    name: &str,
+    now: Timestamp,
+    random: &mut dyn Random,
+) -> Result<(Vec<u8>, Secret<Vec<u8>>), Error> {
+    let failed = |error: &dyn std::error::Error| {
+        Error::new(
+            Category::Unavailable,
+            &SupportCode::KEY_UNAVAILABLE,
+            chain(error),
+        )
+    };
+    let public_key = token.generate(id, size).map_err(|error| failed(&error))?;
+    let signer = token.signer(id.clone(), public_key.clone());
+    let certificate =
+        self_signed_by(&*signer, &public_key, name, now, random).map_err(|error| failed(&error))?;
+    Ok((
+        certificate,
+        Secret::new(token.name().to_string().into_bytes()),
+    ))
 }
 
 /// Hands out bytes that were drawn before: the serial number of one certificate.

@@ -158,7 +158,14 @@ impl App {
             .map(|setting| Arc::new(Token::new(setting)));
         let ring = keys::first_ring(&store, &sealing, token.as_ref(), || {
             let purpose = KeyPurpose::Assertion;
-            keys::new_key(purpose, &sealing, &settings, clock.now(), random.as_mut())
+            keys::new_key(
+                purpose,
+                token.as_ref(),
+                &sealing,
+                &settings,
+                clock.now(),
+                random.as_mut(),
+            )
         })
         .await?;
         let scope = Scope::new(&settings.public_url, &settings.service_name);

@@ -188,7 +188,11 @@ async fn list(args: &ListArgs, app: &App, out: &mut dyn Write) -> Result<(), Fai
         if !matches!(key.state, Some(KeyState::Active | KeyState::Retired)) {
             for (party, held) in &key.seen {
                 let line = match held {
-                    Held::At(at) => format!("known to {party}, seen {}", at.to_words()),
+                    Held::Since { first, last } => format!(
+                        "known to {party} since {}, looked {}",
+                        first.to_words(),
+                        last.to_words()
+                    ),
                     Held::MissingAt(at) => {
                         format!("not known to {party}, looked {}", at.to_words())
                     }
@@ -222,7 +226,7 @@ fn entry(key: &KeyView, next: Option<&(&str, Vec<Obstacle>)>) -> Value {
         .iter()
         .map(|(party, held)| {
             let (seen, at) = match held {
-                Held::At(at) => ("held", Some(at)),
+                Held::Since { last, .. } => ("held", Some(last)),
                 Held::MissingAt(at) => ("missing", Some(at)),
                 Held::Unknown => ("unknown", None),
             };

@@ -21,7 +21,9 @@ use crate::{
     base::{clock::Timestamp, ids::KeyId},
     keys::{
         KeyPurpose,
-        rollover::{GRACE, KEY_LIST_READ_AGAIN, METADATA_READ_AGAIN, Obstacle, Weight},
+        rollover::{
+            GRACE, KEY_LIST_READ_AGAIN, METADATA_READ_AGAIN, Obstacle, TENANT_KNOWS, Weight,
+        },
         signing::RsaSize,
         state::Custody,
     },
@@ -64,9 +66,13 @@ pub struct CreateArgs {
     /// Its length. Longer ones sign more slowly: 4096 takes six times as long.
     #[arg(long, value_enum, default_value_t = Bits::Bits2048)]
     bits: Bits,
-    /// Make it inside the token that [pkcs11] names; it never leaves it.
+    /// Make it inside the token that [pkcs11] names; it never leaves it. The default where a
+    /// token is configured.
     #[arg(long)]
     in_hardware: bool,
+    /// Make it here, although a token is configured: its private half is in the database then.
+    #[arg(long, conflicts_with = "in_hardware")]
+    in_software: bool,
     /// Print the key as JSON.
     #[arg(long)]
     json: bool,
@@ -129,10 +135,11 @@ pub async fn create(
         Bits::Bits3072 => RsaSize::Bits3072,
         Bits::Bits4096 => RsaSize::Bits4096,
     };
-    let custody = if args.in_hardware {
-        Custody::Hardware
-    } else {
-        Custody::Software
+    require_served(args.purpose)?;
+    let custody = match (args.in_hardware, args.in_software) {
+        (true, _) => Some(Custody::Hardware),
+        (_, true) => Some(Custody::Software),
+        _ => None,
     };
     let key = app
         .create_key(args.purpose.into(), size, custody, actor())
@@ -189,6 +196,16 @@ pub async fn retire(
     step(Step::Retire, &args.step, path, out).await
 }
 
+/// A key that nothing publishes would wait for nobody, and be taken for known later.
+fn require_served(purpose: Rolling) -> Result<(), Failure> {
+    match purpose {
+        Rolling::Assertion => Ok(()),
+        Rolling::Oidc => Err(Failure::no(
+            "External MFA is not served yet: nothing publishes or uses an oidc key. Roll over the assertion key",
+        )),
+    }
+}
+
 fn chosen(args: &StepArgs) -> Chosen {
     Chosen {
         key: args.key.clone(),
@@ -202,6 +219,7 @@ async fn step(
     path: Option<&Path>,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
+    require_served(args.purpose)?;
     let app = open::app(&open::config(path)?).await?;
     let force = if args.force {
         Force::Given
@@ -271,7 +289,8 @@ async fn done(step: Step, key: &KeyView, app: &App, out: &mut dyn Write) -> Resu
             }
             writeln!(
                 out,
-                "Then (if relying parties read the metadata: in {} hours): claimbridge keys activate",
+                "Then, {} hours later (all of Entra may need them; relying parties that read the metadata need {}): claimbridge keys activate",
+                TENANT_KNOWS.as_secs() / 3600,
                 METADATA_READ_AGAIN.as_secs() / 3600
             )?;
         }

@@ -24,6 +24,12 @@ pub const METADATA_READ_AGAIN: Duration = Duration::from_hours(24);
 /// list for 24 hours and asks for two days (concept-authentication-external-method-provider).
 pub const KEY_LIST_READ_AGAIN: Duration = Duration::from_hours(48);
 
+/// How long all of Entra may need to know what a tenant's configuration says.
+pub const TENANT_KNOWS: Duration = Duration::from_hours(2);
+
+/// How long a look at a tenant counts: somebody may have changed it since.
+pub const LOOK_COUNTS: Duration = Duration::from_hours(24);
+
 /// How long a key that signs no more stays published: a way back for a day, and far longer
 /// than any answer that it signed is good.
 pub const GRACE: Duration = Duration::from_hours(24);
@@ -49,7 +55,8 @@ pub struct KeyFacts {
 /// What is known of the others.
 #[derive(Clone, Debug, Default)]
 pub struct Surroundings {
-    /// The states of the other keys of the purpose, and since when.
+    /// The states of the other keys of the purpose, and since when. A row that was altered
+    /// counts as retired.
     pub others: Vec<(KeyState, Timestamp)>,
     /// Everybody who checks what we sign, and what was seen of each and this key.
     pub parties: Vec<(Party, Held)>,
@@ -199,7 +206,10 @@ fn stage(key: &KeyFacts, around: &Surroundings, now: Timestamp) -> Vec<Obstacle>
 }
 
 fn activate(key: &KeyFacts, around: &Surroundings, now: Timestamp) -> Vec<Obstacle> {
-    let is_first = !around.has(KeyState::Active);
+    // Of a purpose whose active row is gone or altered, parties go by it all the same.
+    let is_first = ![KeyState::Active, KeyState::Retiring, KeyState::Retired]
+        .iter()
+        .any(|state| around.has(*state));
     match key.state {
         KeyState::Staged | KeyState::Retiring => {}
         KeyState::Retired => return vec![retired()],
@@ -233,16 +243,42 @@ fn activate(key: &KeyFacts, around: &Surroundings, now: Timestamp) -> Vec<Obstac
 
 /// Why this party would reject what the key signs.
 fn unknown_to(key: &KeyFacts, party: &Party, held: Held, now: Timestamp) -> Option<Obstacle> {
-    // What was seen before the key was published this time was another matter.
-    let is_known = match (held, key.staged_at) {
-        (Held::At(at), Some(staged_at)) => at >= staged_at,
-        (Held::At(_), None) => true,
+    let name = party.name();
+    let verify = format!("`claimbridge domain verify {name}`");
+    match (held, party) {
         // It signed until a moment ago, and nobody saw that a party gave it up.
-        (Held::Unknown, _) => key.state == KeyState::Retiring,
-        (Held::MissingAt(_), _) => false,
-    };
-    if is_known {
-        return None;
+        (Held::Unknown | Held::Since { .. }, _) if key.state == KeyState::Retiring => return None,
+        (Held::Since { .. }, Party::RelyingParty(_) | Party::KeyList) => return None,
+        // What was seen before the key was published was another matter.
+        (Held::Since { first, last }, Party::Domain(_))
+            if key.staged_at.is_none_or(|staged_at| last >= staged_at) =>
+        {
+            let known = first.plus(TENANT_KNOWS);
+            if now < known {
+                let obstacle = Obstacle::breaking(
+                    format!(
+                        "The tenant of {name} holds the certificate, but not all of Entra may know it yet."
+                    ),
+                    format!("Some who sign in at {name} would be rejected for up to two hours."),
+                    format!("Wait until {}.", known.to_words()),
+                );
+                return Some(obstacle.until(known));
+            }
+            if last.plus(LOOK_COUNTS) < now {
+                return Some(Obstacle::breaking(
+                    format!(
+                        "The tenant of {name} was last seen to hold the certificate on {}.",
+                        last.to_words()
+                    ),
+                    format!(
+                        "If somebody took it out since, everybody who signs in at {name} would be rejected."
+                    ),
+                    format!("Look again with {verify}."),
+                ));
+            }
+            return None;
+        }
+        _ => {}
     }
     let rejects = format!(
         "Everybody who signs in at {} would be rejected by Entra until the tenant holds the certificate.",
@@ -255,7 +291,7 @@ fn unknown_to(key: &KeyFacts, party: &Party, held: Held, now: Timestamp) -> Opti
                     "The tenant of {name} did not hold the certificate on {}.",
                     at.to_words()
                 ),
-                Held::At(_) | Held::Unknown => {
+                Held::Since { .. } | Held::Unknown => {
                     format!("The tenant of {name} was not seen to hold the certificate.")
                 }
             },

@@ -1,8 +1,9 @@
 //! Where a key stands in its rollover, and where its private half is.
 //!
 //! Always true: the standing of a key is under a tag of its own, together with the key's
-//! purpose and certificate, so that a writer of the database can neither activate nor
-//! revive a key (attack 20).
+//! purpose and certificate, so that a writer of the database can make no standing that it
+//! never had (attack 20). Who writes back a whole copy of earlier rows brings back what was
+//! then: a tag binds a row, not its place in time.
 //!
 //! Read next: [`super::rollover`], which says who may go where.
 
@@ -195,8 +196,13 @@ pub enum Held {
     /// Nobody looked.
     #[default]
     Unknown,
-    /// It knew the key then.
-    At(Timestamp),
+    /// It was seen to know the key from then on, at each look.
+    Since {
+        /// The first look.
+        first: Timestamp,
+        /// The last one.
+        last: Timestamp,
+    },
     /// It did not know the key then.
     MissingAt(Timestamp),
 }
@@ -290,22 +296,23 @@ impl Sighting {
         )
     }
 
-    fn instants(&self) -> [String; 2] {
+    fn instants(&self) -> [String; 3] {
         let text = |at: Timestamp| at.as_millis().to_string();
         match self.held {
-            Held::Unknown => [String::new(), String::new()],
-            Held::At(at) => [text(at), String::new()],
-            Held::MissingAt(at) => [String::new(), text(at)],
+            Held::Unknown => Default::default(),
+            Held::Since { first, last } => [text(first), text(last), String::new()],
+            Held::MissingAt(at) => [String::new(), String::new(), text(at)],
         }
     }
 
-    fn fields<'f>(&'f self, [held_at, missing_at]: &'f [String; 2]) -> [&'f [u8]; 5] {
+    fn fields<'f>(&'f self, [first, last, missing]: &'f [String; 3]) -> [&'f [u8]; 6] {
         [
             self.key.as_str().as_bytes(),
             self.party.kind().as_bytes(),
             self.party.name().as_bytes(),
-            held_at.as_bytes(),
-            missing_at.as_bytes(),
+            first.as_bytes(),
+            last.as_bytes(),
+            missing.as_bytes(),
         ]
     }
 }
@@ -382,7 +389,15 @@ mod tests {
         let sealing = Sealing::new(&MasterKey::random(&mut SystemRandom));
         let id = KeyId::random(&mut SystemRandom);
         let party = Party::Domain("contoso.com".to_owned());
-        let seen = Sighting::new(&sealing, id, party, Held::At(NOW));
+        let seen = Sighting::new(
+            &sealing,
+            id,
+            party,
+            Held::Since {
+                first: NOW,
+                last: NOW,
+            },
+        );
         assert_eq!(seen.require_tag(&sealing), Ok(()));
         let others = [
             Sighting {
@@ -395,6 +410,13 @@ mod tests {
             },
             Sighting {
                 party: Party::RelyingParty("contoso.com".to_owned()),
+                ..seen.clone()
+            },
+            Sighting {
+                held: Held::Since {
+                    first: NOW.minus(std::time::Duration::from_hours(2)),
+                    last: NOW,
+                },
                 ..seen.clone()
             },
             Sighting {

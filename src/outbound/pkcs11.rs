@@ -60,6 +60,11 @@ pub enum TokenError {
         "the PIN of {0} is locked or has one try left, so it was not tried; unlock it with the token's own tool, then restart"
     )]
     PinLocked(TokenName),
+    /// Somebody gave a wrong PIN.
+    #[error(
+        "somebody gave {0} a wrong PIN, so ours was not tried; make sure that pkcs11.pin_file has the right one, then log in once with the token's own tool, which clears its count"
+    )]
+    PinDoubted(TokenName),
     /// The token has no such key.
     #[error("{token} does not hold the key {key}")]
     NoKey {

@@ -97,12 +97,14 @@ fn sighting(row: &AnyRow) -> Result<Sighting, StoreError> {
     let row = Reader::new(row, "key_sightings", "party");
     let name = row.text("party")?;
     let held = match (
-        row.optional_time("held_at")?,
+        row.optional_time("held_at")?
+            .zip(row.optional_time("looked_at")?),
         row.optional_time("missing_at")?,
     ) {
-        (Some(at), None) => Held::At(at),
+        (Some((first, last)), None) => Held::Since { first, last },
         (None, Some(at)) => Held::MissingAt(at),
-        _ => return Err(row.impossible("held_at")),
+        // Of before there were two instants: its tag fits no more.
+        _ => Held::Unknown,
     };
     Ok(Sighting {
         key: row.parsed("key_id")?,
@@ -185,7 +187,7 @@ impl ReadTx<'_> {
     /// Who was looked at for each key.
     pub async fn key_sightings(&mut self) -> Result<Vec<Sighting>, StoreError> {
         self.all(sql(
-            "SELECT key_id, kind, party, held_at, missing_at, tag FROM key_sightings
+            "SELECT key_id, kind, party, held_at, looked_at, missing_at, tag FROM key_sightings
                  ORDER BY key_id, kind, party",
         ))
         .await?
@@ -215,15 +217,16 @@ impl Tx<'_> {
     /// at once one gets `true`; the other reads what that one wrote.
     pub async fn insert_first_key(&mut self, key: &StoredKey) -> Result<bool, StoreError> {
         self.run_once(
-            sql("INSERT INTO signing_keys (id, purpose, first_of, certificate, sealed_private_key, created_at)
-                 SELECT $1, $2, $2, $3, $4, $5
+            sql("INSERT INTO signing_keys (id, purpose, first_of, certificate, sealed_private_key, created_at, custody)
+                 SELECT $1, $2, $2, $3, $4, $5, $6
                  WHERE NOT EXISTS (SELECT 1 FROM signing_keys WHERE purpose = $2)
                  ON CONFLICT (first_of) DO NOTHING")
             .bind(key.id.as_str())
             .bind(key.purpose.as_str())
             .bind(key.certificate.clone())
             .bind(key.sealed_private_key.as_str())
-            .bind(key.created_at.as_millis()),
+            .bind(key.created_at.as_millis())
+            .bind(key.custody.as_str()),
         )
         .await
     }
@@ -278,24 +281,26 @@ impl Tx<'_> {
 
     /// Writes down what was seen of a party and a key; it replaces what was seen before.
     pub async fn put_key_sighting(&mut self, seen: &Sighting) -> Result<(), StoreError> {
-        let (held_at, missing_at) = match seen.held {
+        let (held_at, looked_at, missing_at) = match seen.held {
             Held::Unknown => return Ok(()),
-            Held::At(at) => (Some(at), None),
-            Held::MissingAt(at) => (None, Some(at)),
+            Held::Since { first, last } => (Some(first), Some(last), None),
+            Held::MissingAt(at) => (None, None, Some(at)),
         };
         self.run(
             sql(
-                "INSERT INTO key_sightings (key_id, kind, party, held_at, missing_at, tag)
-                 VALUES ($1, $2, $3, $4, $5, $6)
+                "INSERT INTO key_sightings (key_id, kind, party, held_at, missing_at, tag, looked_at)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7)
                  ON CONFLICT (key_id, kind, party) DO UPDATE SET held_at = excluded.held_at,
-                   missing_at = excluded.missing_at, tag = excluded.tag",
+                   missing_at = excluded.missing_at, tag = excluded.tag,
+                   looked_at = excluded.looked_at",
             )
             .bind(seen.key.as_str())
             .bind(seen.party.kind())
             .bind(seen.party.name().to_owned())
             .bind(millis(held_at))
             .bind(millis(missing_at))
-            .bind(seen.tag.as_str()),
+            .bind(seen.tag.as_str())
+            .bind(millis(looked_at)),
         )
         .await
         .map(drop)

@@ -39,6 +39,7 @@ migrations![
     "0009_key_states",
     "0010_federation_journal",
     "0011_watch",
+    "0013_key_sightings",
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations (

@@ -156,11 +156,13 @@ impl Cluster {
 
 async fn a_key_in_a_token_signs_on_both_nodes_and_is_nowhere_else(engine: Engine) {
     let cluster = Cluster::start_with(engine, new_token).await;
-    // Before the rollover with the first key, in memory on both.
+    // The first key was made in the token too: nothing was ever made beside it.
     for (upn, node) in [("a@contoso.com", 0), ("b@contoso.com", 1)] {
         let (_, page) = cluster.signs_in(upn, [node, node, node]).await;
         page.expect_answer();
     }
+    let made: Value = serde_json::from_str(&cluster.says(&["keys", "list", "--json"])).unwrap();
+    assert_eq!(made[0]["custody"], "hardware", "{made}");
     let id = cluster.roll_over_to_hardware();
     let pem = cluster.says(&["keys", "export-certificate"]);
     let file = cluster.folder().join("certificate.pem");

@@ -274,15 +274,14 @@ pub async fn who_knows_a_key_reads_back(database: Database) {
     assert!(tx.insert_first_key(&stored).await.unwrap());
     let party = Party::Domain("contoso.com".to_owned());
     let other = Party::RelyingParty("contoso.com".to_owned());
+    let since = Held::Since {
+        first: NOW,
+        last: NOW.plus(std::time::Duration::from_hours(1)),
+    };
     let seen =
         |party: &Party, held| Sighting::new(&sealing, stored.id.clone(), party.clone(), held);
-    let rows = [
-        seen(&party, Held::MissingAt(NOW)),
-        seen(&other, Held::At(NOW)),
-    ];
-    tx.put_key_sighting(&seen(&party, Held::At(NOW)))
-        .await
-        .unwrap();
+    let rows = [seen(&party, Held::MissingAt(NOW)), seen(&other, since)];
+    tx.put_key_sighting(&seen(&party, since)).await.unwrap();
     for row in &rows {
         tx.put_key_sighting(row).await.unwrap();
     }

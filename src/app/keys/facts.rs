@@ -11,7 +11,7 @@ use crate::{
         KeyPurpose, SigningKey,
         certificate::Certificate,
         rollover::{self as rules, KeyFacts, Obstacle, Step, Surroundings, Weight},
-        state::{Held, Party},
+        state::{Custody, Held, KeyState, Party},
     },
     storage::{ReadTx, StoredKey},
 };
@@ -60,8 +60,15 @@ impl App {
         let around = Surroundings {
             others: keys
                 .iter()
-                .filter(|other| other.id != stored.id && is_ours(other, &self.sealing))
-                .map(|other| (other.standing.state, other.since()))
+                .filter(|other| other.id != stored.id)
+                .map(|other| {
+                    let state = if is_ours(other, &self.sealing) {
+                        other.standing.state
+                    } else {
+                        KeyState::Retired
+                    };
+                    (state, other.since())
+                })
                 .collect(),
             parties: parties
                 .into_iter()
@@ -71,7 +78,25 @@ impl App {
                 })
                 .collect(),
         };
-        Ok(rules::obstacles(step, &facts, &around, now))
+        let mut found = rules::obstacles(step, &facts, &around, now);
+        let leaves_the_token = stored.custody == Custody::Software
+            && step != Step::Retire
+            && keys.iter().any(|other| {
+                other.standing.state == KeyState::Active && other.custody == Custody::Hardware
+            });
+        if leaves_the_token {
+            found.push(Obstacle {
+                why: "The key that signs is in a token, and this one is not.".to_owned(),
+                breaks:
+                    "The private half of what signs would be in the database, and in its backups."
+                        .to_owned(),
+                first: "Make one in the token with `claimbridge keys create --in-hardware`."
+                    .to_owned(),
+                until: None,
+                weight: Weight::Breaks,
+            });
+        }
+        Ok(found)
     }
 
     /// Everybody who checks what keys of this purpose sign.

@@ -22,7 +22,10 @@ use crate::{
 const AT_ONCE: usize = 8;
 
 /// How long a token may take for one answer, waiting for others included.
-const PATIENCE: Duration = Duration::from_secs(4);
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long nobody waits for a token that hung: whoever signs holds a transaction.
+const HUNG: Duration = Duration::from_secs(10);
 
 /// How long it is believed that the key can be used, or not: who asks is a stranger.
 const BELIEVED: Duration = Duration::from_secs(2);
@@ -31,6 +34,7 @@ const BELIEVED: Duration = Duration::from_secs(2);
 pub(in crate::app) struct Places {
     places: Arc<Semaphore>,
     last_look: Mutex<Option<(Timestamp, Result<(), String>)>>,
+    hung_at: Mutex<Option<Timestamp>>,
 }
 
 impl Default for Places {
@@ -38,6 +42,7 @@ impl Default for Places {
         Self {
             places: Arc::new(Semaphore::new(AT_ONCE)),
             last_look: Mutex::default(),
+            hung_at: Mutex::default(),
         }
     }
 }
@@ -58,6 +63,11 @@ impl App {
                 Error::internal(format!("it could not be signed: {}", chain(&error)))
             });
         }
+        if self.hung_at().is_some_and(|at| self.now().since(at) < HUNG) {
+            return Err(unavailable(
+                "the token did not answer a moment ago".to_owned(),
+            ));
+        }
         let key = Arc::clone(key);
         let places = Arc::clone(&self.places.places);
         let signed = timeout(PATIENCE, async move {
@@ -74,10 +84,14 @@ impl App {
             Ok(Ok(Ok(signed))) => Ok(signed),
             Ok(Ok(Err(error))) => Err(unavailable(chain(&error))),
             Ok(Err(error)) => Err(Error::internal(format!("signing failed: {error}"))),
-            Err(_) => Err(unavailable(format!(
-                "the token did not answer within {} seconds",
-                PATIENCE.as_secs()
-            ))),
+            Err(_) => {
+                let slot = self.places.hung_at.lock();
+                *slot.unwrap_or_else(PoisonError::into_inner) = Some(self.now());
+                Err(unavailable(format!(
+                    "the token did not answer within {} seconds",
+                    PATIENCE.as_secs()
+                )))
+            }
         }
     }
 
@@ -98,6 +112,11 @@ impl App {
         let slot = self.places.last_look.lock();
         *slot.unwrap_or_else(PoisonError::into_inner) = Some((now, said));
         found
+    }
+
+    fn hung_at(&self) -> Option<Timestamp> {
+        let slot = self.places.hung_at.lock();
+        *slot.unwrap_or_else(PoisonError::into_inner)
     }
 
     fn last_look(&self) -> Option<(Timestamp, Result<(), String>)> {

@@ -147,14 +147,25 @@ impl App {
             let is_held = fingerprints
                 .iter()
                 .any(|seen| seen.eq_ignore_ascii_case(&key.fingerprint));
+            let former = before.iter().find_map(|seen| match seen.held {
+                Held::Since { first, .. }
+                    if seen.key == stored.id
+                        && seen.party == party
+                        && seen.require_tag(&self.sealing).is_ok() =>
+                {
+                    Some(first)
+                }
+                _ => None,
+            });
+            let was_held = former.is_some();
             let held = if is_held {
-                Held::At(now)
+                Held::Since {
+                    first: former.unwrap_or(now),
+                    last: now,
+                }
             } else {
                 Held::MissingAt(now)
             };
-            let was_held = before.iter().any(|seen| {
-                seen.key == stored.id && seen.party == party && matches!(seen.held, Held::At(_))
-            });
             let seen = Sighting::new(&self.sealing, stored.id.clone(), party.clone(), held);
             tx.put_key_sighting(&seen).await?;
             // What is seen every hour is news once.

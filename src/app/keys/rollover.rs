@@ -67,7 +67,7 @@ impl App {
         &self,
         purpose: KeyPurpose,
         size: RsaSize,
-        custody: Custody,
+        custody: Option<Custody>,
         actor: Actor,
     ) -> Result<KeyView, Error> {
         let stored = self.make_key(purpose, size, custody).await?;
@@ -104,6 +104,11 @@ impl App {
         actor: Actor,
     ) -> Result<Outcome, Error> {
         let now = self.now();
+        // First: a token may take its time, and nobody waits for a transaction meanwhile.
+        let unready = match step {
+            Step::Activate => self.unready_of(chosen).await?,
+            Step::Stage | Step::Retire => None,
+        };
         let mut tx = self.store.begin().await?;
         let mut keys = tx.keys_of(chosen.purpose).await?;
         let stored = if let Some(stored) = choose(step, chosen, &keys)? {
@@ -111,7 +116,7 @@ impl App {
         } else {
             drop(tx);
             let new = self
-                .make_key(chosen.purpose, RsaSize::default(), Custody::Software)
+                .make_key(chosen.purpose, RsaSize::default(), None)
                 .await?;
             tx = self.store.begin().await?;
             keys = tx.keys_of(chosen.purpose).await?;
@@ -120,12 +125,7 @@ impl App {
         };
         require_standing(&stored, &self.sealing).map_err(|_| altered(&stored))?;
         let mut obstacles = self.obstacles(&mut tx, step, &stored, &keys, now).await?;
-        if step == Step::Activate && stored.custody == Custody::Hardware {
-            // A token may take its time: nobody waits for this transaction meanwhile.
-            drop(tx);
-            obstacles.extend(self.unready(&stored).await?);
-            tx = self.store.begin().await?;
-        }
+        obstacles.extend(unready);
         let is_refused = obstacles
             .iter()
             .any(|obstacle| obstacle.weight == Weight::Impossible || force == Force::Withheld);
@@ -212,7 +212,11 @@ impl App {
             &self.sealing,
             stored.id.clone(),
             party.clone(),
-            Held::At(now),
+            // Who looked vouches for all of Entra too.
+            Held::Since {
+                first: now.minus(rules::TENANT_KNOWS),
+                last: now,
+            },
         );
         tx.put_key_sighting(&seen).await?;
         let event = Event::KeySeen {
@@ -282,7 +286,7 @@ impl App {
         &self,
         purpose: KeyPurpose,
         size: RsaSize,
-        custody: Custody,
+        custody: Option<Custody>,
     ) -> Result<StoredKey, Error> {
         if purpose == KeyPurpose::Audit {
             return Err(Error::invalid(
@@ -290,6 +294,10 @@ impl App {
             ));
         }
         let now = self.now();
+        let custody = match custody {
+            Some(custody) => custody,
+            None => self.usual_custody(purpose).await?,
+        };
         let id = self.with_random(KeyId::random);
         let (certificate, private) = certified(self, &id, size, custody).await?;
         let mut key = StoredKey {
@@ -312,6 +320,33 @@ impl App {
                 .seal(&key_place(&key), private.expose(), random)
         });
         Ok(key)
+    }
+}
+
+impl App {
+    /// Where a new key is made if nobody says it: in the token that is configured, or because
+    /// the active one is in one. Never in software because a token is away.
+    async fn usual_custody(&self, purpose: KeyPurpose) -> Result<Custody, Error> {
+        let mut tx = self.store.read().await?;
+        let keys = tx.keys_of(purpose).await?;
+        let active = only(&keys, KeyState::Active).map(|key| key.custody);
+        Ok(match (&self.token, active) {
+            (None, None | Some(Custody::Software)) => Custody::Software,
+            (Some(_), _) | (None, Some(Custody::Hardware)) => Custody::Hardware,
+        })
+    }
+
+    /// Why the key that is to be activated cannot sign, if it is in a token.
+    async fn unready_of(&self, chosen: &Chosen) -> Result<Option<Obstacle>, Error> {
+        let mut tx = self.store.read().await?;
+        let keys = tx.keys_of(chosen.purpose).await?;
+        drop(tx);
+        match choose(Step::Activate, chosen, &keys)? {
+            Some(key) if key.custody == Custody::Hardware && is_ours(key, &self.sealing) => {
+                self.unready(key).await
+            }
+            _ => Ok(None),
+        }
     }
 }
 

@@ -21,6 +21,14 @@ fn around(others: &[KeyState], parties: &[(Party, Held)]) -> Surroundings {
     }
 }
 
+/// Seen so many hours ago for the first, and for the last time.
+fn held(first: u32, last: u32) -> Held {
+    Held::Since {
+        first: NOW.minus(HOUR * first),
+        last: NOW.minus(HOUR * last),
+    }
+}
+
 fn contoso() -> Party {
     Party::Domain("contoso.com".to_owned())
 }
@@ -85,14 +93,13 @@ fn nothing_is_activated_that_a_tenant_was_not_seen_to_hold() {
         let others = around(&[KeyState::Active], &[(contoso(), held)]);
         obstacles(Step::Activate, &staged, &others, NOW)
     };
-    let hours_ago = |hours| NOW.minus(HOUR * hours);
-    assert!(may(Held::At(hours_ago(10))).is_empty());
-    assert!(may(Held::At(NOW)).is_empty());
+    assert!(may(held(10, 0)).is_empty());
+    assert!(may(held(2, 2)).is_empty());
     for held in [
         Held::Unknown,
         Held::MissingAt(NOW),
         // Before it was published: it was another time.
-        Held::At(hours_ago(11)),
+        held(12, 11),
     ] {
         let found = may(held);
         assert_eq!(found.len(), 1, "{held:?}");
@@ -104,12 +111,30 @@ fn nothing_is_activated_that_a_tenant_was_not_seen_to_hold() {
 }
 
 #[test]
+fn all_of_entra_gets_two_hours_to_know_and_a_look_counts_for_a_day() {
+    let staged = key(KeyState::Staged, 100);
+    let may = |held| {
+        let others = around(&[KeyState::Active], &[(contoso(), held)]);
+        obstacles(Step::Activate, &staged, &others, NOW)
+    };
+    let found = may(held(1, 0));
+    assert_eq!(found[0].until, Some(NOW.plus(HOUR)));
+    assert_eq!(found[0].weight, Weight::Breaks);
+    assert!(may(held(90, 24)).is_empty());
+    let found = may(held(90, 25));
+    assert!(
+        found[0].first.contains("domain verify contoso.com"),
+        "{found:?}"
+    );
+}
+
+#[test]
 fn every_party_is_asked() {
     let staged = key(KeyState::Staged, 48);
     let fabrikam = Party::Domain("fabrikam.com".to_owned());
     let others = around(
         &[KeyState::Active],
-        &[(contoso(), Held::At(NOW)), (fabrikam, Held::Unknown)],
+        &[(contoso(), held(2, 0)), (fabrikam, Held::Unknown)],
     );
     let found = obstacles(Step::Activate, &staged, &others, NOW);
     assert_eq!(found.len(), 1);
@@ -125,7 +150,7 @@ fn readers_get_the_time_to_read_again_or_are_confirmed() {
     assert!(may(reader(), Held::Unknown, 24).is_empty());
     let found = may(reader(), Held::Unknown, 23);
     assert_eq!(found[0].until, Some(NOW.plus(HOUR)));
-    assert!(may(reader(), Held::At(NOW), 1).is_empty());
+    assert!(may(reader(), held(0, 0), 1).is_empty());
     assert!(may(Party::KeyList, Held::Unknown, 48).is_empty());
     assert_eq!(
         may(Party::KeyList, Held::Unknown, 47)[0].until,
@@ -140,6 +165,13 @@ fn the_first_key_of_a_purpose_waits_for_nobody() {
         &[(contoso(), Held::Unknown), (Party::KeyList, Held::Unknown)],
     );
     assert!(obstacles(Step::Activate, &key(KeyState::Staged, 0), &others, NOW).is_empty());
+    // But not one whose active row is gone or altered: parties go by it still.
+    let others = Surroundings {
+        others: vec![(KeyState::Retired, NOW)],
+        ..others
+    };
+    let found = obstacles(Step::Activate, &key(KeyState::Staged, 0), &others, NOW);
+    assert_eq!(found.len(), 2);
 }
 
 #[test]
@@ -150,7 +182,7 @@ fn there_is_a_way_back_unless_a_party_gave_the_former_key_up() {
         obstacles(Step::Activate, &former, &others, NOW)
     };
     assert!(may(Held::Unknown).is_empty());
-    assert!(may(Held::At(NOW)).is_empty());
+    assert!(may(held(0, 0)).is_empty());
     assert_eq!(may(Held::MissingAt(NOW)).len(), 1);
 }
 

@@ -45,6 +45,10 @@ impl Token {
                 .context
                 .open_rw_session(up.slot)
                 .map_err(|error| self.failed("opening a session", &error))?;
+            // Done again after a failure: a pair that was made is there already.
+            if let Ok((_, public_key)) = self.look(&session, id) {
+                return Ok(public_key);
+            }
             let public = [
                 Attribute::Token(true),
                 Attribute::Private(false),

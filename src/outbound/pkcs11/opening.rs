@@ -1,6 +1,7 @@
 //! Opening a token: the module, the slot, the PIN.
 //!
-//! Always true: a PIN is given once, and never when one wrong one more would lock the token.
+//! Always true: a PIN is given once, and not at all where the token says that a wrong one was
+//! given since the last right one.
 
 use std::sync::Mutex;
 
@@ -24,7 +25,10 @@ impl Token {
             module: self.setting.module.display().to_string(),
             why: why.to_string(),
         };
-        let context = Pkcs11::new(&self.setting.module).map_err(|error| module(&error))?;
+        // A bare name would be looked for in the loader's own folders.
+        let path = std::path::absolute(&self.setting.module);
+        let path = path.unwrap_or_else(|_| self.setting.module.clone());
+        let context = Pkcs11::new(path).map_err(|error| module(&error))?;
         match context.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
             Ok(()) | Err(CryptokiError::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => {}
             Err(error) => return Err(module(&error)),
@@ -46,6 +50,11 @@ impl Token {
             .map_err(|error| self.failed("reading what the token is", &error))?;
         if info.user_pin_locked() || info.user_pin_final_try() {
             return Err(TokenError::PinLocked(self.name().clone()));
+        }
+        // Somebody gave a wrong one since the last right one: perhaps a neighbour of ours, with
+        // this very PIN.
+        if info.user_pin_count_low() {
+            return Err(TokenError::PinDoubted(self.name().clone()));
         }
         let session = context
             .open_ro_session(slot)

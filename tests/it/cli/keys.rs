@@ -117,11 +117,69 @@ fn a_new_master_key_takes_a_rollover_along() {
     cli.done(&["keys", "export-certificate"]);
 }
 
+/// The configuration with a token that is not there.
+fn name_a_token(cli: &Cli) -> String {
+    let before = std::fs::read_to_string(cli.path("claimbridge.toml")).unwrap();
+    cli.write("module.so", "no module");
+    cli.write_secret("token.pin", "1234");
+    let section =
+        "[pkcs11]\nmodule = \"module.so\"\ntoken_label = \"x\"\npin_file = \"token.pin\"\n";
+    cli.write("claimbridge.toml", before.replace("[pkcs11]\n", section));
+    before
+}
+
+#[test]
+fn a_token_that_is_not_there_is_never_replaced_by_software() {
+    let cli = Cli::new();
+    cli.done(&["keys", "list"]);
+    let before = name_a_token(&cli);
+    for arguments in [&["keys", "stage"][..], &["keys", "create"]] {
+        let refused = cli.refused(3, arguments);
+        assert!(refused.contains("module.so cannot be loaded"), "{refused}");
+    }
+    let keys = cli.json(&["keys", "list"]);
+    assert_eq!(keys.as_array().unwrap().len(), 1, "{keys}");
+    // Nor at the first start.
+    cli.write("claimbridge.toml", before);
+    let cli = Cli::empty();
+    cli.done(&["init", "--public-url", "https://idp.contoso.com"]);
+    let before = name_a_token(&cli);
+    cli.done(&["migrate"]);
+    let refused = cli.refused(3, &["keys", "list"]);
+    assert!(refused.contains("module.so cannot be loaded"), "{refused}");
+    cli.write("claimbridge.toml", before);
+    assert_eq!(cli.json(&["keys", "list"])[0]["custody"], "software");
+}
+
 #[test]
 fn a_key_in_hardware_needs_a_token() {
     let cli = Cli::new();
     let refused = cli.refused(2, &["keys", "create", "--in-hardware"]);
-    assert!(refused.contains("[pkcs11]"), "{}", refused);
+    assert!(refused.contains("[pkcs11]"), "{refused}");
     let refused = cli.refused(1, &["keys", "stage", "--confirm-published", "contoso.com"]);
-    assert!(refused.contains("no key is staged"), "{}", refused);
+    assert!(refused.contains("no key is staged"), "{refused}");
+    let refused = cli.refused(1, &["keys", "stage", "--purpose", "oidc"]);
+    assert!(refused.contains("not served yet"), "{refused}");
+}
+
+/// What is wrong with a row keeps no command from working that mends it.
+#[tokio::test]
+async fn attack_20_an_altered_active_row_can_be_rolled_over_from() {
+    for statement in [
+        "UPDATE signing_keys SET state_tag = '00'",
+        "UPDATE signing_keys SET state = 'retiring'",
+    ] {
+        let cli = Cli::new();
+        cli.done(&["keys", "list"]);
+        cli.sql(statement).await;
+        let list = cli.run(&["keys", "list", "--json"]);
+        let keys: serde_json::Value = serde_json::from_str(&list.out).unwrap();
+        assert_eq!(keys[0]["state"], "altered");
+        assert_eq!(cli.run(&["keys", "stage"]).exit, 0);
+        // Parties go by the former key: it is no first one.
+        let refused = cli.run(&["keys", "activate"]);
+        assert!(refused.err.contains("contoso.com"), "{}", refused.err);
+        assert_eq!(cli.run(&["keys", "activate", "--force"]).exit, 0);
+        cli.done(&["keys", "export-certificate"]);
+    }
 }

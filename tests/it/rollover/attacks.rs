@@ -89,12 +89,14 @@ async fn attack_20_nobody_is_made_to_know_a_key_by_hand() {
     site.must(Step::Stage, ASSERTION).await;
     site.verify("contoso.com").await;
     let sql = site.world.sql().await;
-    sql.run("UPDATE key_sightings SET held_at = missing_at, missing_at = NULL WHERE missing_at IS NOT NULL").await;
+    sql.run("UPDATE key_sightings SET held_at = missing_at, looked_at = missing_at, missing_at = NULL WHERE missing_at IS NOT NULL").await;
     let by = ["contoso.com", "fabrikam.com", "https://sp.example.com"];
     site.refused(Step::Activate, ASSERTION, &by).await;
     let keys = site.world.app().keys().await.unwrap();
     let seen = keys.iter().flat_map(|key| &key.seen);
-    let held = seen.filter(|(_, held)| matches!(held, Held::At(_))).count();
+    let held = seen
+        .filter(|(_, held)| matches!(held, Held::Since { .. }))
+        .count();
     assert_eq!(held, 1, "the one that is genuine: of the active key");
 }
 
