@@ -251,7 +251,7 @@ async fn what_the_tenant_holds_is_noted_for_the_rollover() {
         keys.iter()
             .flat_map(|key| &key.seen)
             .filter(|(party, _)| *party == Party::Domain(domain.to_owned()))
-            .map(|(_, held)| matches!(held, Held::At(_)))
+            .map(|(_, held)| matches!(held, Held::Since { .. }))
             .collect::<Vec<bool>>()
     };
     assert_eq!(holds("contoso.com").await, [true]);
