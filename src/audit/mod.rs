@@ -163,6 +163,9 @@ pub enum Event {
     },
     /// The value by which Entra knows the person was set.
     ImmutableIdSet { value: String },
+    /// The tenant is about to be given the value from here, by Graph. Without one of
+    /// [`Self::ImmutableIdSent`] after it, it was refused or its end was not seen.
+    ImmutableIdSending { value: String },
     /// The tenant was given the value from here, by Graph.
     ImmutableIdSent { value: String },
     /// It was replaced.

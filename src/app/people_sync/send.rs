@@ -15,7 +15,10 @@ use super::{
 use crate::{
     app::{App, users::Replace},
     audit::{Actor, Event},
-    base::text::{DomainName, Upn},
+    base::{
+        ids::UserId,
+        text::{DomainName, Upn},
+    },
     directory::ImmutableId,
     outbound::graph::{Graph, GraphError, segment},
 };
@@ -38,7 +41,14 @@ pub struct SendCounts {
     pub had: u64,
     /// That got it, or would get it.
     pub sent: u64,
+    /// That Graph did not permit, before anybody got it.
+    #[serde(skip)]
+    forbidden: u32,
 }
+
+/// After so many 403 and nobody who got it, it is the permission, not the person: Entra guards
+/// accounts with a role against those who have a lesser one.
+const FORBIDDEN_TO_ALL: u32 = 3;
 
 impl App {
     /// Gives the people of `domain` in the tenant their ImmutableID from here; `only` one person.
@@ -139,34 +149,52 @@ impl App {
                 .await?;
             id
         };
+        // Written down before it is sent: whoever ends us between the two leaves the intention.
+        let value = id.to_string();
+        self.note_of(&user.id, operator, Event::ImmutableIdSending { value })
+            .await?;
         match set_there(graph, person, &id).await {
             Ok(()) => {
                 counts.sent += 1;
-                let mut tx = self.store.begin().await?;
-                let sent = Event::ImmutableIdSent {
-                    value: id.to_string(),
-                };
-                tx.append(
-                    Actor::Operator(operator.to_owned()),
-                    Some(user.id.clone()),
-                    sent,
-                );
-                tx.commit().await?;
+                let value = id.to_string();
+                self.note_of(&user.id, operator, Event::ImmutableIdSent { value })
+                    .await?;
                 tell(
                     FindingKind::Sent,
                     Some(id.to_string()),
                     Some(id.to_string()),
                 )?;
             }
-            Err(SyncError::Graph(GraphError::Refused(refused))) => {
+            Err(SyncError::Graph(
+                error @ (GraphError::Refused(_)
+                | GraphError::NotFound(_)
+                | GraphError::Forbidden { .. }),
+            )) => {
+                if matches!(error, GraphError::Forbidden { .. }) && counts.sent == 0 {
+                    counts.forbidden += 1;
+                    if counts.forbidden == FORBIDDEN_TO_ALL {
+                        return Err(SyncError::Graph(error));
+                    }
+                }
                 tell(
                     FindingKind::NotSettable,
                     Some(id.to_string()),
-                    Some(refused.to_string()),
+                    Some(error.to_string()),
                 )?;
             }
             Err(error) => return Err(error),
         }
+        Ok(())
+    }
+
+    async fn note_of(&self, user: &UserId, operator: &str, event: Event) -> Result<(), SyncError> {
+        let mut tx = self.store.begin().await?;
+        tx.append(
+            Actor::Operator(operator.to_owned()),
+            Some(user.clone()),
+            event,
+        );
+        tx.commit().await?;
         Ok(())
     }
 }
