@@ -157,7 +157,7 @@ done(f"assembled: {len(present)} files, one program")
 run("mount", "--bind", root, root)
 run("mount", "-o", "remount,bind,ro", root)
 for volume in image.volumes:
-    folder = work.work + volume.replace("/", "-")
+    folder = work.work + "/volume" + volume.replace("/", "-")
     os.mkdir(folder, 0o700)
     os.chown(folder, *image.user)
     run("mount", "--bind", folder, root + volume)

@@ -95,7 +95,10 @@ class Machine:
             if process.poll() is None:
                 process.kill()
                 process.wait()
-        subprocess.run(["umount", "-R", "-l", self.root], check=False)
+        with open("/proc/self/mounts", encoding="utf-8") as file:
+            mounted = [line.split()[1] for line in file]
+        for path in reversed([path for path in mounted if path.startswith(self.work + "/")]):
+            subprocess.run(["umount", "-l", path], check=False)
         shutil.rmtree(self.work, ignore_errors=True)
 
     def inside(self, path):
