@@ -397,6 +397,9 @@ fn domains_below_that_nobody_knows_here_refuse_and_so_does_a_root_above() {
     assert_eq!(of("domain-root").standing, Standing::Unmet);
 }
 
+/// What somebody does to the sub-domain.
+type Change = Box<dyn Fn(&mut Value)>;
+
 #[test]
 fn a_sub_domain_that_shows_what_it_cannot_have_is_no_nothing_to_do() {
     let ours = ours();
@@ -415,7 +418,7 @@ fn a_sub_domain_that_shows_what_it_cannot_have_is_no_nothing_to_do() {
     };
     let same = shown(&|_| {});
     assert_eq!((same.contradicts.clone(), same.is_to_do()), (None, false));
-    let cases: [(&str, Box<dyn Fn(&mut Value)>); 3] = [
+    let cases: [(&str, Change); 3] = [
         (
             "managed",
             Box::new(|one| {
