@@ -28,7 +28,7 @@ fn a_rollover_says_what_comes_next_and_refuses_what_would_break() {
         "First: Run `claimbridge domain apply contoso.com`",
         "--force goes on in spite of it.",
     ] {
-        assert!(refused.contains(line), "{line} in {}", refused);
+        assert!(refused.contains(line), "{line} in {refused}");
     }
     let refused = cli.run(&["keys", "activate", "--json"]);
     assert_eq!(refused.exit, 1);

@@ -87,12 +87,11 @@ async fn no_token_is_rejected_through_a_whole_rollover_and_no_step_can_be_skippe
         site.hours(1).await;
         match hour {
             5 => site.apply("contoso.com").await,
-            7 => site.verify("contoso.com").await,
+            // The second time because the last look was more than a day ago.
+            7 | 33 => site.verify("contoso.com").await,
             30 => site.apply("fabrikam.com").await,
             // Somebody looked too early, and again.
             29 | 32 => site.verify("fabrikam.com").await,
-            // The last look was more than a day ago.
-            33 => site.verify("contoso.com").await,
             _ => {}
         }
         let mut by = Vec::new();
@@ -136,7 +135,7 @@ async fn no_token_is_rejected_through_a_whole_rollover_and_no_step_can_be_skippe
         match hour {
             ..24 => {
                 site.refused(Step::Retire, ASSERTION, &["less than a day"])
-                    .await
+                    .await;
             }
             24 => site.must(Step::Retire, ASSERTION).await,
             _ => {}
@@ -156,7 +155,7 @@ async fn no_token_is_rejected_through_a_whole_rollover_and_no_step_can_be_skippe
     assert_eq!(published.active.map(|key| key.id), Some(new.id));
     assert_eq!((published.staged, published.retiring), (None, Vec::new()));
     for tenant in &site.tenants {
-        assert_eq!(tenant.holds(), [new.certificate.clone()]);
+        assert_eq!(tenant.holds(), std::slice::from_ref(&new.certificate));
     }
 }
 

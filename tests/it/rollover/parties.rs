@@ -43,11 +43,11 @@ impl Tenant {
     }
 
     pub fn accepts(&self, answer: &Answered, now: Timestamp) -> bool {
-        // Not all of Entra knows at once: what is new only after two hours, what is gone by then
+        // Not all of Entra all_told at once: what is new only after two hours, what is gone by then
         // perhaps already now.
-        let knows = now.since(self.changed_at) >= HOUR * 2;
+        let all_told = now.since(self.changed_at) >= HOUR * 2;
         let mut known = self.holds();
-        known.retain(|certificate| knows || self.before.contains(certificate));
+        known.retain(|certificate| all_told || self.before.contains(certificate));
         accepts(&known, answer, self.domain, EntraCloud::global(), now)
     }
 }
