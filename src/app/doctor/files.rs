@@ -109,7 +109,7 @@ pub fn judge(file: &FileLook, me: Option<Permissions>) -> Vec<Finding> {
         Secrecy::Secret => seen.mode & 0o077,
     };
     let is_own = seen.group == 0 || me.is_none_or(|me| me.group == seen.group);
-    if file.secrecy == Secrecy::Secret && is_handed_in(*seen) && !is_own {
+    if matches!(file.secrecy, Secrecy::Secret) && is_handed_in(*seen) && !is_own {
         findings.push(SECRET_FILE.note(
             about.clone(),
             format!("Everybody in the group {} can read it", seen.group),
