@@ -139,7 +139,7 @@ pub async fn apply(
     let facts = if plan.is_empty() {
         Facts::default()
     } else {
-        look(
+        let looked = look(
             &app,
             &signed_in.graph,
             &wanted,
@@ -147,8 +147,19 @@ pub async fn apply(
             &args.emergency_account,
             tell,
         )
-        .await
-        .map_err(|error| look_failure(&error))?
+        .await;
+        match looked {
+            Ok(facts) => facts,
+            // A list of people that cannot be read must not keep a foreign certificate in force.
+            Err(error) if !plan.converts => {
+                tell(&format!(
+                    "Not everything could be looked at: {}.",
+                    super::chain(&error)
+                ));
+                Facts::default()
+            }
+            Err(error) => return Err(look_failure(&error)),
+        }
     };
     let checks = preconditions(&wanted, Some(&tenant), domain_plan::step(&plan), &facts);
     let mut report =

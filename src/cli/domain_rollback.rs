@@ -23,18 +23,22 @@ use super::{
     open,
 };
 use crate::{
-    app::federation::{
-        change::{LOOKS, carry_out, interrupted},
-        journal::{Change, ChangeKind, ChangeOutcome, History, Journal},
-        ours,
-        read::read_domain,
+    app::{
+        App, domains,
+        federation::{
+            change::{LOOKS, carry_out, interrupted},
+            journal::{Change, ChangeKind, ChangeOutcome, History, Journal},
+            ours,
+            read::read_domain,
+        },
     },
     base::{
         clock::{Clock as _, SystemClock},
         text::DomainName,
     },
     federation::{
-        Authentication, DomainState, Ours, Property, Restoration, Setting, UnknownKeys, restore,
+        Authentication, Certificates, DomainState, Ours, Property, RequestSigning, Restoration,
+        Setting, UnknownKeys, restore, wanted::SystemBrowser,
     },
 };
 
@@ -133,7 +137,16 @@ pub async fn rollback(
     } else {
         UnknownKeys::LeftOut
     };
-    let ours = ours(&app).await?;
+    let ours = match ours(&app).await {
+        // Managed needs no key of ours: the way out must be open when just that is broken.
+        Err(error) if before.is_managed() => {
+            tell(&format!(
+                "Mind: {error}. The way back to managed does not need it."
+            ));
+            keyless(&app).await?
+        }
+        ours => ours?,
+    };
     let way = restore(&before, &state, &ours, unknown_keys, SystemClock.now());
     let refused = way
         .refused
@@ -231,6 +244,23 @@ fn target(history: &History) -> Option<&Change> {
             .find(|change| Some(change.id.as_str()) == rollback.rolls_back()),
         None => last_applied(&history.changes),
     }
+}
+
+/// What we are when no key of ours can be used.
+async fn keyless(app: &App) -> Result<Ours, Failure> {
+    Ok(Ours {
+        display_name: app.settings().service_name.clone(),
+        public_url: app.settings().public_url.clone(),
+        certificates: Certificates {
+            active: Vec::new(),
+            staged: None,
+            retiring: None,
+            former: Vec::new(),
+        },
+        request_signing: RequestSigning::Unverifiable,
+        system_browser: SystemBrowser::LeftAlone,
+        domains: domains::list(app.store()).await?,
+    })
 }
 
 /// A domain that nobody federates.

@@ -128,6 +128,14 @@ struct Up {
     keys: Mutex<HashMap<KeyId, ObjectHandle>>,
 }
 
+impl Up {
+    /// Whether the key may be there all the same: modules keep a list of what there is, and two
+    /// nodes that start at once make keys at the same moment (SoftHSM then misses one of them).
+    fn may_be_stale(&self, error: &TokenError) -> bool {
+        self.number == 1 && matches!(error, TokenError::NoKey { .. })
+    }
+}
+
 /// Who hashes what is signed.
 #[derive(Clone, Copy)]
 enum Hashing {
@@ -166,7 +174,7 @@ impl Token {
                     // It was opened a moment ago: that would not help. Nor would it against
                     // what the key is.
                     Err(error)
-                        if up.since.elapsed() < PAUSE
+                        if (up.since.elapsed() < PAUSE && !up.may_be_stale(&error))
                             || matches!(error, TokenError::Unfit { .. }) =>
                     {
                         return Err(error);

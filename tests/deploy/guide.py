@@ -17,6 +17,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 from machine import DEPLOY, REPOSITORY, Machine, binary, done, enter, name_hosts  # noqa: E402
@@ -119,7 +120,7 @@ class Shell:
         self.number += 1
         path = f"/tmp/block-{self.number}.sh"
         # An error ends the block, as it would make a person stop; the shell and its names stay.
-        self.machine.write(path, "set -e\ntrap 'echo \"BLOCK FAILED\"' ERR\n" + text)
+        self.machine.write(path, "set -e -o pipefail\ntrap 'echo \"BLOCK FAILED\"' ERR\n" + text)
         end = f"BLOCK {self.number} ENDED"
         self.process.stdin.write(f". {path} </dev/null; set +e; trap - ERR; echo; echo '{end}'\n")
         self.process.stdin.flush()
@@ -184,6 +185,15 @@ class People:
         raise AssertionError(f"{upn} could not sign in: {page.url}\n{page.text}")
 
 
+def kind_of_domain(machine):
+    """What the tenant tells everybody of the domain: Federated or Managed."""
+    with open(machine.inside("/root/rehearsal/tenant.json"), encoding="utf-8") as file:
+        authority = json.load(file)["authority"]
+    address = f"{authority}/getuserrealm.srf?login=agent1@{DOMAIN}&json=1"
+    with urllib.request.urlopen(address) as answer:
+        return json.load(answer)["NameSpaceType"]
+
+
 def main():
     enter()
     name_hosts(IDP)
@@ -196,8 +206,12 @@ def main():
     machine.run("mkdir", "-p", "/run", "/var/log/nginx")
     services, shell, people = Services(machine), Shell(machine), People(machine)
     text = open(GUIDE, encoding="utf-8").read()
+    # A block that is marked otherwise would silently not be run.
+    kinds = [fence for fence in re.findall(r"^\s*(?:```|~~~)(.*)$", text, re.M) if fence]
+    assert set(kinds) == {"sh", "powershell"}, set(kinds)
+    assert kinds.count("sh") == sum(kind == "sh" for _, kind, _ in blocks(text)), kinds
     begun = time.monotonic()
-    last_hint = None
+    last_hint, managed = None, False
     for line, kind, content in blocks(text):
         if kind == "person":
             people.act(content)
@@ -238,9 +252,15 @@ def main():
         assert not failures, failures
         if os.environ.get("VERBOSE"):
             print(said)
+        if "domain verify" in content:
+            assert kind_of_domain(machine) == "Federated"
+        if "--to-managed" in content:
+            assert kind_of_domain(machine) == "Managed"
+            managed = True
         took = time.monotonic() - before
         if took > 5:
             print(f"  line {line}: {took:.0f} s", flush=True)
+    assert managed, "the guide never goes back to managed"
     for service in list(services.running):
         services.machine.stop(services.running.pop(service))
     done(f"every block of the guide was run, in {time.monotonic() - begun:.0f} s")

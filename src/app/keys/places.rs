@@ -21,7 +21,7 @@ use crate::{
 /// How many signatures a token is asked for at once.
 const AT_ONCE: usize = 8;
 
-/// How long a token may take for one answer, waiting for others included.
+/// How long a token may take for one answer, and how long anybody waits for a place.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How long nobody waits for a token that hung: whoever signs holds a transaction.
@@ -70,16 +70,21 @@ impl App {
         }
         let key = Arc::clone(key);
         let places = Arc::clone(&self.places.places);
-        let signed = timeout(PATIENCE, async move {
-            let place = places.acquire_owned().await;
+        // Others who are before us say nothing of the token: only its own silence counts as that.
+        let Ok(place) = timeout(PATIENCE, places.acquire_owned()).await else {
+            return Err(unavailable(
+                "too many signatures wait for the token".to_owned(),
+            ));
+        };
+        let signed = timeout(
+            PATIENCE,
             tokio::task::spawn_blocking(move || {
                 let signed = work(&key);
                 // A device that hangs keeps its place, and no more than there are.
                 drop(place);
                 signed
-            })
-            .await
-        });
+            }),
+        );
         match signed.await {
             Ok(Ok(Ok(signed))) => Ok(signed),
             Ok(Ok(Err(error))) => Err(unavailable(chain(&error))),

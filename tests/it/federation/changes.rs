@@ -319,7 +319,9 @@ fn a_change_that_is_killed_after_it_took_place_is_known_to_the_next_command() {
             );
         }
     }
-    // Whatever was done before: break glass leads to managed.
+    // Whatever was done before: break glass leads to managed, also without a key of ours.
+    stage.by_hand("UPDATE signing_keys SET state_tag = '00' WHERE state = 'active'");
+    assert_eq!(stage.apply(&[]).exit, 1);
     let glass = stage.run(&[
         "domain",
         "rollback",
@@ -330,6 +332,7 @@ fn a_change_that_is_killed_after_it_took_place_is_known_to_the_next_command() {
     ]);
     assert_eq!(glass.exit, 0, "{glass:?}");
     assert!(glass.out.contains("is managed again"), "{}", glass.out);
+    assert!(glass.err.contains("Mind: "), "{}", glass.err);
     assert!(stage.federation().is_none());
 }
 
