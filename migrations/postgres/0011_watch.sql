@@ -1,5 +1,5 @@
 -- The watch over the federation: whose turn it is, what was found and told, and what is
--- still to be told. Rows carry a tag: who writes here can cause an alarm and silence none.
+-- still to be told. Rows carry a tag: whoever writes here alters none unnoticed.
 
 CREATE TABLE watch (
     only_row BIGINT NOT NULL PRIMARY KEY CHECK (only_row = 1),

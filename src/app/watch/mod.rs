@@ -3,8 +3,9 @@
 //!
 //! Always true: of all nodes one looks at a time; a sign-in never waits for it; what was found
 //! is kept with a tag, so that a restart neither repeats nor loses an alarm and whoever writes
-//! to the database can cause one but hide none that is there; a process that has not looked for
-//! twice its time looks, whatever the database says of the turn; it is an alarm if the application that reads could write; a tenant that cannot be read is never taken for one in which nothing changed.
+//! to the database alters none of them unnoticed; a process that has not looked for twice its
+//! time looks, whatever the database says of the turn; it is an alarm if the application that
+//! reads could write; a tenant that cannot be read is never taken for one in which nothing changed.
 //!
 //! Read next: [`round`], one look; [`changes`], what is told and when; [`webhook`], to whom.
 
