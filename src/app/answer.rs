@@ -48,7 +48,7 @@ pub(super) enum StatusKind {
 }
 
 /// Where an answer goes. Also its stored form: what the same browser gets again for a minute.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Destination {
     /// To a SAML party, by a form that submits itself.
@@ -59,6 +59,15 @@ pub enum Destination {
         saml_response: String,
         /// As it came.
         relay_state: Option<String>,
+    },
+    /// To a WS-Federation party, by a form that submits itself.
+    WsFed {
+        /// The registered reply address.
+        action: String,
+        /// The RequestSecurityTokenResponse: XML, not base64.
+        wresult: String,
+        /// As it came; none if the request had none.
+        wctx: Option<String>,
     },
     /// To a page of ours: its path.
     Here(String),
@@ -236,5 +245,38 @@ fn answer_place(attempt: &Attempt) -> Place<'_> {
         column: "sealed_answer",
         row: attempt.id.as_str(),
         owner: attempt.browser.as_str(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_kept_and_read_back_as_what_it_was() {
+        let action = || "https://login.example/".to_owned();
+        let text = |text: &str| Some(text.to_owned());
+        for destination in [
+            Destination::Saml {
+                action: action(),
+                saml_response: "PHg+".to_owned(),
+                relay_state: None,
+            },
+            Destination::WsFed {
+                action: action(),
+                wresult: "<x/>".to_owned(),
+                wctx: text(" a&b=\"<c> "),
+            },
+            Destination::WsFed {
+                action: action(),
+                wresult: "<x/>".to_owned(),
+                wctx: None,
+            },
+            Destination::Here("/account".to_owned()),
+        ] {
+            let kept = serde_json::to_vec(&destination).unwrap();
+            let again: Destination = serde_json::from_slice(&kept).unwrap();
+            assert_eq!(again, destination);
+        }
     }
 }

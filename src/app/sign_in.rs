@@ -236,10 +236,12 @@ impl App {
                     .await?;
                 Ok(Next::Answer(Box::new(answer)))
             }
-            NextStep::Refuse(_) if scene.attempt.request.protocol == Protocol::Account => {
+            // WS-Federation has no answer that says no, and to the own account there is nobody
+            // to tell.
+            NextStep::Refuse(_) if scene.attempt.request.protocol != Protocol::Saml2 => {
                 Err(Error::denied(
                     &SupportCode::NOT_SIGNED_IN,
-                    "a disabled person on the way to the own account",
+                    "a disabled person, who gets a page instead of an answer",
                 ))
             }
             NextStep::Refuse(refusal) => {
@@ -367,7 +369,7 @@ impl App {
         let request = &scene.attempt.request;
         let (party, told) = match request.protocol {
             Protocol::Account => (None, None),
-            Protocol::Saml2 => (
+            Protocol::Saml2 | Protocol::WsFed => (
                 Some(self.party_of(tx, &request.relying_party).await?),
                 tx.party_of_session(&row.id, &request.relying_party).await?,
             ),

@@ -12,6 +12,8 @@ use crate::base::{clock::Timestamp, text::DomainName};
 pub enum Protocol {
     /// SAML 2.0 web browser SSO.
     Saml2,
+    /// WS-Federation passive requestor profile.
+    WsFed,
     /// Nobody asks but the person: to the own account pages. No token leaves.
     Account,
 }
@@ -104,5 +106,17 @@ mod tests {
         assert_eq!(again.domain_name(), "contoso.com".parse().ok());
         assert_eq!(again.received_at(), NOW);
         assert_eq!(again.max_age(), Some(Duration::from_mins(5)));
+    }
+
+    #[test]
+    fn a_protocol_is_stored_under_a_name_that_stays() {
+        for (protocol, name) in [
+            (Protocol::Saml2, "\"saml2\""),
+            (Protocol::WsFed, "\"ws-fed\""),
+            (Protocol::Account, "\"account\""),
+        ] {
+            assert_eq!(serde_json::to_string(&protocol).unwrap(), name);
+            assert_eq!(serde_json::from_str::<Protocol>(name).unwrap(), protocol);
+        }
     }
 }

@@ -21,6 +21,15 @@ pub fn send(web: &Web, answer: Answer) -> Response {
             fields.extend(relay_state.map(|state| ("RelayState", state)));
             auto_submit(web, action, fields)
         }
+        Destination::WsFed {
+            action,
+            wresult,
+            wctx,
+        } => {
+            let mut fields = vec![("wa", "wsignin1.0".to_owned()), ("wresult", wresult)];
+            fields.extend(wctx.map(|wctx| ("wctx", wctx)));
+            auto_submit(web, action, fields)
+        }
     };
     let headers = response.headers_mut();
     let cookies = [

@@ -331,6 +331,20 @@ fn samples(frame: &Frame, words: &Words, desk: Desk) -> Vec<(String, String)> {
             ],
         },
     );
+    add(
+        "auto_submit_wsfed",
+        &AutoSubmitPage {
+            frame,
+            heading: "You are signed in",
+            going_to: words.name.to_owned(),
+            target: "https://login.microsoftonline.com/login.srf".to_owned(),
+            fields: vec![
+                ("wa", "wsignin1.0".to_owned()),
+                ("wresult", format!("<t:x a=\"b\">{}</t:x>", words.name)),
+                ("wctx", words.upn.to_owned()),
+            ],
+        },
+    );
 
     for kind in [
         ErrorKind::BadRequest,
