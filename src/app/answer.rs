@@ -11,6 +11,7 @@ use super::{
     App, Error,
     error::{Category, SupportCode},
     issue::not_released,
+    keys::draft::{Draft, Named},
     saml::sole_issuer,
 };
 use crate::{
@@ -21,7 +22,7 @@ use crate::{
     protocol::saml::{
         authn_request::Refusal,
         binding::PostForm,
-        response::{self, StatusEnvelope, message_id},
+        response::{self, StatusEnvelope},
         status::Status,
     },
     relying_party::RelyingParty,
@@ -90,7 +91,8 @@ impl App {
         mut tx: Tx<'_>,
         attempt: &Attempt,
         kind: StatusKind,
-    ) -> Result<Answer, Error> {
+        draft: &mut Draft,
+    ) -> Result<Option<Answer>, Error> {
         let (status, reason) = match kind {
             StatusKind::NoPassive => (Status::NoPassive, "no-passive"),
             StatusKind::RequestDenied => (Status::RequestDenied, "request-denied"),
@@ -122,10 +124,11 @@ impl App {
             .party_of(&mut tx, &attempt.request.relying_party)
             .await?;
         let key = self.signing_key(&mut tx).await?;
-        let form = self
-            .status_form(&issuer, &party, &refusal, &key)
-            .await?
-            .into();
+        let form = self.status_form(&issuer, &party, &refusal, &key, draft)?;
+        let Some(form) = form else {
+            return Ok(None);
+        };
+        let form = form.into();
         self.keep_answer(&mut tx, attempt, &form).await?;
         // An event needs a person: a stranger's browser gets this as often as it asks.
         if person.is_some() {
@@ -140,7 +143,7 @@ impl App {
         if person.is_none() {
             self.count_refused(Refused::NoPassive);
         }
-        Ok(sent(form))
+        Ok(Some(sent(form)))
     }
 
     /// An answer with a status to a request that never became an attempt.
@@ -150,26 +153,35 @@ impl App {
         party: &RelyingParty,
         refusal: &Refusal,
     ) -> Result<Answer, Error> {
-        let mut tx = self.store.read().await?;
-        let key = self.signing_key(&mut tx).await?;
-        let form = self.status_form(issuer, party, refusal, &key).await?;
-        Ok(sent(form.into()))
+        let mut draft = Draft::default();
+        loop {
+            let mut tx = self.store.read().await?;
+            let key = self.signing_key(&mut tx).await?;
+            drop(tx);
+            let form = self.status_form(issuer, party, refusal, &key, &mut draft)?;
+            if let Some(form) = form {
+                return Ok(sent(form.into()));
+            }
+            self.sign_draft(&mut draft).await?;
+        }
     }
 
-    async fn status_form(
+    fn status_form(
         &self,
         issuer: &str,
         party: &RelyingParty,
         refusal: &Refusal,
         key: &Arc<SigningKey>,
-    ) -> Result<PostForm, Error> {
-        let (response_id, now) = (self.with_random(message_id), self.now());
+        draft: &mut Draft,
+    ) -> Result<Option<PostForm>, Error> {
+        let response_id = self.with_random(|random| draft.id(Named::Response, random));
+        let now = draft.at(self.now());
         let (status, response_signature) = (refusal.status, party.response_signature);
         let (request_id, reply_url) = (refusal.request_id.clone(), refusal.reply_url.clone());
         let issuer = issuer.to_owned();
-        let signing = self.with_key(key, move |key| {
+        let signing = draft.with_key(key, move |key| {
             let envelope = StatusEnvelope {
-                response_id,
+                response_id: response_id.clone(),
                 in_response_to: &request_id,
                 acs: &reply_url,
                 issuer: &issuer,
@@ -178,12 +190,8 @@ impl App {
             };
             response::encode_status(status, &envelope, key)
         });
-        let xml = signing.await?;
-        Ok(PostForm::new(
-            &refusal.reply_url,
-            &xml,
-            refusal.relay_state.as_deref(),
-        ))
+        let relay_state = refusal.relay_state.as_deref();
+        Ok(signing?.map(|xml| PostForm::new(&refusal.reply_url, &xml, relay_state)))
     }
 
     pub(super) async fn keep_answer(

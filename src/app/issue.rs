@@ -5,12 +5,15 @@
 //! attempt are one transaction, so that an answer without a receipt does not exist, and
 //! an attempt has one answer (attacks 15, 28).
 
+use std::sync::Arc;
+
 use aws_lc_rs::digest;
 
 use super::{
     App, Error,
     answer::{Answer, Destination, sent},
     error::{Category, SupportCode},
+    keys::draft::{Draft, Named},
     scene::Scene,
 };
 use crate::{
@@ -25,7 +28,7 @@ use crate::{
     keys::SigningKey,
     protocol::saml::{
         binding::PostForm,
-        response::{self, EncodeError, Envelope, message_id},
+        response::{self, Envelope},
     },
     relying_party::{EntraCloud, RelyingParty},
     session::SessionRow,
@@ -63,7 +66,8 @@ impl App {
         scene: &Scene,
         former: Option<&SessionRow>,
         known: Option<&CookieToken>,
-    ) -> Result<Answer, Error> {
+        draft: &mut Draft,
+    ) -> Result<Option<Answer>, Error> {
         let now = self.now();
         let attempt = &scene.attempt;
         let user = scene
@@ -99,7 +103,7 @@ impl App {
             (
                 SessionId::random(random),
                 CookieToken::random(random),
-                message_id(random),
+                draft.id(Named::Session, random),
             )
         });
         let session =
@@ -122,7 +126,7 @@ impl App {
             let mut answer = self.arrive(tx, attempt, user, &signed_in).await?;
             answer.session = Some(token);
             answer.known = Some(known);
-            return Ok(answer);
+            return Ok(Some(answer));
         }
         let party = self
             .party_of(&mut tx, &attempt.request.relying_party)
@@ -139,10 +143,12 @@ impl App {
             session: &id,
             told,
         };
-        let mut answer = self.issue(tx, attempt, grant).await?;
-        answer.session = Some(token);
-        answer.known = Some(known);
-        Ok(answer)
+        let answer = self.issue(tx, attempt, grant, draft).await?;
+        Ok(answer.map(|answer| Answer {
+            session: Some(token),
+            known: Some(known),
+            ..answer
+        }))
     }
 
     /// Answers from a live session; its instants stay what they were.
@@ -151,7 +157,8 @@ impl App {
         mut tx: Tx<'_>,
         attempt: &Attempt,
         resumable: Resumable,
-    ) -> Result<Answer, Error> {
+        draft: &mut Draft,
+    ) -> Result<Option<Answer>, Error> {
         let Resumable {
             signed_in,
             user,
@@ -176,9 +183,12 @@ impl App {
             ));
         }
         let Some(party) = party else {
-            return self.arrive(tx, attempt, &user, &signed_in).await;
+            return self.arrive(tx, attempt, &user, &signed_in).await.map(Some);
         };
-        let index = told.map_or_else(|| self.with_random(message_id), |told| told.session_index);
+        let index = told.map_or_else(
+            || self.with_random(|random| draft.id(Named::Session, random)),
+            |told| told.session_index,
+        );
         let told = SessionParty {
             session_index: index,
             answered_at: now,
@@ -191,7 +201,7 @@ impl App {
             session: &id,
             told,
         };
-        self.issue(tx, attempt, grant).await
+        self.issue(tx, attempt, grant, draft).await
     }
 
     /// The end of a sign-in to the own pages: nothing is claimed to anyone.
@@ -213,13 +223,14 @@ impl App {
         Ok(sent(to))
     }
 
-    /// The common end: claims, encoding, pre-flight, receipt.
+    /// The common end: claims, encoding, pre-flight, receipt. `None`: see [`Draft::with_key`].
     async fn issue(
         &self,
         mut tx: Tx<'_>,
         attempt: &Attempt,
         grant: Grant<'_>,
-    ) -> Result<Answer, Error> {
+        draft: &mut Draft,
+    ) -> Result<Option<Answer>, Error> {
         let Grant {
             signed_in,
             user,
@@ -242,24 +253,27 @@ impl App {
         .map_err(|error| not_released(&error, user))?;
         // The request was checked when it came; what is registered may have changed since.
         let reply_url = registered(party, attempt)?;
-        let envelope = self.envelope(attempt, party, reply_url);
+        let envelope = self.envelope(attempt, party, reply_url, draft);
         let key = self.signing_key(&mut tx).await?;
         let ids = (envelope.response_id.clone(), envelope.assertion_id.clone());
         let asked = (attempt.request.request_id.clone(), reply_url.to_owned());
         let (now, response_signature) = (envelope.now, envelope.response_signature);
-        let signing = self.with_key(&key, move |key| {
+        let claims = Arc::new(claims);
+        let told_claims = Arc::clone(&claims);
+        let signing = draft.with_key(&key, move |key| {
             let envelope = Envelope {
-                response_id: ids.0,
-                assertion_id: ids.1,
+                response_id: ids.0.clone(),
+                assertion_id: ids.1.clone(),
                 in_response_to: &asked.0,
                 acs: &asked.1,
                 now,
                 response_signature,
             };
-            let signed = response::encode_response(&claims, &envelope, key)?;
-            Ok::<_, EncodeError>((claims, signed))
+            response::encode_response(&told_claims, &envelope, key)
         });
-        let (claims, signed) = signing.await?;
+        let Some(signed) = signing? else {
+            return Ok(None);
+        };
         if let Err(rules) = self.pre_flight(&signed.xml, &claims, &envelope, &key) {
             drop(tx);
             return Err(self.withhold(attempt, user, rules).await?);
@@ -289,7 +303,7 @@ impl App {
         };
         tx.append(Actor::System, Some(user.id.clone()), event);
         tx.commit().await?;
-        Ok(sent(form))
+        Ok(Some(sent(form)))
     }
 
     fn envelope<'a>(
@@ -297,15 +311,18 @@ impl App {
         attempt: &'a Attempt,
         party: &RelyingParty,
         reply_url: &'a str,
+        draft: &mut Draft,
     ) -> Envelope<'a> {
-        let (response_id, assertion_id) =
-            self.with_random(|random| (message_id(random), message_id(random)));
+        let (response_id, assertion_id) = self.with_random(|random| {
+            let response = draft.id(Named::Response, random);
+            (response, draft.id(Named::Assertion, random))
+        });
         Envelope {
             response_id,
             assertion_id,
             in_response_to: &attempt.request.request_id,
             acs: reply_url,
-            now: self.now(),
+            now: draft.at(self.now()),
             response_signature: party.response_signature,
         }
     }

@@ -3,6 +3,7 @@
 //! Read next: [`open`] for what makes a row trustworthy, [`ring`] for how nodes learn of a new
 //! key, [`rollover`] for how a new one comes and an old one goes.
 
+pub(super) mod draft;
 mod facts;
 mod open;
 pub(super) mod places;

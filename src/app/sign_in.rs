@@ -8,6 +8,7 @@ use super::{
     App, Error,
     answer::{Answer, StatusKind},
     error::{Category, SupportCode},
+    keys::draft::Draft,
     own_methods::last_used,
     scene::Scene,
 };
@@ -184,24 +185,31 @@ impl App {
 
     /// What comes next for this browser in this attempt; answers if nothing is left to ask.
     pub async fn proceed(&self, id: &AttemptId, browser: &Browser) -> Result<Next, Error> {
-        let mut next = self.proceed_once(id, browser).await;
+        let mut draft = Draft::default();
+        let mut next = self.proceed_signing(id, browser, &mut draft).await;
         // Two looks at once: the slower one finds the attempt answered, and gets that answer.
         if next
             .as_ref()
             .is_err_and(|error| error.category() == Category::Conflict)
         {
-            next = self.proceed_once(id, browser).await;
+            next = self.proceed_signing(id, browser, &mut draft).await;
         }
         self.noting_tampering(next).await
     }
 
-    async fn proceed_once(&self, id: &AttemptId, browser: &Browser) -> Result<Next, Error> {
+    /// `None`: nothing was done yet, a token has to sign first.
+    pub(super) async fn proceed_once(
+        &self,
+        id: &AttemptId,
+        browser: &Browser,
+        draft: &mut Draft,
+    ) -> Result<Option<Next>, Error> {
         let now = self.now();
         let mut tx = self.store.begin().await?;
         let (attempt, standing) = self.find_attempt(&mut tx, id, browser).await?;
         if standing == Standing::JustAnswered {
             let answer = self.repeat_answer(&mut tx, &attempt).await?;
-            return Ok(Next::Answer(Box::new(answer)));
+            return Ok(Some(Next::Answer(Box::new(answer))));
         }
         let session = self.session_of(&mut tx, browser).await?;
         let scene = self.scene(&mut tx, attempt).await?;
@@ -221,9 +229,9 @@ impl App {
         match step {
             NextStep::Issue(AnswerFrom::Proofs) => {
                 let answer = self
-                    .issue_from_proofs(tx, &scene, session.as_ref(), browser.known.as_ref())
+                    .issue_from_proofs(tx, &scene, session.as_ref(), browser.known.as_ref(), draft)
                     .await?;
-                Ok(Next::Answer(Box::new(answer)))
+                Ok(answer.map(Box::new).map(Next::Answer))
             }
             NextStep::Issue(AnswerFrom::Session) => {
                 let Some(resumable) = resumable else {
@@ -232,9 +240,9 @@ impl App {
                     ));
                 };
                 let answer = self
-                    .issue_from_session(tx, &scene.attempt, resumable)
+                    .issue_from_session(tx, &scene.attempt, resumable, draft)
                     .await?;
-                Ok(Next::Answer(Box::new(answer)))
+                Ok(answer.map(Box::new).map(Next::Answer))
             }
             // WS-Federation has no answer that says no, and to the own account there is nobody
             // to tell.
@@ -249,8 +257,8 @@ impl App {
                     Refusal::InteractionForbidden => StatusKind::NoPassive,
                     Refusal::Disabled => StatusKind::RequestDenied,
                 };
-                let answer = self.issue_status(tx, &scene.attempt, kind).await?;
-                Ok(Next::Answer(Box::new(answer)))
+                let answer = self.issue_status(tx, &scene.attempt, kind, draft).await?;
+                Ok(answer.map(Box::new).map(Next::Answer))
             }
             _ => {
                 let party = self.party_name(&mut tx, &scene.attempt).await?;
@@ -268,7 +276,7 @@ impl App {
                     }
                     _ => Vec::new(),
                 };
-                Ok(Next::Ask(Ask {
+                Ok(Some(Next::Ask(Ask {
                     step,
                     upn: scene.shown_upn(),
                     login_hint: scene.attempt.request.login_hint.clone(),
@@ -285,7 +293,7 @@ impl App {
                     second_factors,
                     takes_keys: self.takes_keys(),
                     notices: scene.notices,
-                }))
+                })))
             }
         }
     }

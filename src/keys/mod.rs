@@ -140,6 +140,16 @@ impl SigningKey {
             .clone()
     }
 
+    /// The same key and certificate, but `signer` is asked for the signatures: one that keeps or
+    /// repeats what the key's own one made.
+    #[must_use]
+    pub fn signing_by(&self, signer: Arc<dyn Signer>) -> Self {
+        Self {
+            signer,
+            ..self.clone()
+        }
+    }
+
     /// Where the private key is.
     pub fn custody(&self) -> state::Custody {
         self.signer.custody()

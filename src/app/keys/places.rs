@@ -24,7 +24,7 @@ const AT_ONCE: usize = 8;
 /// How long a token may take for one answer, and how long anybody waits for a place.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// How long nobody waits for a token that hung: whoever signs holds a transaction.
+/// How long nobody waits for a token that hung: a person waits for the answer.
 const HUNG: Duration = Duration::from_secs(10);
 
 /// How long it is believed that the key can be used, or not: who asks is a stranger.

@@ -40,7 +40,7 @@ impl Ring {
         held.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn hold(&self, stored: &StoredKey, key: &Arc<SigningKey>) {
+    pub(in crate::app) fn hold(&self, stored: &StoredKey, key: &Arc<SigningKey>) {
         let held = self.0.write();
         *held.unwrap_or_else(PoisonError::into_inner) = (ActiveMark::of(stored), Arc::clone(key));
     }
