@@ -23,6 +23,7 @@ use crate::{
         federation::{
             change::{ChangeError, LOOKS, still_open},
             facts::LookError,
+            held_certificates,
             journal::{Change, Hand, History},
             read::{ReadError, read_domain},
         },
@@ -34,8 +35,7 @@ use crate::{
         text::DomainName,
     },
     config::Config,
-    federation::{DomainState, Property, Setting},
-    keys::certificate::Certificate,
+    federation::DomainState,
     relying_party::Domain,
 };
 
@@ -156,25 +156,9 @@ pub(super) async fn note_seen(
     domain: &Domain,
     state: &DomainState,
 ) -> Result<(), Failure> {
-    if domain.name != domain.root {
-        // What a sub-domain shows says nothing about its root's federation.
+    let Some(held) = held_certificates(domain, state) else {
         return Ok(());
-    }
-    if state.configuration.is_none() {
-        return Ok(());
-    }
-    // A managed domain holds none.
-    let held: Vec<String> = [
-        Property::SigningCertificate,
-        Property::NextSigningCertificate,
-    ]
-    .into_iter()
-    .filter_map(|property| match state.federation()?.get(property) {
-        Some(Setting::Certificate(der)) => Certificate::read(der).ok(),
-        _ => None,
-    })
-    .map(|certificate| certificate.fingerprint())
-    .collect();
+    };
     let actor = Actor::Operator(operator::name());
     Ok(app.note_seen(&domain.name, &held, actor).await?)
 }

@@ -38,7 +38,11 @@ pub async fn start(
     let web = Arc::new(web);
     Ok(Started {
         app,
-        router: web::router(Arc::clone(&web)),
+        router: if config.listen_ops.is_some() {
+            web::public_router(Arc::clone(&web))
+        } else {
+            web::router(Arc::clone(&web))
+        },
         health: web::health_router(web),
     })
 }

@@ -122,7 +122,7 @@ master_key_file = "master.key"
 # support_contact = "the service desk, extension …"
 
 [listen_ops]
-# /healthz, /readyz and /metrics on an address of their own:
+# /healthz, /readyz and /metrics on an address of their own; /readyz is at no other then:
 # address = "127.0.0.1:9090"
 
 # Signing keys in a token (HSM, smart card) by its vendor's PKCS#11 module: docs/keys.md.

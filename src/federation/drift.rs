@@ -17,7 +17,7 @@ use aws_lc_rs::digest;
 use serde::Serialize;
 
 use super::{
-    property::digest_of,
+    property::{Property, digest_of},
     tenant::{Tenant, TokenValidation},
     wanted::Ours,
 };
@@ -171,6 +171,23 @@ pub fn drift(ours: &Ours, tenant: &Tenant, now: Timestamp) -> Vec<Drift> {
     let mut found = domains::of_domains(ours, tenant, now);
     of_tenant(tenant, &mut found);
     found.sort_by_key(|one| Reverse(one.severity));
+    found
+}
+
+/// The same where our own keys cannot all be told, as far as no key is needed: a certificate
+/// that may be ours is not judged, one that is nobody's is.
+pub fn drift_without_key(ours: &Ours, tenant: &Tenant, now: Timestamp) -> Vec<Drift> {
+    let rests_on_a_key = |one: &Drift| {
+        let of_certificate = [
+            Property::SigningCertificate,
+            Property::NextSigningCertificate,
+        ]
+        .iter()
+        .any(|property| one.property == Some(property.name()));
+        of_certificate && one.kind == DriftKind::SettingChanged
+    };
+    let mut found = drift(ours, tenant, now);
+    found.retain(|one| !rests_on_a_key(one));
     found
 }
 

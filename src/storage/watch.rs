@@ -1,6 +1,8 @@
 //! The watch over the federation: whose turn it is, what was found and told, and what is
 //! still to be told.
 
+use std::collections::BTreeSet;
+
 use sqlx::any::AnyRow;
 
 use super::{
@@ -135,18 +137,21 @@ impl ReadTx<'_> {
         .collect()
     }
 
-    /// Messages whose time has come, oldest first.
+    /// Messages whose time has come, oldest first. A next try after `beyond` is none that a
+    /// node of ours wrote, and its time has come.
     pub async fn messages_due(
         &mut self,
         now: Timestamp,
+        beyond: Timestamp,
         limit: u32,
     ) -> Result<Vec<StoredMessage>, StoreError> {
         self.all(
             sql(
                 "SELECT id, body, made_at, tries, next_try_at, tag FROM watch_messages
-                 WHERE next_try_at <= $1 ORDER BY made_at, id LIMIT $2",
+                 WHERE next_try_at <= $1 OR next_try_at > $2 ORDER BY made_at, id LIMIT $3",
             )
             .bind(now.as_millis())
+            .bind(beyond.as_millis())
             .bind(i64::from(limit)),
         )
         .await?
@@ -155,13 +160,25 @@ impl ReadTx<'_> {
         .collect()
     }
 
-    /// How many messages wait.
-    pub async fn messages_waiting(&mut self) -> Result<i64, StoreError> {
-        let row = self
-            .one(sql("SELECT COUNT(*) AS waiting FROM watch_messages"))
+    /// All messages that wait, oldest first.
+    pub async fn messages(&mut self) -> Result<Vec<StoredMessage>, StoreError> {
+        self.all(sql(
+            "SELECT id, body, made_at, tries, next_try_at, tag FROM watch_messages
+             ORDER BY made_at, id",
+        ))
+        .await?
+        .iter()
+        .map(message)
+        .collect()
+    }
+
+    /// The ids of all messages that wait.
+    pub async fn message_ids(&mut self) -> Result<BTreeSet<String>, StoreError> {
+        self.all(sql("SELECT id FROM watch_messages"))
             .await?
-            .ok_or(StoreError::Refused(sqlx::Error::RowNotFound))?;
-        Reader::new(&row, "watch_messages", "waiting").integer("waiting")
+            .iter()
+            .map(|row| Reader::new(row, "watch_messages", "id").text("id"))
+            .collect()
     }
 }
 
@@ -220,6 +237,24 @@ impl Tx<'_> {
         .await
     }
 
+    /// The same for who does not care whose turn the row says it is, or whether there is one.
+    pub async fn end_watch_anyway(&mut self, state: &WatchState) -> Result<(), StoreError> {
+        self.run(
+            sql(
+                "INSERT INTO watch (only_row, holder, lease_until, next_look_at, looked_at, read_at, failures)
+                 VALUES (1, '', 0, $1, $2, $3, $4)
+                 ON CONFLICT (only_row) DO UPDATE SET lease_until = 0, next_look_at = $1,
+                     looked_at = $2, read_at = $3, failures = $4",
+            )
+            .bind(state.next_look_at.as_millis())
+            .bind(millis(state.looked_at))
+            .bind(millis(state.read_at))
+            .bind(state.failures),
+        )
+        .await
+        .map(drop)
+    }
+
     /// Writes a finding, new or seen before.
     pub async fn put_finding(&mut self, finding: &StoredFinding) -> Result<(), StoreError> {
         self.run(
@@ -241,6 +276,23 @@ impl Tx<'_> {
         .map(drop)
     }
 
+    /// Writes another body of a finding; `false`, and nothing is changed, if it is not as it
+    /// was when it had that tag.
+    pub async fn replace_finding(
+        &mut self,
+        tag: &str,
+        finding: &StoredFinding,
+    ) -> Result<bool, StoreError> {
+        self.run_once(
+            sql("UPDATE watch_findings SET body = $3, tag = $4 WHERE id = $1 AND tag = $2")
+                .bind(finding.id.clone())
+                .bind(tag.to_owned())
+                .bind(finding.body.clone())
+                .bind(finding.tag.clone()),
+        )
+        .await
+    }
+
     /// Forgets a finding that is over.
     pub async fn forget_finding(&mut self, id: &str) -> Result<(), StoreError> {
         self.run(sql("DELETE FROM watch_findings WHERE id = $1").bind(id.to_owned()))
@@ -248,12 +300,12 @@ impl Tx<'_> {
             .map(drop)
     }
 
-    /// Puts a message among those to be sent.
-    pub async fn put_message(&mut self, message: &StoredMessage) -> Result<(), StoreError> {
-        self.run(
+    /// Puts a message among those to be sent; `false` if it is there.
+    pub async fn put_message(&mut self, message: &StoredMessage) -> Result<bool, StoreError> {
+        self.run_once(
             sql(
                 "INSERT INTO watch_messages (id, body, made_at, tries, next_try_at, tag)
-                 VALUES ($1, $2, $3, $4, $5, $6)",
+                 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING",
             )
             .bind(message.id.clone())
             .bind(message.body.clone())
@@ -263,7 +315,6 @@ impl Tx<'_> {
             .bind(message.tag.clone()),
         )
         .await
-        .map(drop)
     }
 
     /// Takes a message to send it; `false` if another node did. It comes again at `again`

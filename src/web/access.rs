@@ -94,13 +94,16 @@ pub fn routes() -> Vec<Route> {
         row("/assets/{file}",                  Anyone,          ChangesNothing, get(assets::serve)),
         row("/models/{aaguid}",                Anyone,          ChangesNothing, get(models::picture)),
         row("/healthz",                        Anyone,          ChangesNothing, get(health::healthz)),
-        row("/readyz",                         Anyone,          ChangesNothing, get(health::readyz)),
+        row(READY,                             Anyone,          ChangesNothing, get(health::readyz)),
     ];
     table
 }
 
+/// Whether this process can answer sign-ins.
+pub const READY: &str = "/readyz";
+
 /// Whether a path belongs to the endpoints that answer under any host name. At the public
 /// address there is no `/metrics`.
 pub fn is_health(path: &str) -> bool {
-    matches!(path, "/healthz" | "/readyz" | super::metrics::PATH)
+    matches!(path, "/healthz" | READY | super::metrics::PATH)
 }

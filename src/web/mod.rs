@@ -92,9 +92,22 @@ pub struct Web {
 
 /// All routes, with what every request passes around them.
 pub fn router(web: Arc<Web>) -> Router {
+    without(&[], web)
+}
+
+/// The same where the health endpoints have an address of their own: what a proxy or Ingress
+/// passes on is everybody's, and whether the database answers is not. `/healthz` stays, by
+/// which `claimbridge doctor` sees what proxies do.
+pub fn public_router(web: Arc<Web>) -> Router {
+    without(&[access::READY], web)
+}
+
+fn without(paths: &[&str], web: Arc<Web>) -> Router {
     let mut router = Router::new();
     for route in access::routes() {
-        router = router.route(route.path, route.handler);
+        if !paths.contains(&route.path) {
+            router = router.route(route.path, route.handler);
+        }
     }
     wrap(router, web)
 }

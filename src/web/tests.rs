@@ -156,6 +156,23 @@ async fn the_health_router_answers_nothing_else() {
 }
 
 #[tokio::test]
+async fn where_health_has_its_own_address_nobody_else_is_told_of_the_database() {
+    let (web, _folder) = web("https://idp.contoso.com").await;
+    let public = super::public_router(Arc::clone(&web));
+    for (path, status) in [
+        ("/readyz", 404),
+        ("/healthz", 200),
+        ("/saml2/metadata", 200),
+    ] {
+        let response = ask(&public, "GET", path, HOST).await;
+        assert_eq!(response.status(), status, "{path}");
+    }
+    // Where it has none a proxy's check has nothing else to ask.
+    let only = super::router(web);
+    assert_eq!(ask(&only, "GET", "/readyz", HOST).await.status(), 200);
+}
+
+#[tokio::test]
 async fn another_method_is_a_page_that_says_so() {
     let (web, _folder) = web("https://idp.contoso.com").await;
     let router = router(web);

@@ -202,6 +202,7 @@ port = image.ports[0]
 assert str(port) in environment["CLAIMBRIDGE_LISTEN"]
 work.started(service, f"http://127.0.0.1:{port}/healthz")
 wait_until("/readyz", lambda: answers(f"http://127.0.0.1:{image.ports[1]}/readyz"))
+assert not answers(f"http://127.0.0.1:{port}/readyz"), "it has a port of its own"
 run(*command(*image.health), env=environment)
 run(*command(*image.health, "--ready"), env=environment)
 done("started in a chroot as its account on a read-only root: /healthz and /readyz answer")

@@ -77,6 +77,13 @@ pub async fn of_many_nodes_one_has_the_turn(database: Database) {
         "whatever the row says"
     );
     assert!(!tx.restore_watch().await.unwrap(), "it is there");
+    // Whoever has it: what came of a look is written.
+    tx.end_watch_anyway(&state).await.unwrap();
+    assert!(
+        !tx.end_watch("e", much_later.plus(HOUR), &state)
+            .await
+            .unwrap()
+    );
     tx.commit().await.unwrap();
     let read = store
         .read()
@@ -108,6 +115,14 @@ pub async fn findings_and_messages_read_back(database: Database) {
     finding.told_at = NOW.plus(HOUR);
     tx.put_finding(&finding).await.unwrap();
     assert_eq!(tx.watch_findings().await.unwrap(), [finding.clone()]);
+    let other = StoredFinding {
+        body: "{}".to_owned(),
+        tag: "u".to_owned(),
+        ..finding.clone()
+    };
+    assert!(!tx.replace_finding("v", &other).await.unwrap());
+    assert!(tx.replace_finding("t", &other).await.unwrap());
+    assert_eq!(tx.watch_findings().await.unwrap(), [other]);
     tx.forget_finding(&finding.id).await.unwrap();
     assert_eq!(tx.watch_findings().await.unwrap(), []);
     let message = StoredMessage {
@@ -118,13 +133,14 @@ pub async fn findings_and_messages_read_back(database: Database) {
         next_try_at: NOW,
         tag: "t".to_owned(),
     };
-    tx.put_message(&message).await.unwrap();
+    assert!(tx.put_message(&message).await.unwrap());
     tx.commit().await.unwrap();
     let mut tx = store.begin().await.unwrap();
     let before = NOW.minus(Duration::from_secs(1));
-    assert_eq!(tx.messages_due(before, 10).await.unwrap(), []);
+    let beyond = NOW.plus(3 * HOUR);
+    assert_eq!(tx.messages_due(before, beyond, 10).await.unwrap(), []);
     assert_eq!(
-        tx.messages_due(NOW, 10).await.unwrap(),
+        tx.messages_due(NOW, beyond, 10).await.unwrap(),
         std::slice::from_ref(&message)
     );
     assert!(tx.take_message(&message, NOW.plus(HOUR)).await.unwrap());
@@ -132,12 +148,22 @@ pub async fn findings_and_messages_read_back(database: Database) {
         !tx.take_message(&message, NOW.plus(HOUR)).await.unwrap(),
         "it is another's"
     );
-    assert_eq!(tx.messages_due(NOW, 10).await.unwrap(), []);
-    let again = tx.messages_due(NOW.plus(HOUR), 10).await.unwrap();
+    assert_eq!(tx.messages_due(NOW, beyond, 10).await.unwrap(), []);
+    let again = tx.messages_due(NOW.plus(HOUR), beyond, 10).await.unwrap();
     assert_eq!(again[0].tries, 1);
-    assert_eq!(tx.messages_waiting().await.unwrap(), 1);
+    assert!(!tx.put_message(&message).await.unwrap(), "it is there");
+    assert_eq!(tx.messages().await.unwrap(), again);
+    let ids = tx.message_ids().await.unwrap();
+    assert_eq!(ids.into_iter().collect::<Vec<_>>(), [message.id.clone()]);
+    // A next try that no node of ours wrote has come.
+    assert!(
+        tx.take_message(&again[0], NOW.plus(4 * HOUR))
+            .await
+            .unwrap()
+    );
+    assert_eq!(tx.messages_due(NOW, beyond, 10).await.unwrap().len(), 1);
     tx.remove_message(&message.id).await.unwrap();
-    assert_eq!(tx.messages_waiting().await.unwrap(), 0);
+    assert!(tx.message_ids().await.unwrap().is_empty());
     tx.commit().await.unwrap();
 }
 

@@ -9,6 +9,7 @@ pub mod change;
 mod entry;
 /// What is looked at before.
 pub mod facts;
+mod held;
 /// The journal.
 pub mod journal;
 mod ours;
@@ -17,4 +18,5 @@ pub mod read;
 /// What anybody can see of a domain without signing in.
 pub mod realm;
 
-pub use ours::{ours, ours_of};
+pub use held::held_certificates;
+pub use ours::{ours, ours_of, ours_without_key};

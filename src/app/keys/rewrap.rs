@@ -93,7 +93,7 @@ pub async fn rewrap(
     done.tokens = rewrap_tokens(&mut tx, old, new, random).await?;
     done.keys = rewrap_keys(&mut tx, old, new, random).await?;
     done.journal = journal::rewrap_journal(&mut tx, old, new, random).await?;
-    rewrap_watch(&mut tx, old, new, now).await?;
+    rewrap_watch(&mut tx, old, new).await?;
     tx.end_everything(now).await?;
     tx.set_master_key_id(new.key_id()).await?;
     let event = Event::KeysRewrapped {

@@ -7,7 +7,10 @@ use std::{collections::BTreeSet, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{TENANT_UNREADABLE, WATCH_BROKEN};
+use super::{
+    CREDENTIAL_CAN_WRITE, CREDENTIAL_UNKNOWN, SIGNING_CERTIFICATE_EXPIRED,
+    SIGNING_CERTIFICATE_EXPIRING, TENANT_UNREADABLE, WATCH_BROKEN,
+};
 use crate::{
     base::clock::Timestamp,
     federation::{Drift, DriftSeverity},
@@ -23,6 +26,19 @@ pub enum Origin {
     /// The tenant: seen only where it could be read.
     Tenant,
     /// This installation.
+    Own,
+}
+
+/// What is looked at by itself: what could not be is no reason to take its findings for over.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Part {
+    /// What the tenant shows.
+    Tenant,
+    /// What the application that reads the tenant may do.
+    Credential,
+    /// Our own keys.
+    Keys,
+    /// The rest, which can always be looked at.
     Own,
 }
 
@@ -96,6 +112,16 @@ impl From<&Drift> for Alarm {
 }
 
 impl Alarm {
+    /// What must be looked at to see it.
+    pub fn part(&self) -> Part {
+        match (self.origin, self.kind.as_str()) {
+            (Origin::Tenant, _) => Part::Tenant,
+            (Origin::Own, CREDENTIAL_CAN_WRITE | CREDENTIAL_UNKNOWN) => Part::Credential,
+            (Origin::Own, SIGNING_CERTIFICATE_EXPIRING | SIGNING_CERTIFICATE_EXPIRED) => Part::Keys,
+            (Origin::Own, _) => Part::Own,
+        }
+    }
+
     /// Whether the same finding is worse or better than it was, or of other things. The reason
     /// why something could not be looked at is another each time and no news.
     fn says_another_thing_than(&self, old: &Self) -> bool {
@@ -127,8 +153,8 @@ pub struct Known {
     pub told: Timestamp,
 }
 
-/// Why something is told.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+/// Why something is told; of one severity, what is told first.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Telling {
     /// It was not there before.
@@ -166,21 +192,19 @@ pub struct Change {
     pub replaces: Option<String>,
 }
 
-/// Whether the tenant could be read.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum TenantSeen {
-    /// It could: what of it is not among the findings is over.
-    Yes,
-    /// It could not, or nobody tried: what was known of it stays.
-    No,
-}
-
-/// What is to be told of `seen`, where `known` was told before. The worst first.
-pub fn changes(known: &[Known], seen: &[Alarm], tenant: TenantSeen, now: Timestamp) -> Vec<Change> {
+/// What is to be told of `seen`, where `known` was told before and `looked` could be looked at.
+/// The worst first, and of these what is new: where more changes than is told at once, nobody
+/// hides something new behind it.
+pub fn changes(
+    known: &[Known],
+    seen: &[Alarm],
+    looked: &BTreeSet<Part>,
+    now: Timestamp,
+) -> Vec<Change> {
     let present: BTreeSet<&str> = seen.iter().map(|alarm| alarm.id.as_str()).collect();
     let mut gone: Vec<&Known> = known
         .iter()
-        .filter(|old| old.alarm.origin == Origin::Own || tenant == TenantSeen::Yes)
+        .filter(|old| looked.contains(&old.alarm.part()))
         .filter(|old| !present.contains(old.alarm.id.as_str()))
         .collect();
     let mut told = BTreeSet::new();
@@ -226,7 +250,7 @@ pub fn changes(known: &[Known], seen: &[Alarm], tenant: TenantSeen, now: Timesta
         since: old.since,
         replaces: None,
     }));
-    changes.sort_by_key(|change| std::cmp::Reverse(change.alarm.severity));
+    changes.sort_by_key(|change| (std::cmp::Reverse(change.alarm.severity), change.telling));
     changes
 }
 
@@ -257,8 +281,15 @@ mod tests {
         }
     }
 
-    fn told(known: &[Known], seen: &[Alarm], tenant: TenantSeen) -> Vec<(Telling, String)> {
-        changes(known, seen, tenant, NOW)
+    const YES: [Part; 4] = [Part::Tenant, Part::Credential, Part::Keys, Part::Own];
+    const NO: [Part; 1] = [Part::Own];
+
+    fn told(
+        known: &[Known],
+        seen: &[Alarm],
+        looked: impl Into<BTreeSet<Part>>,
+    ) -> Vec<(Telling, String)> {
+        changes(known, seen, &looked.into(), NOW)
             .into_iter()
             .map(|change| (change.telling, change.alarm.id))
             .collect()
@@ -267,19 +298,18 @@ mod tests {
     #[test]
     fn what_is_told_and_what_is_not() {
         use Origin::{Own, Tenant};
-        use TenantSeen::{No, Yes};
         let a = alarm("a", Tenant, "x");
         let of = |telling, id: &str| (telling, id.to_owned());
         // New, then quiet, then a reminder, then over.
         assert_eq!(
-            told(&[], std::slice::from_ref(&a), Yes),
+            told(&[], std::slice::from_ref(&a), YES),
             [of(Telling::New, "a")]
         );
         assert_eq!(
             told(
                 &[known("a", Tenant, "x", 23)],
                 std::slice::from_ref(&a),
-                Yes
+                YES
             ),
             []
         );
@@ -287,12 +317,12 @@ mod tests {
             told(
                 &[known("a", Tenant, "x", 24)],
                 std::slice::from_ref(&a),
-                Yes
+                YES
             ),
             [of(Telling::Still, "a")]
         );
         assert_eq!(
-            told(&[known("a", Tenant, "x", 1)], &[], Yes),
+            told(&[known("a", Tenant, "x", 1)], &[], YES),
             [of(Telling::Over, "a")]
         );
         // Worse is told at once, and so are other words; not where they are never the same.
@@ -304,18 +334,18 @@ mod tests {
         for alarm in [worse, other.clone()] {
             let seen = std::slice::from_ref(&alarm);
             assert_eq!(
-                told(std::slice::from_ref(&before), seen, Yes),
+                told(std::slice::from_ref(&before), seen, YES),
                 [of(Telling::Changed, "a")]
             );
         }
         let (mut before, mut other) = (before, other);
         TENANT_UNREADABLE.clone_into(&mut before.alarm.kind);
         TENANT_UNREADABLE.clone_into(&mut other.kind);
-        assert_eq!(told(&[before], &[other], Yes), []);
+        assert_eq!(told(&[before], &[other], YES), []);
         // A tenant that was not seen is not a tenant without findings.
-        assert_eq!(told(&[known("a", Tenant, "x", 1)], &[], No), []);
+        assert_eq!(told(&[known("a", Tenant, "x", 1)], &[], NO), []);
         assert_eq!(
-            told(&[known("a", Own, "x", 1)], &[], No),
+            told(&[known("a", Own, "x", 1)], &[], NO),
             [of(Telling::Over, "a")]
         );
         // Another in its place has changed; another elsewhere is new, and the first is over.
@@ -323,7 +353,7 @@ mod tests {
             told(
                 &[known("a", Tenant, "x", 1)],
                 &[alarm("b", Tenant, "x")],
-                Yes
+                YES
             ),
             [of(Telling::Changed, "b")]
         );
@@ -331,12 +361,12 @@ mod tests {
             told(
                 &[known("a", Tenant, "x", 1)],
                 &[alarm("b", Tenant, "y")],
-                Yes
+                YES
             ),
             [of(Telling::New, "b"), of(Telling::Over, "a")]
         );
         // Twice the same is told once.
-        assert_eq!(told(&[], &[a.clone(), a], Yes), [of(Telling::New, "a")]);
+        assert_eq!(told(&[], &[a.clone(), a], YES), [of(Telling::New, "a")]);
     }
 
     #[test]
@@ -344,7 +374,37 @@ mod tests {
         let mut bad = alarm("bad", Origin::Tenant, "x");
         bad.severity = Severity::Critical;
         let seen = [alarm("a", Origin::Tenant, "y"), bad];
-        let first = &changes(&[], &seen, TenantSeen::Yes, NOW)[0];
+        let first = &changes(&[], &seen, &YES.into(), NOW)[0];
         assert_eq!(first.alarm.id, "bad");
+        // Of one severity what is new: who changes much hides nothing behind it.
+        let before = [known("old", Origin::Tenant, "x", 1)];
+        let mut other = before[0].alarm.clone();
+        other.sentence.push('!');
+        let found = told(&before, &[other, alarm("new", Origin::Tenant, "y")], YES);
+        assert_eq!(
+            found,
+            [
+                (Telling::New, "new".to_owned()),
+                (Telling::Changed, "old".to_owned())
+            ]
+        );
+    }
+
+    #[test]
+    fn what_nobody_looked_at_is_not_over() {
+        for (kind, part) in [
+            (CREDENTIAL_CAN_WRITE, Part::Credential),
+            (CREDENTIAL_UNKNOWN, Part::Credential),
+            (SIGNING_CERTIFICATE_EXPIRING, Part::Keys),
+            (SIGNING_CERTIFICATE_EXPIRED, Part::Keys),
+        ] {
+            let mut before = known("a", Origin::Own, "x", 1);
+            kind.clone_into(&mut before.alarm.kind);
+            let before = [before];
+            assert_eq!(told(&before, &[], NO), [], "{kind}");
+            let others: BTreeSet<Part> = YES.into_iter().filter(|other| *other != part).collect();
+            assert_eq!(told(&before, &[], others), [], "{kind}");
+            assert_eq!(told(&before, &[], [part]).len(), 1, "{kind}");
+        }
     }
 }

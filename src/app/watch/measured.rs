@@ -22,16 +22,22 @@ impl App {
         let mut tx = self.store.read().await?;
         let state = tx.watch_state().await?;
         let stored = tx.watch_findings().await?;
-        let waiting = tx.messages_waiting().await?;
+        let mut waiting = tx.message_ids().await?;
         drop(tx);
         // An altered row counts as the worst: it hides something.
-        let findings: Vec<(String, Severity)> = stored
-            .iter()
-            .map(|row| match read(self.sealing(), row) {
-                Some(known) => (known.alarm.kind, known.alarm.severity),
-                None => (row.kind.clone(), Severity::Critical),
-            })
-            .collect();
+        let mut findings: Vec<(String, Severity)> = Vec::new();
+        for row in &stored {
+            let Some(kept) = read(self.sealing(), row) else {
+                findings.push((row.kind.clone(), Severity::Critical));
+                continue;
+            };
+            // A message that is gone before anybody took it waits all the same.
+            waiting.extend(kept.owed.iter().map(|owed| owed.message.clone()));
+            if !kept.is_over() {
+                findings.push((kept.known.alarm.kind, kept.known.alarm.severity));
+            }
+        }
+        let waiting = i64::try_from(waiting.len()).unwrap_or(i64::MAX);
         let (looked_at, read_at, failures) = state.map_or((None, None, 0), |state| {
             (state.looked_at, state.read_at, state.failures)
         });

@@ -4,20 +4,23 @@
 //! Always true: of all nodes one looks at a time; a sign-in never waits for it; what was found
 //! is kept with a tag, so that a restart neither repeats nor loses an alarm and whoever writes
 //! to the database alters none of them unnoticed; a process that has not looked for twice its
-//! time looks, whatever the database says of the turn; it is an alarm if the application that
+//! time looks and tells, whatever the database says of the turn; a message that is gone before
+//! the webhook took it is made again; it is an alarm if the application that
 //! reads could write; a tenant that cannot be read is never taken for one in which nothing changed.
 //!
-//! Read next: [`round`], one look; [`changes`], what is told and when; [`webhook`], to whom.
+//! Read next: [`round`], one look (`look`, what is seen; `settle`, what is told of it); [`changes`], what is told and when; [`webhook`], to whom.
 
 /// What is told, and when.
 pub mod changes;
 /// The application that reads the tenant, and what it may do.
 pub mod credential;
 mod kept;
+mod look;
 /// What is measured.
 pub mod measured;
 /// One look.
 pub mod round;
+mod settle;
 /// Telling somebody else.
 pub mod webhook;
 
@@ -32,7 +35,7 @@ use std::{
 use crate::{base::clock::Timestamp, federation::DriftKind};
 
 pub use crate::outbound::guard::Outbound;
-pub use changes::{Alarm, Origin, Severity, Telling};
+pub use changes::{Alarm, Origin, Part, Severity, Telling};
 pub use credential::TenantReader;
 pub(super) use kept::rewrap_watch;
 pub use round::Round;
@@ -52,22 +55,33 @@ pub struct Watcher {
     pub own: OwnRounds,
 }
 
-/// When this process looked last, in milliseconds; when it began, before that.
+/// When this process told last what it saw (before that, when it began), and when it tried
+/// without a turn, in milliseconds.
 #[derive(Debug, Default)]
-pub struct OwnRounds(AtomicI64);
+pub struct OwnRounds {
+    told: AtomicI64,
+    tried: AtomicI64,
+}
 
 impl OwnRounds {
-    /// Whether it has not looked for that long.
+    /// Whether it has told nothing for that long, and tries again.
     fn is_overdue(&self, now: Timestamp, patience: Duration) -> bool {
-        let began =
-            self.0
-                .compare_exchange(0, now.as_millis(), Ordering::Relaxed, Ordering::Relaxed);
-        let last = Timestamp::from_millis(began.unwrap_or_else(|last| last));
-        began.is_err() && now.since(last) > patience
+        let at = now.as_millis();
+        let began = self
+            .told
+            .compare_exchange(0, at, Ordering::Relaxed, Ordering::Relaxed);
+        let Err(told) = began else { return false };
+        let since = |last: i64| now.since(Timestamp::from_millis(last));
+        // A database that takes nothing is no reason to ask the tenant all the time.
+        since(told) > patience && since(self.tried.load(Ordering::Relaxed)) >= round::TURN
     }
 
     fn note(&self, now: Timestamp) {
-        self.0.store(now.as_millis(), Ordering::Relaxed);
+        self.told.store(now.as_millis(), Ordering::Relaxed);
+    }
+
+    fn note_try(&self, now: Timestamp) {
+        self.tried.store(now.as_millis(), Ordering::Relaxed);
     }
 }
 
@@ -100,7 +114,7 @@ pub const OWN_KINDS: [OwnKind; 7] = [
     },
     OwnKind {
         name: WATCH_BROKEN,
-        means: "What the tenant should have could not be told from our own database: a signing key or a domain was altered, or the database does not answer. While that lasts the federation is compared with nothing. `claimbridge keys list` and `claimbridge doctor` say more.",
+        means: "What the tenant should have could not be told from our own database: a signing key or a domain was altered, or the database does not answer. While that lasts the federation is compared in part only (foreign domains and keys that are none of ours), or with nothing. `claimbridge keys list` and `claimbridge doctor` say more.",
     },
     OwnKind {
         name: CREDENTIAL_CAN_WRITE,

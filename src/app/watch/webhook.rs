@@ -1,24 +1,28 @@
 //! Telling somebody else: JSON by POST, signed.
 //!
 //! Always true: a message is stored with the finding that it tells of and sent afterwards, so
-//! that none is lost; it is sent by one node at a time, tried a bounded number of times, and
+//! that none is lost; the finding says under its tag what the receiver has not taken yet, and
+//! one whose message is gone is told all the same; it is sent by one node at a time, tried a bounded number of times, and
 //! nobody waits for it; what the receiver answers is not read, only whether it took it.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use aws_lc_rs::hmac;
 use openidconnect::http::{self, header};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::changes::Change;
+use super::{
+    changes::Change,
+    kept::{self, Kept},
+};
 use crate::{
     app::{App, Error, saml::chain},
     audit::{Actor, Event},
     base::{clock::Timestamp, random::random_token, secret::Secret},
     keys::sealing::{Sealing, TagLabel},
     outbound::guard::{Outbound, OutboundError},
-    storage::StoredMessage,
+    storage::{StoredFinding, StoredMessage},
 };
 
 /// Name, time and body, signed: `v1=` and hex.
@@ -32,6 +36,8 @@ pub const DELIVERY_HEADER: &str = "claimbridge-delivery";
 pub const TRIES: i64 = 12;
 /// How many messages are sent in one go.
 const AT_ONCE: u32 = 20;
+/// A next try beyond the longest pause is none of ours.
+const BEYOND: Duration = Duration::from_hours(3);
 /// A receiver that is slow is tried again.
 const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -73,6 +79,10 @@ pub(super) fn body(id: &str, service: &str, change: &Change, now: Timestamp) -> 
 /// The message of a change, to be stored.
 pub(super) fn message(app: &App, change: &Change, now: Timestamp) -> StoredMessage {
     let id = format!("wmg_{}", app.with_random(random_token));
+    message_of(app, id, change, now)
+}
+
+fn message_of(app: &App, id: String, change: &Change, now: Timestamp) -> StoredMessage {
     let body = body(&id, &app.settings().public_url, change, now).to_string();
     let mut message = StoredMessage {
         id,
@@ -121,6 +131,23 @@ pub struct Delivered {
     pub given_up: u32,
 }
 
+/// What became of one.
+enum Outcome {
+    Sent,
+    Failed,
+    GivenUp,
+}
+
+impl Delivered {
+    fn count(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Sent => self.sent += 1,
+            Outcome::Failed => self.failed += 1,
+            Outcome::GivenUp => self.given_up += 1,
+        }
+    }
+}
+
 impl App {
     /// Sends the messages whose time has come. Any node may; all may at once.
     pub async fn deliver_alarms(
@@ -129,40 +156,86 @@ impl App {
         outbound: &Outbound,
     ) -> Result<Delivered, Error> {
         let mut delivered = Delivered::default();
+        let now = self.now();
         let mut tx = self.store.read().await?;
-        let due = tx.messages_due(self.now(), AT_ONCE).await?;
+        let due = tx.messages_due(now, now.plus(BEYOND), AT_ONCE).await?;
         drop(tx);
         for message in due {
-            if !self.take_message(&message).await? {
-                continue;
-            }
-            let tries = message.tries + 1;
-            match self.post_message(webhook, outbound, &message).await {
-                Ok(()) => {
-                    self.remove_message(&message.id).await?;
-                    delivered.sent += 1;
-                }
-                Err(why) if tries >= TRIES => {
-                    tracing::error!(
-                        message = message.id,
-                        why,
-                        "nobody took the message of an alarm; it is given up, the log and the events have it"
-                    );
-                    self.remove_message(&message.id).await?;
-                    delivered.given_up += 1;
-                }
-                Err(why) => {
-                    tracing::warn!(
-                        message = message.id,
-                        tries,
-                        why,
-                        "the message of an alarm was not taken; it is tried again"
-                    );
-                    delivered.failed += 1;
-                }
+            if self.take_message(&message).await? {
+                let outcome = self.deliver(webhook, outbound, &message).await?;
+                delivered.count(outcome);
             }
         }
+        for message in self.lost_messages().await? {
+            let outcome = self.deliver(webhook, outbound, &message).await?;
+            delivered.count(outcome);
+        }
         Ok(delivered)
+    }
+
+    /// Sends a message that was taken.
+    async fn deliver(
+        &self,
+        webhook: &Webhook,
+        outbound: &Outbound,
+        message: &StoredMessage,
+    ) -> Result<Outcome, Error> {
+        let id = &message.id;
+        let tries = message.tries + 1;
+        match self.post_message(webhook, outbound, message).await {
+            Ok(()) => {
+                self.close_message(id).await?;
+                Ok(Outcome::Sent)
+            }
+            Err(why) if tries >= TRIES => {
+                tracing::error!(
+                    message = id,
+                    why,
+                    "nobody took the message of an alarm; it is given up, the log and the events have it"
+                );
+                self.close_message(id).await?;
+                Ok(Outcome::GivenUp)
+            }
+            Err(why) => {
+                tracing::warn!(
+                    message = id,
+                    tries,
+                    why,
+                    "the message of an alarm was not taken; it is tried again"
+                );
+                Ok(Outcome::Failed)
+            }
+        }
+    }
+
+    /// What findings owe and no message says any more, made again. They are sent from here,
+    /// so that who deletes them once more does not keep them from being sent.
+    async fn lost_messages(&self) -> Result<Vec<StoredMessage>, Error> {
+        let mut tx = self.store.read().await?;
+        let is_none_lost =
+            lost(&tx.watch_findings().await?, &tx.message_ids().await?, self).is_empty();
+        drop(tx);
+        if is_none_lost {
+            return Ok(Vec::new());
+        }
+        let again = self.now().plus(pause_after(0));
+        let mut tx = self.store.begin().await?;
+        let mut made = Vec::new();
+        for message in lost(&tx.watch_findings().await?, &tx.message_ids().await?, self) {
+            let waiting = StoredMessage {
+                tries: 1,
+                next_try_at: again,
+                ..message.clone()
+            };
+            // Of several nodes one makes it.
+            if tx.put_message(&waiting).await? {
+                let what = "watch-message";
+                tx.append(Actor::System, None, Event::TamperingFound { what });
+                made.push(message);
+            }
+        }
+        tx.commit().await?;
+        Ok(made)
     }
 
     /// Takes a message to send it. One that was altered is an event, and is not sent.
@@ -181,9 +254,25 @@ impl App {
         Ok(taken)
     }
 
-    async fn remove_message(&self, id: &str) -> Result<(), Error> {
+    /// Nobody sends it any more, and its finding owes it no longer.
+    async fn close_message(&self, id: &str) -> Result<(), Error> {
         let mut tx = self.store.begin().await?;
         tx.remove_message(id).await?;
+        for stored in tx.watch_findings().await? {
+            let Some(kept) = kept::read(self.sealing(), &stored) else {
+                continue;
+            };
+            if kept.owed.as_ref().is_none_or(|owed| owed.message != id) {
+                continue;
+            }
+            if kept.is_over() {
+                tx.forget_finding(&stored.id).await?;
+            } else {
+                // If it was told anew meanwhile, it owes another.
+                let told = kept::told(self.sealing(), &stored, &kept);
+                tx.replace_finding(&stored.tag, &told).await?;
+            }
+        }
         Ok(tx.commit().await?)
     }
 
@@ -216,6 +305,34 @@ impl App {
             Err(format!("it answered {status}"))
         }
     }
+}
+
+/// The messages that findings owe and that are not among those `waiting`.
+fn lost(findings: &[StoredFinding], waiting: &BTreeSet<String>, app: &App) -> Vec<StoredMessage> {
+    let mut lost = Vec::new();
+    for stored in findings {
+        let Some(Kept {
+            known,
+            owed: Some(owed),
+        }) = kept::read(app.sealing(), stored)
+        else {
+            continue;
+        };
+        if waiting.contains(&owed.message) {
+            continue;
+        }
+        let change = Change {
+            telling: owed.event,
+            alarm: known.alarm,
+            since: known.since,
+            replaces: None,
+        };
+        lost.push(message_of(app, owed.message, &change, known.told));
+        if lost.len() >= AT_ONCE as usize {
+            break;
+        }
+    }
+    lost
 }
 
 #[cfg(test)]

@@ -12,7 +12,8 @@ use crate::{
     outbound::guard::Outbound,
 };
 
-/// Looks at the tenant; at nothing with an application that could write.
+/// Looks at the tenant, also with an application that could write: it fails for that, and whoever
+/// gave it that power may have done more.
 pub(super) async fn look(
     reader: Option<&TenantReader>,
     ours: Option<&Ours>,
@@ -38,9 +39,6 @@ pub(super) async fn look(
         }
     };
     let mut findings = vec![judge_powers(tenant, &powers)];
-    if matches!(powers, Powers::Writes(_)) {
-        return findings;
-    }
     let seen = match read_tenant(&graph).await {
         Ok(seen) => seen,
         Err(error) => {
