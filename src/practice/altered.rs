@@ -1,4 +1,4 @@
-//! The one break that needs another message: a copy of the last response without
+//! The one break that needs another message: a copy of the last SAML 2.0 response without
 //! the class reference that means MFA.
 //!
 //! Always true: the copy is signed with the throw-away key and nothing else, so
@@ -55,18 +55,40 @@ pub fn without_class_reference(field: &str, key: &ThrowAwayKey) -> Result<String
     for signature in reading::below(&document, root, DSIG, "Signature") {
         document.detach(signature);
     }
-    let template = signature_template(&id, key.certificate());
-    let template = uppsala::parse(&template).map_err(|_| AlterationError::NoAssertion)?;
-    let signature = template
-        .document_element()
-        .and_then(|element| document.import_subtree(&template, element))
-        .ok_or(AlterationError::NoAssertion)?;
+    let signature = empty_signature(&mut document, &id, key)?;
     let issuer = reading::only_child(&document, assertion, ASSERTION, "Issuer")
         .ok_or(AlterationError::NoAssertion)?;
     document.insert_after(assertion, signature, issuer);
     sign_document_node(&key.signing_context(), &mut document, signature)
         .map_err(AlterationError::Signing)?;
     Ok(STANDARD.encode(document.to_xml()))
+}
+
+/// Signs `assertion`, whose id is `id`, with a signature at its end: where SAML 1.1 has it.
+pub(super) fn sign_as_last_child(
+    document: &mut Document<'_>,
+    assertion: NodeId,
+    id: &str,
+    key: &ThrowAwayKey,
+) -> Result<(), AlterationError> {
+    let signature = empty_signature(document, id, key)?;
+    document.append_child(assertion, signature);
+    sign_document_node(&key.signing_context(), document, signature)
+        .map_err(AlterationError::Signing)
+}
+
+/// A signature to be, not yet in the tree.
+fn empty_signature(
+    document: &mut Document<'_>,
+    id: &str,
+    key: &ThrowAwayKey,
+) -> Result<NodeId, AlterationError> {
+    let template = signature_template(id, key.certificate());
+    let template = uppsala::parse(&template).map_err(|_| AlterationError::NoAssertion)?;
+    template
+        .document_element()
+        .and_then(|element| document.import_subtree(&template, element))
+        .ok_or(AlterationError::NoAssertion)
 }
 
 fn replace_text(document: &mut Document<'_>, element: NodeId, value: &str) {

@@ -29,8 +29,11 @@ pub struct Check {
     pub aadsts: &'static str,
 }
 
-/// The checks: name, title, predicted error.
-const CHECKS: [(&str, &str, &str); 18] = [
+/// A check to be: name, title, predicted error.
+pub(super) type Row = (&'static str, &'static str, &'static str);
+
+/// The checks of a SAML 2.0 response.
+pub(super) const SAML2: [Row; 18] = [
     ("message", "The form field is base64 of plain XML", "50008"),
     ("status", "The status is Success", "500082"),
     (
@@ -91,12 +94,89 @@ const CHECKS: [(&str, &str, &str); 18] = [
     ),
 ];
 
+/// The checks of a WS-Federation answer (facts §2.3).
+pub(super) const WSFED: [Row; 19] = [
+    (
+        "message",
+        "wresult is plain XML, one RequestSecurityTokenResponse",
+        "50008",
+    ),
+    (
+        "assertion",
+        "There is exactly one token, a SAML 1.1 assertion",
+        "50008",
+    ),
+    ("signed", "The assertion itself is signed", "50008"),
+    (
+        "last-child",
+        "The signature is the assertion's last child",
+        "50008",
+    ),
+    ("signature", "The signature holds", "50006"),
+    (
+        "certificate",
+        "The key is one that is registered for the domain",
+        "5000811",
+    ),
+    (
+        "issuer",
+        "The issuer is the registered issuerUri, byte for byte",
+        "50107",
+    ),
+    ("audience", "The audience is this tenant", "50008"),
+    (
+        "confirmation",
+        "Every statement is confirmed as bearer",
+        "50008",
+    ),
+    (
+        "request",
+        "It answers a request of ours, for the first time",
+        "50008",
+    ),
+    ("time", "It is valid now", "50008"),
+    ("person", "ImmutableID is that of a known person", "51004"),
+    (
+        "name-id",
+        "NameIdentifier, where there is one, is the same",
+        "51004",
+    ),
+    ("upn", "UPN is that person's user principal name", "50034"),
+    (
+        "root-domain",
+        "The person belongs to the issuer's root domain",
+        "5000820",
+    ),
+    (
+        "sign-in",
+        "authenticationinstant says when the person signed in, and that is recent enough",
+        "50078",
+    ),
+    (
+        "mfa-instant",
+        "multifactorauthenticationinstant is recent enough",
+        "50078",
+    ),
+    ("wctx", "wctx came back byte for byte", "50008"),
+    (
+        "mfa",
+        "multipleauthn stands in a place that Entra reads: the person used two factors",
+        "50079",
+    ),
+];
+
 /// The checks of one judgement so far.
-pub(super) struct Checks(Vec<Check>);
+pub(super) struct Checks {
+    table: &'static [Row],
+    list: Vec<Check>,
+}
 
 impl Checks {
-    pub(super) fn none() -> Self {
-        Self(Vec::new())
+    pub(super) fn of(table: &'static [Row]) -> Self {
+        Self {
+            table,
+            list: Vec::new(),
+        }
     }
 
     pub(super) fn record(&mut self, name: &str, result: Result<String, String>) {
@@ -104,8 +184,8 @@ impl Checks {
             Ok(detail) => (CheckOutcome::Passed, detail),
             Err(detail) => (CheckOutcome::Failed, detail),
         };
-        if let Some((name, title, aadsts)) = CHECKS.iter().find(|(known, ..)| *known == name) {
-            self.0.push(Check {
+        if let Some((name, title, aadsts)) = self.table.iter().find(|(known, ..)| *known == name) {
+            self.list.push(Check {
                 name,
                 title,
                 outcome,
@@ -117,10 +197,10 @@ impl Checks {
 
     /// Fills in what was not reached, in the table's order.
     pub(super) fn finish(mut self) -> Vec<Check> {
-        CHECKS
+        self.table
             .iter()
             .map(|(name, title, aadsts)| {
-                let at = self.0.iter().position(|check| check.name == *name);
+                let at = self.list.iter().position(|check| check.name == *name);
                 at.map_or_else(
                     || Check {
                         name,
@@ -129,7 +209,7 @@ impl Checks {
                         detail: "An earlier failure left nothing to check.".to_owned(),
                         aadsts,
                     },
-                    |at| self.0.swap_remove(at),
+                    |at| self.list.swap_remove(at),
                 )
             })
             .collect()

@@ -16,7 +16,7 @@ use crate::base::text::{DomainName, Upn};
 pub enum PreferredProtocol {
     /// SAML 2.0.
     Saml,
-    /// WS-Federation; the practice tenant does not speak it.
+    /// WS-Federation.
     WsFed,
     /// Not set: the passive flow does not work then.
     Missing,
@@ -30,6 +30,58 @@ impl PreferredProtocol {
             Self::WsFed => Some("wsFed"),
             Self::Missing => None,
         }
+    }
+}
+
+/// What a message on the way back is written in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Protocol {
+    /// SAML 2.0: `SAMLResponse` and `RelayState`.
+    Saml2,
+    /// WS-Federation: `wresult` and `wctx`.
+    WsFed,
+}
+
+/// `promptLoginBehavior` of a domain: what becomes of `prompt=login` (facts §2.2). It has no
+/// effect on SAML 2.0, as far as is known.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum PromptLogin {
+    /// Not set, which is the same as [`Self::TranslateToFreshPassword`].
+    #[default]
+    Unset,
+    /// `wfresh=0` with `wauth` for a password.
+    TranslateToFreshPassword,
+    /// `prompt=login` as it is.
+    NativeSupport,
+    /// `wfresh=0`.
+    Disabled,
+}
+
+impl PromptLogin {
+    /// All, the unset one first.
+    pub const ALL: [Self; 4] = [
+        Self::Unset,
+        Self::TranslateToFreshPassword,
+        Self::NativeSupport,
+        Self::Disabled,
+    ];
+
+    /// The value as Graph writes it.
+    pub fn as_graph(self) -> Option<&'static str> {
+        match self {
+            Self::Unset => None,
+            Self::TranslateToFreshPassword => Some("translateToFreshPasswordAuthentication"),
+            Self::NativeSupport => Some("nativeSupport"),
+            Self::Disabled => Some("disabled"),
+        }
+    }
+
+    /// The behaviour of that value of Graph's.
+    pub fn from_graph(value: Option<&str>) -> Self {
+        Self::ALL
+            .into_iter()
+            .find(|known| known.as_graph() == value)
+            .unwrap_or_default()
     }
 }
 
@@ -70,6 +122,10 @@ pub struct FederatedDomain {
     pub preferred_protocol: PreferredProtocol,
     /// `federatedIdpMfaBehavior`.
     pub mfa_behavior: MfaBehavior,
+    /// `promptLoginBehavior`.
+    pub prompt_login: PromptLogin,
+    /// `signOutUri`: where the browser is sent to sign out.
+    pub sign_out_url: Option<String>,
 }
 
 /// A person of the practice tenant's directory.
@@ -94,7 +150,7 @@ pub enum Break {
     Expired,
     /// Another certificate is registered.
     WrongCertificate,
-    /// A re-signed copy says `unspecified` where it said `multipleauthn`.
+    /// A re-signed copy does not say `multipleauthn`.
     ClassReferenceDropped,
     /// The domain's `federatedIdpMfaBehavior` refuses the identity provider's MFA.
     FederatedMfaIgnored,
@@ -153,7 +209,7 @@ impl Break {
                 "The tenant has another signing certificate registered, as after a rollover that nobody told Entra about. The response itself stays as it came."
             }
             Self::ClassReferenceDropped => {
-                "A copy of the response in which the class reference is “unspecified”, as several identity providers send it. The practice tenant alters and re-signs the copy with a throw-away key that only it trusts; the identity provider cannot send this."
+                "A copy of the response that does not say multipleauthn: in SAML 2.0 the class reference is “unspecified”, as several identity providers send it; in WS-Federation none of the three places has it. The practice tenant alters and re-signs the copy with a throw-away key that only it trusts; the identity provider cannot send this."
             }
             Self::FederatedMfaIgnored => {
                 "The domain has federatedIdpMfaBehavior = rejectMfaByFederatedIdp; a setting that is missing does the same. Entra takes the sign-in and not its MFA. The response itself stays as it came. Codes and tokens for applications that begin now are without MFA as well; a refresh token that was made before keeps it."
@@ -175,13 +231,17 @@ impl Break {
     }
 
     /// The inspector's rule that must trip, and no other.
-    pub fn rule(self) -> &'static str {
-        match self {
-            Self::WrongIssuer => "CB-SAML-003",
-            Self::Expired => "CB-SAML-016",
-            Self::WrongCertificate => "CB-SAML-006",
-            Self::ClassReferenceDropped => "CB-SAML-019",
-            Self::FederatedMfaIgnored => "CB-PC-001",
+    pub fn rule(self, protocol: Protocol) -> &'static str {
+        match (self, protocol) {
+            (Self::WrongIssuer, Protocol::Saml2) => "CB-SAML-003",
+            (Self::WrongIssuer, Protocol::WsFed) => "CB-WSFED-003",
+            (Self::Expired, Protocol::Saml2) => "CB-SAML-016",
+            (Self::Expired, Protocol::WsFed) => "CB-WSFED-014",
+            (Self::WrongCertificate, Protocol::Saml2) => "CB-SAML-006",
+            (Self::WrongCertificate, Protocol::WsFed) => "CB-WSFED-006",
+            (Self::ClassReferenceDropped, Protocol::Saml2) => "CB-SAML-019",
+            (Self::ClassReferenceDropped, Protocol::WsFed) => "CB-WSFED-015",
+            (Self::FederatedMfaIgnored, _) => "CB-PC-001",
         }
     }
 }
@@ -196,6 +256,8 @@ impl FederatedDomain {
             certificates: Vec::new(),
             preferred_protocol: PreferredProtocol::Missing,
             mfa_behavior: MfaBehavior::AcceptIfMfaDoneByFederatedIdp,
+            prompt_login: PromptLogin::Unset,
+            sign_out_url: None,
         }
     }
 
@@ -208,6 +270,8 @@ impl FederatedDomain {
             "passiveSignInUri": self.sign_in_url,
             "preferredAuthenticationProtocol": self.preferred_protocol.as_graph(),
             "federatedIdpMfaBehavior": self.mfa_behavior.as_graph(),
+            "promptLoginBehavior": self.prompt_login.as_graph(),
+            "signOutUri": self.sign_out_url,
             "signingCertificate": certificate(0),
             "nextSigningCertificate": certificate(1),
         })

@@ -8,12 +8,15 @@ use crate::{
     relying_party::cloud::EntraCloud,
 };
 
-use super::{reading, verifier::Expectation};
+use super::{federation::Protocol, judgement::Expectation, reading};
 
 /// What the inspector says of a response.
-pub fn of_response(field: &str, expectation: &Expectation<'_>) -> Report {
+pub fn of_response(protocol: Protocol, field: &str, expectation: &Expectation<'_>) -> Report {
     let context = Context {
-        expect: Some(Consumer::EntraSaml2),
+        expect: Some(match protocol {
+            Protocol::Saml2 => Consumer::EntraSaml2,
+            Protocol::WsFed => Consumer::EntraWsfed,
+        }),
         issuer: Some(expectation.domain.issuer_uri.clone()),
         realm: Some(expectation.domain.name.clone()),
         cloud: Some(EntraCloud {
@@ -28,9 +31,9 @@ pub fn of_response(field: &str, expectation: &Expectation<'_>) -> Report {
         }),
         ..Context::at(expectation.now)
     };
-    match reading::decode_field(field) {
-        Ok(xml) => inspect(xml.as_bytes(), &context),
-        Err(_) => inspect(field.as_bytes(), &context),
+    match (protocol, reading::decode_field(field)) {
+        (Protocol::Saml2, Ok(xml)) => inspect(xml.as_bytes(), &context),
+        (Protocol::Saml2, Err(_)) | (Protocol::WsFed, _) => inspect(field.as_bytes(), &context),
     }
 }
 

@@ -11,6 +11,8 @@
 
 /// A copy of a response without the class reference, re-signed.
 pub mod altered;
+/// The way there.
+mod asking;
 /// The list of checks and how each ended.
 pub mod checks;
 /// Domains, people and policies as they are now.
@@ -23,6 +25,8 @@ pub mod federation;
 pub mod graph;
 /// The inspector's opinion on the same bytes.
 pub mod inspection;
+/// What a response is judged against, and what comes of it.
+pub mod judgement;
 /// The endpoints that applications sign in through.
 pub mod oauth;
 /// From a judged response to what happens next.
@@ -34,12 +38,14 @@ mod partner_center_site;
 /// Bytes to a document and its fields.
 pub mod reading;
 mod receiving;
+mod registering;
 /// The AuthnRequest as Entra sends it.
 pub mod request;
 /// A bounded place in memory.
 pub mod shelf;
 /// Whose signature it is.
 pub mod signature;
+mod signing_out;
 mod site;
 /// The tenant's routes.
 pub mod tenant;
@@ -49,10 +55,12 @@ pub mod throw_away;
 pub mod token;
 /// The demo user's desktop TOTP program.
 pub mod totp;
-/// The tenant's own judgement of a response.
+/// The tenant's own judgement of a SAML 2.0 response.
 pub mod verifier;
 /// What is remembered of one browser.
 pub mod visit;
+/// The tenant as a WS-Federation relying party.
+pub mod wsfed;
 
 use std::{
     future::IntoFuture,
@@ -70,7 +78,9 @@ use crate::base::{
 
 pub use directory::{Directory, More, Person, PersonKind, Role, Source};
 pub use emergency::EmergencyAdministrator;
-pub use federation::{Break, FederatedDomain, MfaBehavior, PracticeUser, PreferredProtocol};
+pub use federation::{
+    Break, FederatedDomain, MfaBehavior, PracticeUser, PreferredProtocol, PromptLogin,
+};
 pub use graph::faults::{Fault, FaultKind, Faults, GraphCall};
 pub use totp::{Adds, Brings, DemoPerson, DesktopTotp};
 
@@ -134,6 +144,8 @@ pub struct Practice {
     throw_away: ThrowAwayKey,
     tokens: TokenIssuer,
     visits: Mutex<Visits>,
+    /// Ids of assertions that were taken; see [`judgement::Arrival`].
+    assertions: Mutex<shelf::Shelf<()>>,
     handles: partner_center_site::Handles,
     oauth: OAuth,
 }
@@ -183,6 +195,7 @@ impl Practice {
             throw_away,
             tokens: TokenIssuer::new(token_key, tenant_id),
             visits: Mutex::default(),
+            assertions: Mutex::default(),
             handles: partner_center_site::Handles::default(),
             oauth,
         }))

@@ -12,7 +12,7 @@ use crate::{base::clock::Timestamp, inspect::Report};
 
 use super::{
     checks::{Check, CheckOutcome},
-    federation::{Break, FederatedDomain, PracticeUser},
+    federation::{Break, FederatedDomain, PracticeUser, Protocol},
     partner_center::{MfaCompliance, PartnerCenterAnswer},
     token::Amr,
 };
@@ -65,8 +65,14 @@ pub enum Origin {
 pub struct Outcome {
     /// What happens next.
     pub decision: Decision,
+    /// What the response is written in.
+    pub protocol: Protocol,
     /// The verifier's checks.
     pub checks: Vec<Check>,
+    /// Where the assertion says that the person used two factors.
+    pub mfa_places: Vec<&'static str>,
+    /// The assertion's id, where a registered key signed it.
+    pub assertion_id: Option<String>,
     /// The person that Entra would sign in.
     pub person: Option<PracticeUser>,
     /// When that person signed in.
@@ -95,7 +101,7 @@ pub struct Outcome {
     pub message: String,
     /// The request that it answers.
     pub request: Option<String>,
-    /// RelayState as it came.
+    /// RelayState, or `wctx`, as it came.
     pub relay_state: String,
 }
 
@@ -131,6 +137,11 @@ impl Outcome {
             .map(|verdict| json!(verdict))
             .collect();
         json!({
+            "protocol": match self.protocol {
+                Protocol::Saml2 => "saml",
+                Protocol::WsFed => "wsFed",
+            },
+            "mfa_in": self.mfa_places,
             "accepted": self.decision.hands_out_tokens(),
             "outcome": self.decision.as_str(),
             "amr": self.amr.map_or(&[][..], Amr::values),

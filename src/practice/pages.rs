@@ -8,12 +8,13 @@ use crate::inspect::{Finding, Report, Severity, words};
 use super::{
     Practice, altered,
     checks::{Check, CheckOutcome},
-    federation::Break,
+    federation::{Break, FederatedDomain, PreferredProtocol, PromptLogin, Protocol},
     outcome::{Decision, Origin, Outcome},
     partner_center::PartnerCenterAnswer,
     reading,
     request::Binding,
     totp::{Adds, Brings, CurrentCode},
+    wsfed,
 };
 
 /// `/`: what will happen.
@@ -21,8 +22,32 @@ use super::{
 #[template(path = "practice/home.html")]
 pub(super) struct Home<'a> {
     pub(super) practice: &'a Practice,
+    /// The first federated domain's registration.
+    pub(super) registered: Option<FederatedDomain>,
     pub(super) broken: Option<Break>,
     pub(super) judged: bool,
+    /// Who is signed in at the tenant.
+    pub(super) signed_in: Option<String>,
+}
+
+impl Home<'_> {
+    fn speaks_wsfed(&self) -> bool {
+        self.registered
+            .as_ref()
+            .is_some_and(|domain| domain.preferred_protocol == PreferredProtocol::WsFed)
+    }
+
+    fn prompt_login(&self) -> PromptLogin {
+        let registered = self.registered.as_ref();
+        registered.map_or_else(PromptLogin::default, |domain| domain.prompt_login)
+    }
+}
+
+/// The end of a session at the tenant.
+#[derive(Template)]
+#[template(path = "practice/signed_out.html")]
+pub(super) struct SignedOut {
+    pub(super) words: &'static str,
 }
 
 /// The form that carries the request to the identity provider.
@@ -30,8 +55,7 @@ pub(super) struct Home<'a> {
 #[template(path = "practice/post.html")]
 pub(super) struct Post<'a> {
     pub(super) target: &'a str,
-    pub(super) message: &'a str,
-    pub(super) relay_state: &'a str,
+    pub(super) fields: Vec<(&'static str, String)>,
     pub(super) pretty: String,
 }
 
@@ -82,7 +106,19 @@ impl<'a> ResultPage<'a> {
     }
 
     fn altered(&self) -> Option<&'static str> {
-        (self.outcome.origin == Origin::AlteredCopy).then_some(altered::WHAT_CHANGED)
+        let words = match self.outcome.protocol {
+            Protocol::Saml2 => altered::WHAT_CHANGED,
+            Protocol::WsFed => wsfed::altered::WHAT_CHANGED,
+        };
+        (self.outcome.origin == Origin::AlteredCopy).then_some(words)
+    }
+
+    /// What the opaque companion of a message is called.
+    fn companion(&self) -> &'static str {
+        match self.outcome.protocol {
+            Protocol::Saml2 => "RelayState",
+            Protocol::WsFed => "wctx",
+        }
     }
 
     fn refusal(&self) -> Option<&Check> {

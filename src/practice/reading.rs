@@ -168,6 +168,8 @@ impl ResponseFields {
 /// What a signed assertion says.
 #[derive(Clone, Debug, Default)]
 pub struct AssertionFields {
+    /// `ID`.
+    pub id: Option<String>,
     /// `Issuer`.
     pub issuer: Option<String>,
     /// `NameID` and its `Format`.
@@ -205,6 +207,7 @@ impl AssertionFields {
     /// Reads below `assertion`, the node that the signature covers.
     pub fn read(document: &Document<'_>, assertion: NodeId) -> Self {
         let mut fields = Self {
+            id: attribute(document, assertion, "ID"),
             issuer: only_child(document, assertion, ASSERTION, "Issuer")
                 .and_then(|node| text(document, node)),
             ..Self::default()

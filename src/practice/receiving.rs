@@ -10,31 +10,47 @@ use super::{
     Practice,
     altered::{self, AlterationError},
     checks::CheckOutcome,
-    federation::{self, Break, FederatedDomain, MfaBehavior},
+    federation::{self, Break, FederatedDomain, MfaBehavior, Protocol},
     graph::sign_ins::SignIn,
     inspection,
+    judgement::{Arrival, Expectation, ExpectedRequest, RelayStateEcho, RequestState},
     oauth::Onward,
     outcome::{Decision, Origin, Outcome},
     partner_center, reading,
     token::{self, Amr},
-    verifier::{self, Expectation, ExpectedRequest, RelayStateEcho, RequestState},
+    verifier,
     visit::{AcceptedSignIn, LastResponse, SharedVisit, lock},
+    wsfed,
 };
+
+/// An answer as it comes to `login.srf`.
+pub(super) struct Answer {
+    /// What it is written in.
+    pub(super) protocol: Protocol,
+    /// `SAMLResponse` or `wresult`.
+    pub(super) field: String,
+    /// `RelayState` or `wctx`.
+    pub(super) relay_state: String,
+}
 
 impl Practice {
     /// Takes a response: finds its request, uses it up, judges.
-    pub(super) fn receive(
-        &self,
-        cookie: Option<&str>,
-        field: String,
-        relay_state: String,
-    ) -> Received {
+    pub(super) fn receive(&self, cookie: Option<&str>, answer: Answer) -> Received {
+        let Answer {
+            protocol,
+            field,
+            relay_state,
+        } = answer;
         let sender = lock(&self.visits).by_relay_state(&relay_state);
         let (cookie, visit) = sender.unwrap_or_else(|| self.visit(cookie));
         let now = self.now();
-        let in_response_to = in_response_to(&field);
+        let in_response_to = match protocol {
+            Protocol::Saml2 => in_response_to(&field),
+            Protocol::WsFed => None,
+        };
+        let arrival = self.arrival(protocol, &field);
         let mut state = lock(&visit);
-        let request = state.request_mut(&relay_state, in_response_to.as_deref());
+        let request = state.request_mut(protocol, &relay_state, in_response_to.as_deref());
         let mut onward = None;
         let last = match request {
             Some(request) => {
@@ -51,13 +67,15 @@ impl Practice {
                 request.answered = true;
                 onward = request.onward.take();
                 LastResponse {
+                    protocol,
+                    arrival,
                     echo: if request.relay_state == relay_state {
                         RelayStateEcho::Exact
                     } else {
                         RelayStateEcho::Changed
                     },
                     expected: Some(expected),
-                    request: Some(request.xml.clone()),
+                    request: Some(request.message.clone()),
                     domain: request.domain,
                     arrived_at: now,
                     field,
@@ -65,6 +83,8 @@ impl Practice {
                 }
             }
             None => LastResponse {
+                protocol,
+                arrival,
                 echo: RelayStateEcho::Changed,
                 expected: None,
                 request: None,
@@ -142,13 +162,17 @@ impl Practice {
             users: &directory,
             request: last.expected.as_ref(),
             relay_state: last.echo,
+            arrival: last.arrival,
         };
-        let judgement = verifier::judge(&field, &expectation);
-        let response_report = inspection::of_response(&field, &expectation);
+        let judgement = match last.protocol {
+            Protocol::Saml2 => verifier::judge(&field, &expectation),
+            Protocol::WsFed => wsfed::verifier::judge(&field, &expectation),
+        };
+        let response_report = inspection::of_response(last.protocol, &field, &expectation);
         drop(directory);
         let decision = match (
             &judgement.person,
-            judgement.multiple_authn,
+            !judgement.mfa_places.is_empty(),
             domain.mfa_behavior,
         ) {
             (Some(_), _, MfaBehavior::RejectMfaByFederatedIdp) => Decision::MfaIgnored,
@@ -186,11 +210,17 @@ impl Practice {
             person: judgement.person,
             authn_instant: judgement.authn_instant,
             checks: judgement.checks,
+            mfa_places: judgement.mfa_places,
+            assertion_id: judgement.assertion_id,
+            protocol: last.protocol,
             registered: domain.clone(),
             broken,
             origin,
             judged_at: now,
-            message: reading::decode_field(&field).unwrap_or_default(),
+            message: match last.protocol {
+                Protocol::Saml2 => reading::decode_field(&field).unwrap_or_default(),
+                Protocol::WsFed => field,
+            },
             request: last.request.clone(),
             relay_state: last.relay_state.clone(),
         }
@@ -202,20 +232,38 @@ impl Practice {
         broken: Option<Break>,
     ) -> Result<(String, Origin), AlterationError> {
         if broken == Some(Break::ClassReferenceDropped) {
-            let copy = altered::without_class_reference(&last.field, &self.throw_away)?;
+            let copy = match last.protocol {
+                Protocol::Saml2 => altered::without_class_reference(&last.field, &self.throw_away),
+                Protocol::WsFed => wsfed::altered::without_mfa(&last.field, &self.throw_away),
+            }?;
             Ok((copy, Origin::AlteredCopy))
         } else {
             Ok((last.field.clone(), Origin::IdentityProvider))
         }
     }
 
-    /// For the sign-in log that Graph shows.
+    /// Whether an assertion of this id, signed with a registered key, was here before.
+    fn arrival(&self, protocol: Protocol, field: &str) -> Arrival {
+        let id = match protocol {
+            Protocol::Saml2 => None, // its InResponseTo says it
+            Protocol::WsFed => wsfed::reading::claimed_id(field),
+        };
+        match id.and_then(|id| lock(&self.assertions).get(&id).copied()) {
+            Some(()) => Arrival::Repeated,
+            None => Arrival::First,
+        }
+    }
+
+    /// For the sign-in log that Graph shows, and so that no assertion counts twice.
     fn remember(&self, outcome: &Outcome) {
         let failed = outcome
             .checks
             .iter()
             .find(|check| check.outcome == CheckOutcome::Failed);
         let refused = !outcome.decision.hands_out_tokens();
+        if let (Protocol::WsFed, Some(id)) = (outcome.protocol, &outcome.assertion_id) {
+            lock(&self.assertions).put(id.clone(), ());
+        }
         lock(&self.sign_ins).add(SignIn {
             id: self.guid(),
             at: outcome.judged_at,

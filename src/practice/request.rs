@@ -1,9 +1,8 @@
 //! The AuthnRequest, exactly as Entra sends it: no Destination, no reply address,
 //! no class reference (facts §1.1; the fixture `authn-request-unsigned.xml`).
 //!
-//! Always true: without options the bytes are those of the fixture but for ID and
-//! IssueInstant. The options exist for tests and say on their buttons that Entra
-//! does not use them.
+//! Always true: without a wish the bytes are those of the fixture but for ID and
+//! IssueInstant. What Entra is not known to say exists for tests, and its button says so.
 
 use std::{fmt::Write as _, io::Write as _};
 
@@ -16,27 +15,52 @@ use crate::base::{
     random::{Random, random_bytes},
 };
 
+use super::judgement::Freshness;
+
 /// How the request travels (SAML bindings §3.4, §3.5).
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Binding {
-    /// A form; what Entra's documentation names.
+    /// A form; what Entra's documentation names for SAML 2.0.
     #[default]
     Post,
-    /// In the address, deflated.
+    /// In the address; what Entra does in WS-Federation.
     Redirect,
 }
 
-/// What Entra does not say, for tests of the identity provider.
+/// What the tenant wants of a sign-in. How it says so is each protocol's: in SAML 2.0 Entra is
+/// not known to say any of it (facts §1.1), in WS-Federation it is (facts §2.2).
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum RequestOption {
-    /// As Entra sends it.
+pub enum Wish {
+    /// Any sign-in will do, an earlier one too.
     #[default]
-    None,
-    /// `ForceAuthn="true"`.
-    ForceAuthn,
-    /// `IsPassive="true"`.
-    IsPassive,
+    Anything,
+    /// `prompt=login`: `ForceAuthn="true"`, or what the domain's `promptLoginBehavior` makes of it.
+    FreshSignIn,
+    /// Two factors: `wauth` for MFA; nothing in SAML 2.0.
+    Mfa,
+    /// Both.
+    FreshMfa,
+    /// `IsPassive="true"`; WS-Federation has nothing like it.
+    Passive,
+}
+
+impl Wish {
+    /// The wish for MFA, with or without a fresh sign-in.
+    pub fn with_mfa(self) -> Self {
+        match self {
+            Self::Anything | Self::Mfa | Self::Passive => Self::Mfa,
+            Self::FreshSignIn | Self::FreshMfa => Self::FreshMfa,
+        }
+    }
+
+    /// What it says about an earlier sign-in.
+    pub fn freshness(self) -> Freshness {
+        match self {
+            Self::FreshSignIn | Self::FreshMfa => Freshness::Forced,
+            Self::Anything | Self::Mfa | Self::Passive => Freshness::Any,
+        }
+    }
 }
 
 /// A random GUID in lower case, as Entra's ids are.
@@ -57,11 +81,11 @@ pub fn guid(random: &mut dyn Random) -> String {
 }
 
 /// The message.
-pub fn encode(id: &str, issued_at: Timestamp, issuer: &str, option: RequestOption) -> String {
-    let option = match option {
-        RequestOption::None => "",
-        RequestOption::ForceAuthn => " ForceAuthn=\"true\"",
-        RequestOption::IsPassive => " IsPassive=\"true\"",
+pub fn encode(id: &str, issued_at: Timestamp, issuer: &str, wish: Wish) -> String {
+    let option = match wish {
+        Wish::Anything | Wish::Mfa => "",
+        Wish::FreshSignIn | Wish::FreshMfa => " ForceAuthn=\"true\"",
+        Wish::Passive => " IsPassive=\"true\"",
     };
     let issuer = issuer.replace('&', "&amp;").replace('<', "&lt;");
     format!(
@@ -108,7 +132,7 @@ mod tests {
                 "_1e089e5c-a976-4881-af74-3b92c89e7e2c",
                 at,
                 "urn:federation:MicrosoftOnline",
-                RequestOption::None
+                Wish::Anything
             ),
             fixture
         );

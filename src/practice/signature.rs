@@ -2,13 +2,16 @@
 //!
 //! Always true: the node that is handed on is the one that bergshamra resolved
 //! while it verified, on the same document. A signature that stands anywhere
-//! but in the response or in its one assertion spoils the message.
+//! but in the one assertion, or in SAML 2.0's response around it, spoils the message.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bergshamra::{DsigContext, KeysManager, VerifyResult, dsig::verify, keys::loader};
 use uppsala::{Document, NodeId};
 
-use super::reading::{DSIG, attribute, below, only_child, text};
+use super::{
+    checks::Checks,
+    reading::{DSIG, attribute, below, only_child, text},
+};
 
 const RSA_SHA256: &str = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256";
 const SHA256: &str = "http://www.w3.org/2001/04/xmlenc#sha256";
@@ -28,26 +31,72 @@ pub enum SignatureFinding {
     Registered,
 }
 
-/// Checks the signature of `assertion`, the response's one assertion.
+impl SignatureFinding {
+    /// Writes it down; whether what is signed may be read.
+    pub(super) fn record(&self, checks: &mut Checks) -> bool {
+        if *self == Self::Missing {
+            checks.record(
+                "signed",
+                Err("It carries no signature of its own.".to_owned()),
+            );
+            return false;
+        }
+        checks.record("signed", Ok("It carries a signature.".to_owned()));
+        if let Self::Broken(reason) = self {
+            checks.record("signature", Err(format!("It does not hold: {reason}.")));
+            return false;
+        }
+        checks.record(
+            "signature",
+            Ok("RSA with SHA-256; every byte counts.".to_owned()),
+        );
+        checks.record(
+            "certificate",
+            if *self == Self::Registered {
+                Ok("It is the registered certificate's key.".to_owned())
+            } else {
+                Err("The certificate in the message is not registered here.".to_owned())
+            },
+        );
+        true
+    }
+}
+
+/// What must be signed.
+#[derive(Clone, Copy, Debug)]
+pub struct Carrier {
+    /// The one assertion.
+    pub assertion: NodeId,
+    /// What its id is called: `ID`, or `AssertionID` in SAML 1.1.
+    pub id_attribute: &'static str,
+    /// An element around it that may carry a further signature: SAML 2.0's Response.
+    pub around: Option<NodeId>,
+}
+
+/// Checks the signature of the message's one assertion.
 pub fn check(
     document: &Document<'_>,
     xml: &str,
-    assertion: NodeId,
+    carrier: Carrier,
     registered: &[Vec<u8>],
 ) -> SignatureFinding {
+    let assertion = carrier.assertion;
     let Some(signature) = only_child(document, assertion, DSIG, "Signature") else {
         return SignatureFinding::Missing;
     };
-    let response = document.document_element();
+    let may_sign = |node: NodeId| {
+        let parent = document.parent(node);
+        parent.is_some() && parent == carrier.around
+    };
     let strays = below(document, document.root(), DSIG, "Signature")
         .into_iter()
-        .any(|node| node != signature && document.parent(node) != response);
+        .any(|node| node != signature && !may_sign(node));
     if strays {
         return SignatureFinding::Broken(
             "a further signature stands where none belongs".to_owned(),
         );
     }
-    if let Err(reason) = require_profile(document, signature, assertion) {
+    if let Err(reason) = require_profile(document, signature, carrier) {
         return SignatureFinding::Broken(reason);
     }
     match verify_with(document, xml, assertion, registered) {
@@ -71,7 +120,7 @@ pub fn check(
 fn require_profile(
     document: &Document<'_>,
     signature: NodeId,
-    assertion: NodeId,
+    carrier: Carrier,
 ) -> Result<(), String> {
     let unclear = |what: &str| format!("the signature has no single {what}");
     let info =
@@ -89,7 +138,8 @@ fn require_profile(
         .into_iter()
         .filter_map(|node| attribute(document, node, "Algorithm"))
         .collect::<Vec<_>>();
-    let wanted_uri = attribute(document, assertion, "ID").map(|id| format!("#{id}"));
+    let wanted_uri =
+        attribute(document, carrier.assertion, carrier.id_attribute).map(|id| format!("#{id}"));
     if algorithm(info, "CanonicalizationMethod")? != EXCLUSIVE {
         Err("the canonicalisation is not exclusive c14n".to_owned())
     } else if algorithm(info, "SignatureMethod")? != RSA_SHA256 {

@@ -13,20 +13,24 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    Break, Practice, PreferredProtocol, graph,
-    oauth::{self, Onward},
+    Break, Practice,
+    asking::{self, Ask},
+    federation::Protocol,
+    graph, oauth,
     outcome::Outcome,
     pages,
-    request::{self, Binding, RequestOption},
+    receiving::Answer,
+    registering,
+    request::{Binding, Wish},
+    signing_out,
     site::{self, Forms, cookie, page, set_cookie},
-    verifier::Freshness,
-    visit::{SentRequest, SharedVisit, lock},
+    visit::lock,
 };
+use crate::base::text::Upn;
 
 /// The cookie of a visit to the tenant.
 pub(super) const VISIT: &str = "practice_visit";
@@ -40,12 +44,16 @@ pub(super) fn router(practice: &Arc<Practice>) -> Router {
         .route("/", get(home))
         .route("/metadata", get(metadata))
         .route("/start", get(start))
-        .route("/login.srf", post(receive).get(async || Redirect::to("/")))
+        .route("/login.srf", post(receive).get(signing_out::clean_up))
+        .route("/sign-out", get(signing_out::sign_out))
         .route("/result", get(result))
         .route("/last.json", get(last))
         .route("/onward", get(onward))
         .route("/break", post(set_break))
         .route("/keys", get(keys));
+    if practice.is_demo() {
+        routes = routes.route("/registration", post(registering::register));
+    }
     if practice
         .demo_people
         .iter()
@@ -65,14 +73,17 @@ pub(super) fn router(practice: &Arc<Practice>) -> Router {
 
 async fn home(State(practice): Tenant, headers: HeaderMap) -> Response {
     let (value, visit) = practice.visit(cookie(&headers, VISIT));
-    let (broken, judged) = {
+    let (broken, judged, signed_in) = {
         let state = lock(&visit);
-        (state.broken, state.outcome.is_some())
+        let signed_in = state.session.as_ref().map(|one| one.person.upn.to_string());
+        (state.broken, state.outcome.is_some(), signed_in)
     };
     let home = pages::Home {
+        registered: practice.first_registered(),
         practice: &practice,
         broken,
         judged,
+        signed_in,
     };
     set_cookie(page(StatusCode::OK, &home, Forms::Own), VISIT, &value)
 }
@@ -94,11 +105,12 @@ async fn metadata(State(practice): Tenant) -> Response {
 
 #[derive(Deserialize)]
 struct StartQuery {
-    #[serde(default)]
-    binding: Binding,
+    binding: Option<Binding>,
     force_authn: Option<String>,
+    mfa: Option<String>,
     is_passive: Option<String>,
     domain: Option<String>,
+    username: Option<String>,
 }
 
 async fn start(
@@ -106,11 +118,17 @@ async fn start(
     headers: HeaderMap,
     Query(query): Query<StartQuery>,
 ) -> Response {
+    // As Entra's home realm discovery: the name decides whose identity provider is asked.
+    let named = query
+        .username
+        .as_deref()
+        .and_then(|name| name.trim().parse::<Upn>().ok());
     let at = {
         let directory = lock(&practice.directory);
-        match query.domain.as_deref() {
-            None => Some(directory.first()),
-            Some(name) => directory
+        match (query.domain.as_deref(), &named) {
+            (None, None) => Some(directory.first()),
+            (None, Some(upn)) => directory.place_of(&upn.domain()),
+            (Some(name), _) => directory
                 .domains()
                 .iter()
                 .position(|domain| domain.name.as_str() == name),
@@ -119,94 +137,26 @@ async fn start(
     let Some(at) = at else {
         return (
             StatusCode::NOT_FOUND,
-            "No such domain is federated here. Leave out “domain”.\n",
+            "No such domain is federated here. Leave out “domain” and “username”.\n",
         )
             .into_response();
     };
-    let option = match (query.force_authn, query.is_passive) {
-        (Some(_), _) => RequestOption::ForceAuthn,
-        (None, Some(_)) => RequestOption::IsPassive,
-        (None, None) => RequestOption::None,
+    let wish = match (query.force_authn, query.mfa, query.is_passive) {
+        (Some(_), Some(_), _) => Wish::FreshMfa,
+        (Some(_), None, _) => Wish::FreshSignIn,
+        (None, Some(_), _) => Wish::Mfa,
+        (None, None, Some(_)) => Wish::Passive,
+        (None, None, None) => Wish::Anything,
     };
     let (value, visit) = practice.visit(cookie(&headers, VISIT));
-    let ask = SamlAsk {
+    let ask = Ask {
         domain: at,
-        option,
+        wish,
         binding: query.binding,
+        hint: named.map(|upn| upn.to_string()),
         onward: None,
     };
-    ask_identity_provider(&practice, &value, &visit, ask)
-}
-
-/// A request to the identity provider, and what follows its answer.
-pub(super) struct SamlAsk {
-    /// Which registered domain.
-    pub(super) domain: usize,
-    /// What Entra does not say without `prompt=login`.
-    pub(super) option: RequestOption,
-    /// How it travels.
-    pub(super) binding: Binding,
-    /// What follows an accepted answer, where it is not Partner Center's page.
-    pub(super) onward: Option<Onward>,
-}
-
-/// Sends the browser of `visit`, whose cookie is `value`, to the identity provider.
-pub(super) fn ask_identity_provider(
-    practice: &Practice,
-    value: &str,
-    visit: &SharedVisit,
-    ask: SamlAsk,
-) -> Response {
-    let registered = lock(&practice.directory).federated(ask.domain);
-    let target = match registered {
-        Some(domain) if domain.preferred_protocol == PreferredProtocol::Saml => domain.sign_in_url,
-        registered => return not_sent(registered.is_some()),
-    };
-    let id = format!("_{}", request::guid(&mut **lock(&practice.random)));
-    let issued_at = practice.now();
-    let relay_state = request::relay_state(&practice.random_bytes::<600>());
-    let xml = request::encode(&id, issued_at, &practice.entity_id, ask.option);
-    lock(&practice.visits).remember_relay_state(relay_state.clone(), value.to_owned());
-    lock(visit).sent(SentRequest {
-        id,
-        relay_state: relay_state.clone(),
-        issued_at,
-        freshness: match ask.option {
-            RequestOption::ForceAuthn => Freshness::Forced,
-            RequestOption::None | RequestOption::IsPassive => Freshness::Any,
-        },
-        domain: ask.domain,
-        xml: xml.clone(),
-        answered: false,
-        onward: ask.onward,
-    });
-    let response = match ask.binding {
-        Binding::Post => page(
-            StatusCode::OK,
-            &pages::Post {
-                target: &target,
-                message: &STANDARD.encode(&xml),
-                relay_state: &relay_state,
-                pretty: pages::pretty_xml(&xml),
-            },
-            Forms::Unrestricted,
-        ),
-        Binding::Redirect => match request::redirect_address(&target, &xml, &relay_state) {
-            Ok(address) => Redirect::to(&address).into_response(),
-            Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-        },
-    };
-    set_cookie(response, VISIT, value)
-}
-
-/// A managed domain's people sign in at the tenant itself, and nobody is sent away.
-fn not_sent(federated: bool) -> Response {
-    let words = if federated {
-        "The domain is federated, but its preferredAuthenticationProtocol is not saml, and this practice tenant speaks nothing else. In Entra a missing value breaks sign-in with AADSTS50107."
-    } else {
-        "The domain is managed now: nobody is sent to the identity provider, and Entra would ask for a password of its own."
-    };
-    page(StatusCode::CONFLICT, &pages::NotSent { words }, Forms::Own)
+    asking::ask_identity_provider(&practice, &value, &visit, ask)
 }
 
 #[derive(Deserialize)]
@@ -215,6 +165,11 @@ struct LoginForm {
     response: String,
     #[serde(rename = "RelayState", default)]
     relay_state: String,
+    wa: Option<String>,
+    #[serde(default)]
+    wresult: String,
+    #[serde(default)]
+    wctx: String,
 }
 
 async fn receive(
@@ -222,7 +177,26 @@ async fn receive(
     headers: HeaderMap,
     Form(form): Form<LoginForm>,
 ) -> Response {
-    let received = practice.receive(cookie(&headers, VISIT), form.response, form.relay_state);
+    let answer = match form.wa.as_deref() {
+        None => Answer {
+            protocol: Protocol::Saml2,
+            field: form.response,
+            relay_state: form.relay_state,
+        },
+        Some("wsignin1.0") => Answer {
+            protocol: Protocol::WsFed,
+            field: form.wresult,
+            relay_state: form.wctx,
+        },
+        Some(_) => {
+            return (
+                StatusCode::BAD_REQUEST,
+                "A form with this “wa” is not taken here. An answer has wa=wsignin1.0.\n",
+            )
+                .into_response();
+        }
+    };
+    let received = practice.receive(cookie(&headers, VISIT), answer);
     if let Some((onward, sign_in)) = received.onward {
         return oauth::go_on(
             &practice,

@@ -1,132 +1,47 @@
-//! The tenant's own judgement of a response, check by check.
+//! The tenant's own judgement of a SAML 2.0 response, check by check.
 //!
 //! Always true: nobody is let in unless every check but the one about MFA has
 //! passed; every check is a comparison of the signed assertion with what is
 //! registered, and a value that is absent fails it.
 
-use std::time::Duration;
-
 use crate::base::{clock::Timestamp, text::Upn};
 
 use super::{
-    checks::{Check, CheckOutcome, Checks},
-    directory::Directory,
-    federation::{FederatedDomain, PracticeUser, PreferredProtocol},
+    checks::{Checks, SAML2},
+    federation::{PracticeUser, PreferredProtocol},
+    judgement::{
+        Expectation, ExpectedRequest, FORCED_TOLERANCE, Freshness, Judgement, RelayStateEcho,
+        RequestState, SKEW, listed, sentence, shown,
+    },
     reading::{self, ASSERTION, AssertionFields, PROTOCOL, ResponseFields},
-    signature::{self, SignatureFinding},
+    signature::{self, Carrier},
 };
 
 /// The one class reference that counts as MFA (facts §1.3).
 pub const MULTIPLE_AUTHN: &str = "http://schemas.microsoft.com/claims/multipleauthn";
 const SUCCESS: &str = "urn:oasis:names:tc:SAML:2.0:status:Success";
 const PERSISTENT: &str = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent";
-/// How far clocks may differ. Entra's own tolerance is not documented (facts §9).
-const SKEW: Duration = Duration::from_mins(5);
-/// How much older than the request a forced sign-in may be: whole seconds and the network.
-const FORCED_TOLERANCE: Duration = Duration::from_secs(2);
-
-/// The request that a response should answer.
-#[derive(Clone, Debug)]
-pub struct ExpectedRequest {
-    /// Its `ID`.
-    pub id: String,
-    /// When it left.
-    pub issued_at: Timestamp,
-    /// Whether it asked for a fresh sign-in.
-    pub freshness: Freshness,
-    /// Whether a response to it has been taken before.
-    pub state: RequestState,
-}
-
-/// What a request says about an older sign-in.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Freshness {
-    /// Any will do.
-    Any,
-    /// `ForceAuthn="true"`.
-    Forced,
-}
-
-/// Whether a request is still open.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum RequestState {
-    /// Unanswered.
-    Open,
-    /// Answered: a further response is a replay.
-    Answered,
-}
-
-/// Whether RelayState came back.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum RelayStateEcho {
-    /// Byte for byte.
-    Exact,
-    /// Changed, or not at all.
-    Changed,
-}
-
-/// What a response is judged against.
-#[derive(Clone, Debug)]
-pub struct Expectation<'a> {
-    /// The tenant's clock.
-    pub now: Timestamp,
-    /// The tenant's entity id: the audience.
-    pub entity_id: &'a str,
-    /// The tenant's `login.srf`.
-    pub reply_url: &'a str,
-    /// The domain's registration.
-    pub domain: &'a FederatedDomain,
-    /// The tenant's people.
-    pub users: &'a Directory,
-    /// The request, if one is known.
-    pub request: Option<&'a ExpectedRequest>,
-    /// What became of RelayState.
-    pub relay_state: RelayStateEcho,
-}
-
-/// What came out.
-#[derive(Clone, Debug)]
-pub struct Judgement {
-    /// Every check, in order.
-    pub checks: Vec<Check>,
-    /// The person, if everything but the check about MFA passed.
-    pub person: Option<PracticeUser>,
-    /// Whether the class reference is [`MULTIPLE_AUTHN`].
-    pub multiple_authn: bool,
-    /// `AuthnInstant`.
-    pub authn_instant: Option<Timestamp>,
-}
-
-impl Judgement {
-    /// The first check that failed, MFA aside.
-    pub fn refusal(&self) -> Option<&Check> {
-        self.checks
-            .iter()
-            .find(|check| check.outcome == CheckOutcome::Failed && check.name != "mfa")
-    }
-}
 
 /// Judges the form field `SAMLResponse`.
 pub fn judge(field: &str, expectation: &Expectation<'_>) -> Judgement {
-    let mut checks = Checks::none();
-    let found = judge_into(field, expectation, &mut checks);
-    let checks = checks.finish();
-    let all_passed = checks
-        .iter()
-        .all(|check| check.outcome == CheckOutcome::Passed || check.name == "mfa");
-    let (person, fields) = found.unzip();
+    let mut checks = Checks::of(&SAML2);
+    let (person, fields) = judge_into(field, expectation, &mut checks).unzip();
     let fields = fields.unwrap_or_default();
-    Judgement {
-        person: person.flatten().filter(|_| all_passed),
-        multiple_authn: checks
-            .iter()
-            .any(|check| check.name == "mfa" && check.outcome == CheckOutcome::Passed),
-        authn_instant: fields
-            .authn_instant
-            .as_deref()
-            .and_then(Timestamp::parse_rfc3339),
-        checks,
-    }
+    let multiple_authn = matches!(
+        fields.class_references.as_slice(),
+        [only] if only == MULTIPLE_AUTHN
+    );
+    Judgement::of(
+        checks.finish(),
+        person.flatten(),
+        if multiple_authn {
+            vec!["AuthnContextClassRef"]
+        } else {
+            Vec::new()
+        },
+        fields.authn_instant.as_deref(),
+        fields.id,
+    )
 }
 
 type Found = (Option<PracticeUser>, AssertionFields);
@@ -189,34 +104,14 @@ fn judge_into(field: &str, expected: &Expectation<'_>, checks: &mut Checks) -> O
         }
     };
     checks.record("assertion", Ok("One.".to_owned()));
-    match signature::check(&document, &xml, assertion, &expected.domain.certificates) {
-        SignatureFinding::Missing => {
-            checks.record(
-                "signed",
-                Err("It carries no signature of its own.".to_owned()),
-            );
-            return None;
-        }
-        SignatureFinding::Broken(reason) => {
-            checks.record("signed", Ok("It carries a signature.".to_owned()));
-            checks.record("signature", Err(format!("It does not hold: {reason}.")));
-            return None;
-        }
-        finding @ (SignatureFinding::UnknownKey | SignatureFinding::Registered) => {
-            checks.record("signed", Ok("It carries a signature.".to_owned()));
-            checks.record(
-                "signature",
-                Ok("RSA with SHA-256; every byte counts.".to_owned()),
-            );
-            checks.record(
-                "certificate",
-                if finding == SignatureFinding::Registered {
-                    Ok("It is the registered certificate's key.".to_owned())
-                } else {
-                    Err("The certificate in the message is not registered here.".to_owned())
-                },
-            );
-        }
+    let carrier = Carrier {
+        assertion,
+        id_attribute: "ID",
+        around: Some(response),
+    };
+    let finding = signature::check(&document, &xml, carrier, &expected.domain.certificates);
+    if !finding.record(checks) {
+        return None;
     }
     // From here on only what the signature covers is relied on; the shell is compared.
     let fields = AssertionFields::read(&document, assertion);
@@ -405,20 +300,4 @@ fn judge_person(
         },
     );
     Some(person)
-}
-
-fn sentence(error: &reading::ReadingError) -> String {
-    format!("{error}.")
-}
-
-fn shown(value: Option<&str>) -> String {
-    value.map_or_else(|| "nothing".to_owned(), |text| format!("“{text}”"))
-}
-
-fn listed(values: &[String]) -> String {
-    if values.is_empty() {
-        "nothing".to_owned()
-    } else {
-        values.join(", ")
-    }
 }

@@ -12,11 +12,11 @@ use std::{
 use crate::base::{clock::Timestamp, text::Upn};
 
 use super::{
-    federation::{Break, PracticeUser},
+    federation::{Break, PracticeUser, Protocol},
+    judgement::{Arrival, ExpectedRequest, Freshness, RelayStateEcho},
     oauth::{Onward, account::AskedHere, device::Claimed},
     outcome::Outcome,
     token::Amr,
-    verifier::{ExpectedRequest, Freshness, RelayStateEcho},
 };
 
 /// More browsers than a loopback demo ever sees; the oldest goes.
@@ -27,9 +27,11 @@ const MOST_REQUESTS: usize = 32;
 /// A request that left.
 #[derive(Clone, Debug)]
 pub struct SentRequest {
-    /// Its `ID`.
+    /// Its `ID`, or in WS-Federation its `client-request-id`.
     pub id: String,
-    /// The RelayState that went with it.
+    /// How it was asked.
+    pub protocol: Protocol,
+    /// The RelayState, or `wctx`, that went with it.
     pub relay_state: String,
     /// When it left.
     pub issued_at: Timestamp,
@@ -37,8 +39,8 @@ pub struct SentRequest {
     pub freshness: Freshness,
     /// Which registered domain it was for.
     pub domain: usize,
-    /// The message.
-    pub xml: String,
+    /// The message: XML, or in WS-Federation the address.
+    pub message: String,
     /// Whether a response has been taken.
     pub answered: bool,
     /// What follows an accepted response, where it is not Partner Center's page.
@@ -59,12 +61,16 @@ pub struct AcceptedSignIn {
 /// The last response, as it came.
 #[derive(Clone, Debug)]
 pub struct LastResponse {
-    /// The form field `SAMLResponse`.
+    /// What it is written in.
+    pub protocol: Protocol,
+    /// The form field `SAMLResponse` or `wresult`.
     pub field: String,
-    /// The form field `RelayState`.
+    /// The form field `RelayState` or `wctx`.
     pub relay_state: String,
     /// Whether that is what was sent.
     pub echo: RelayStateEcho,
+    /// Whether the assertion was here before.
+    pub arrival: Arrival,
     /// The request that it answers, as it stood when the response came.
     pub expected: Option<ExpectedRequest>,
     /// That request's message.
@@ -117,20 +123,22 @@ impl Visit {
         Some(session)
     }
 
-    /// The request that a response with this RelayState, or this `InResponseTo`, answers.
+    /// The request that a response of this protocol with this RelayState (or `wctx`), or this
+    /// `InResponseTo`, answers.
     pub fn request_mut(
         &mut self,
+        protocol: Protocol,
         relay_state: &str,
         in_response_to: Option<&str>,
     ) -> Option<&mut SentRequest> {
         let by_state = self
             .requests
             .iter()
-            .position(|request| request.relay_state == relay_state);
+            .position(|request| request.protocol == protocol && request.relay_state == relay_state);
         let at = by_state.or_else(|| {
-            self.requests
-                .iter()
-                .position(|request| Some(request.id.as_str()) == in_response_to)
+            self.requests.iter().position(|request| {
+                request.protocol == protocol && Some(request.id.as_str()) == in_response_to
+            })
         })?;
         self.requests.get_mut(at)
     }

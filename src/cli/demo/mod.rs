@@ -34,7 +34,7 @@ use crate::{
     directory::MethodKind,
     practice::{
         FederatedDomain, MfaBehavior, More, Practice, PracticeConfig, PreferredProtocol,
-        oauth::clients::Client,
+        PromptLogin, oauth::clients::Client,
     },
     web,
 };
@@ -141,6 +141,8 @@ fn practice(
             certificates: vec![app.assertion_key().certificate.clone()],
             preferred_protocol: PreferredProtocol::Saml,
             mfa_behavior: MfaBehavior::EnforceMfaByFederatedIdp,
+            prompt_login: PromptLogin::Unset,
+            sign_out_url: None,
         }],
         users: people
             .iter()

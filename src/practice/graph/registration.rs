@@ -9,7 +9,7 @@ use x509_parser::{parse_x509_certificate, public_key::PublicKey};
 
 use crate::{
     base::text::DomainName,
-    practice::federation::{FederatedDomain, MfaBehavior, PreferredProtocol},
+    practice::federation::{FederatedDomain, MfaBehavior, PreferredProtocol, PromptLogin},
 };
 
 /// The object's type in Graph.
@@ -183,6 +183,8 @@ impl Registration {
                 // What Entra does where nobody ever set it (facts §4.2).
                 _ => MfaBehavior::AcceptIfMfaDoneByFederatedIdp,
             },
+            prompt_login: PromptLogin::from_graph(self.text("promptLoginBehavior")),
+            sign_out_url: self.text("signOutUri").map(str::to_owned),
         }
     }
 }

@@ -20,12 +20,13 @@ use crate::{
     base::{secret::Secret, text::Upn},
     practice::{
         Practice,
+        asking::{self, Ask},
         directory::Person,
         graph::sign_ins::SignIn,
         pages,
-        request::{Binding, RequestOption},
+        request::Wish,
         site::{Forms, page, set_cookie},
-        tenant::{self, SamlAsk, VISIT},
+        tenant::VISIT,
         token::Amr,
         visit::{AcceptedSignIn, SharedVisit, lock},
     },
@@ -37,7 +38,7 @@ pub struct AskedHere {
     /// Stands in the form, so that no other page can send it.
     handle: String,
     onward: Onward,
-    option: RequestOption,
+    wish: Wish,
 }
 
 /// Shows the page.
@@ -46,14 +47,14 @@ pub(super) fn ask(
     value: &str,
     visit: &SharedVisit,
     onward: Onward,
-    option: RequestOption,
+    wish: Wish,
     hint: &str,
 ) -> Response {
     let handle = practice.token();
     lock(visit).asked_here = Some(AskedHere {
         handle: handle.clone(),
         onward,
-        option,
+        wish,
     });
     set_cookie(shown(StatusCode::OK, &handle, hint, None), VISIT, value)
 }
@@ -114,14 +115,15 @@ pub(super) async fn sign_in(
     };
     if let Some(domain) = federated {
         lock(&visit).asked_here = None;
-        return tenant::ask_identity_provider(
+        return asking::ask_identity_provider(
             &practice,
             &value,
             &visit,
-            SamlAsk {
+            Ask {
                 domain,
-                option: asked.option,
-                binding: Binding::Post,
+                wish: asked.wish,
+                binding: None,
+                hint: Some(upn.to_string()),
                 onward: Some(asked.onward),
             },
         );

@@ -24,9 +24,10 @@ use super::{
 };
 use crate::practice::{
     Practice,
-    request::{Binding, RequestOption},
+    asking::{self, Ask},
+    request::Wish,
     site::set_cookie,
-    tenant::{self, SamlAsk, VISIT},
+    tenant::VISIT,
     token::Amr,
     visit::{AcceptedSignIn, SharedVisit, lock},
 };
@@ -261,9 +262,9 @@ fn answer(
     let enough = |session: &AcceptedSignIn| {
         asked.mfa == Mfa::AsItComes || session.amr == Amr::PasswordAndMfa
     };
-    let option = match prompt {
-        Prompt::Login => RequestOption::ForceAuthn,
-        Prompt::SelectAccount => RequestOption::None,
+    let wish = match prompt {
+        Prompt::Login => Wish::FreshSignIn,
+        Prompt::SelectAccount => Wish::Anything,
         Prompt::Absent | Prompt::None => match session {
             Some(session) if enough(&session) => {
                 return set_cookie(with_code(practice, asked, session), VISIT, &value);
@@ -274,10 +275,10 @@ fn answer(
             None if prompt == Prompt::None => return refused(&asked, &OAuthError::NobodySignedIn),
             // It did not bring MFA: this is the second time that it is asked for.
             Some(_) => return ask_again(practice, &value, &visit, asked),
-            None => RequestOption::None,
+            None => Wish::Anything,
         },
     };
-    sign_in(practice, &value, &visit, asked, option)
+    sign_in(practice, &value, &visit, asked, wish)
 }
 
 fn refused(asked: &Asked, error: &OAuthError) -> Response {
@@ -289,8 +290,13 @@ fn sign_in(
     value: &str,
     visit: &SharedVisit,
     asked: Asked,
-    option: RequestOption,
+    wish: Wish,
 ) -> Response {
+    // The identity provider hears of `amr_values=mfa` (facts §6.4).
+    let wish = match asked.mfa {
+        Mfa::AsItComes => wish,
+        Mfa::RequiredAskAgain | Mfa::RequiredNow => wish.with_mfa(),
+    };
     let federated = lock(&practice.directory).federated(asked.domain).is_some();
     // An administrator's program asks for the account first: it may well be one of those
     // that no identity provider knows.
@@ -298,16 +304,17 @@ fn sign_in(
     if !federated || asks_account {
         let hint = asked.hint.clone().unwrap_or_default();
         let onward = Onward::Application(Box::new(asked));
-        return account::ask(practice, value, visit, onward, option, &hint);
+        return account::ask(practice, value, visit, onward, wish, &hint);
     }
-    tenant::ask_identity_provider(
+    asking::ask_identity_provider(
         practice,
         value,
         visit,
-        SamlAsk {
+        Ask {
             domain: asked.domain,
-            option,
-            binding: Binding::Post,
+            wish,
+            binding: None,
+            hint: asked.hint.clone(),
             onward: Some(Onward::Application(Box::new(asked))),
         },
     )
@@ -318,7 +325,7 @@ fn ask_again(practice: &Practice, value: &str, visit: &SharedVisit, asked: Asked
         mfa: Mfa::RequiredNow,
         ..asked
     };
-    sign_in(practice, value, visit, asked, RequestOption::None)
+    sign_in(practice, value, visit, asked, Wish::Anything)
 }
 
 /// On from an accepted answer of the identity provider.

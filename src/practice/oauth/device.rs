@@ -27,10 +27,12 @@ use super::{
 use crate::{
     base::clock::Timestamp,
     practice::{
-        Practice, pages,
-        request::{Binding, RequestOption},
+        Practice,
+        asking::{self, Ask},
+        pages,
+        request::Wish,
         site::{self, Forms, page, set_cookie},
-        tenant::{self, SamlAsk, VISIT},
+        tenant::VISIT,
         visit::{AcceptedSignIn, lock},
     },
 };
@@ -238,8 +240,8 @@ pub(super) async fn take_code(
     };
     let federated = lock(&practice.directory).federated(domain).is_some();
     if resource == Resource::Graph || !federated {
-        let (onward, option) = (Onward::Device, RequestOption::None);
-        return account::ask(&practice, &value, &visit, onward, option, "");
+        let (onward, wish) = (Onward::Device, Wish::Anything);
+        return account::ask(&practice, &value, &visit, onward, wish, "");
     }
     if signed_in {
         return set_cookie(
@@ -248,14 +250,15 @@ pub(super) async fn take_code(
             &value,
         );
     }
-    tenant::ask_identity_provider(
+    asking::ask_identity_provider(
         &practice,
         &value,
         &visit,
-        SamlAsk {
+        Ask {
             domain,
-            option: RequestOption::None,
-            binding: Binding::Post,
+            wish: Wish::Anything,
+            binding: None,
+            hint: None,
             onward: Some(Onward::Device),
         },
     )

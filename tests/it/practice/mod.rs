@@ -8,3 +8,5 @@ mod rules;
 mod signer;
 mod sites;
 mod world;
+mod wsfed;
+mod wsfed_kit;

@@ -57,7 +57,7 @@ pub struct Response {
 }
 
 impl Response {
-    fn signature(id: &str, key: &TestKey) -> String {
+    pub fn signature(id: &str, key: &TestKey) -> String {
         format!(
             r##"<ds:Signature xmlns:ds="http://www.w3.org/2000/09/xmldsig#"><ds:SignedInfo><ds:CanonicalizationMethod Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"/><ds:SignatureMethod Algorithm="http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"/><ds:Reference URI="#{id}"><ds:Transforms><ds:Transform Algorithm="http://www.w3.org/2000/09/xmldsig#enveloped-signature"/><ds:Transform Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"/></ds:Transforms><ds:DigestMethod Algorithm="http://www.w3.org/2001/04/xmlenc#sha256"/><ds:DigestValue></ds:DigestValue></ds:Reference></ds:SignedInfo><ds:SignatureValue></ds:SignatureValue><ds:KeyInfo><ds:X509Data><ds:X509Certificate>{}</ds:X509Certificate></ds:X509Data></ds:KeyInfo></ds:Signature>"##,
             STANDARD.encode(&key.certificate)
@@ -118,7 +118,7 @@ impl Response {
 }
 
 /// Fills in the first signature of `template`.
-fn sign(template: &str, key: &TestKey) -> String {
+pub fn sign(template: &str, key: &TestKey) -> String {
     let data = KeyData::from_pkcs8_der(kryptering::KeyAlgorithm::Rsa, &key.pkcs8).unwrap();
     let mut keys = KeysManager::new();
     keys.add_key(Key::new(data, KeyUsage::Any));

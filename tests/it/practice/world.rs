@@ -16,7 +16,7 @@ use claimbridge::{
     },
     practice::{
         Brings, DemoPerson, DesktopTotp, FederatedDomain, MfaBehavior, More, Practice,
-        PracticeConfig, PracticeUser, PreferredProtocol,
+        PracticeConfig, PracticeUser, PreferredProtocol, PromptLogin,
     },
 };
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -67,6 +67,8 @@ fn world_of(people: People, more: More) -> World {
         certificates: vec![REGISTERED.certificate.clone()],
         preferred_protocol: PreferredProtocol::Saml,
         mfa_behavior: MfaBehavior::EnforceMfaByFederatedIdp,
+        prompt_login: PromptLogin::Unset,
+        sign_out_url: None,
     };
     let user = |upn: &str, immutable_id: &str, object_id: &str| PracticeUser {
         upn: upn.parse().unwrap(),

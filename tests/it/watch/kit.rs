@@ -20,7 +20,7 @@ use claimbridge::{
     base::{clock::ManualClock, random::SystemRandom, secret::Secret},
     practice::{
         FederatedDomain, MfaBehavior, More, Practice, PracticeConfig, PreferredProtocol,
-        oauth::clients::Client,
+        PromptLogin, oauth::clients::Client,
     },
     relying_party::EntraEndpoints,
     web::serve::serve,
@@ -59,6 +59,8 @@ impl Tenant {
                 certificates: vec![ours.certificates.active.clone()],
                 preferred_protocol: PreferredProtocol::Saml,
                 mfa_behavior: MfaBehavior::EnforceMfaByFederatedIdp,
+                prompt_login: PromptLogin::Unset,
+                sign_out_url: None,
             })
             .collect();
         let practice = Practice::new(PracticeConfig {
