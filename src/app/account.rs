@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{
     App, Error,
+    app_passwords::{AppPasswordView, app_passwords},
     error::SupportCode,
     own_methods::OwnMethod,
     sign_in::{Begun, Browser},
@@ -33,6 +34,8 @@ pub struct AccountView {
     pub kept: usize,
     /// How many recovery codes are left.
     pub recovery_codes: i64,
+    /// Application passwords, oldest first.
+    pub app_passwords: Vec<AppPasswordView>,
     /// When the password was set; `None` if there is none.
     pub password: Option<Timestamp>,
     /// What was done to the account in the last thirty days, newest first. Whoever takes an
@@ -206,6 +209,7 @@ impl App {
         };
         let methods = self.own_methods(&mut tx, &user.id).await?;
         let kept = self.methods_kept(&mut tx, &user.id).await?;
+        let app_passwords = app_passwords(&mut tx, &user.id).await?;
         let password = tx.password_of(&user.id).await?;
         let since = now.minus(CHANGES_SHOWN_FOR);
         let changes = tx.notices_since(&user.id, since, MOST_CHANGES).await?;
@@ -220,6 +224,7 @@ impl App {
             methods,
             kept,
             recovery_codes,
+            app_passwords,
             password: password.map(|password| password.set_at),
             changes,
             sign_ins,

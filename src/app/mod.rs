@@ -11,6 +11,8 @@
 pub mod account;
 /// Answers on their way through the browser, and refusals.
 pub mod answer;
+/// Application passwords.
+pub mod app_passwords;
 /// People of the demo.
 pub mod demo;
 /// Looking at the world, and what is to be mended there.

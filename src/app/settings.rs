@@ -9,7 +9,7 @@ use crate::{
     keys::hardware::TokenSetting,
     relying_party::RelyingParty,
     session::{Desk, SessionPolicy},
-    signin::lockout::Delays,
+    signin::{active::ActiveDoor, lockout::Delays},
 };
 
 /// The settings of a running identity provider.
@@ -43,6 +43,8 @@ pub struct Settings {
     pub breached_passwords_file: Option<PathBuf>,
     /// The cost of password hashing.
     pub hash_cost: HashCost,
+    /// Whether programs get tokens for a password alone, and for which (WS-Trust).
+    pub active_door: ActiveDoor,
     /// The token that holds keys in hardware, if there is one.
     pub token: Option<TokenSetting>,
     /// What pages and authenticator programs call this service.

@@ -175,7 +175,7 @@ impl App {
         Ok(view)
     }
 
-    /// Takes away every method, password, pass, session and known browser. The person
+    /// Takes away every method, password, pass, application password, session and known browser. The person
     /// begins anew with a pass.
     pub async fn reset_user(&self, upn: &Upn, operator: &str) -> Result<(), Error> {
         let now = self.now();
@@ -201,6 +201,8 @@ impl App {
         tx.remove_password(&user.id).await?;
         tx.revoke_passes(&user.id, now).await?;
         tx.revoke_recovery_codes(&user.id, now).await?;
+        self.end_app_passwords(&mut tx, &user.id, &Actor::Operator(operator.to_owned()))
+            .await?;
         tx.forget_browsers_of(&user.id).await?;
         tx.append(
             Actor::Operator(operator.to_owned()),
@@ -259,6 +261,8 @@ impl App {
             tag,
         })
         .await?;
+        // Whoever changes it fears for it, and one of these may be its finder's.
+        self.end_app_passwords(tx, user, &actor).await?;
         tx.append(actor, Some(user.clone()), event);
         Ok(())
     }

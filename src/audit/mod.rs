@@ -118,6 +118,13 @@ pub enum Event {
         code: RecoveryCodeId,
         attempt: AttemptId,
     },
+    /// A password for one device was made (WS-Trust).
+    AppPasswordAdded {
+        credential: CredentialId,
+        label: String,
+    },
+    /// It was revoked.
+    AppPasswordRevoked { credential: CredentialId },
     /// A method was added and confirmed.
     MethodAdded {
         credential: CredentialId,

@@ -46,6 +46,7 @@ mod slip;
 mod start;
 mod tls_files;
 mod user;
+mod user_app_password;
 mod user_group;
 mod user_import;
 mod user_list;

@@ -72,6 +72,7 @@ pub fn settings(config: &Config) -> Result<Settings, Failure> {
         webauthn: config.policy.webauthn.policy.clone(),
         breached_passwords_file: config.policy.breached_passwords_file.clone(),
         hash_cost: HashCost::FLOOR,
+        active_door: config.active_door,
         token: config.token.clone(),
         service_name: config.branding.name.clone(),
         support_contact: config.branding.support_contact.clone(),

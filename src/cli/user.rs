@@ -13,7 +13,10 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::{Failure, open, operator, user_group, user_import, user_list, user_pass, user_sync};
+use super::{
+    Failure, open, operator, user_app_password, user_group, user_import, user_list, user_pass,
+    user_sync,
+};
 use crate::{
     app::{
         App,
@@ -43,6 +46,8 @@ pub enum UserCommand {
     SetPassword(PasswordArgs),
     Pass(user_pass::PassArgs),
     Sessions(SessionsArgs),
+    #[command(subcommand)]
+    AppPassword(user_app_password::AppPasswordCommand),
     /// Put a person into a group of [[policy.group]], take out of one, or list.
     #[command(subcommand)]
     Group(user_group::GroupCommand),
@@ -195,6 +200,9 @@ pub async fn run(
         }
         UserCommand::Pass(args) => user_pass::run(&args, &app, &config, &operator, out).await,
         UserCommand::Sessions(args) => sessions(&args, &app, &operator, out).await,
+        UserCommand::AppPassword(command) => {
+            user_app_password::run(command, &app, &operator, out).await
+        }
         UserCommand::Group(command) => user_group::run(command, &app, &operator, out).await,
         UserCommand::Reset(args) => {
             app.reset_user(&args.upn, &operator).await?;

@@ -127,7 +127,12 @@ pub(super) fn read_webauthn(reader: &mut Reader, desk: Desk) -> WebAuthnSetting 
 }
 
 /// One of `choices`, or `usual`.
-fn choice<T: Copy>(reader: &mut Reader, key: &str, usual: T, choices: &[(&str, T)]) -> T {
+pub(super) fn choice<T: Copy>(
+    reader: &mut Reader,
+    key: &str,
+    usual: T,
+    choices: &[(&str, T)],
+) -> T {
     let Some(text) = reader.text(key) else {
         return usual;
     };

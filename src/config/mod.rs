@@ -18,6 +18,7 @@ mod secret_file;
 /// The commented file that `init` writes.
 pub mod template;
 mod token;
+mod trust;
 mod watch;
 
 use std::{
@@ -42,7 +43,7 @@ use crate::{
     keys::{hardware::TokenSetting, sealing::MasterKey},
     relying_party::domain::new_domain,
     session::{Desk, SessionPolicy},
-    signin::lockout::Delays,
+    signin::{active::ActiveDoor, lockout::Delays},
 };
 use reader::Reader;
 
@@ -69,6 +70,8 @@ pub struct Config {
     pub policy: Policy,
     /// What people see.
     pub branding: Branding,
+    /// Whether programs get tokens for a password alone (WS-Trust).
+    pub active_door: ActiveDoor,
     /// The token that holds signing keys, if there is one.
     pub token: Option<TokenSetting>,
     /// With what the tenant is read, if anything.
@@ -181,6 +184,7 @@ fn read(reader: &mut Reader) -> Option<Config> {
         support_contact: reader.text("branding.support_contact"),
     };
     methods::object_to_a_messy_desk(reader, &policy, &branding);
+    let active_door = trust::read(reader);
     let token = token::read(reader);
     let graph = watch::read_graph(reader, &entra);
     let watch = watch::read(reader);
@@ -195,6 +199,7 @@ fn read(reader: &mut Reader) -> Option<Config> {
         domains,
         policy,
         branding,
+        active_door,
         token,
         graph,
         watch,

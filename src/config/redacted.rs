@@ -56,6 +56,10 @@ impl Config {
                 "name": self.branding.name,
                 "support_contact": self.branding.support_contact,
             },
+            "trust": {
+                "enabled": self.active_door.is_open(),
+                "password": if self.active_door.takes_own_passwords() { "own" } else { "application" },
+            },
             "pkcs11": {
                 "module": self.token.as_ref().map(|token| shown(&token.module)),
                 "token_label": self.token.as_ref().and_then(|token| match &token.name {

@@ -121,6 +121,14 @@ master_key_file = "master.key"
 # Whom people ask, on every page:
 # support_contact = "the service desk, extension …"
 
+# WS-Trust: programs that cannot show a page (hybrid join, the lock screen of Windows, old clients)
+# get a token for a name and a password. It never carries the MFA claim: docs/ws-trust.md.
+[trust]
+# enabled = false
+# "application": only application passwords (`claimbridge user app-password add`, or the account
+# page), or "own": the person's own password too.
+# password = "application"
+
 [listen_ops]
 # /healthz, /readyz and /metrics on an address of their own; /readyz is at no other then:
 # address = "127.0.0.1:9090"

@@ -691,6 +691,36 @@ fn the_credential_of_the_watch_is_whole_or_absent() {
 }
 
 #[test]
+fn attack_22_ws_trust_is_closed_unless_it_is_opened() {
+    use crate::signin::active::ActiveDoor;
+    let door = |more: &str| load(&with(more), &[]).unwrap().active_door;
+    for (more, is) in [
+        ("", ActiveDoor::Closed),
+        ("[trust]\nenabled = false", ActiveDoor::Closed),
+        // Saying for which passwords does not open it.
+        ("[trust]\npassword = \"own\"", ActiveDoor::Closed),
+        ("[trust]\nenabled = true", ActiveDoor::ApplicationPasswords),
+        (
+            "[trust]\nenabled = true\npassword = \"application\"",
+            ActiveDoor::ApplicationPasswords,
+        ),
+        (
+            "[trust]\nenabled = true\npassword = \"own\"",
+            ActiveDoor::OwnPasswordsToo,
+        ),
+    ] {
+        assert_eq!(door(more), is, "{more}");
+    }
+    for (more, key) in [
+        ("[trust]\nenabled = \"yes\"", "trust.enabled: "),
+        ("[trust]\npassword = \"any\"", "trust.password: write "),
+    ] {
+        let problem = problem(more);
+        assert!(problem.starts_with(key), "{problem}");
+    }
+}
+
+#[test]
 fn a_token_is_named_whole_or_not_at_all() {
     let folder = folder(LEAST);
     for (name, text) in [

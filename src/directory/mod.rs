@@ -4,6 +4,8 @@
 //! key and checked on use, so a writer of the database cannot move a credential
 //! or an ImmutableID to someone else (attack 38).
 
+/// Passwords of single devices: rows and their tags.
+pub mod app_password;
 /// Passwords, TOTP secrets, temporary access passes: rows and their tags.
 pub mod credential;
 /// The value by which Entra knows a person.
@@ -21,6 +23,7 @@ pub mod object_guid;
 /// Security keys and passkeys.
 pub mod security_key;
 
+pub use app_password::ApplicationPassword;
 pub use credential::{
     AccessPass, OathAlgorithm, PassReuse, PasswordCredential, TotpCredential, TotpParameters,
 };

@@ -4,6 +4,8 @@
 //! it has private fields and can be neither copied nor made from data. The only way
 //! a proof outlives its request is [`evidence`], sealed to one attempt and browser.
 
+/// Random passwords of single devices; they prove nothing to the passive doors.
+pub mod app_password;
 /// Proofs between requests: sealed rows of one attempt.
 pub mod evidence;
 /// Argon2id passwords.

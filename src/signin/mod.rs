@@ -5,6 +5,8 @@
 //! ([`next_step`] — the only dispatcher; steps never call steps), what wrong guesses
 //! cost ([`lockout`]), and how proofs become a person who is signed in ([`complete`]).
 
+/// The door at which nothing more can be asked.
+pub mod active;
 /// One attempt of one browser.
 pub mod attempt;
 /// Proofs, or a live session, become `SignedIn`.

@@ -12,6 +12,7 @@
 //! Read on in `store` (opening, engines), `tx` (transactions), `migrations`, then any
 //! aggregate.
 
+mod app_passwords;
 mod attempts;
 mod browsers;
 mod ceremonies;

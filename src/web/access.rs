@@ -85,6 +85,8 @@ pub fn routes() -> Vec<Route> {
         row("/account/methods/{id}/remove",    SignedIn,        ChangesNothing, post(own_methods::remove).get(account::back)),
         row("/account/password",               SignedIn,        Protocol,       get(own_methods::password_page).post(own_methods::change_password)),
         row("/account/recovery-codes",         SignedIn,        ChangesNothing, post(own_methods::recovery_codes).get(account::back)),
+        row("/account/app-passwords",          SignedIn,        ChangesNothing, post(own_methods::add_app_password).get(account::back)),
+        row("/account/app-passwords/{id}/revoke", SignedIn,     ChangesNothing, post(own_methods::revoke_app_password).get(account::back)),
         row("/account/sessions/{id}/end",      SignedIn,        ChangesNothing, post(own_methods::end_session).get(account::back)),
         row("/inspect",                        SignedIn,        Protocol,       inspect::routes()),
         row("/inspect/test",                   SignedIn,        ChangesNothing, post(inspect::test).get(inspect::back)),

@@ -16,7 +16,10 @@ use super::{
     navigation::is_navigation,
     pages::{
         Moment,
-        account::{AccountPage, Method, Removable, SessionLine, SignInLine},
+        account::{
+            AccountPage, AppPasswordLine, AppPasswords, Making, Method, Removable, SessionLine,
+            SignInLine,
+        },
         outcome::{SignOutPage, SignOutScope, SignedOutPage},
     },
     saml,
@@ -26,6 +29,7 @@ use super::{
 use crate::app::{
     Error,
     account::{AccountView, FRESH},
+    app_passwords::AppPasswordView,
     enrol::MethodKind,
     error::SupportCode,
     own_methods::{AttestationState, Picture},
@@ -54,11 +58,13 @@ pub async fn account(State(web): State<Arc<Web>>, visit: Visit, headers: HeaderM
         methods,
         kept,
         recovery_codes,
+        app_passwords,
         password,
         changes,
         sign_ins,
         sessions,
     } = view;
+    let app_passwords = self::app_passwords(&web, app_passwords);
     let removable = methods.len() > kept;
     let wanted = (methods.len() < kept).then_some(kept);
     let page = AccountPage {
@@ -67,6 +73,7 @@ pub async fn account(State(web): State<Arc<Web>>, visit: Visit, headers: HeaderM
         display_name: user.display_name,
         upn: user.upn.to_string(),
         recovery_codes,
+        app_passwords,
         wanted,
         password: password.map(Moment),
         methods: methods
@@ -116,6 +123,27 @@ pub async fn account(State(web): State<Arc<Web>>, visit: Visit, headers: HeaderM
             .collect(),
     };
     web.page(StatusCode::OK, &page)
+}
+
+fn app_passwords(web: &Web, list: Vec<AppPasswordView>) -> Option<AppPasswords> {
+    let is_open = web.app.settings().active_door.is_open();
+    if !is_open && list.is_empty() {
+        return None;
+    }
+    let lines = list.into_iter().map(|password| AppPasswordLine {
+        id: password.id.to_string(),
+        label: password.label,
+        since: Moment(password.created_at),
+        last_used: password.last_used_at.map(Moment),
+    });
+    Some(AppPasswords {
+        making: if is_open {
+            Making::Offered
+        } else {
+            Making::Closed
+        },
+        list: lines.collect(),
+    })
 }
 
 /// How far a key's model was proved.

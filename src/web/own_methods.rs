@@ -19,7 +19,7 @@ use super::{
     forms::{CsrfForm, Pressed},
     navigation::is_navigation,
     pages::{
-        account::{ChangePasswordPage, PasswordChangedPage, RecoveryCodesPage},
+        account::{AppPasswordPage, ChangePasswordPage, PasswordChangedPage, RecoveryCodesPage},
         outcome::ErrorKind,
     },
     saml,
@@ -149,6 +149,47 @@ pub async fn recovery_codes(
         }
         Err(error) => web.fail(&error),
     }
+}
+
+/// Makes an application password and shows it, this once.
+pub async fn add_app_password(
+    State(web): State<Arc<Web>>,
+    visit: Visit,
+    form: CsrfForm<NameForm>,
+) -> Response {
+    let (fresh, form) = match verified(&web, &visit, form).await {
+        Ok(verified) => verified,
+        Err(response) => return response,
+    };
+    match web.app.add_own_app_password(&fresh, &form.name).await {
+        Ok(made) => {
+            let page = AppPasswordPage {
+                frame: &web.frame,
+                upn: fresh.upn().to_owned(),
+                label: made.label,
+                value: made.value.expose().clone(),
+            };
+            web.page(StatusCode::OK, &page)
+        }
+        Err(error) => web.fail(&error),
+    }
+}
+
+/// Revokes one of the own application passwords.
+pub async fn revoke_app_password(
+    State(web): State<Arc<Web>>,
+    visit: Visit,
+    Path(id): Path<String>,
+    form: CsrfForm<Pressed>,
+) -> Response {
+    let (fresh, _) = match verified(&web, &visit, form).await {
+        Ok(verified) => verified,
+        Err(response) => return response,
+    };
+    let Ok(id) = id.parse::<CredentialId>() else {
+        return web.refuse(ErrorKind::NotFound, &SupportCode::NOT_FOUND);
+    };
+    back_after(&web, web.app.revoke_own_app_password(&fresh, &id).await)
 }
 
 /// Ends one of the own sessions.

@@ -382,6 +382,8 @@ pub(super) fn notice(notice: Notice) -> NoticeItem {
         "pass-accepted" => Happened::PassUsed,
         "recovery-codes-made" => Happened::RecoveryCodesMade,
         "recovery-code-accepted" => Happened::RecoveryCodeUsed,
+        "app-password-added" => Happened::AppPasswordAdded,
+        "app-password-revoked" => Happened::AppPasswordRevoked,
         "password-set" => Happened::PasswordSet,
         "password-died" => Happened::PasswordDied,
         "reset" => Happened::MethodsReset,

@@ -48,6 +48,7 @@ async fn web(public_url: &str) -> (Arc<Web>, TempDir) {
         webauthn: crate::factor::webauthn::policy::WebAuthnPolicy::default(),
         breached_passwords_file: None,
         hash_cost: HashCost::FLOOR,
+        active_door: crate::signin::active::ActiveDoor::Closed,
         token: None,
         service_name: "Contoso sign-in".to_owned(),
         support_contact: Some("help@contoso.com".to_owned()),

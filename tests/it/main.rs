@@ -56,6 +56,8 @@ mod support;
 #[cfg(test)]
 mod tenant_kit;
 #[cfg(test)]
+mod trust;
+#[cfg(test)]
 mod watch;
 #[cfg(test)]
 mod web;

@@ -4,6 +4,7 @@
 //! on it as it wants. `storage_suite!` makes a test of each; it stands in
 //! `tests/it/storage.rs` for SQLite and in `tests/postgres/main.rs` for PostgreSQL.
 
+pub mod app_passwords;
 pub mod attempts;
 pub mod credentials;
 pub mod database;
@@ -51,6 +52,8 @@ macro_rules! storage_suite {
                 attack_5_a_pass_has_a_beginning_and_an_end attack_28_a_hundred_redemptions_of_a_pass
                 attack_28_a_revoked_pass_stays_revoked attack_5_a_new_pass_replaces_the_former
                 two_passes_at_once_leave_one attack_38_what_is_used_up_or_revoked_stays_so;
+            app_passwords: an_application_password_reads_back attack_38_a_revoked_one_is_not_revived_by_hand
+                attack_28_one_use_and_its_revocation_at_once;
             oath_tokens: a_token_reads_back a_serial_is_there_once_whoever_made_it
                 tokens_come_in_the_order_of_their_serials what_a_token_became_tells_when_it_was_used
                 attack_38_a_token_moved_by_hand_is_refused attack_3_of_tokens_with_one_secret_one_is_active

@@ -146,6 +146,8 @@ pub(super) fn in_words(event: &str) -> &str {
         "pass-issued" => "Access pass issued",
         "pass-revoked" => "Access pass taken back",
         "method-revoked" => "Method taken away",
+        "app-password-added" => "Application password made",
+        "app-password-revoked" => "Application password revoked",
         "group-joined" => "Put into a group",
         "group-left" => "Taken out of a group",
         "metadata-used" => "FIDO metadata taken into use",

@@ -8,7 +8,10 @@ use crate::{
     app::{Error, federation::journal, watch::rewrap_watch},
     audit::{Actor, Event},
     base::{clock::Timestamp, random::Random},
-    directory::{OathToken, PasswordCredential, TokenState, TotpCredential, identity_tag},
+    directory::{
+        ApplicationPassword, OathToken, PasswordCredential, TokenState, TotpCredential,
+        identity_tag,
+    },
     keys::{
         sealing::Sealing,
         state::{KeyState, Sighting},
@@ -23,6 +26,8 @@ pub struct Rewrapped {
     pub users: usize,
     /// Passwords tagged anew.
     pub passwords: usize,
+    /// Application passwords tagged anew.
+    pub app_passwords: usize,
     /// TOTP secrets sealed anew.
     pub totp: usize,
     /// Security keys tagged anew.
@@ -66,6 +71,17 @@ pub async fn rewrap(
         let tag = PasswordCredential::make_tag(new, &password.id, &password.user, &password.phc);
         tx.update_password_tag(&password.id, &tag).await?;
         done.passwords += 1;
+    }
+    for password in tx.all_app_passwords().await? {
+        let ApplicationPassword {
+            id, user, verifier, ..
+        } = &password;
+        password
+            .require_tag(old)
+            .map_err(|_| tampered("application password", id.as_str()))?;
+        let tag = ApplicationPassword::make_tag(new, id, user, verifier);
+        tx.update_app_password_tag(id, &tag).await?;
+        done.app_passwords += 1;
     }
     for totp in tx.all_totp().await? {
         totp.require_tag(old)

@@ -86,6 +86,51 @@ pub struct RecoveryCodesPage<'a> {
     pub codes: Vec<String>,
 }
 
+/// A new application password, this once.
+#[derive(Debug, Template)]
+#[template(path = "account/app_password.html")]
+pub struct AppPasswordPage<'a> {
+    /// What stands around the page.
+    pub frame: &'a Frame,
+    /// Whose it is.
+    pub upn: String,
+    /// For which device.
+    pub label: String,
+    /// It.
+    pub value: String,
+}
+
+/// The application passwords of a person.
+#[derive(Clone, Debug)]
+pub struct AppPasswords {
+    /// Whether another one may be made.
+    pub making: Making,
+    /// Those that there are.
+    pub list: Vec<AppPasswordLine>,
+}
+
+/// Whether application passwords are of use here.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Making {
+    /// Yes.
+    Offered,
+    /// The door that takes them is closed; those that are left can be revoked.
+    Closed,
+}
+
+/// One application password.
+#[derive(Clone, Debug)]
+pub struct AppPasswordLine {
+    /// For the address of its form.
+    pub id: String,
+    /// The device.
+    pub label: String,
+    /// Since when.
+    pub since: Moment,
+    /// When it was last used.
+    pub last_used: Option<Moment>,
+}
+
 /// The password was changed.
 #[derive(Debug, Template)]
 #[template(path = "account/password_changed.html")]
@@ -108,6 +153,8 @@ pub struct AccountPage<'a> {
     pub upn: String,
     /// How many recovery codes are left.
     pub recovery_codes: i64,
+    /// Application passwords; `None` where there are none and none are taken.
+    pub app_passwords: Option<AppPasswords>,
     /// How many methods the policy asks for, if there are fewer.
     pub wanted: Option<usize>,
     /// When the password was set, if there is one.

@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, path::Path, time::Duration};
 use super::{
     CsrfToken, Frame, Moment,
     account::{
-        AccountPage, ChangePasswordPage, Method, PasswordChangedPage, RecoveryCodesPage, Removable,
-        SessionLine, SignInLine,
+        AccountPage, AppPasswordLine, AppPasswordPage, AppPasswords, ChangePasswordPage, Making,
+        Method, PasswordChangedPage, RecoveryCodesPage, Removable, SessionLine, SignInLine,
     },
     enrol::{
         ChooseMethodPage, ChoosePasswordPage, ConfirmState, EnrolDonePage, TotpEnrolPage, in_fours,
@@ -412,6 +412,13 @@ fn samples(frame: &Frame, words: &Words, desk: Desk) -> Vec<(String, String)> {
         codes: vec!["7h2k-9qwe-x0vz".to_owned(); 10],
     };
     add("account-recovery_codes", &page);
+    let page = AppPasswordPage {
+        frame,
+        upn: upn.clone(),
+        label: words.name.to_owned(),
+        value: "7h2k-9qwe-x0vz-7h2k-9qwe-x0vz-7h2k".to_owned(),
+    };
+    add("account-app_password", &page);
     add("account-password-changed", &PasswordChangedPage { frame });
     let account = |sign_ins, methods: Vec<Method>, sessions| AccountPage {
         frame,
@@ -419,6 +426,21 @@ fn samples(frame: &Frame, words: &Words, desk: Desk) -> Vec<(String, String)> {
         display_name: words.name.to_owned(),
         upn: upn.clone(),
         recovery_codes: i64::try_from(methods.len()).unwrap(),
+        app_passwords: (!methods.is_empty()).then(|| AppPasswords {
+            making: if methods.len() > 1 {
+                Making::Offered
+            } else {
+                Making::Closed
+            },
+            list: [None, Some(moment())]
+                .map(|last_used| AppPasswordLine {
+                    id: "crd_cccccccccccccccccccccccccc".to_owned(),
+                    label: words.name.to_owned(),
+                    since: moment(),
+                    last_used,
+                })
+                .to_vec(),
+        }),
         wanted: (methods.len() == 1).then_some(2),
         password: Some(moment()),
         removable: if methods.len() > 1 {
@@ -812,8 +834,8 @@ fn a_test_client_finds_inputs_by_their_autocomplete_token() {
         } else if name.starts_with("inspect-") {
             &["off"; 8]
         } else if name == "account" {
-            // The names of two methods.
-            &["off", "off"]
+            // The names of two methods, and of a device that gets a password.
+            &["off", "off", "off"]
         } else {
             &[]
         };

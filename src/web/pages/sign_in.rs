@@ -209,6 +209,10 @@ pub enum Happened {
     TokenResynced,
     /// A security key was refused because its counter went back.
     KeyCounter,
+    /// An application password was made.
+    AppPasswordAdded,
+    /// An application password was revoked.
+    AppPasswordRevoked,
     /// New recovery codes were made.
     RecoveryCodesMade,
     /// A recovery code was used to add a method.
@@ -235,6 +239,10 @@ impl fmt::Display for Happened {
             Self::KeyCounter => f.write_str(
                 "A security key was refused because there may be a copy of it; remove it and use another",
             ),
+            Self::AppPasswordAdded => {
+                f.write_str("An application password was made: a device that has it signs in as you without a second step")
+            }
+            Self::AppPasswordRevoked => f.write_str("An application password was revoked"),
             Self::RecoveryCodesMade => f.write_str("New recovery codes were made"),
             Self::RecoveryCodeUsed => f.write_str("A recovery code was used"),
         }

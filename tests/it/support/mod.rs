@@ -74,6 +74,7 @@ pub fn settings() -> Settings {
         webauthn: claimbridge::factor::webauthn::policy::WebAuthnPolicy::default(),
         breached_passwords_file: None,
         hash_cost: HashCost::FLOOR,
+        active_door: claimbridge::signin::active::ActiveDoor::Closed,
         token: None,
         service_name: "Contoso sign-in".to_owned(),
         support_contact: Some("help@contoso.com".to_owned()),

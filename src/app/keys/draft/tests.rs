@@ -95,6 +95,7 @@ impl World {
             webauthn: WebAuthnPolicy::default(),
             breached_passwords_file: None,
             hash_cost: HashCost::FLOOR,
+            active_door: crate::signin::active::ActiveDoor::Closed,
             token: None,
             service_name: "Contoso sign-in".to_owned(),
             support_contact: None,

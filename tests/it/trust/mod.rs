@@ -1,0 +1,19 @@
+//! WS-Trust: the door that takes a password alone, and gives no MFA claim for it.
+
+mod app_passwords;
+
+use claimbridge::signin::active::ActiveDoor;
+
+use crate::support::World;
+
+/// A world with the door as given.
+async fn world(door: ActiveDoor) -> World {
+    let mut world = World::new().await;
+    world.settings.active_door = door;
+    let nodes = world.nodes.len();
+    world.nodes.clear();
+    for _ in 0..nodes {
+        world.start_node().await;
+    }
+    world
+}
