@@ -1,6 +1,6 @@
 //! The watch: whose turn it is, findings, messages.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use claimbridge::storage::{StoredFinding, StoredMessage, TurnLimits, WatchState};
 
@@ -154,7 +154,7 @@ pub async fn findings_and_messages_read_back(database: Database) {
     assert!(!tx.put_message(&message).await.unwrap(), "it is there");
     assert_eq!(tx.messages().await.unwrap(), again);
     let ids = tx.message_ids().await.unwrap();
-    assert_eq!(ids.into_iter().collect::<Vec<_>>(), [message.id.clone()]);
+    assert_eq!(ids, BTreeSet::from([message.id.clone()]));
     // A next try that no node of ours wrote has come.
     assert!(
         tx.take_message(&again[0], NOW.plus(4 * HOUR))

@@ -173,16 +173,13 @@ impl App {
             Err(error) => return Ok(TenantLook::Failed(chain(&error))),
         };
         let now = self.now();
-        let (ours, drifts, look) = match whole {
-            Ok(ours) => {
-                let drifts = drift(&ours, &tenant, now);
-                (ours, drifts, TenantLook::Read)
-            }
-            Err(_) => {
-                let ours = ours_without_key(self).await?;
-                let drifts = drift_without_key(&ours, &tenant, now);
-                (ours, drifts, TenantLook::NotCompared)
-            }
+        let (ours, drifts, look) = if let Ok(ours) = whole {
+            let drifts = drift(&ours, &tenant, now);
+            (ours, drifts, TenantLook::Read)
+        } else {
+            let ours = ours_without_key(self).await?;
+            let drifts = drift_without_key(&ours, &tenant, now);
+            (ours, drifts, TenantLook::NotCompared)
         };
         seen.alarms.extend(drifts.iter().map(Alarm::from));
         self.note_certificates(&ours, &tenant).await?;

@@ -132,6 +132,7 @@ pub struct Delivered {
 }
 
 /// What became of one.
+#[derive(Clone, Copy)]
 enum Outcome {
     Sent,
     Failed,
