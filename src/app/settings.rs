@@ -7,7 +7,7 @@ use crate::{
     directory::MethodPolicy,
     factor::{password::HashCost, webauthn::policy::WebAuthnPolicy},
     keys::hardware::TokenSetting,
-    relying_party::RelyingParty,
+    relying_party::{KnownFederation, RelyingParty},
     session::{Desk, SessionPolicy},
     signin::{active::ActiveDoor, lockout::Delays},
 };
@@ -21,6 +21,8 @@ pub struct Settings {
     pub entra: RelyingParty,
     /// Domains named in the configuration file: name and issuer.
     pub domains: Vec<(DomainName, Option<String>)>,
+    /// Domains of the tenant that are another provider's, rightly.
+    pub known_federations: Vec<KnownFederation>,
     /// How long sessions live.
     pub sessions: SessionPolicy,
     /// How long a person may take for one sign-in.

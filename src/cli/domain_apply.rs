@@ -31,7 +31,7 @@ use crate::{
             change::{LOOKS, carry_out, interrupted},
             facts::look,
             journal::{Change, ChangeKind, ChangeOutcome, Journal},
-            read::{ReadError, read_domain, read_tenant},
+            read::{of_tenant, read_domain, read_tenant},
         },
         graph_sign_in::SignedInGraph,
     },
@@ -111,10 +111,9 @@ pub async fn apply(
     let tenant = read_tenant(&signed_in.graph)
         .await
         .map_err(|error| read_failure(&error))?;
-    let state = tenant
-        .domain(domain)
-        .cloned()
-        .ok_or_else(|| read_failure(&ReadError::NoDomain(domain.clone())))?;
+    let state = of_tenant(&tenant, domain)
+        .map_err(|error| read_failure(&error))?
+        .clone();
     if let Some(name) = depends_on_us(&signed_in, &wanted, &tenant) {
         tell(&format!(
             "Mind: {name} is an account of a domain that signs in here too; if this server is down it cannot undo anything."
@@ -125,8 +124,11 @@ pub async fn apply(
     if let Some(change) = history.open() {
         change.require_tenant(&desk.hand())?;
         tell(&interrupted(change, &state));
-        if change.kind() == ChangeKind::Rollback {
+        // Whoever waits for the answer of that call may still be there.
+        if !args.dry_run {
             require_settled(&desk, change).await?;
+        }
+        if change.kind() == ChangeKind::Rollback {
             tell(
                 "That rollback is given up with this; `claimbridge domain rollback` would finish it instead.",
             );

@@ -186,17 +186,25 @@ pub(super) fn not_done(
     report: Value,
     dry_run: bool,
 ) -> Result<ExitCode, Failure> {
-    say(desk, out, "\nDry run: nothing was changed.")?;
-    let result = if dry_run { "dry-run" } else { "not-confirmed" };
+    let (words, result) = if dry_run {
+        ("Dry run: nothing was changed.", "dry-run")
+    } else {
+        (
+            "Nothing was changed: nobody said yes to it.",
+            "not-confirmed",
+        )
+    };
+    say(desk, out, &format!("\n{words}"))?;
     done(desk, out, report, result)?;
     Ok(ExitCode::from(u8::from(!dry_run)))
 }
 
-/// Tells of changes that were altered outside claimbridge; they are left out.
+/// Tells of changes that were altered outside claimbridge.
 pub(super) fn tell_altered(history: &History) {
-    for (id, at) in &history.altered {
+    for altered in &history.altered {
         tell(&format!(
-            "The journal of the change {id} of {at} was altered outside claimbridge; it is left out."
+            "In the journal, the change {} {}.",
+            altered.id, altered.what
         ));
     }
 }

@@ -101,16 +101,14 @@ pub async fn rollback(
     let target = target(&history);
     let before = match target {
         _ if args.to_managed => managed(domain),
-        Some(target) => {
-            require_trusted(&history, target)?;
-            target.before()?
-        }
-        None if history.altered.is_empty() => {
+        // A journal that lacks what came later leads to where who altered it wants.
+        _ if !history.altered.is_empty() => return Err(altered(&history)),
+        Some(target) => target.before()?,
+        None => {
             return Err(Failure::no(format!(
                 "there is nothing to roll back: no `domain apply` of {domain} is in the journal that is not undone already. `--to-managed` takes the federation away whatever it was before"
             )));
         }
-        None => return Err(altered(&history)),
     };
     let more = before.is_managed().then_some(TO_MANAGED);
     let signed_in = administrator(&args.graph, &config, domain, more).await?;
@@ -260,6 +258,7 @@ async fn keyless(app: &App) -> Result<Ours, Failure> {
         request_signing: RequestSigning::Unverifiable,
         system_browser: SystemBrowser::LeftAlone,
         domains: domains::list(app.store()).await?,
+        known_federations: Vec::new(),
     })
 }
 
@@ -330,21 +329,15 @@ async fn journal<'a>(
     Ok(Some(begun))
 }
 
-/// A journal that lacks what came later may lead to where nobody was.
-fn require_trusted(history: &History, target: &Change) -> Result<(), Failure> {
-    let newer = history.altered.iter().any(|(_, at)| *at >= target.begun_at);
-    if newer { Err(altered(history)) } else { Ok(()) }
-}
-
 fn altered(history: &History) -> Failure {
     let names: Vec<String> = history
         .altered
         .iter()
-        .map(|(id, _)| id.to_string())
+        .map(|altered| format!("the change {} {}", altered.id, altered.what))
         .collect();
     Failure::no(format!(
-        "nothing was restored: the journal of {} was altered outside claimbridge, so it is not known what was before. `claimbridge domain apply` gives the domain what it should have, `domain rollback --to-managed` takes the federation away; neither needs the journal",
-        names.join(", ")
+        "nothing was restored, because it is not known what was before: the journal was altered outside claimbridge ({}). `claimbridge domain apply` gives the domain what it should have, `domain rollback --to-managed` takes the federation away; neither needs the journal",
+        names.join("; ")
     ))
 }
 

@@ -24,7 +24,7 @@ use crate::{
         App,
         federation::{
             ours,
-            read::read_tenant,
+            read::{of_tenant, read_tenant},
             realm::{judge, realm},
         },
         graph_sign_in::SignedInGraph,
@@ -98,11 +98,7 @@ pub async fn verify(
     let tenant = read_tenant(&signed_in.graph)
         .await
         .map_err(|error| read_failure(&error))?;
-    let Some(state) = tenant.domain(domain) else {
-        return Err(Failure::no(format!(
-            "the tenant has no domain {domain}; look whether this is the right tenant (--tenant)"
-        )));
-    };
+    let state = of_tenant(&tenant, domain).map_err(|error| read_failure(&error))?;
     note_seen(&app, &wanted.domain, state).await?;
     let found = of_domain(
         drift(&wanted.ours, &tenant, SystemClock.now()),

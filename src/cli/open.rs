@@ -61,6 +61,7 @@ pub fn settings(config: &Config) -> Result<Settings, Failure> {
             .iter()
             .map(|domain| (domain.name.clone(), domain.issuer.clone()))
             .collect(),
+        known_federations: config.entra.known_federations.clone(),
         sessions: config.policy.session,
         attempt_lifetime: config.policy.attempt_lifetime,
         totp_skew: config.policy.totp_skew_steps,

@@ -3,8 +3,10 @@
 use url::Url;
 
 use super::reader::Reader;
+use crate::base::text::DomainName;
 use crate::relying_party::{
-    EntraCloud, EntraEndpoints, RequestSignature, ResponseSignature, Sha1,
+    EntraCloud, EntraEndpoints, KnownFederation, RequestSignature, ResponseSignature, Sha1,
+    known_federation::parse_thumbprint,
     name_rule::{comparable, is_microsofts_name},
 };
 
@@ -24,6 +26,8 @@ pub struct Entra {
     pub sha1: Sha1,
     /// Whether the response is signed beside the assertion.
     pub response_signature: ResponseSignature,
+    /// Domains of the tenant that are another provider's, rightly.
+    pub known_federations: Vec<KnownFederation>,
 }
 
 pub(super) fn read(reader: &mut Reader) -> Entra {
@@ -58,7 +62,61 @@ pub(super) fn read(reader: &mut Reader) -> Entra {
         request_signature,
         sha1,
         response_signature,
+        known_federations: read_known(reader),
     }
+}
+
+fn read_known(reader: &mut Reader) -> Vec<KnownFederation> {
+    const SECTION: &str = "entra.known_federation";
+    let mut known: Vec<KnownFederation> = Vec::new();
+    // One more than there are, so that the keys are known when there is none.
+    let count = reader.count(SECTION);
+    for index in 0..=count {
+        let key = |name: &str| format!("{SECTION}.{index}.{name}");
+        let domain = reader.parsed::<DomainName>(&key("domain"));
+        let issuer = reader.text(&key("issuer"));
+        let written: Vec<String> = reader.list(&key("certificates"));
+        if index == count {
+            continue;
+        }
+        let mut certificates = Vec::new();
+        for text in &written {
+            match parse_thumbprint(text) {
+                Ok(thumbprint) => certificates.push(thumbprint),
+                Err(why) => reader.object(&key("certificates"), &why),
+            }
+        }
+        if written.is_empty() {
+            reader.object(
+                &key("certificates"),
+                "nobody is known without a key; write the thumbprints that `claimbridge domain drift` shows and the provider confirms",
+            );
+        }
+        if issuer.is_none() {
+            reader.object(&key("issuer"), "it is missing; write the provider's issuer");
+        }
+        if domain.is_none() && !reader.has(&key("domain")) {
+            reader.object(
+                &key("domain"),
+                "it is missing; write the domain that the provider federates",
+            );
+        }
+        let (Some(domain), Some(issuer_uri)) = (domain, issuer) else {
+            continue;
+        };
+        if known.iter().any(|other| other.domain == domain) {
+            reader.object(
+                &key("domain"),
+                &format!("{domain} has an entry already; make one of the two"),
+            );
+        }
+        known.push(KnownFederation {
+            domain,
+            issuer_uri,
+            certificates,
+        });
+    }
+    known
 }
 
 fn read_cloud(reader: &mut Reader) -> EntraCloud {

@@ -43,6 +43,14 @@ master_key_file = "master.key"
 # Sign the response too; the assertion always is:
 # sign_response = false
 
+# Domains of your tenant that another provider federates, rightly: `domain drift`, `doctor` and the
+# watch then only mention them. Another issuer or another key is told as before. Thumbprints as
+# `claimbridge domain drift` shows them (SHA-1), or SHA-256; ask the provider whether they are its own.
+# [[entra.known_federation]]
+# domain = "…"
+# issuer = "http://…/adfs/services/trust"
+# certificates = ["…"]
+
 # Domains whose people sign in here. `claimbridge domain add` does the same.
 # A sub-domain uses the issuer of its root.
 # [[domain]]

@@ -771,3 +771,44 @@ fn a_token_is_named_whole_or_not_at_all() {
         assert_eq!(problems, [key], "{bad}");
     }
 }
+
+#[test]
+fn a_known_federation_is_a_domain_an_issuer_and_keys() {
+    let sha1 = "3f:".repeat(20);
+    let entry = |domain: &str, rest: &str| {
+        format!("[[entra.known_federation]]\ndomain = \"{domain}\"\n{rest}")
+    };
+    let rest = format!("issuer = \"http://adfs/Trust\"\ncertificates = [\"{sha1}\"]\n");
+    let good = entry("fabrikam.com", &rest);
+    let known = load(&with(&good), &[]).unwrap().entra.known_federations;
+    assert_eq!(
+        known,
+        [crate::relying_party::KnownFederation {
+            domain: "fabrikam.com".parse().unwrap(),
+            issuer_uri: "http://adfs/Trust".to_owned(),
+            certificates: vec!["3F".repeat(20)],
+        }]
+    );
+    assert_eq!(load(LEAST, &[]).unwrap().entra.known_federations, []);
+    for (entry, named) in [
+        (format!("{good}{good}"), "has an entry already"),
+        (entry("fabrikam.com", "issuer = \"x\"\n"), "without a key"),
+        (
+            entry("fabrikam.com", "issuer = \"x\"\ncertificates = [\"3F\"]\n"),
+            "no thumbprint",
+        ),
+        (
+            entry("fabrikam.com", &format!("certificates = [\"{sha1}\"]\n")),
+            "the provider's issuer",
+        ),
+        (
+            format!("[[entra.known_federation]]\n{rest}"),
+            "the domain that the provider federates",
+        ),
+        (entry("no domain", &rest), "domain"),
+    ] {
+        let said = problem(&entry);
+        assert!(said.contains(named), "{said}");
+        assert!(said.contains("entra.known_federation"), "{said}");
+    }
+}

@@ -63,6 +63,7 @@ pub(super) fn ours() -> Ours {
             domain("contoso.com", "contoso.com"),
             domain("eu.contoso.com", "contoso.com"),
         ],
+        known_federations: Vec::new(),
     }
 }
 

@@ -161,9 +161,15 @@ fn root(domain: &DomainName, state: Option<&DomainState>) -> Precondition {
 fn sub_domains(wanted: &Wanted, tenant: Option<&Tenant>) -> Precondition {
     let domain = &wanted.domain.name;
     let strangers: Option<Vec<String>> = tenant.filter(|tenant| tenant.is_complete).map(|tenant| {
+        let unread = tenant.unreadable.iter().filter_map(|one| {
+            let name: DomainName = one.name.parse().ok()?;
+            (name != *domain && name.is_within(domain))
+                .then(|| format!("{name} (what the tenant shows of it cannot be read)"))
+        });
         inheriting(domain, tenant)
             .filter(|name| !wanted.ours.domains.iter().any(|own| own.name == **name))
             .map(ToString::to_string)
+            .chain(unread)
             .collect()
     });
     let standing = match &strangers {
@@ -226,7 +232,10 @@ fn said(
     let (says, remedy) = match standing {
         Standing::Met => (format!("{sentence}."), String::new()),
         Standing::Unmet => (format!("Not so: {sentence}."), remedy),
-        Standing::Unknown => (format!("Not looked at: {sentence}."), remedy),
+        Standing::Unknown => (
+            format!("Not looked at: {sentence}."),
+            format!("If it is not so: {remedy}"),
+        ),
     };
     Precondition {
         id,

@@ -2,8 +2,9 @@
 //!
 //! Always true: what Graph lets nobody restore is named, not passed over; what is not known
 //! (nobody asked, or the answer contradicts itself) is restored as nothing, least of all as
-//! managed, which would cost everybody a new password; a certificate that is none of ours
-//! does not come back unless somebody asked for that: it may be why the domain was changed.
+//! managed, which would cost everybody a new password; a certificate that is none of ours, or of
+//! a key of ours that signs no more, does not come back unless somebody asked for that: it may be
+//! why the domain was changed.
 
 use serde_json::{Map, Value};
 
@@ -17,7 +18,7 @@ use super::{
 };
 use crate::{base::clock::Timestamp, relying_party::name_rule::comparable};
 
-/// What becomes of certificates that are none of ours.
+/// What becomes of certificates that are none of ours, or whose key of ours signs no more.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum UnknownKeys {
     /// They are left out and named.
@@ -135,17 +136,18 @@ fn federated_again(
         }
         let back = match was {
             Some(key)
-                if is_foreign_key(property, key, ours) && unknown_keys == UnknownKeys::LeftOut =>
+                if unknown_keys == UnknownKeys::LeftOut
+                    && let Some(whose) = left_out(property, key, ours) =>
             {
                 way.cannot.push(format!(
-                    "{property} was a key that is none of ours, and does not come back: {}. Whoever has it could sign in as anybody.",
+                    "{property} was {whose}, and does not come back: {}. Whoever has it could sign in as anybody.",
                     crate::inspect::shown(&key.to_words(), 200)
                 ));
                 if property == Property::SigningCertificate
                     && (has.is_none() || !is_of_us(before, ours))
                 {
                     way.refused = Some(format!(
-                        "before, it was federated with {}, by a key that is none of ours; without that key nobody could sign in, and with it whoever has the key can sign in as anybody. If that provider is yours, say so (--with-unknown-certificates)",
+                        "before, it was federated with {}, by {whose}; without that key nobody could sign in, and with it whoever has the key can sign in as anybody. If that provider is yours, say so (--with-unknown-certificates)",
                         crate::inspect::shown(
                             was_issuer(before).unwrap_or("an unnamed issuer"),
                             200
@@ -213,11 +215,20 @@ fn federated_again(
     way
 }
 
-fn is_foreign_key(property: Property, setting: &Setting, ours: &Ours) -> bool {
-    matches!(
+/// Whose key a certificate is of that does not come back by itself.
+fn left_out(property: Property, setting: &Setting, ours: &Ours) -> Option<&'static str> {
+    if !matches!(
         property,
         Property::SigningCertificate | Property::NextSigningCertificate
-    ) && ours.certificates.origin(setting) == KeyOrigin::Unknown
+    ) {
+        return None;
+    }
+    match ours.certificates.origin(setting) {
+        KeyOrigin::Ours => None,
+        // It may have been replaced because it was stolen.
+        KeyOrigin::Former => Some("a former key of ours, which signs no more"),
+        KeyOrigin::Unknown => Some("a key that is none of ours"),
+    }
 }
 
 fn was_issuer(before: &DomainState) -> Option<&str> {

@@ -266,6 +266,13 @@ impl Tenant {
         self.domains.iter().find(|domain| domain.name == *name)
     }
 
+    /// Why the state of a domain cannot be judged, if it was shown and cannot.
+    pub fn unreadable_domain(&self, name: &DomainName) -> Option<&UnreadableDomain> {
+        self.unreadable
+            .iter()
+            .find(|domain| domain.name.parse().ok().as_ref() == Some(name))
+    }
+
     /// Reads a state that a person brings: what Graph answers for `/domains`,
     /// `/domains/DOMAIN` or its `federationConfiguration`, or what [`Self::to_json`] wrote.
     /// `asked` is the domain that a configuration without a name is of.

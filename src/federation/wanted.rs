@@ -9,7 +9,10 @@ use super::{
     configuration::Configuration,
     property::{Platform, Property, Setting},
 };
-use crate::{base::text::DomainName, relying_party::Domain};
+use crate::{
+    base::text::DomainName,
+    relying_party::{Domain, KnownFederation},
+};
 
 /// Our certificates for assertions, DER.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -86,6 +89,8 @@ pub struct Ours {
     pub system_browser: SystemBrowser,
     /// All our domains.
     pub domains: Vec<Domain>,
+    /// Those of others that the operator knows.
+    pub known_federations: Vec<KnownFederation>,
 }
 
 /// Whether the cloud knows `systemBrowserEnabledOn`.

@@ -121,6 +121,9 @@ impl Graph {
             let verdict = answer::judge(&method, &url, answer);
             let (asked, error) = match verdict {
                 Verdict::Done(answer) => return Ok(answer),
+                Verdict::Failed(error) if tries > 1 => {
+                    return Err(answer::of_a_repeated(&method, error));
+                }
                 Verdict::Failed(error) => return Err(error),
                 Verdict::Again { asked, error } => (asked, error),
             };

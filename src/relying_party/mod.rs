@@ -10,6 +10,8 @@ pub mod cloud;
 pub mod domain;
 /// Where a cloud's authority and Microsoft Graph are.
 pub mod endpoints;
+/// Domains of the tenant that are another provider's, rightly.
+pub mod known_federation;
 /// Which entity ids nobody else may register.
 pub mod name_rule;
 
@@ -18,6 +20,7 @@ use std::{fmt, time::Duration};
 pub use cloud::EntraCloud;
 pub use domain::Domain;
 pub use endpoints::{EndpointsError, EntraEndpoints};
+pub use known_federation::KnownFederation;
 
 /// A SAML entity id (or WS-Federation realm): an opaque string, compared byte for byte.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, serde::Serialize)]

@@ -17,6 +17,7 @@ use crate::{
     base::{
         clock::Timestamp,
         ids::{AttemptId, CredentialId, EventId, NodeId, OathTokenId, UserId},
+        text::DomainName,
     },
 };
 
@@ -263,6 +264,29 @@ impl ReadTx<'_> {
             }
         }
         Ok(activations)
+    }
+
+    /// What was written of the changes of a domain's federation, oldest first: which began, what
+    /// was called, which are over.
+    pub async fn federation_events(
+        &mut self,
+        domain: &DomainName,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        let rows = self
+            .all(sql(
+                "SELECT id, node, sequence, written_at, actor, actor_name, user_id, body FROM events
+                 WHERE kind IN ('federation-change-begun', 'federation-called', 'federation-change-finished')
+                 ORDER BY written_at, node, sequence",
+            ))
+            .await?;
+        let mut events = Vec::new();
+        for row in &rows {
+            let event = event(row)?;
+            if event.event["domain"].as_str() == Some(domain.as_str()) {
+                events.push(event);
+            }
+        }
+        Ok(events)
     }
 
     /// What was refused, newest hour first.

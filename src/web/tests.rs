@@ -37,6 +37,7 @@ async fn web(public_url: &str) -> (Arc<Web>, TempDir) {
         public_url: public_url.to_owned(),
         entra: EntraCloud::global().relying_party(Vec::new()),
         domains: vec![("contoso.com".parse().unwrap(), None)],
+        known_federations: Vec::new(),
         sessions: SessionPolicy::default(),
         attempt_lifetime: Duration::from_mins(15),
         totp_skew: 1,

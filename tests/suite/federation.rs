@@ -1,6 +1,7 @@
 //! The journal of changes at Entra.
 
 use claimbridge::{
+    audit::{Actor, Event},
     base::{ids::ChangeId, random::SystemRandom},
     storage::{StoredChange, StoredEntry},
 };
@@ -86,6 +87,37 @@ pub async fn a_change_reads_back_with_its_entries(database: Database) {
     );
     assert_eq!(tx.all_federation_changes().await.unwrap().len(), 3);
     tx.commit().await.unwrap();
+}
+
+pub async fn the_events_of_a_domains_changes_are_its_own(database: Database) {
+    let store = database.node().await;
+    let mut tx = store.begin().await.unwrap();
+    let mut begun = Vec::new();
+    for domain in ["contoso.com", "fabrikam.com", "contoso.com"] {
+        let id = ChangeId::random(&mut SystemRandom);
+        begun.push(id.to_string());
+        let event = Event::FederationChangeBegun {
+            change: id,
+            kind: "apply",
+            domain: domain.to_owned(),
+            administrator: "admin".to_owned(),
+            tenant: None,
+        };
+        tx.append(Actor::System, None, event);
+    }
+    let what = "contoso.com";
+    tx.append(Actor::System, None, Event::TamperingFound { what });
+    tx.commit().await.unwrap();
+    let mut tx = store.read().await.unwrap();
+    let contoso = "contoso.com".parse().unwrap();
+    let read: Vec<String> = tx
+        .federation_events(&contoso)
+        .await
+        .unwrap()
+        .iter()
+        .map(|event| event.event["change"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(read, [begun[0].clone(), begun[2].clone()]);
 }
 
 /// Two operators apply at the same moment: one begins.

@@ -41,7 +41,7 @@ macro_rules! storage_suite {
             watch: of_many_nodes_one_has_the_turn findings_and_messages_read_back how_the_database_is_kept_is_told;
             migrations: four_nodes_migrate_at_once migrating_again_changes_nothing
                 an_unknown_or_altered_migration_stops_everything;
-            federation: a_change_reads_back_with_its_entries attack_28_one_change_of_a_domain_is_open;
+            federation: a_change_reads_back_with_its_entries the_events_of_a_domains_changes_are_its_own attack_28_one_change_of_a_domain_is_open;
             people: a_person_reads_back names_and_immutable_ids_are_taken_once
                 an_immutable_id_is_never_anothers many_names_and_values_are_asked_for_at_a_time of_many_at_once_one_gets_the_name people_come_in_pages
                 an_impossible_value_is_named a_failed_transaction_cannot_be_committed

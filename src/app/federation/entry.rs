@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::order::Standing;
 use crate::{
     app::Error,
     base::{clock::Timestamp, ids::ChangeId, text::DomainName},
@@ -153,6 +154,8 @@ pub struct Change {
     pub begun_at: Timestamp,
     /// When and what.
     pub entries: Vec<(Timestamp, Entry)>,
+    /// Where it stands among those of its domain.
+    pub standing: Standing,
 }
 
 impl Change {

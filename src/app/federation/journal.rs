@@ -3,13 +3,19 @@
 //!
 //! Always true: an entry is sealed for its place (change, number, domain), so that a writer
 //! of the database can neither write nor move one; the head says, sealed, how many there are,
-//! so that a gap or a missing end is tampering and not an earlier end; no token and no secret
-//! is in it.
+//! so that a gap or a missing end is tampering and not an earlier end; what became of a call is
+//! not decided while it may still take place; no token and no secret is in it.
+//!
+//! Read next: `order` (whether all changes are there).
 
-use aws_lc_rs::digest;
-use serde::{Deserialize, Serialize};
-
-pub use super::entry::{CallOutcome, Change, ChangeKind, ChangeOutcome, Entry, Hand};
+use super::{
+    change::SETTLES,
+    order::{Head, Standing, behind, behind_events, out_of_order},
+};
+pub use super::{
+    entry::{CallOutcome, Change, ChangeKind, ChangeOutcome, Entry, Hand},
+    order::Altered,
+};
 use crate::{
     app::{App, Error},
     audit::{Actor, Event},
@@ -21,58 +27,6 @@ use crate::{
 
 fn place_row(change: &ChangeId, number: i64) -> String {
     format!("{change}/{number}")
-}
-
-/// What a sealed head says.
-#[derive(Debug, Deserialize, Eq, PartialEq, Serialize)]
-struct Head {
-    begun_at: i64,
-    entries: i64,
-    /// SHA-256 of the last entry as it is stored.
-    last: String,
-}
-
-impl Head {
-    fn of(begun_at: Timestamp, entries: i64, last: &str) -> Self {
-        let digest = digest::digest(&digest::SHA256, last.as_bytes());
-        Self {
-            begun_at: begun_at.as_millis(),
-            entries,
-            last: data_encoding::HEXLOWER.encode(digest.as_ref()),
-        }
-    }
-
-    fn place<'a>(change: &'a ChangeId, domain: &'a DomainName) -> Place<'a> {
-        Place {
-            table: "federation_changes",
-            column: "head",
-            row: change.as_str(),
-            owner: domain.as_str(),
-        }
-    }
-
-    fn seal(
-        &self,
-        sealing: &Sealing,
-        change: &ChangeId,
-        domain: &DomainName,
-        random: &mut dyn Random,
-    ) -> Result<String, Error> {
-        let plain = serde_json::to_vec(self)
-            .map_err(|error| Error::internal(format!("the head of a journal: {error}")))?;
-        Ok(sealing.seal(&Self::place(change, domain), &plain, random))
-    }
-
-    /// Whether the stored head says this of the stored entries.
-    fn is_of(sealing: &Sealing, stored: &StoredChange, entries: &[StoredEntry]) -> bool {
-        let count = i64::try_from(entries.len()).unwrap_or(-1);
-        let last = entries.last().map_or("", |entry| entry.sealed.as_str());
-        sealing
-            .open(&Self::place(&stored.id, &stored.domain), &stored.head)
-            .ok()
-            .and_then(|plain| serde_json::from_slice::<Self>(&plain).ok())
-            .is_some_and(|head| head == Self::of(stored.begun_at, count, last))
-    }
 }
 
 fn place<'a>(row: &'a str, domain: &'a str) -> Place<'a> {
@@ -89,8 +43,9 @@ fn place<'a>(row: &'a str, domain: &'a str) -> Place<'a> {
 pub struct History {
     /// The changes whose journal is what we wrote, newest first.
     pub changes: Vec<Change>,
-    /// The others: they are told and left out, and never stand in the way of what is right.
-    pub altered: Vec<(ChangeId, Timestamp)>,
+    /// What is not there as we wrote it: it is told, and what was before is not known then. It
+    /// never stands in the way of what is right.
+    pub altered: Vec<Altered>,
 }
 
 impl History {
@@ -106,12 +61,23 @@ impl App {
     /// The changes of a domain. One that was altered outside claimbridge is an event.
     pub async fn federation_changes(&self, domain: &DomainName) -> Result<History, Error> {
         let mut tx = self.store.read().await?;
+        let events = tx.federation_events(domain).await?;
         let mut history = History::default();
         for stored in tx.federation_changes(domain).await? {
             let rows = tx.federation_entries(&stored.id).await?;
             match read_change(&self.sealing, &stored, &rows) {
                 Some(change) => history.changes.push(change),
-                None => history.altered.push((stored.id, stored.begun_at)),
+                None => history.altered.push(Altered::rewritten(stored.id)),
+            }
+        }
+        let put_back = behind_events(&history.changes, &history.altered, &events);
+        history
+            .changes
+            .retain(|change| put_back.iter().all(|other| other.id != change.id));
+        history.altered.extend(put_back);
+        for found in out_of_order(&history.changes, &history.altered) {
+            if history.altered.iter().all(|other| other.id != found.id) {
+                history.altered.push(found);
             }
         }
         drop(tx);
@@ -127,9 +93,7 @@ impl App {
 
 /// The change, if head and entries are what we wrote.
 fn read_change(sealing: &Sealing, stored: &StoredChange, rows: &[StoredEntry]) -> Option<Change> {
-    if !Head::is_of(sealing, stored, rows) {
-        return None;
-    }
+    let standing = Head::standing_of(sealing, stored, rows)?;
     let mut entries = Vec::new();
     for (expected, entry) in (0_i64..).zip(rows) {
         if entry.number != expected {
@@ -145,6 +109,7 @@ fn read_change(sealing: &Sealing, stored: &StoredChange, rows: &[StoredEntry]) -
         domain: stored.domain.clone(),
         begun_at: stored.begun_at,
         entries,
+        standing,
     };
     let begun = matches!(change.entries.first(), Some((_, Entry::Begun { .. })));
     // The sealed entries say what is over, the column only keeps two from being open.
@@ -171,6 +136,7 @@ pub struct Journal<'a> {
     next: i64,
     changed: bool,
     begun_at: Timestamp,
+    standing: Standing,
 }
 
 impl<'a> Journal<'a> {
@@ -185,9 +151,12 @@ impl<'a> Journal<'a> {
         before: &DomainState,
         rolls_back: Option<&ChangeId>,
         named: Vec<String>,
-        aside: &[(ChangeId, Timestamp)],
+        aside: &[Altered],
     ) -> Result<Journal<'a>, Error> {
         let id = app.with_random(|random| ChangeId::random(random));
+        let mut tx = app.store().begin().await?;
+        let rows = tx.federation_changes(domain).await?;
+        let (standing, before_it) = behind(app.sealing(), &rows, &id);
         let mut journal = Self {
             app,
             id: id.clone(),
@@ -196,8 +165,8 @@ impl<'a> Journal<'a> {
             next: 0,
             changed: false,
             begun_at: app.now(),
+            standing,
         };
-        let mut tx = app.store().begin().await?;
         let stored = StoredChange {
             id: id.clone(),
             domain: domain.clone(),
@@ -206,13 +175,19 @@ impl<'a> Journal<'a> {
             head: String::new(),
         };
         // An altered change must not keep the domain from being mended.
-        for (id, _) in aside {
-            tx.finish_federation_change(id, journal.begun_at).await?;
+        for other in aside {
+            tx.finish_federation_change(&other.id, journal.begun_at)
+                .await?;
         }
         if !tx.insert_federation_change(&stored).await? {
             return Err(Error::conflict(format!(
                 "another change of {domain} began at this moment; run the command again to see what became of it"
             )));
+        }
+        if let Some((other, head)) = before_it {
+            let sealed =
+                app.with_random(|random| head.seal(app.sealing(), &other, domain, random))?;
+            tx.set_federation_head(&other, &sealed).await?;
         }
         let event = Event::FederationChangeBegun {
             change: id,
@@ -234,7 +209,8 @@ impl<'a> Journal<'a> {
         Ok(journal)
     }
 
-    /// Goes on with an open change. What came of a call that nobody knew of is what `found` shows.
+    /// Goes on with an open change. What came of a call that nobody knew of is what `found` shows;
+    /// a conflict while it may still take place.
     pub async fn resume(
         app: &'a App,
         change: &Change,
@@ -249,7 +225,17 @@ impl<'a> Journal<'a> {
             next: i64::try_from(change.entries.len()).unwrap_or(i64::MAX),
             changed: change.may_have_changed(),
             begun_at: change.begun_at,
+            standing: change.standing.clone(),
         };
+        if let Some((call, at)) = change.unsettled()
+            && !call.is_in_force(found)
+            && app.now() < at.plus(SETTLES)
+        {
+            return Err(Error::conflict(format!(
+                "the last call of the change {} may still take place; run the command again in some minutes",
+                change.id
+            )));
+        }
         let entry = Entry::Resumed {
             hand,
             found: found.to_json(),
@@ -362,7 +348,8 @@ impl<'a> Journal<'a> {
             )));
         }
         self.next += 1;
-        let head = Head::of(self.begun_at, self.next, &stored.sealed);
+        let standing = self.standing.clone();
+        let head = Head::of(self.begun_at, self.next, &stored.sealed, standing);
         let sealed = self
             .app
             .with_random(|random| head.seal(self.app.sealing(), &self.id, &self.domain, random))?;
@@ -383,9 +370,9 @@ pub(in crate::app) async fn rewrap_journal(
         let entries = tx.federation_entries(&change.id).await?;
         // An altered one stays what it is: it must not be blessed, and must not keep anybody from
         // leaving a master key.
-        if read_change(old, &change, &entries).is_none() {
+        let Some(known) = read_change(old, &change, &entries) else {
             continue;
-        }
+        };
         let mut last = String::new();
         for entry in &entries {
             let row = place_row(&entry.change, entry.number);
@@ -399,7 +386,7 @@ pub(in crate::app) async fn rewrap_journal(
             done += 1;
         }
         let count = i64::try_from(entries.len()).unwrap_or(i64::MAX);
-        let head = Head::of(change.begun_at, count, &last);
+        let head = Head::of(change.begun_at, count, &last, known.standing);
         let sealed = head.seal(new, &change.id, &change.domain, random)?;
         tx.set_federation_head(&change.id, &sealed).await?;
     }

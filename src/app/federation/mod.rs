@@ -12,6 +12,7 @@ pub mod facts;
 mod held;
 /// The journal.
 pub mod journal;
+mod order;
 mod ours;
 /// What a tenant shows.
 pub mod read;

@@ -82,5 +82,6 @@ fn with(settings: &Settings, certificates: Certificates, domains: Vec<Domain>) -
             SystemBrowser::Offered
         },
         domains,
+        known_federations: settings.known_federations.clone(),
     }
 }

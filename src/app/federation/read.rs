@@ -1,7 +1,8 @@
 //! What a tenant shows, by Graph.
 //!
 //! Always true: half an answer is an error and never a smaller tenant; an answer about
-//! another domain than was asked for is not used.
+//! another domain than was asked for is not used; one domain of which odd things are shown is
+//! told as such and hides no other one.
 
 use serde_json::Value;
 
@@ -39,6 +40,49 @@ pub enum ReadError {
         "Microsoft Graph says that {0} is federated and shows no federation; wait a minute and run the command again"
     )]
     Contradiction(DomainName),
+    /// What is shown of this one cannot be read; the others can.
+    #[error(
+        "what Microsoft Graph shows of {domain} cannot be used ({why}); wait a minute and run the command again, and if it stays, look at {domain} in the Entra admin center"
+    )]
+    OfOne {
+        /// Which domain.
+        domain: DomainName,
+        /// What is wrong.
+        why: String,
+    },
+}
+
+impl ReadError {
+    /// Whether it is about what one domain shows, and not about the way to Graph.
+    fn is_of_one_domain(&self) -> bool {
+        match self {
+            Self::Unreadable { .. } | Self::Contradiction(_) => true,
+            Self::Graph(error) => matches!(
+                error,
+                GraphError::Forbidden { .. } | GraphError::Refused(_) | GraphError::NotFound(_)
+            ),
+            Self::NoDomain(_) | Self::OfOne { .. } => false,
+        }
+    }
+}
+
+/// The state of a domain in a tenant that was read.
+///
+/// # Errors
+/// [`ReadError::OfOne`] where it could not be read, [`ReadError::NoDomain`] where there is none.
+pub fn of_tenant<'t>(
+    tenant: &'t Tenant,
+    domain: &DomainName,
+) -> Result<&'t DomainState, ReadError> {
+    if let Some(unreadable) = tenant.unreadable_domain(domain) {
+        return Err(ReadError::OfOne {
+            domain: domain.clone(),
+            why: unreadable.why.trim_end_matches('.').to_owned(),
+        });
+    }
+    tenant
+        .domain(domain)
+        .ok_or_else(|| ReadError::NoDomain(domain.clone()))
 }
 
 /// One domain with its federation.
@@ -104,15 +148,28 @@ async fn read_federation(
 pub async fn read_tenant(graph: &Graph) -> Result<Tenant, ReadError> {
     const DOMAINS: &str = "/v1.0/domains";
     let mut tenant = Tenant::default();
+    let mut shown = Vec::new();
     for value in graph.all(DOMAINS, MOST_DOMAINS).await? {
-        let mut domain = DomainState::parse(&value).map_err(|cause| unreadable(DOMAINS, cause))?;
-        domain.configuration = None;
-        tenant.domains.push(domain);
+        match (DomainState::parse(&value), value["id"].as_str()) {
+            (Ok(domain), _) => shown.push(DomainState {
+                configuration: None,
+                ..domain
+            }),
+            (Err(cause), Some(id)) => tenant.cannot_read(id, &cause),
+            (Err(cause), None) => return Err(unreadable(DOMAINS, cause)),
+        }
     }
-    let names: Vec<DomainName> = tenant.domains.iter().map(|one| one.name.clone()).collect();
-    for domain in &mut tenant.domains {
+    let unread = tenant.unreadable.iter();
+    let names: Vec<DomainName> = unread
+        .filter_map(|domain| domain.name.parse().ok())
+        .chain(shown.iter().map(|domain| domain.name.clone()))
+        .collect();
+    let mut refused = None;
+    let mut read = 0_usize;
+    for mut domain in shown {
         if domain.authentication == Some(Authentication::Managed) {
             domain.configuration = Some(None);
+            tenant.domains.push(domain);
             continue;
         }
         let is_below = names
@@ -123,9 +180,24 @@ pub async fn read_tenant(graph: &Graph) -> Result<Tenant, ReadError> {
         } else {
             Above::Nothing
         };
-        read_federation(graph, domain, above).await?;
+        match read_federation(graph, &mut domain, above).await {
+            Ok(()) => {
+                read += 1;
+                tenant.domains.push(domain);
+            }
+            Err(error) if error.is_of_one_domain() => {
+                tenant.cannot_read(domain.name.as_str(), &error);
+                let forbids = matches!(error, ReadError::Graph(GraphError::Forbidden { .. }));
+                refused = refused.or(forbids.then_some(error));
+            }
+            Err(error) => return Err(error),
+        }
     }
-    if tenant.domains.is_empty() {
+    // Where none at all may be read, it is the permission and no domain's own.
+    if let Some(error) = refused.filter(|_| read == 0) {
+        return Err(error);
+    }
+    if names.is_empty() {
         // Every tenant has its initial domain.
         return Err(unreadable(DOMAINS, UnreadableState::Kind));
     }

@@ -1,7 +1,7 @@
 //! What Graph says of a person.
 //!
-//! Always true: a list with anybody of another domain, or with something that is no person, is
-//! refused whole: it is not the list that was asked for.
+//! Always true: a list with anybody of another domain, with something that is no person, or
+//! without what was asked for of one, is refused whole: it is not the list that was asked for.
 
 use serde_json::Value;
 
@@ -57,12 +57,20 @@ pub(super) fn one(value: &Value, domain: &DomainName) -> Result<TenantPerson, Gr
     if !own {
         return Err(lies("it lists people of another domain"));
     }
+    // They were asked for: an answer without them is half of one, and half is not good news.
+    if ["accountEnabled", "userType"]
+        .iter()
+        .any(|name| value.get(name).is_none())
+    {
+        return Err(lies("a person lacks what was asked for"));
+    }
     Ok(TenantPerson {
         id,
         upn,
         display_name: text("displayName")?.unwrap_or_default(),
         immutable_id: text("onPremisesImmutableId")?.filter(|id| !id.is_empty()),
-        enabled: flag("accountEnabled")?.unwrap_or(true),
+        // Who is not said to be enabled is not added as somebody who may sign in.
+        enabled: flag("accountEnabled")?.unwrap_or(false),
         guest: text("userType")?.is_some_and(|kind| kind == "Guest"),
         synced: flag("onPremisesSyncEnabled")?.unwrap_or(false),
     })
@@ -77,20 +85,36 @@ mod tests {
     #[test]
     fn a_list_that_is_another_is_refused_whole() {
         let domain = "contoso.com".parse().unwrap();
-        let good = json!({ "id": "1", "userPrincipalName": "A@Contoso.com" });
+        let good = json!({ "id": "1", "userPrincipalName": "A@Contoso.com", "accountEnabled": true, "userType": null });
+        let with = |name: &str, value: serde_json::Value| {
+            let mut person = good.clone();
+            person[name] = value;
+            person
+        };
+        let without = |name: &str| {
+            let mut person = good.clone();
+            person.as_object_mut().unwrap().remove(name);
+            person
+        };
         let person = one(&good, &domain).unwrap();
         assert_eq!(
             (person.upn.as_str(), person.enabled, person.guest),
             ("A@Contoso.com", true, false)
         );
+        let guest = one(&with("userType", json!("Guest")), &domain).unwrap();
+        assert!(guest.guest);
+        let unsaid = one(&with("accountEnabled", json!(null)), &domain).unwrap();
+        assert!(!unsaid.enabled);
         for wrong in [
-            json!({ "id": "1", "userPrincipalName": "a@fabrikam.com" }),
-            json!({ "id": "1", "userPrincipalName": "a@notcontoso.com" }),
-            json!({ "id": "1", "userPrincipalName": "contoso.com" }),
-            json!({ "userPrincipalName": "a@contoso.com" }),
-            json!({ "id": "1" }),
-            json!({ "id": "1", "userPrincipalName": "a@contoso.com", "onPremisesImmutableId": 7 }),
-            json!({ "id": "1", "userPrincipalName": "a@contoso.com", "accountEnabled": "yes" }),
+            with("userPrincipalName", json!("a@fabrikam.com")),
+            with("userPrincipalName", json!("a@notcontoso.com")),
+            with("userPrincipalName", json!("contoso.com")),
+            with("onPremisesImmutableId", json!(7)),
+            with("accountEnabled", json!("yes")),
+            without("id"),
+            without("userPrincipalName"),
+            without("accountEnabled"),
+            without("userType"),
             json!("a@contoso.com"),
         ] {
             let error = read(&[good.clone(), wrong.clone()], &domain).unwrap_err();

@@ -1,5 +1,5 @@
 //! What is told, and when: once when it is new, once when it changes, once a day while it is
-//! there, once when it is over.
+//! there and to be mended, once when it is over.
 //!
 //! Always true: pure; what could not be looked at is neither new nor over.
 
@@ -16,7 +16,7 @@ use crate::{
     federation::{Drift, DriftSeverity},
 };
 
-/// While a finding is there it is told this often.
+/// While a finding is there that is to be mended, it is told this often.
 pub const REMIND: Duration = Duration::from_hours(24);
 
 /// Where a finding comes from.
@@ -216,7 +216,7 @@ pub fn changes(
         if let Some(old) = known.iter().find(|old| old.alarm.id == alarm.id) {
             let telling = if alarm.says_another_thing_than(&old.alarm) {
                 Telling::Changed
-            } else if now.since(old.told) >= REMIND {
+            } else if alarm.severity > Severity::Info && now.since(old.told) >= REMIND {
                 Telling::Still
             } else {
                 continue;
@@ -325,6 +325,10 @@ mod tests {
             told(&[known("a", Tenant, "x", 1)], &[], YES),
             [of(Telling::Over, "a")]
         );
+        // What is only worth knowing is told once.
+        let mut info = known("a", Tenant, "x", 24);
+        info.alarm.severity = Severity::Info;
+        assert_eq!(told(&[info.clone()], &[info.alarm], YES), []);
         // Worse is told at once, and so are other words; not where they are never the same.
         let mut worse = a.clone();
         worse.severity = Severity::Critical;

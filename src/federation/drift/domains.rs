@@ -11,10 +11,11 @@ use super::{
 use crate::{
     base::{clock::Timestamp, text::DomainName},
     federation::{
-        property::Property,
+        property::{Property, Setting},
         tenant::{Authentication, DomainState, Tenant, TokenValidation},
         wanted::{Ours, Wanted},
     },
+    keys::certificate::Certificate,
     relying_party::{Domain, name_rule::comparable},
 };
 
@@ -52,11 +53,7 @@ pub(super) fn of_domains(ours: &Ours, tenant: &Tenant, now: Timestamp) -> Vec<Dr
 
 /// Whether the tenant shows it, also as what cannot be read.
 fn is_shown(name: &DomainName, tenant: &Tenant) -> bool {
-    tenant.domain(name).is_some()
-        || tenant
-            .unreadable
-            .iter()
-            .any(|domain| domain.name.parse().ok().as_ref() == Some(name))
+    tenant.domain(name).is_some() || tenant.unreadable_domain(name).is_some()
 }
 
 fn missing(name: &DomainName, tenant: &Tenant) -> Option<Drift> {
@@ -180,26 +177,62 @@ fn stranger(ours: &Ours, domain: &DomainState, tenant: &Tenant, found: &mut Vec<
     }
     // Without the policy a foreign realm can name people of any domain.
     let guarded = tenant.token_validation == Some(TokenValidation::All);
+    let known = is_known(ours, domain);
     found.push(Drift {
         kind: DriftKind::ForeignFederation,
-        severity: if guarded {
-            DriftSeverity::Warning
-        } else {
-            DriftSeverity::Critical
+        severity: match (known, guarded) {
+            (true, _) => DriftSeverity::Info,
+            (false, true) => DriftSeverity::Warning,
+            (false, false) => DriftSeverity::Critical,
         },
         sentence: match domain.federation() {
+            Some(has) if known => format!(
+                "{name} is federated with the provider that you named for it: {}.",
+                foreign(has)
+            ),
             Some(has) => format!(
                 "{name} is federated with a foreign provider: {}.",
                 foreign(has)
             ),
             None => format!("{name} is federated, and not with us."),
         },
-        remedy: format!(
-            "If you know that provider and all of this is its own, let {name} be; otherwise treat it as an attack: a second federated domain is a known backdoor."
-        ),
+        remedy: if known {
+            "Nothing, as long as that provider is to have it; if not, take its entry out of the configuration.".to_owned()
+        } else {
+            format!(
+                "If you know that provider and all of this is its own, name it in the configuration ([[entra.known_federation]]) and let {name} be; otherwise treat it as an attack: a second federated domain is a known backdoor."
+            )
+        },
         property: None,
         domain: Some(name),
     });
+}
+
+/// Whether the operator named this domain's provider, and it has no other keys than were named,
+/// nor anything that may be one.
+fn is_known(ours: &Ours, domain: &DomainState) -> bool {
+    let Some(has) = domain.federation() else {
+        return false;
+    };
+    let Some(known) = ours
+        .known_federations
+        .iter()
+        .find(|known| known.domain == domain.name)
+    else {
+        return false;
+    };
+    let is_named = |property| match has.get(property) {
+        None => property != Property::SigningCertificate,
+        Some(Setting::Certificate(der)) => Certificate::read(der).is_ok_and(|read| {
+            known.certificates.contains(&read.thumbprint())
+                || known.certificates.contains(&read.fingerprint())
+        }),
+        Some(_) => false,
+    };
+    has.text(Property::IssuerUri) == Some(known.issuer_uri.as_str())
+        && is_named(Property::SigningCertificate)
+        && is_named(Property::NextSigningCertificate)
+        && has.unknown().next().is_none()
 }
 
 /// Nobody needs an issuer that differs from ours by a slash or in its letters' case.

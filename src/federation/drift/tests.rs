@@ -3,8 +3,12 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::federation::fixture::{
-    OURS, active, base64, federation, found, good, kinds, now, other, ours, tenant,
+use crate::{
+    federation::fixture::{
+        OURS, active, base64, federation, found, good, kinds, next, now, other, ours, tenant,
+    },
+    keys::certificate::Certificate,
+    relying_party::KnownFederation,
 };
 use DriftKind::{
     DomainMissing, DomainUnreadable, ForeignFederation, IssuerElsewhere, NotFederated,
@@ -164,6 +168,63 @@ fn a_foreign_federation_that_changes_is_another_alarm() {
         let key = keys(&|own| own[property] = to.clone());
         assert!(seen.insert(key), "{property} {to}");
     }
+}
+
+/// Attack 20: what is known is one domain, one issuer and these keys, and nothing near it.
+#[test]
+fn a_provider_that_was_named_is_no_alarm_and_its_next_key_is() {
+    const ISSUER: &str = "http://adfs.fabrikam.com/adfs/services/trust";
+    let thumbprint = |der: &[u8]| Certificate::read(der).unwrap().thumbprint();
+    let mut mine = ours();
+    mine.known_federations = vec![KnownFederation {
+        domain: "fabrikam.com".parse().unwrap(),
+        issuer_uri: ISSUER.to_owned(),
+        certificates: vec![
+            thumbprint(&other()),
+            Certificate::read(&next()).unwrap().fingerprint(),
+        ],
+    }];
+    let told = |change: &dyn Fn(&mut Value)| {
+        let mut domain = json!({"id": "fabrikam.com", "authenticationType": "Federated", "federationConfiguration": [
+            {"id": "1", "issuerUri": ISSUER, "passiveSignInUri": "https://adfs.fabrikam.com/adfs/ls/", "signingCertificate": base64(&other())}]});
+        change(&mut domain);
+        let found = drift(&mine, &tenant(&with_domain(domain)), now());
+        (kinds(&found), found[0].key())
+    };
+    let own = |property: &'static str, to: Value| {
+        move |domain: &mut Value| domain["federationConfiguration"][0][property] = to.clone()
+    };
+    let known = vec![(ForeignFederation, Info)];
+    let (as_named, key) = told(&|_| {});
+    assert_eq!(as_named, known);
+    let (both, _) = told(&own("nextSigningCertificate", base64(&next())));
+    assert_eq!(both, known);
+    // It goes elsewhere: no other key, and yet another finding.
+    let (elsewhere, other_key) = told(&own("passiveSignInUri", json!("https://evil.example/")));
+    assert_eq!(elsewhere, known);
+    assert_ne!(key, other_key);
+    let alarm = vec![(ForeignFederation, Warning)];
+    for (property, to) in [
+        ("nextSigningCertificate", base64(&active())),
+        ("nextSigningCertificate", json!("no base64")),
+        ("nextSigningCertificate", base64(b"abc")),
+        ("signingCertificate", base64(&active())),
+        ("signingCertificate", Value::Null),
+        ("aThirdCertificate", base64(&active())),
+        ("issuerUri", json!(format!("{ISSUER}/"))),
+        ("issuerUri", json!(ISSUER.to_uppercase())),
+        ("issuerUri", Value::Null),
+    ] {
+        let (found, _) = told(&own(property, to.clone()));
+        assert_eq!(found, alarm, "{property} {to}");
+    }
+    for name in ["eu.fabrikam.com", "fabrikam.com.evil.example"] {
+        let (found, _) = told(&|domain| domain["id"] = json!(name));
+        assert_eq!(found, alarm, "{name}");
+    }
+    // Without an object nobody knows whose it is.
+    let (found, _) = told(&|domain| domain["federationConfiguration"] = json!([]));
+    assert_eq!(found, alarm);
 }
 
 #[test]

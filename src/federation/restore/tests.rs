@@ -116,15 +116,42 @@ fn a_key_of_nobodys_does_not_come_back() {
             );
         }
     }
-    // Ours come back, also a former one's.
+}
+
+/// A key was exchanged because it was stolen: the way back must not let it in again.
+#[test]
+fn a_former_key_of_ours_does_not_come_back() {
     let mut mine = ours();
     mine.certificates.staged = None;
     mine.certificates.former = vec![other(), next()];
+    for property in ["nextSigningCertificate", "signingCertificate"] {
+        let before = federated(|value| {
+            value[property] = base64(&other());
+            value["displayName"] = json!("Before");
+        });
+        let has = federated(|value| value["nextSigningCertificate"] = Value::Null);
+        let way = restore(&before, &has, &mine, UnknownKeys::LeftOut, now());
+        assert_eq!(way.calls[0].body.get(property), None, "{way:?}");
+        assert!(
+            way.cannot
+                .iter()
+                .any(|said| said.contains(property) && said.contains("former key of ours")),
+            "{way:?}"
+        );
+        let way = restore(&before, &has, &mine, UnknownKeys::Restored, now());
+        assert_eq!(way.calls[0].body[property], base64(&other()));
+    }
+    // It alone would make nobody's federation.
     let before = federated(|value| value["signingCertificate"] = base64(&other()));
-    let has = federated(|value| value["signingCertificate"] = base64(&active()));
+    let gone = state(Some(Authentication::Managed), Some(&[]));
+    let way = restore(&before, &gone, &mine, UnknownKeys::LeftOut, now());
+    assert!(way.calls.is_empty() && way.refused.is_some(), "{way:?}");
+    // One that signs comes back.
+    let before = federated(|value| value["signingCertificate"] = base64(&active()));
+    let has = federated(|value| value["signingCertificate"] = base64(&other()));
     let way = restore(&before, &has, &mine, UnknownKeys::LeftOut, now());
-    assert_eq!(way.calls[0].body["signingCertificate"], base64(&other()));
-    assert!(way.cannot.is_empty());
+    assert_eq!(way.calls[0].body["signingCertificate"], base64(&active()));
+    assert!(way.cannot.is_empty(), "{way:?}");
 }
 
 #[test]

@@ -130,6 +130,16 @@ fn judge_answer(called: Called<'_>, answer: &HttpResponse) -> Verdict {
             what: refused.to_string(),
             cause: None,
         }),
+        // A gateway gave up waiting, and what it waited for may still be at work.
+        StatusCode::REQUEST_TIMEOUT if called.is_read() => Verdict::Again {
+            asked,
+            error: GraphError::OutOfOrder(refused),
+        },
+        StatusCode::REQUEST_TIMEOUT => Verdict::Failed(GraphError::OutcomeUnknown {
+            call: called.in_words(),
+            what: refused.to_string(),
+            cause: None,
+        }),
         StatusCode::UNAUTHORIZED => Verdict::Failed(GraphError::Unauthorized(refused)),
         StatusCode::FORBIDDEN => Verdict::Failed(GraphError::Forbidden {
             refused,
@@ -147,6 +157,23 @@ fn judge_answer(called: Called<'_>, answer: &HttpResponse) -> Verdict {
             what: format!("HTTP {status}"),
             cause: None,
         }),
+    }
+}
+
+/// A conflict of a change that was sent before may be one with its own work: what was put off may
+/// have taken place all the same.
+pub(super) fn of_a_repeated(method: &Method, error: GraphError) -> GraphError {
+    match error {
+        GraphError::Refused(refused)
+            if *method != Method::GET && refused.status == StatusCode::CONFLICT.as_u16() =>
+        {
+            GraphError::OutcomeUnknown {
+                call: refused.call.clone(),
+                what: refused.to_string(),
+                cause: None,
+            }
+        }
+        error => error,
     }
 }
 

@@ -188,6 +188,7 @@ async fn a_write_whose_end_nobody_saw_is_not_tried_again() {
         answer("500 Internal Server Error", "", ""),
         answer("503 Service Unavailable", "", ""),
         answer("504 Gateway Timeout", "Retry-After: 1\r\n", ""),
+        answer("408 Request Timeout", "", ""),
         answer("200 OK", "", r#"{"id":"#),
         answer("302 Found", "Location: http://127.0.0.1:9/\r\n", ""),
     ] {
@@ -197,6 +198,22 @@ async fn a_write_whose_end_nobody_saw_is_not_tried_again() {
         assert!(!error.to_string().contains("secret"), "{error}");
         assert!(told.pauses.seconds().is_empty());
     }
+}
+
+/// What was asked to wait may have taken place all the same: then the repetition meets its own work.
+#[tokio::test]
+async fn a_conflict_of_a_repeated_write_is_no_refusal() {
+    let conflict = || answer("409 Conflict", "", "{}");
+    let told = graph_that(vec![
+        answer("503 Service Unavailable", "Retry-After: 1\r\n", ""),
+        conflict(),
+    ])
+    .await;
+    let error = write(&told).await.unwrap_err();
+    assert!(error.outcome_is_unknown(), "{error:?}");
+    let told = graph_that(vec![conflict()]).await;
+    let error = write(&told).await.unwrap_err();
+    assert!(matches!(error, GraphError::Refused(_)), "{error:?}");
 }
 
 #[tokio::test]

@@ -30,6 +30,14 @@ fn a_domain_is_planned_applied_verified_watched_and_rolled_back() {
     // Without a tenant's state; a program reads the same as Graph gets.
     let planned = stage.run(&["domain", "plan", "contoso.com", "--format", "graph"]);
     assert_eq!(planned.exit, 0, "{planned:?}");
+    // What a file of calls does not say stands beside it.
+    for said in [
+        "Before it can be applied",
+        "--emergency-account",
+        "If it is not so: ",
+    ] {
+        assert!(planned.err.contains(said), "{said}: {}", planned.err);
+    }
     let calls = planned.json();
     let address = calls[0]["url"].as_str().unwrap();
     assert!(
@@ -125,7 +133,9 @@ fn without_a_yes_nothing_is_changed() {
     let asked = stage.run(&line);
     assert_eq!(asked.exit, 1, "{asked:?}");
     assert!(
-        asked.err.contains("--confirm contoso.com") && asked.out.contains("Dry run"),
+        asked.err.contains("--confirm contoso.com")
+            && asked.out.contains("Nothing was changed: nobody said yes")
+            && !asked.out.contains("Dry run"),
         "{asked:?}"
     );
     let wrong = stage.run(&[&line[..], &["--confirm", "fabrikam.com"]].concat());
@@ -353,6 +363,14 @@ fn a_call_whose_outcome_is_unknown_keeps_the_change_open() {
     // A look changes nothing, in the journal either.
     assert_eq!(stage.apply(&["--dry-run"]).exit, 0);
     assert_eq!(stage.journal(), [pair("apply", None)]);
+    // Nor does another `apply`: the first may still wait for its answer.
+    let early = stage.apply(&[]);
+    assert_eq!(early.exit, 3, "{early:?}");
+    assert!(early.err.contains("may still take place"), "{}", early.err);
+    assert_eq!(stage.journal(), [pair("apply", None)]);
+    assert!(stage.federation().is_none());
+    // Ten minutes later.
+    stage.by_hand("UPDATE federation_journal SET written_at = written_at - 600000");
     let again = stage.apply(&[]);
     assert_eq!(again.exit, 0, "{again:?}");
     assert_eq!(stage.journal(), [pair("apply", Some("done"))]);

@@ -1,7 +1,9 @@
 //! Federated domains as code: the pure functions against tables of the documentation.
 
+mod altered;
 mod changes;
 mod drifts;
+mod odd;
 mod plans;
 mod scripts;
 mod stage;
@@ -64,6 +66,7 @@ fn ours() -> Ours {
             domain("contoso.com", "contoso.com"),
             domain("eu.contoso.com", "contoso.com"),
         ],
+        known_federations: Vec::new(),
     }
 }
 

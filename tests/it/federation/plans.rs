@@ -293,10 +293,10 @@ fn what_nobody_looked_at_is_a_question_and_what_is_not_so_refuses() {
             Standing::Unknown
         };
         assert_eq!(check.standing, expected, "{}", check.id);
+        // Nobody knows: the remedy is for the case that it is not so.
         assert!(
-            check.standing == Standing::Met || !check.remedy.is_empty(),
-            "{}",
-            check.id
+            check.standing == Standing::Met || check.remedy.starts_with("If it is not so: "),
+            "{check:?}"
         );
     }
     let mut value = tenant("fed-good").to_json();
@@ -395,6 +395,16 @@ fn domains_below_that_nobody_knows_here_refuse_and_so_does_a_root_above() {
     );
     assert_eq!(of("sub-domains-known").standing, Standing::Unmet);
     assert_eq!(of("domain-root").standing, Standing::Unmet);
+    // One of which odd things are shown is known to nobody, also where its name is.
+    value["domains"][2] = json!({"id": "us.contoso.com", "authenticationType": "Both"});
+    let tenant = Tenant::parse(&value, &"contoso.com".parse().unwrap()).unwrap();
+    let checks = preconditions(&wanted(), Some(&tenant), Step::Converts, &Facts::default());
+    let check = checks
+        .iter()
+        .find(|check| check.id == "sub-domains-known")
+        .unwrap();
+    assert_eq!(check.standing, Standing::Unmet);
+    assert!(check.says.contains("us.contoso.com (what"), "{check:?}");
 }
 
 /// What somebody does to the sub-domain.

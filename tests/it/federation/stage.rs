@@ -12,7 +12,10 @@ use claimbridge::{
     app::{App, Parts, Settings},
     base::{clock::SystemClock, random::SystemRandom, secret::Secret},
     keys::sealing::{MasterKey, Sealing},
-    practice::{self, Fault, More, Person, Practice, PracticeConfig, PracticeUser, Role},
+    practice::{
+        self, Fault, More, Person, Practice, PracticeConfig, PracticeUser, Role,
+        graph::registration::Registration,
+    },
     relying_party::EntraCloud,
     storage::Store,
     web::{self, Web},
@@ -101,11 +104,23 @@ impl Stage {
     pub fn federation(&self) -> Option<Value> {
         self.practice.with_directory(|directory| {
             let domain = directory.domain("contoso.com").unwrap();
-            domain
-                .registration
-                .as_ref()
-                .map(practice::graph::registration::Registration::to_graph)
+            domain.registration.as_ref().map(Registration::to_graph)
         })
+    }
+
+    /// Another domain of the tenant is federated with somebody else.
+    pub fn federated_elsewhere(&self, name: &str) {
+        let body = serde_json::json!({
+            "displayName": name,
+            "issuerUri": format!("https://idp.{name}/"),
+            "passiveSignInUri": format!("https://idp.{name}/sign-in"),
+            "signingCertificate": data_encoding::BASE64.encode(&super::certificate("other.pem")),
+        });
+        let id = "5e1f6b2c-0000-4000-8000-000000000001".to_owned();
+        self.practice.with_directory(|directory| {
+            let made = Registration::create(id, body.as_object().unwrap()).unwrap();
+            directory.domain_mut(name).unwrap().registration = Some(made);
+        });
     }
 
     /// Somebody changes a property behind our back.
@@ -287,7 +302,9 @@ async fn set(folder: &tempfile::TempDir) -> (Arc<Practice>, Arc<App>) {
         domains: Vec::new(),
         users: Vec::new(),
         more: More {
-            managed_domains: vec!["contoso.com".parse().unwrap()],
+            managed_domains: ["contoso.com", "fabrikam.com", "wingtip.com"]
+                .map(|name| name.parse().unwrap())
+                .to_vec(),
             unverified_domains: vec!["tailspin.com".parse().unwrap()],
             people: vec![person("agent1@contoso.com", "AGENT1id")],
             ..More::default()

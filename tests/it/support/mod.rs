@@ -63,6 +63,7 @@ pub fn settings() -> Settings {
         public_url: PUBLIC_URL.to_owned(),
         entra: EntraCloud::global().relying_party(Vec::new()),
         domains: Vec::new(),
+        known_federations: Vec::new(),
         sessions: SessionPolicy::default(),
         attempt_lifetime: Duration::from_mins(15),
         totp_skew: 1,

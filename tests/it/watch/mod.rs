@@ -190,6 +190,29 @@ async fn a_tenant_that_cannot_be_read_is_told_the_second_time_and_nothing_is_ove
 }
 
 #[tokio::test]
+async fn attack_20_a_domain_that_shows_odd_things_hides_no_other() {
+    let watched = Watched::new().await;
+    watched
+        .tenant
+        .set("fabrikam.com", "nextSigningCertificate", foreign());
+    watched.tenant.practice.graph_faults().add(Fault::next(
+        1000,
+        "/contoso.com/federationConfiguration",
+        FaultKind::Lie(json!({"value": []})),
+    ));
+    let mut found = watched.look().await;
+    found.sort_by(|one, other| one.1.cmp(&other.1));
+    assert_eq!(
+        found,
+        told(&[
+            (Telling::New, "domain-unreadable"),
+            (Telling::New, "unknown-certificate"),
+        ])
+    );
+    assert_eq!(watched.measure("watch_read_failures").await, 0);
+}
+
+#[tokio::test]
 async fn an_application_that_could_write_is_told_and_blinds_nobody() {
     let mut watched = Watched::new().await;
     let reader = watched.tenant.reader(watched.tenant.writing());

@@ -52,7 +52,10 @@ pub(super) async fn look(
     };
     findings.push(catalogue::TENANT.good(
         tenant,
-        format!("It can be read; it has {} domains", seen.domains.len()),
+        format!(
+            "It can be read; it has {} domains",
+            seen.domains.len() + seen.unreadable.len()
+        ),
     ));
     let Some(ours) = ours else {
         return findings;

@@ -84,6 +84,7 @@ impl World {
             public_url: "https://idp.contoso.com".to_owned(),
             entra,
             domains: vec![("contoso.com".parse().unwrap(), None)],
+            known_federations: Vec::new(),
             sessions: SessionPolicy::default(),
             attempt_lifetime: Duration::from_mins(15),
             totp_skew: 1,
