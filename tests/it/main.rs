@@ -46,6 +46,8 @@ mod saml_responses;
 #[cfg(test)]
 mod saml_signatures;
 #[cfg(test)]
+mod session_model;
+#[cfg(test)]
 mod sign_in;
 #[cfg(test)]
 mod soft_key;

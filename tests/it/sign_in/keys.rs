@@ -26,7 +26,7 @@ const MFA: &str = "http://schemas.microsoft.com/claims/multipleauthn";
 
 /// Presses the button whose form goes to `…/WHAT`, as the page's script does: asks for the
 /// question, and gives it with the form.
-pub(super) async fn asked(browser: &mut Browser, what: &str) -> (String, String, String) {
+pub async fn asked(browser: &mut Browser, what: &str) -> (String, String, String) {
     let page = browser.page.clone().unwrap();
     let form = page
         .forms()
@@ -42,14 +42,14 @@ pub(super) async fn asked(browser: &mut Browser, what: &str) -> (String, String,
     (form.action, csrf, question.body)
 }
 
-pub(super) async fn registers(browser: &mut Browser, key: &mut SoftKey) -> Page {
+pub async fn registers(browser: &mut Browser, key: &mut SoftKey) -> Page {
     let (action, csrf, question) = asked(browser, "new-key").await;
     let answer = key.registers(&question, PUBLIC_URL);
     let fields = [("csrf", &*csrf), ("name", "blue key"), ("answer", &answer)];
     browser.post(&action, &fields).await
 }
 
-pub(super) async fn signs(browser: &mut Browser, what: &str, key: &mut SoftKey) -> Page {
+pub async fn signs(browser: &mut Browser, what: &str, key: &mut SoftKey) -> Page {
     let (action, csrf, question) = asked(browser, what).await;
     let answer = key.signs(&question, PUBLIC_URL);
     let fields = [("csrf", &*csrf), ("answer", &answer)];

@@ -9,7 +9,7 @@ mod counters;
 mod enrolment;
 mod guesses;
 mod journey;
-mod keys;
+pub mod keys;
 mod method_policy;
 mod model;
 mod nodes;

@@ -1,0 +1,481 @@
+//! The rules of sessions as a person would explain them, and nothing else: no type, constant
+//! or function of the program. From the issue ("Sessions"), the facts about Entra (§2.2, §6)
+//! and the house's one idea: a token leaves exactly when two proofs of different classes, of
+//! one person, are fresh enough for what was asked; it tells when they were made.
+//!
+//! Where the rules leave a choice, `Told` lists each honest answer and the driver notes which
+//! one was given.
+
+use std::collections::BTreeMap;
+
+/// Milliseconds since 1970.
+pub type Instant = i64;
+
+pub const SECOND: i64 = 1_000;
+pub const MINUTE: i64 = 60 * SECOND;
+pub const HOUR: i64 = 60 * MINUTE;
+
+/// A sign-in may take this long.
+pub const ATTEMPT: i64 = 15 * MINUTE;
+/// Changing the own account needs proofs of the last five minutes.
+pub const CHANGE: i64 = 5 * MINUTE;
+/// Asked again so soon after an answer out of a session means "too old"...
+pub const AGAIN: i64 = 2 * MINUTE;
+/// ...if the proofs are older than this.
+pub const AGAIN_OLDER: i64 = 5 * MINUTE;
+
+/// Whether only what has aged is asked again. (Until the program does, everything is.)
+const STEPS_UP: bool = false;
+
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Class {
+    Knowledge,
+    Possession,
+    /// What an authenticator itself checked: its PIN or a finger.
+    OwnCheck,
+}
+
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Thing {
+    Password,
+    Generator(usize),
+    Key,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Means {
+    Password,
+    Generator(usize),
+    TouchedKey,
+    VerifiedKey,
+}
+
+impl Means {
+    fn thing(self) -> Thing {
+        match self {
+            Self::Password => Thing::Password,
+            Self::Generator(which) => Thing::Generator(which),
+            Self::TouchedKey | Self::VerifiedKey => Thing::Key,
+        }
+    }
+
+    fn classes(self) -> &'static [Class] {
+        match self {
+            Self::Password => &[Class::Knowledge],
+            Self::Generator(_) | Self::TouchedKey => &[Class::Possession],
+            Self::VerifiedKey => &[Class::Possession, Class::OwnCheck],
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Proof {
+    pub who: usize,
+    pub means: Means,
+    /// Which password, generator or key in that place it was.
+    edition: u32,
+    pub at: Instant,
+}
+
+/// Who asks, or which page of the own account.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Party {
+    Entra,
+    /// A service provider that takes older proofs than Entra.
+    Shop,
+    /// The own account: looking.
+    Account,
+    /// The own account: changing something.
+    Change,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Wish {
+    pub party: Party,
+    /// `ForceAuthn`, `wfresh=0`, `prompt=login`.
+    pub fresh: bool,
+    /// `IsPassive`.
+    pub passive: bool,
+    /// `wfresh=N`.
+    pub at_most: Option<i64>,
+}
+
+/// What the operator configured.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    pub idle: i64,
+    pub absolute: i64,
+    pub entra: i64,
+    pub shop: i64,
+}
+
+#[derive(Clone, Debug)]
+pub struct Session {
+    pub who: usize,
+    pub proofs: Vec<Proof>,
+    pub began: Instant,
+    pub used: Instant,
+    pub over: bool,
+    /// Its `SessionIndex` for each party that was told one.
+    pub indexes: BTreeMap<Party, String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    pub wish: Wish,
+    pub began: Instant,
+    /// The request itself counts as one for a fresh sign-in.
+    fresh: bool,
+    /// Whose session is being stepped up: the same person or nobody.
+    step_up: Option<usize>,
+    pub proofs: Vec<Proof>,
+    pub over: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Browser {
+    pub session: Option<Session>,
+    pub attempt: Option<Attempt>,
+    /// When a session last answered that party in this browser.
+    reused: BTreeMap<Party, Instant>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Person {
+    pub disabled: bool,
+    /// Something was done to the account: told after the next two proofs, and until then no
+    /// session passes over it.
+    pub to_be_told: bool,
+    /// What the person has, and which edition of it.
+    has: BTreeMap<Thing, u32>,
+    editions: u32,
+}
+
+/// What a token, or a page of the own account, rests on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Told {
+    pub who: usize,
+    pub proofs: Vec<Proof>,
+    pub began: Instant,
+    /// Out of a session, without a new proof.
+    pub resumed: bool,
+}
+
+impl Told {
+    /// The authentication instant: that of the oldest proof.
+    pub fn oldest(&self) -> Instant {
+        self.proofs.iter().map(|proof| proof.at).min().unwrap()
+    }
+}
+
+/// What must be seen.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Expect {
+    /// A token (or the page of the own account) that rests on one of these.
+    Answer(Vec<Told>),
+    /// The standard's "I would have to ask".
+    NoPassive,
+    /// A page that asks for this, and no token.
+    Asks(Asks),
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Asks {
+    /// Nothing is proved.
+    Everything,
+    /// Only the password is missing.
+    Password(usize),
+    /// Only a second factor is missing.
+    Second(usize),
+    /// No token; what else is another test's subject.
+    Whatever,
+}
+
+#[derive(Clone, Debug)]
+pub struct Model {
+    pub policy: Policy,
+    pub people: Vec<Person>,
+    pub browsers: Vec<Browser>,
+}
+
+fn is_two_classes(proofs: &[Proof]) -> bool {
+    let mut classes: Vec<Class> = proofs
+        .iter()
+        .flat_map(|proof| proof.means.classes())
+        .copied()
+        .collect();
+    classes.sort();
+    classes.dedup();
+    classes.len() >= 2
+}
+
+fn adds_to(own: &[Proof], proof: &Proof) -> bool {
+    let has = |class: &Class| own.iter().any(|own| own.means.classes().contains(class));
+    !proof.means.classes().iter().all(has)
+}
+
+impl Person {
+    pub fn gets(&mut self, thing: Thing) {
+        self.editions += 1;
+        self.has.insert(thing, self.editions);
+    }
+
+    pub fn loses(&mut self, thing: Thing) {
+        self.has.remove(&thing);
+    }
+
+    pub fn has(&self, thing: Thing) -> bool {
+        self.has.contains_key(&thing)
+    }
+}
+
+impl Model {
+    fn is_live(&self, proof: &Proof) -> bool {
+        let person = &self.people[proof.who];
+        !person.disabled && person.has.get(&proof.means.thing()) == Some(&proof.edition)
+    }
+
+    /// The session of the browser, if it could answer anybody at all.
+    pub fn live_session(&self, browser: usize, now: Instant) -> Option<&Session> {
+        let session = self.browsers[browser].session.as_ref()?;
+        let lives = !session.over
+            && now - session.began < self.policy.absolute
+            && now - session.used < self.policy.idle
+            && session.proofs.iter().all(|proof| self.is_live(proof));
+        lives.then_some(session)
+    }
+
+    fn max_age(&self, wish: Wish) -> Option<i64> {
+        let policy = match wish.party {
+            Party::Entra => Some(self.policy.entra),
+            Party::Shop => Some(self.policy.shop),
+            Party::Account => None,
+            Party::Change => Some(CHANGE),
+        };
+        // A request may ask for fresher proofs than the policy does, never for older ones.
+        match (policy, wish.at_most) {
+            (Some(policy), Some(asked)) => Some(policy.min(asked)),
+            (policy, asked) => policy.or(asked),
+        }
+    }
+
+    fn is_fresh(&self, wish: Wish, proof: &Proof, now: Instant) -> bool {
+        self.max_age(wish).is_none_or(|most| now - proof.at <= most)
+    }
+
+    /// Whether the request itself says that a fresh sign-in is wanted.
+    fn wants_fresh(&self, browser: usize, wish: Wish, now: Instant) -> bool {
+        let reused = self.browsers[browser].reused.get(&wish.party);
+        let again = reused.is_some_and(|&at| now - at < AGAIN);
+        let session = self.live_session(browser, now);
+        let old = session.is_some_and(|session| {
+            let mut proofs = session.proofs.iter();
+            proofs.any(|proof| now - proof.at > AGAIN_OLDER)
+        });
+        wish.fresh || (again && old)
+    }
+
+    /// The proofs of the browser's session that need not be made again for `wish`.
+    fn carried(&self, browser: usize, wish: Wish, fresh: bool, now: Instant) -> Vec<Proof> {
+        let Some(session) = self.live_session(browser, now).filter(|_| !fresh) else {
+            return Vec::new();
+        };
+        let proofs = session.proofs.iter().copied();
+        let kept: Vec<Proof> = proofs
+            .filter(|proof| self.is_fresh(wish, proof, now))
+            .collect();
+        if STEPS_UP || kept.len() == session.proofs.len() {
+            kept
+        } else {
+            Vec::new()
+        }
+    }
+
+    fn asks(proofs: &[Proof]) -> Expect {
+        let who = proofs.first().map(|proof| proof.who);
+        let knows = proofs
+            .iter()
+            .any(|proof| proof.means.classes().contains(&Class::Knowledge));
+        Expect::Asks(match who {
+            None => Asks::Everything,
+            Some(who) if knows => Asks::Second(who),
+            Some(who) => Asks::Password(who),
+        })
+    }
+
+    /// Somebody asks for a token (or a page of the own account).
+    pub fn request(&mut self, browser: usize, wish: Wish, now: Instant) -> Expect {
+        let own_page = matches!(wish.party, Party::Account | Party::Change);
+        let untold = self
+            .live_session(browser, now)
+            .is_some_and(|session| self.people[session.who].to_be_told);
+        let fresh = self.wants_fresh(browser, wish, now) || (untold && !own_page);
+        let carried = self.carried(browser, wish, fresh, now);
+        let told = self
+            .live_session(browser, now)
+            .filter(|session| !fresh && carried.len() == session.proofs.len())
+            .map(|session| Told {
+                who: session.who,
+                proofs: carried.clone(),
+                began: session.began,
+                resumed: true,
+            });
+        let there = &mut self.browsers[browser];
+        there.attempt = None;
+        if let Some(told) = told {
+            if !own_page {
+                there.reused.insert(wish.party, now);
+                there.session.as_mut().unwrap().used = now;
+            }
+            return Expect::Answer(vec![told]);
+        }
+        if wish.passive {
+            return Expect::NoPassive;
+        }
+        there.attempt = Some(Attempt {
+            wish,
+            began: now,
+            fresh,
+            step_up: carried.first().map(|proof| proof.who),
+            proofs: Vec::new(),
+            over: false,
+        });
+        Self::asks(&carried)
+    }
+
+    /// The attempt of the browser, if something can still be proved in it.
+    pub fn open(&self, browser: usize, now: Instant) -> Option<&Attempt> {
+        let attempt = self.browsers[browser].attempt.as_ref()?;
+        let in_time = !attempt.over && now - attempt.began < ATTEMPT;
+        // What was proved with something that was taken away meanwhile: begin anew.
+        let stands = attempt.proofs.iter().all(|proof| self.is_live(proof));
+        (in_time && stands).then_some(attempt)
+    }
+
+    /// Whose attempt it is, as far as anything says so.
+    pub fn person_of(&self, browser: usize) -> Option<usize> {
+        let attempt = self.browsers[browser].attempt.as_ref()?;
+        attempt
+            .step_up
+            .or_else(|| attempt.proofs.first().map(|proof| proof.who))
+    }
+
+    /// What is asked for there now.
+    pub fn asked(&self, browser: usize, now: Instant) -> Option<Asks> {
+        let attempt = self.open(browser, now)?;
+        let mut proofs = attempt.proofs.clone();
+        proofs.extend(self.carried(browser, attempt.wish, attempt.fresh, now));
+        match Self::asks(&proofs) {
+            Expect::Asks(asks) => Some(asks),
+            _ => None,
+        }
+    }
+
+    /// `who` gives something there, and it is right.
+    pub fn prove(&mut self, browser: usize, who: usize, means: Means, now: Instant) -> Expect {
+        let nothing = Expect::Asks(Asks::Whatever);
+        let Some(&edition) = self.people[who].has.get(&means.thing()) else {
+            return nothing;
+        };
+        let first = self.person_of(browser);
+        if self.open(browser, now).is_none()
+            || self.people[who].disabled
+            || first.is_some_and(|first| first != who)
+        {
+            return nothing;
+        }
+        let attempt = self.browsers[browser].attempt.as_mut().unwrap();
+        attempt.proofs.push(Proof {
+            who,
+            means,
+            edition,
+            at: now,
+        });
+        let (wish, fresh) = (attempt.wish, attempt.fresh);
+        let own = attempt.proofs.clone();
+        let carried = self.carried(browser, wish, fresh, now);
+        let former = self.browsers[browser].session.as_ref();
+        let former = former.map_or(now, |session| session.began);
+        let told = |proofs: Vec<Proof>, began| Told {
+            who,
+            proofs,
+            began,
+            resumed: false,
+        };
+        let mut all = own.clone();
+        all.extend(&carried);
+        let mut answers = Vec::new();
+        if is_two_classes(&own) {
+            answers.push(told(own.clone(), now));
+        } else if is_two_classes(&all) {
+            // What adds nothing need not be counted.
+            let mut needed = own.clone();
+            let adding = carried.iter().filter(|proof| adds_to(&own, proof));
+            needed.extend(adding.copied());
+            answers.push(told(needed, former));
+            answers.push(told(all, former));
+        } else {
+            return Self::asks(&all);
+        }
+        Expect::Answer(answers)
+    }
+
+    /// What was proved there is answered: a new session, and the one before is over.
+    pub fn settle(&mut self, browser: usize, told: &Told, now: Instant) {
+        self.people[told.who].to_be_told = false;
+        let there = &mut self.browsers[browser];
+        there.attempt = None;
+        there.session = Some(Session {
+            who: told.who,
+            proofs: told.proofs.clone(),
+            began: told.began,
+            used: now,
+            over: false,
+            indexes: BTreeMap::new(),
+        });
+    }
+
+    pub fn sign_out(&mut self, browser: usize) {
+        if let Some(session) = &mut self.browsers[browser].session {
+            session.over = true;
+        }
+    }
+
+    /// All that the person has begun or has open is over.
+    pub fn end(&mut self, who: usize) {
+        for browser in 0..self.browsers.len() {
+            let begun = self.person_of(browser) == Some(who);
+            let there = &mut self.browsers[browser];
+            if let Some(session) = there.session.as_mut().filter(|it| it.who == who) {
+                session.over = true;
+            }
+            if let Some(attempt) = there.attempt.as_mut().filter(|_| begun) {
+                attempt.over = true;
+            }
+        }
+    }
+
+    /// Instants at which something changes by itself: where faults by one second live.
+    pub fn edges(&self) -> Vec<Instant> {
+        let mut edges = Vec::new();
+        for browser in &self.browsers {
+            for proof in browser.session.iter().flat_map(|session| &session.proofs) {
+                for age in [self.policy.entra, self.policy.shop, CHANGE] {
+                    edges.push(proof.at + age);
+                }
+            }
+            if let Some(session) = &browser.session {
+                edges.push(session.used + self.policy.idle);
+                edges.push(session.began + self.policy.absolute);
+            }
+            edges.extend(browser.reused.values().map(|at| at + AGAIN));
+            edges.extend(
+                browser
+                    .attempt
+                    .iter()
+                    .map(|attempt| attempt.began + ATTEMPT),
+            );
+        }
+        edges
+    }
+}
