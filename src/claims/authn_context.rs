@@ -5,6 +5,7 @@
 //! classes of proof, and from nothing else.
 
 use crate::{
+    base::clock::Timestamp,
     factor::{self, FactorKind},
     session::SessionProof,
 };
@@ -14,6 +15,9 @@ pub const MULTIPLE_AUTHN: &str = "http://schemas.microsoft.com/claims/multipleau
 
 /// The value for a password (facts §2.3, vocabulary).
 pub const PASSWORD: &str = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport";
+
+/// The same for SAML 1.1 (core §7.1.1).
+pub const PASSWORD_SAML11: &str = "urn:oasis:names:tc:SAML:1.0:am:password";
 
 /// The value for a TOTP or OATH token.
 pub const TIME_SYNC_TOKEN: &str = "urn:oasis:names:tc:SAML:2.0:ac:classes:TimeSyncToken";
@@ -25,13 +29,12 @@ pub const WEBAUTHN: &str = "urn:claimbridge:webauthn";
 pub(super) struct AuthnContext {
     pub(super) class_ref: &'static str,
     pub(super) method_references: Vec<&'static str>,
+    pub(super) multi_factor_instant: Timestamp,
 }
 
-/// The context of these proofs; `None` unless they are of two classes.
+/// The context of these proofs, oldest first; `None` unless they are of two classes.
 pub(super) fn of(proofs: &[SessionProof]) -> Option<AuthnContext> {
-    if factor::classes_of(proofs.iter().map(|proof| proof.kind)).len() < 2 {
-        return None;
-    }
+    let multi_factor_instant = second_class_at(proofs)?;
     let mut method_references = vec![MULTIPLE_AUTHN];
     for proof in proofs {
         let method = match proof.kind {
@@ -46,5 +49,14 @@ pub(super) fn of(proofs: &[SessionProof]) -> Option<AuthnContext> {
     Some(AuthnContext {
         class_ref: MULTIPLE_AUTHN,
         method_references,
+        multi_factor_instant,
     })
+}
+
+/// When the person had proved two classes; a key that verified its person proves both at once.
+fn second_class_at(proofs: &[SessionProof]) -> Option<Timestamp> {
+    (1..=proofs.len())
+        .map(|count| &proofs[..count])
+        .find(|first| factor::classes_of(first.iter().map(|proof| proof.kind)).len() >= 2)
+        .and_then(|first| first.iter().map(|proof| proof.at).max())
 }

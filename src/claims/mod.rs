@@ -23,6 +23,7 @@ pub struct ClaimSet {
     name_id: ImmutableId,
     upn: String,
     authn_instant: Timestamp,
+    multi_factor_instant: Timestamp,
     session_index: String,
     class_ref: &'static str,
     method_references: Vec<&'static str>,
@@ -57,6 +58,11 @@ impl ClaimSet {
     /// The instant of the oldest proof used.
     pub fn authn_instant(&self) -> Timestamp {
         self.authn_instant
+    }
+
+    /// The instant of the proof that made it multi-factor: of the second class.
+    pub fn multi_factor_instant(&self) -> Timestamp {
+        self.multi_factor_instant
     }
 
     /// What the relying party must repeat to sign this session out.
@@ -134,6 +140,7 @@ pub fn for_sign_in(
         name_id,
         upn: user.upn.as_str().to_owned(),
         authn_instant: signed_in.oldest_proof(),
+        multi_factor_instant: context.multi_factor_instant,
         session_index,
         class_ref: context.class_ref,
         method_references: context.method_references,

@@ -58,6 +58,7 @@ fn what_entra_gets_to_know() {
     );
     assert_eq!(claims.upn(), "agent1@contoso.com");
     assert_eq!(claims.authn_instant(), NOW);
+    assert_eq!(claims.multi_factor_instant(), NOW);
     assert_eq!(claims.session_index(), "_index");
     assert_eq!(
         claims.class_ref(),
@@ -151,4 +152,27 @@ fn attack_21_one_class_has_no_context() {
     assert!(authn_context::of(&proofs[1..]).is_none());
     assert!(authn_context::of(&[proofs[0].clone(), proofs[0].clone()]).is_none());
     assert!(authn_context::of(&[]).is_none());
+}
+
+#[test]
+fn attack_21_the_multi_factor_instant_is_that_of_the_second_class() {
+    use crate::{base::ids::CredentialId, factor::FactorKind, session::SessionProof};
+    use FactorKind::{Password, Totp, WebAuthn, WebAuthnVerified};
+    let instant = |proofs: &[(FactorKind, u64)]| {
+        let proofs: Vec<SessionProof> = proofs
+            .iter()
+            .map(|(kind, seconds)| SessionProof {
+                kind: *kind,
+                credential: CredentialId::random(&mut SystemRandom),
+                at: NOW.plus(std::time::Duration::from_secs(*seconds)),
+            })
+            .collect();
+        authn_context::of(&proofs).map(|context| context.multi_factor_instant.since(NOW).as_secs())
+    };
+    assert_eq!(instant(&[(Password, 1), (Totp, 9)]), Some(9));
+    assert_eq!(instant(&[(WebAuthnVerified, 3)]), Some(3));
+    // More of the same class makes nothing; what follows the second class neither.
+    assert_eq!(instant(&[(Totp, 1), (WebAuthn, 4), (Password, 7)]), Some(7));
+    assert_eq!(instant(&[(Password, 1), (Totp, 2), (WebAuthn, 8)]), Some(2));
+    assert_eq!(instant(&[(Totp, 1), (WebAuthn, 4)]), None);
 }

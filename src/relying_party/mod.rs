@@ -121,6 +121,15 @@ pub enum ReplyUrlError {
 }
 
 impl RelyingParty {
+    /// Whether it takes answers over WS-Federation. Entra takes both protocols under one
+    /// name; who is registered by SAML metadata takes SAML's.
+    pub fn speaks_ws_federation(&self) -> bool {
+        match self.kind {
+            RelyingPartyKind::Entra => true,
+            RelyingPartyKind::ServiceProvider => false,
+        }
+    }
+
     /// The registered address that a request's wish means: an address is compared
     /// byte for byte, an index by number; without a wish the preferred one.
     pub fn reply_url(

@@ -65,6 +65,8 @@ mod watch;
 mod web;
 #[cfg(test)]
 mod webauthn;
+#[cfg(test)]
+mod wsfed_responses;
 
 /// Each test has a SQLite file of its own.
 #[cfg(test)]

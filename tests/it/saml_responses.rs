@@ -48,7 +48,7 @@ fn respond(
 }
 
 /// One element a line, and the two values that differ with each key left out.
-fn snapshot(xml: &str) -> String {
+pub fn snapshot(xml: &str) -> String {
     let mut text = xml.replace("><", ">\n<");
     for name in ["ds:SignatureValue", "ds:X509Certificate"] {
         let (open, close) = (format!("<{name}>"), format!("</{name}>"));
@@ -256,13 +256,17 @@ fn no_byte_of_the_assertion_can_be_changed() {
         &entra(),
         ResponseSignature::AssertionOnly,
     );
-    let (from, to) = (
-        response.xml.find("<saml:Assertion").unwrap(),
-        response.xml.find("</samlp:Response>").unwrap(),
-    );
+    refuses_each_changed_byte(&response.xml, certificate, ASSERTION_NS);
+}
+
+/// Four hundred bytes of the assertion in `xml` changed, each refused unless it says the same.
+pub fn refuses_each_changed_byte(xml: &str, certificate: Certificate, namespace: &str) {
+    let close = "</saml:Assertion>";
+    let from = xml.find("<saml:Assertion").unwrap();
+    let to = xml.find(close).unwrap() + close.len();
     // What the signature cannot cover is what carries it: KeyInfo is only a hint.
-    let key_info = response.xml.find("<ds:KeyInfo").unwrap()
-        ..response.xml.find("</ds:KeyInfo>").unwrap() + "</ds:KeyInfo>".len();
+    let key_info = xml.find("<ds:KeyInfo").unwrap()
+        ..xml.find("</ds:KeyInfo>").unwrap() + "</ds:KeyInfo>".len();
     let certificates = [certificate];
     let mut random = Seeded::new(4);
     let mut refused = 0;
@@ -271,7 +275,7 @@ fn no_byte_of_the_assertion_can_be_changed() {
         if key_info.contains(&at) {
             continue;
         }
-        let mut bytes = response.xml.clone().into_bytes();
+        let mut bytes = xml.to_owned().into_bytes();
         let new = b"abcXYZ019 <>&\"/=-_.:"[random.below(20)];
         if bytes[at] == new {
             continue;
@@ -281,14 +285,17 @@ fn no_byte_of_the_assertion_can_be_changed() {
         let Ok(document) = read(&bytes, &XmlLimits::MESSAGE) else {
             continue;
         };
-        let Ok(assertion) = document.root().only_child(ASSERTION_NS, "Assertion") else {
+        let Some(assertion) = document
+            .elements()
+            .find(|element| element.is(namespace, "Assertion"))
+        else {
             continue;
         };
         let verified = signature::verify(&document, assertion, &certificates, Sha1::Refused);
         // White space inside base64, and a changed prefix of the signature's own
         // namespace, say the same: then what is read must be what was signed.
         if verified.is_ok() {
-            let original = read(response.xml.as_bytes(), &XmlLimits::MESSAGE).unwrap();
+            let original = read(xml.as_bytes(), &XmlLimits::MESSAGE).unwrap();
             let values = |document: &claimbridge::protocol::xml::XmlDocument<'_>| -> Vec<String> {
                 document
                     .elements()
@@ -303,7 +310,7 @@ fn no_byte_of_the_assertion_can_be_changed() {
                 values(&document),
                 values(&original),
                 "byte {at} {:?} → {:?}",
-                char::from(response.xml.as_bytes()[at]),
+                char::from(xml.as_bytes()[at]),
                 char::from(new)
             );
         }

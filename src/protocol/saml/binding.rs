@@ -8,7 +8,8 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use flate2::{Decompress, FlushDecompress, Status};
-use percent_encoding::percent_decode_str;
+
+use crate::protocol::query::{QueryError, decode, raw_parameter};
 
 /// The longest message, in bytes of XML.
 pub const MAX_MESSAGE: usize = 256 * 1024;
@@ -49,6 +50,15 @@ pub enum BindingError {
     /// Signature without SigAlg, or the other way round.
     #[error("of Signature and SigAlg only one is there")]
     HalfSignature,
+}
+
+impl From<QueryError> for BindingError {
+    fn from(error: QueryError) -> Self {
+        match error {
+            QueryError::Repeated(name) => Self::Repeated(name),
+            QueryError::PercentEncoding(name) => Self::PercentEncoding(name),
+        }
+    }
 }
 
 /// Over which binding a message came.
@@ -170,44 +180,6 @@ pub fn parse_post<'a>(
         binding: Binding::Post,
         signature: None,
     })
-}
-
-/// The raw value of the parameter `name`. A name that is encoded is refused: some
-/// readers would see it, others not.
-fn raw_parameter<'a>(
-    raw_query: &'a str,
-    name: &'static str,
-) -> Result<Option<&'a str>, BindingError> {
-    let mut found = None;
-    for pair in raw_query.split('&') {
-        let (raw_name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        if raw_name == name {
-            if found.replace(value).is_some() {
-                return Err(BindingError::Repeated(name));
-            }
-        } else if percent_decode_str(raw_name).eq(name.bytes()) {
-            return Err(BindingError::Repeated(name));
-        }
-    }
-    Ok(found)
-}
-
-/// Percent-decoding with `+` as space, as forms do it.
-fn decode(raw: &str, name: &'static str) -> Result<String, BindingError> {
-    let spaced = raw.replace('+', " ");
-    let mut bytes = spaced.bytes();
-    while let Some(byte) = bytes.next() {
-        let is_broken = byte == b'%'
-            && !(bytes.next().is_some_and(|b| b.is_ascii_hexdigit())
-                && bytes.next().is_some_and(|b| b.is_ascii_hexdigit()));
-        if is_broken {
-            return Err(BindingError::PercentEncoding(name));
-        }
-    }
-    percent_decode_str(&spaced)
-        .decode_utf8()
-        .map(std::borrow::Cow::into_owned)
-        .map_err(|_| BindingError::PercentEncoding(name))
 }
 
 fn require_short(relay_state: Option<String>) -> Result<Option<String>, BindingError> {

@@ -6,8 +6,14 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 
-use super::{PERSISTENT, POST_BINDING, PROTOCOL_NS, REDIRECT_BINDING, response::Escaped};
-use crate::base::text::DomainName;
+use super::{PERSISTENT, POST_BINDING, PROTOCOL_NS, REDIRECT_BINDING};
+use crate::{
+    base::text::DomainName,
+    protocol::xml::{
+        signature::DSIG,
+        writing::{Escaped, push},
+    },
+};
 
 /// The namespace of metadata.
 pub const METADATA_NS: &str = "urn:oasis:names:tc:SAML:2.0:metadata";
@@ -28,37 +34,75 @@ pub struct IdpMetadata<'a> {
 /// The metadata document. It offers no SingleLogoutService until SAML sign-out is answered
 /// (issue 6); `/saml2/slo` asks the person whether to sign out here.
 pub fn encode_metadata(metadata: &IdpMetadata<'_>) -> String {
-    let query = metadata
-        .domain
-        .map(|domain| format!("?domain={domain}"))
-        .unwrap_or_default();
-    let keys: String = metadata
-        .certificates
-        .iter()
-        .map(|der| BASE64.encode(der))
-        .fold(String::new(), |keys, certificate| {
-            format!(
-                "{keys}<md:KeyDescriptor use=\"signing\"><ds:KeyInfo xmlns:ds=\"http://www.w3.org/2000/09/xmldsig#\"><ds:X509Data><ds:X509Certificate>{certificate}</ds:X509Certificate></ds:X509Data></ds:KeyInfo></md:KeyDescriptor>"
-            )
-        });
-    let service = |name: &str, binding: &str, url: &str| {
-        format!(
-            "<md:{name} Binding=\"{binding}\" Location=\"{}{query}\"/>",
-            Escaped(url)
-        )
-    };
-    format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<md:EntityDescriptor xmlns:md=\"{METADATA_NS}\" entityID=\"{}\"><md:IDPSSODescriptor WantAuthnRequestsSigned=\"false\" protocolSupportEnumeration=\"{PROTOCOL_NS}\">{keys}<md:NameIDFormat>{PERSISTENT}</md:NameIDFormat>{}{}</md:IDPSSODescriptor></md:EntityDescriptor>\n",
-        Escaped(metadata.issuer),
-        service("SingleSignOnService", REDIRECT_BINDING, metadata.sso_url),
-        service("SingleSignOnService", POST_BINDING, metadata.sso_url),
+    let mut xml = String::with_capacity(8 * 1024);
+    open_entity(&mut xml, metadata.issuer);
+    push_idp(&mut xml, metadata);
+    xml.push_str("</md:EntityDescriptor>\n");
+    xml
+}
+
+/// The beginning of an entity's document.
+pub(in crate::protocol) fn open_entity(xml: &mut String, entity_id: &str) {
+    push(
+        xml,
+        format_args!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<md:EntityDescriptor xmlns:md=\"{METADATA_NS}\" entityID=\"{}\">",
+            Escaped(entity_id)
+        ),
+    );
+}
+
+/// The role of an identity provider of SAML 2.0.
+pub(in crate::protocol) fn push_idp(xml: &mut String, metadata: &IdpMetadata<'_>) {
+    push(
+        xml,
+        format_args!(
+            "<md:IDPSSODescriptor WantAuthnRequestsSigned=\"false\" protocolSupportEnumeration=\"{PROTOCOL_NS}\">"
+        ),
+    );
+    push_keys(xml, metadata.certificates);
+    push(
+        xml,
+        format_args!("<md:NameIDFormat>{PERSISTENT}</md:NameIDFormat>"),
+    );
+    let address = at_domain(metadata.sso_url, metadata.domain);
+    for binding in [REDIRECT_BINDING, POST_BINDING] {
+        push(
+            xml,
+            format_args!(
+                "<md:SingleSignOnService Binding=\"{binding}\" Location=\"{}\"/>",
+                Escaped(&address)
+            ),
+        );
+    }
+    xml.push_str("</md:IDPSSODescriptor>");
+}
+
+/// The certificates (DER) whose keys sign.
+pub(in crate::protocol) fn push_keys(xml: &mut String, certificates: &[&[u8]]) {
+    for der in certificates {
+        push(
+            xml,
+            format_args!(
+                "<md:KeyDescriptor use=\"signing\"><ds:KeyInfo xmlns:ds=\"{DSIG}\"><ds:X509Data><ds:X509Certificate>{}</ds:X509Certificate></ds:X509Data></ds:KeyInfo></md:KeyDescriptor>",
+                BASE64.encode(der)
+            ),
+        );
+    }
+}
+
+/// An address of ours that fixes the issuer, if a domain is given.
+pub(in crate::protocol) fn at_domain(address: &str, domain: Option<&DomainName>) -> String {
+    domain.map_or_else(
+        || address.to_owned(),
+        |domain| format!("{address}?domain={domain}"),
     )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::xml::{XmlLimits, read, signature::DSIG};
+    use crate::protocol::xml::{XmlLimits, read};
 
     #[test]
     fn attack_10_metadata_names_issuer_addresses_and_keys_and_is_not_signed() {

@@ -6,29 +6,27 @@
 //! only (attack 34). The text is written by hand because samael's writer escapes no
 //! NameID and knows one class of attribute value only.
 
-use std::{
-    fmt::{self, Write as _},
-    time::Duration,
-};
+use std::time::Duration;
 
 use super::{ASSERTION_NS, PERSISTENT, PROTOCOL_NS, status::Status};
 use crate::{
-    base::{
-        clock::Timestamp,
-        random::{Random, random_token},
-    },
+    base::clock::Timestamp,
     claims::ClaimSet,
-    keys::{KeyPurpose, SignError, SigningKey},
-    protocol::xml::signature::{self, SignatureError},
+    keys::{KeyPurpose, SigningKey},
+    protocol::{
+        assertion::Validity,
+        xml::{
+            signature,
+            writing::{Escaped, EscapedText, push},
+        },
+    },
     relying_party::ResponseSignature,
 };
 
+pub use crate::protocol::assertion::{EncodeError, message_id};
+
 /// How long the person's browser has to deliver the response.
 pub const CONFIRMATION_LIFETIME: Duration = Duration::from_mins(5);
-/// How long the assertion is valid in all, skew included.
-pub const ASSERTION_LIFETIME: Duration = Duration::from_hours(1);
-/// How far the assertion's validity begins before now: the other clock is slow.
-pub const SKEW: Duration = Duration::from_mins(5);
 
 const BEARER: &str = "urn:oasis:names:tc:SAML:2.0:cm:bearer";
 const SUCCESS: &str = "urn:oasis:names:tc:SAML:2.0:status:Success";
@@ -80,22 +78,6 @@ pub struct SignedResponse {
     pub xml: String,
     /// The assertion's id, for the receipt.
     pub assertion_id: String,
-}
-
-/// Why nothing was encoded.
-#[derive(Debug, thiserror::Error)]
-pub enum EncodeError {
-    /// The key is not for assertions, or could not be used.
-    #[error("the assertion key could not be used")]
-    Key(#[from] SignError),
-    /// The document could not be signed.
-    #[error("the response could not be signed")]
-    Signature(#[from] SignatureError),
-}
-
-/// A new message id: 128 random bits, an XML name.
-pub fn message_id(random: &mut dyn Random) -> String {
-    format!("_{}", random_token(random))
 }
 
 /// The response that takes `claims` to their audience, signed with `key`.
@@ -225,12 +207,13 @@ fn push_assertion(xml: &mut String, claims: &ClaimSet, envelope: &Envelope<'_>, 
             Escaped(envelope.acs),
         ),
     );
-    let not_before = now.minus(SKEW);
+    let validity = Validity::of(now);
     push(
         xml,
         format_args!(
-            "<saml:Conditions NotBefore=\"{not_before}\" NotOnOrAfter=\"{}\"><saml:AudienceRestriction><saml:Audience>{}</saml:Audience></saml:AudienceRestriction></saml:Conditions>",
-            not_before.plus(ASSERTION_LIFETIME),
+            "<saml:Conditions NotBefore=\"{}\" NotOnOrAfter=\"{}\"><saml:AudienceRestriction><saml:Audience>{}</saml:Audience></saml:AudienceRestriction></saml:Conditions>",
+            validity.not_before,
+            validity.not_on_or_after,
             EscapedText(claims.audience()),
         ),
     );
@@ -274,74 +257,4 @@ fn push_attribute(xml: &mut String, name: &str, values: &[&str]) {
         );
     }
     xml.push_str("</saml:Attribute>");
-}
-
-fn push(xml: &mut String, arguments: fmt::Arguments<'_>) {
-    // Writing to a String cannot fail.
-    let _ = xml.write_fmt(arguments);
-}
-
-/// Escapes for attribute values (in double quotes) and text alike. Line ends and
-/// tabs are written as references, so that no reader's normalisation changes a value.
-pub(super) struct Escaped<'a>(pub(super) &'a str);
-
-impl fmt::Display for Escaped<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        escape(f, self.0, &['&', '<', '>', '"', '\t', '\n', '\r'])
-    }
-}
-
-/// Escapes for text only, where readers change nothing but a carriage return.
-struct EscapedText<'a>(&'a str);
-
-impl fmt::Display for EscapedText<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        escape(f, self.0, &['&', '<', '>', '\r'])
-    }
-}
-
-fn escape(f: &mut fmt::Formatter<'_>, value: &str, special: &[char]) -> fmt::Result {
-    let mut rest = value;
-    while let Some(at) = rest.find(special) {
-        f.write_str(&rest[..at])?;
-        f.write_str(match rest.as_bytes()[at] {
-            b'&' => "&amp;",
-            b'<' => "&lt;",
-            b'>' => "&gt;",
-            b'"' => "&quot;",
-            b'\t' => "&#x9;",
-            b'\n' => "&#xA;",
-            _ => "&#xD;",
-        })?;
-        rest = &rest[at + 1..];
-    }
-    f.write_str(rest)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::protocol::xml::{XmlLimits, read};
-
-    #[test]
-    fn attack_12_every_value_is_escaped_exactly_once() {
-        for value in [
-            "o'neil+x@contoso.com",
-            "<b>&amp;\"'</b>",
-            "]]>",
-            "<!-- -->",
-            " a\r\nb\tc ",
-            "é\u{1f600}",
-            "",
-        ] {
-            for xml in [
-                format!("<a b=\"{0}\">{0}</a>", Escaped(value)),
-                format!("<a b=\"{}\">{}</a>", Escaped(value), EscapedText(value)),
-            ] {
-                let document = read(xml.as_bytes(), &XmlLimits::MESSAGE).unwrap();
-                assert_eq!(document.root().text(), Ok(value), "{xml}");
-                assert_eq!(document.root().attribute("b"), Some(value), "{xml}");
-            }
-        }
-    }
 }

@@ -14,6 +14,8 @@ pub mod element;
 mod scan;
 /// Enveloped XML signatures: what they say, and whether they hold.
 pub mod signature;
+/// Writing by hand, every value escaped.
+pub mod writing;
 
 use std::collections::HashSet;
 

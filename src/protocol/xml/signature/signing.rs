@@ -9,6 +9,7 @@ use std::{fmt::Write as _, sync::Arc};
 
 use aws_lc_rs::digest;
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use uppsala::Element;
 
 use super::{
     DSIG, ENVELOPED, EXC_C14N, RSA_SHA256, SHA256, SignatureError, is_plain_id,
@@ -106,7 +107,7 @@ fn fill(
     let signature = signatures[last];
     let covered = document
         .parent(signature)
-        .and_then(|parent| Some((parent, document.element(parent)?.get_attribute("ID")?)))
+        .and_then(|parent| Some((parent, own_id(document.element(parent)?)?)))
         .filter(|(_, id)| is_plain_id(id));
     let Some((parent, id)) = covered else {
         return Err(failed(&"the element around a template has no ID"));
@@ -125,6 +126,13 @@ fn fill(
     let filled = values(&id, &digest, &BASE64.encode(value));
     text.replace_range(at..at + empty.len(), &filled);
     Ok(last)
+}
+
+/// The ID of an element of ours: of SAML 2.0, or an assertion of SAML 1.1.
+fn own_id<'a>(element: &'a Element<'_>) -> Option<&'a str> {
+    ["ID", "AssertionID"]
+        .iter()
+        .find_map(|name| element.get_attribute(name))
 }
 
 #[cfg(test)]
