@@ -60,7 +60,7 @@ support_codes! {
         "The relying party's message is malformed, oversized, too old or of the wrong kind. The log line names what was wrong; paste the message into `claimbridge inspect` to see more.";
     UNKNOWN_PARTY = "CB-SIGNIN-002",
         "The sign-in request came from an application that is not registered here.",
-        "The Issuer of the request is neither the configured Entra cloud nor a party added with `relying-party add`. Check [entra] cloud, or add the party.";
+        "The Issuer of the request (WS-Federation: wtrealm) is neither the configured Entra cloud nor a party added with `relying-party add`. Check [entra] cloud, or add the party.";
     OTHER_BROWSER = "CB-SIGNIN-003",
         "This sign-in was not begun in this browser, or its cookie is gone. Start again from the application.",
         "The browser-binding cookie is missing or of another attempt: a link that was mailed on, cookies that are blocked, or a sign-in begun under another host name than public_url.";
@@ -108,7 +108,7 @@ support_codes! {
         "What policy.allowed_methods and the person's groups allow cannot be set up here: security keys need a public_url with a name, and a hardware token must be handed over first (`claimbridge oath assign`).";
     REFUSED_PARAMETERS = "CB-SIGNIN-011",
         "The application asked for something that is not offered here. Ask your administrator.",
-        "The verified request asks for a reply address that is not registered, an unsupported binding, name format or authentication context. Where the issuer was known, the party got a SAML status instead of this page.";
+        "The verified request asks for a reply address that is not registered, an unsupported binding, name format or authentication context. Where the issuer was known, the party got a SAML status instead of this page; WS-Federation has none.";
     PERSON_CHANGED = "CB-SIGNIN-012",
         "This sign-in was begun with another account. Start again from the application.",
         "An attempt belongs to the first person who proved something in it.";

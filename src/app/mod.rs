@@ -29,6 +29,8 @@ pub mod evidence;
 pub mod federation;
 /// Signing in to Microsoft Graph.
 pub mod graph_sign_in;
+/// Answers in the form of their protocol.
+mod format;
 /// Groups of people.
 pub mod groups;
 /// Paying for guesses.
@@ -81,6 +83,8 @@ pub mod user_view;
 pub mod users;
 /// The watch over the federation.
 pub mod watch;
+/// WS-Federation requests: who asks, and may they.
+pub mod wsfed;
 
 use std::{
     sync::{Arc, Mutex, PoisonError},

@@ -59,19 +59,13 @@ impl App {
         let domains = tx.domains().await?;
         let domain = match domain {
             None => None,
-            Some(text) => {
-                let name: Option<DomainName> = text.parse().ok();
-                let Some(known) = name.as_ref().and_then(|name| domain_of(name, &domains)) else {
+            Some(text) => match bound_domain(text, &domains) {
+                Ok(name) => Some(name),
+                Err(error) => {
                     self.count_refused(Refused::MalformedRequest);
-                    let detail = format!("a request to ?domain={text:?}, which is not configured");
-                    return Err(Error::new(
-                        Category::Invalid,
-                        &SupportCode::MALFORMED_REQUEST,
-                        detail,
-                    ));
-                };
-                Some(known.name.clone())
-            }
+                    return Err(error);
+                }
+            },
         };
         drop(tx);
         let sso_url = self.settings.sso_url(None);
@@ -175,6 +169,16 @@ pub(super) fn sole_issuer(domains: &[Domain], asked: Option<&DomainName>) -> Opt
         [only] => Some((*only).to_owned()),
         _ => None,
     }
+}
+
+/// The configured domain that the address of a request names (`?domain=`).
+pub(super) fn bound_domain(text: &str, domains: &[Domain]) -> Result<DomainName, Error> {
+    let name: Option<DomainName> = text.parse().ok();
+    let known = name.as_ref().and_then(|name| domain_of(name, domains));
+    known.map(|known| known.name.clone()).ok_or_else(|| {
+        let detail = format!("a request to ?domain={text:?}, which is not configured");
+        Error::new(Category::Invalid, &SupportCode::MALFORMED_REQUEST, detail)
+    })
 }
 
 fn malformed(error: &RequestError) -> Error {

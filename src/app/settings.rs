@@ -68,4 +68,12 @@ impl Settings {
             None => format!("{}/saml2/sso", self.public_url),
         }
     }
+
+    /// The same over WS-Federation.
+    pub fn wsfed_url(&self, domain: Option<&DomainName>) -> String {
+        match domain {
+            Some(domain) => format!("{}/wsfed?domain={domain}", self.public_url),
+            None => format!("{}/wsfed", self.public_url),
+        }
+    }
 }

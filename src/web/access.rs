@@ -10,7 +10,7 @@ use axum::routing::{MethodRouter, get, post};
 
 use super::{
     Web, account, assets, enrol, health, home, inspect, keys, models, own_methods, pass, saml,
-    sign_in, token,
+    sign_in, token, wsfed,
 };
 
 /// Who gets an answer other than "start again" or a refusal.
@@ -62,6 +62,8 @@ pub fn routes() -> Vec<Route> {
         row("/saml2/sso",                      Anyone,          Protocol,       get(saml::sso_redirect).post(saml::sso_post)),
         row("/saml2/slo",                      Anyone,          ChangesNothing, get(saml::slo).post(saml::slo)),
         row("/saml2/metadata",                 Anyone,          ChangesNothing, get(saml::metadata)),
+        row("/wsfed",                          Anyone,          Protocol,       get(wsfed::get).post(wsfed::post)),
+        row("/{folder}/2007-06/{document}",    Anyone,          ChangesNothing, get(wsfed::metadata)),
         row("/sign-in/{attempt}",              AttemptsBrowser, Protocol,       get(sign_in::page).post(sign_in::password)),
         row("/sign-in/{attempt}/key",          AttemptsBrowser, Protocol,       get(keys::key_page).post(keys::key)),
         row("/sign-in/{attempt}/key/ask",      AttemptsBrowser, ChangesNothing, post(keys::ask_key).get(sign_in::back)),

@@ -42,6 +42,7 @@ pub mod site;
 pub mod tls;
 mod token;
 mod visit;
+mod wsfed;
 
 use std::{any::Any, sync::Arc};
 

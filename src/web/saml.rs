@@ -106,7 +106,7 @@ pub(super) fn to_attempt(web: &Web, begun: &Begun) -> Response {
 }
 
 /// The one value of a query parameter; a repeated one counts as none.
-fn parameter(query: &str, name: &str) -> Option<String> {
+pub(super) fn parameter(query: &str, name: &str) -> Option<String> {
     let mut values = url::form_urlencoded::parse(query.as_bytes())
         .filter(|(given, _)| given == name)
         .map(|(_, value)| value.into_owned());

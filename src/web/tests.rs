@@ -237,6 +237,8 @@ async fn every_address_answers_a_stranger_as_the_table_says() {
         let path = route
             .path
             .replace("{attempt}", "att_aaaaaaaaaaaaaaaaaaaaaaaaaa")
+            .replace("{folder}", "federationmetadata")
+            .replace("{document}", "FEDERATIONMETADATA.xml")
             .replace("{file}", "none")
             .replace("{aaguid}", "cb69481e-8ff7-4039-93ec-0a2729a154a8")
             .replace("{id}", "crd_aaaaaaaaaaaaaaaaaaaaaaaaaa");
@@ -250,7 +252,7 @@ async fn every_address_answers_a_stranger_as_the_table_says() {
             (Who::SignedIn, _) | (Who::Anyone, "/saml2/slo") => &[303],
             (Who::Anyone, "/assets/{file}" | "/models/{aaguid}") => &[404],
             // Without a request in it.
-            (Who::Anyone, "/saml2/sso") => &[400],
+            (Who::Anyone, "/saml2/sso" | "/wsfed") => &[400],
             (Who::Anyone, _) => &[200],
         };
         assert!(expected.contains(&status), "GET {path}: {status}");
@@ -269,7 +271,7 @@ async fn every_address_answers_a_stranger_as_the_table_says() {
         let expected: &[u16] = match (route.who, route.path) {
             (Who::SignedIn, "/account") => &[405],
             (Who::AttemptsBrowser | Who::SignedIn, _) => &[403],
-            (_, "/saml2/sso") => &[400],
+            (_, "/saml2/sso" | "/wsfed") => &[400],
             (_, "/saml2/slo") => &[303],
             _ => &[405],
         };

@@ -22,6 +22,8 @@ fn address(route: &access::Route) -> String {
     route
         .path
         .replace("{attempt}", "att_aaaaaaaaaaaaaaaaaaaaaaaaaa")
+        .replace("{folder}", "federationmetadata")
+        .replace("{document}", "FEDERATIONMETADATA.xml")
         .replace("{file}", "none")
         .replace("{aaguid}", "cb69481e-8ff7-4039-93ec-0a2729a154a8")
         .replace("{id}", "crd_aaaaaaaaaaaaaaaaaaaaaaaaaa")
@@ -40,7 +42,7 @@ async fn each_address_answers_a_signed_in_person_as_the_table_says() {
             (Who::SignedIn, "/sign-out/everywhere") => &[405],
             (Who::SignedIn, "/account" | "/account/password") => &[200],
             (Who::Anyone, "/assets/{file}" | "/models/{aaguid}" | "/saml2/metadata") => &[404],
-            (Who::Anyone, "/saml2/sso") => &[400],
+            (Who::Anyone, "/saml2/sso" | "/wsfed") => &[400],
             (Who::Anyone, "/saml2/slo") => &[303],
             // The addresses of forms lead back to the page that they stand on.
             (Who::SignedIn, path)
