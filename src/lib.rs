@@ -10,8 +10,8 @@
 //!
 //! A sign-in travels through these rooms, in this order:
 //!
-//! 1. [`web`] receives bytes; [`protocol::saml`] turns them into a verified
-//!    request and that into a [`signin::request::SignInRequest`].
+//! 1. [`web`] receives bytes; [`protocol::saml`] or [`protocol::wsfed`] turns them into
+//!    a verified request and that into a [`signin::request::SignInRequest`].
 //! 2. [`app::sign_in`] stores an [`signin::attempt::Attempt`], bound to the
 //!    browser by a cookie, and answers with a redirect to its page.
 //! 3. [`signin::next_step`] — the only dispatcher — says what to ask next.
@@ -19,9 +19,9 @@
 //!    [`factor::evidence`] seals the proof into a row of that attempt.
 //! 5. [`signin::complete`] opens the rows and makes a `SignedIn`.
 //! 6. [`claims`] releases what the relying party may know.
-//! 7. [`app::issue`] has [`protocol::saml::response`] encode it, [`keys`] sign
-//!    it, the rules of [`inspect`] check the bytes that leave, and the ledger
-//!    of [`audit`] keep a receipt.
+//! 7. [`app::issue`] has the protocol's `response` encode it, [`keys`] sign it, the
+//!    rules of [`inspect`] check the bytes that leave, and the ledger of [`audit`]
+//!    keep a receipt.
 //!
 //! Below, `mod` lines stand in reading order.
 

@@ -76,5 +76,15 @@ pub(super) async fn ensure_configured(
             },
         }
     }
-    Ok(())
+    let present = list(store).await?;
+    let below = present
+        .iter()
+        .find(|domain| domain.name != domain.root && settings.ws_federation.contains(&domain.name));
+    match below {
+        Some(domain) => Err(Error::conflict(format!(
+            "[[domain]] {} has a protocol, but it has the federation of {}; write the protocol there",
+            domain.name, domain.root
+        ))),
+        None => Ok(()),
+    }
 }

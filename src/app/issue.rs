@@ -13,6 +13,7 @@ use super::{
     App, Error,
     answer::{Answer, Destination, sent},
     error::{Category, SupportCode},
+    format::{Format, Outline},
     keys::draft::{Draft, Named},
     scene::Scene,
 };
@@ -24,13 +25,7 @@ use crate::{
     },
     claims::{self, ClaimSet, NotReleased},
     directory::User,
-    inspect,
-    keys::SigningKey,
-    protocol::saml::{
-        binding::PostForm,
-        response::{self, Envelope},
-    },
-    relying_party::{EntraCloud, RelyingParty},
+    relying_party::RelyingParty,
     session::SessionRow,
     signin::{
         attempt::Attempt,
@@ -253,106 +248,62 @@ impl App {
         .map_err(|error| not_released(&error, user))?;
         // The request was checked when it came; what is registered may have changed since.
         let reply_url = registered(party, attempt)?;
-        let envelope = self.envelope(attempt, party, reply_url, draft);
+        let outline = self.outline(attempt, party, reply_url, draft)?;
         let key = self.signing_key(&mut tx).await?;
-        let ids = (envelope.response_id.clone(), envelope.assertion_id.clone());
-        let asked = (attempt.request.request_id.clone(), reply_url.to_owned());
-        let (now, response_signature) = (envelope.now, envelope.response_signature);
         let claims = Arc::new(claims);
-        let told_claims = Arc::clone(&claims);
-        let signing = draft.with_key(&key, move |key| {
-            let envelope = Envelope {
-                response_id: ids.0.clone(),
-                assertion_id: ids.1.clone(),
-                in_response_to: &asked.0,
-                acs: &asked.1,
-                now,
-                response_signature,
-            };
-            response::encode_response(&told_claims, &envelope, key)
-        });
-        let Some(signed) = signing? else {
+        let (told_claims, told_outline) = (Arc::clone(&claims), outline.clone());
+        let signing = draft.with_key(&key, move |key| told_outline.encode(&told_claims, key));
+        let Some(xml) = signing? else {
             return Ok(None);
         };
-        if let Err(rules) = self.pre_flight(&signed.xml, &claims, &envelope, &key) {
+        if let Err(rules) = outline.pre_flight(&xml, &claims, &key, self.now()) {
             drop(tx);
             return Err(self.withhold(attempt, user, rules).await?);
         }
-        let form = PostForm::new(
-            reply_url,
-            &signed.xml,
-            attempt.request.relay_state.as_deref(),
-        );
-        let form = form.into();
-        self.keep_answer(&mut tx, attempt, &form).await?;
-        tx.insert_receipt(&Self::receipt(
+        let receipt = Self::receipt(
             attempt,
             signed_in,
             &claims,
-            &envelope,
+            &outline,
             (session, &key.id),
-            &signed.xml,
-        ))
-        .await?;
+            &xml,
+        );
+        let form = outline.destination(xml, attempt.request.relay_state.as_deref());
+        self.keep_answer(&mut tx, attempt, &form).await?;
+        tx.insert_receipt(&receipt).await?;
         tx.put_party_of_session(session, party.entity_id.as_str(), &told)
             .await?;
         let event = Event::AnswerIssued {
             attempt: attempt.id.clone(),
             relying_party: party.entity_id.to_string(),
-            assertion: envelope.assertion_id,
+            assertion: outline.assertion_id,
         };
         tx.append(Actor::System, Some(user.id.clone()), event);
         tx.commit().await?;
         Ok(Some(sent(form)))
     }
 
-    fn envelope<'a>(
+    fn outline(
         &self,
-        attempt: &'a Attempt,
+        attempt: &Attempt,
         party: &RelyingParty,
-        reply_url: &'a str,
+        reply_url: &str,
         draft: &mut Draft,
-    ) -> Envelope<'a> {
+    ) -> Result<Outline, Error> {
+        let format = Format::of(attempt.request.protocol)
+            .ok_or_else(|| Error::internal("an answer over a protocol that has no tokens"))?;
         let (response_id, assertion_id) = self.with_random(|random| {
             let response = draft.id(Named::Response, random);
             (response, draft.id(Named::Assertion, random))
         });
-        Envelope {
+        Ok(Outline {
+            format,
             response_id,
             assertion_id,
-            in_response_to: &attempt.request.request_id,
-            acs: reply_url,
+            request_id: attempt.request.request_id.clone(),
+            reply_url: reply_url.to_owned(),
             now: draft.at(self.now()),
             response_signature: party.response_signature,
-        }
-    }
-
-    /// The inspector's rules on the bytes that leave; the ids of those that are broken.
-    fn pre_flight(
-        &self,
-        xml: &str,
-        claims: &ClaimSet,
-        envelope: &Envelope<'_>,
-        key: &SigningKey,
-    ) -> Result<(), Vec<String>> {
-        let mut context = inspect::Context::at(self.now());
-        context.issuer = Some(claims.issuer().to_owned());
-        context.realm = Some(claims.realm().clone());
-        context.cloud = Some(EntraCloud {
-            name: "relying party".to_owned(),
-            entity_id: claims.audience().to_owned(),
-            reply_url: envelope.acs.to_owned(),
-            metadata_url: None,
-        });
-        context.certificates = vec![key.certificate.clone()];
-        context.known.extend(key.read_certificate());
-        context.request = Some(inspect::GivenRequest {
-            id: envelope.in_response_to.to_owned(),
-        });
-        inspect::pre_flight(xml.as_bytes(), &context).map_err(|report| {
-            let verdict = report.verdict(inspect::Consumer::EntraSaml2);
-            let because = verdict.map_or(&[][..], |verdict| &verdict.because);
-            because.iter().map(|rule| (*rule).to_owned()).collect()
         })
     }
 
@@ -382,13 +333,13 @@ impl App {
         attempt: &Attempt,
         signed_in: &SignedIn,
         claims: &ClaimSet,
-        envelope: &Envelope<'_>,
+        outline: &Outline,
         (session, key): (&SessionId, &KeyId),
         xml: &str,
     ) -> Receipt {
         let sha256 = digest::digest(&digest::SHA256, xml.as_bytes());
         Receipt {
-            assertion_id: envelope.assertion_id.clone(),
+            assertion_id: outline.assertion_id.clone(),
             attempt: attempt.id.clone(),
             user: signed_in.user().clone(),
             relying_party: attempt.request.relying_party.clone(),
@@ -398,7 +349,7 @@ impl App {
             proofs: proof_lines(signed_in),
             session: session.clone(),
             authn_instant_millis: claims.authn_instant().as_millis(),
-            issued_at_millis: envelope.now.as_millis(),
+            issued_at_millis: outline.now.as_millis(),
             key: key.clone(),
             sha256: data_encoding::HEXLOWER.encode(sha256.as_ref()),
         }

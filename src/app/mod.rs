@@ -27,10 +27,10 @@ pub mod error;
 pub mod evidence;
 /// Federated domains.
 pub mod federation;
-/// Signing in to Microsoft Graph.
-pub mod graph_sign_in;
 /// Answers in the form of their protocol.
 mod format;
+/// Signing in to Microsoft Graph.
+pub mod graph_sign_in;
 /// Groups of people.
 pub mod groups;
 /// Paying for guesses.

@@ -7,7 +7,7 @@ use crate::{
     directory::MethodPolicy,
     factor::{password::HashCost, webauthn::policy::WebAuthnPolicy},
     keys::hardware::TokenSetting,
-    relying_party::{KnownFederation, RelyingParty},
+    relying_party::{Domain, DomainProtocol, KnownFederation, RelyingParty},
     session::{Desk, SessionPolicy},
     signin::{active::ActiveDoor, lockout::Delays},
 };
@@ -23,6 +23,8 @@ pub struct Settings {
     pub domains: Vec<(DomainName, Option<String>)>,
     /// Domains of the tenant that are another provider's, rightly.
     pub known_federations: Vec<KnownFederation>,
+    /// Those of them that speak WS-Federation, with all below them; the others SAML.
+    pub ws_federation: Vec<DomainName>,
     /// How long sessions live.
     pub sessions: SessionPolicy,
     /// How long a person may take for one sign-in.
@@ -59,6 +61,41 @@ impl Settings {
     /// The issuer that a new root domain gets if the operator names none.
     pub fn default_issuer(&self, domain: &DomainName) -> String {
         format!("{}/{domain}", self.public_url)
+    }
+
+    /// Over which protocol Entra is to send a domain's people here.
+    pub fn protocol_of(&self, domain: &Domain) -> DomainProtocol {
+        if self.ws_federation.contains(&domain.root) {
+            DomainProtocol::WsFed
+        } else {
+            DomainProtocol::Saml
+        }
+    }
+
+    /// The address that a domain's people are sent to, over its protocol.
+    pub fn sign_in_url(&self, domain: &Domain) -> String {
+        match self.protocol_of(domain) {
+            DomainProtocol::Saml => self.sso_url(Some(&domain.name)),
+            DomainProtocol::WsFed => self.wsfed_url(Some(&domain.name)),
+        }
+    }
+
+    /// The address that Entra signs a domain's people out at.
+    pub fn sign_out_url(&self, domain: &Domain) -> String {
+        match self.protocol_of(domain) {
+            DomainProtocol::Saml => format!("{}/saml2/slo", self.public_url),
+            // Entra says `wa=wsignout1.0`.
+            DomainProtocol::WsFed => self.wsfed_url(None),
+        }
+    }
+
+    /// Where a domain's metadata is, over its protocol.
+    pub fn metadata_url(&self, domain: &Domain) -> String {
+        let path = match self.protocol_of(domain) {
+            DomainProtocol::Saml => "/saml2/metadata",
+            DomainProtocol::WsFed => "/FederationMetadata/2007-06/FederationMetadata.xml",
+        };
+        format!("{}{path}?domain={}", self.public_url, domain.name)
     }
 
     /// The address that a domain's relying party sends people to.

@@ -13,7 +13,7 @@ use crate::{
     base::{ids::UserId, text::DomainName},
     claims::require_domain,
     inspect,
-    protocol::saml::response::message_id,
+    protocol::assertion::message_id,
     relying_party::{
         Domain, EntityId, EntraCloud, RelyingParty, RelyingPartyKind, ReplyUrl, RequestSignature,
         ResponseSignature, Sha1,

@@ -129,8 +129,9 @@ fn as_json(domain: &Domain, settings: &Settings) -> Value {
         "domain": domain.name,
         "root": domain.root,
         "issuer": domain.issuer_uri,
-        "sign_in_url": settings.sso_url(Some(&domain.name)),
-        "metadata_url": format!("{}/saml2/metadata?domain={}", settings.public_url, domain.name),
+        "protocol": settings.protocol_of(domain).as_str(),
+        "sign_in_url": settings.sign_in_url(domain),
+        "metadata_url": settings.metadata_url(domain),
         "added_at": domain.created_at.to_rfc3339(),
     })
 }

@@ -31,10 +31,15 @@ pub struct Local {
     request_keys: Known,
     /// Certificates of our assertion keys, the active one first.
     certificates: Vec<Vec<u8>>,
-    /// Our domains with their sign-in addresses.
-    domains: Vec<(Domain, String)>,
-    sign_out_url: String,
+    domains: Vec<OwnDomain>,
     external_mfa_issuer: String,
+}
+
+/// A domain of ours, with the addresses that Entra should have of it.
+struct OwnDomain {
+    domain: Domain,
+    sign_in_url: String,
+    sign_out_url: String,
 }
 
 /// Reads the configuration and the database behind it.
@@ -60,12 +65,12 @@ pub async fn local(path: &Path) -> Result<Local, Failure> {
             .collect(),
         domains: domains
             .into_iter()
-            .map(|domain| {
-                let address = settings.sso_url(Some(&domain.name));
-                (domain, address)
+            .map(|domain| OwnDomain {
+                sign_in_url: settings.sign_in_url(&domain),
+                sign_out_url: settings.sign_out_url(&domain),
+                domain,
             })
             .collect(),
-        sign_out_url: format!("{}/saml2/slo", settings.public_url),
         external_mfa_issuer: format!("{}/oidc", settings.public_url),
     })
 }
@@ -76,21 +81,21 @@ impl Local {
         let domain = args.domain.as_ref().is_none_or(|wanted| {
             self.domains
                 .iter()
-                .any(|(domain, _)| wanted.is_within(&domain.root))
+                .any(|own| wanted.is_within(&own.domain.root))
         });
         let issuer = args.issuer.as_ref().is_none_or(|wanted| {
             *wanted == self.external_mfa_issuer
                 || self
                     .domains
                     .iter()
-                    .any(|(domain, _)| domain.issuer_uri == *wanted)
+                    .any(|own| own.domain.issuer_uri == *wanted)
         });
         domain && issuer
     }
 
     /// The domain that is meant: the one named, the one of the issuer, or the only one.
-    fn domain(&self, args: &InspectArgs) -> Option<&(Domain, String)> {
-        let mut fitting = self.domains.iter().filter(|(domain, _)| {
+    fn domain(&self, args: &InspectArgs) -> Option<&OwnDomain> {
+        let mut fitting = self.domains.iter().filter(|OwnDomain { domain, .. }| {
             args.domain.as_ref().is_none_or(|name| domain.name == *name)
                 && args
                     .issuer
@@ -128,7 +133,8 @@ pub fn context(
     if known.issuer.is_none() && known.discovery_url.is_none() {
         known.issuer = Some(local.external_mfa_issuer.clone());
     }
-    if let Some((domain, address)) = local.domain(args) {
+    if let Some(own) = local.domain(args) {
+        let domain = &own.domain;
         if context.issuer.is_none() {
             taken.push(format!("the issuer {}", domain.issuer_uri));
             context.issuer = Some(domain.issuer_uri.clone());
@@ -137,10 +143,10 @@ pub fn context(
         let federation = &mut context.federation;
         federation
             .sign_in_url
-            .get_or_insert_with(|| address.clone());
+            .get_or_insert_with(|| own.sign_in_url.clone());
         federation
             .sign_out_url
-            .get_or_insert_with(|| local.sign_out_url.clone());
+            .get_or_insert_with(|| own.sign_out_url.clone());
         federation.others = others(local, &domain.name);
     }
     let sentence =

@@ -15,7 +15,7 @@ use crate::{
     config::Config,
     keys::sealing::Sealing,
     protocol::saml::sp_metadata::parse_sp_metadata,
-    relying_party::RelyingParty,
+    relying_party::{DomainProtocol, RelyingParty},
 };
 
 /// Reads the configuration of this process.
@@ -62,6 +62,12 @@ pub fn settings(config: &Config) -> Result<Settings, Failure> {
             .map(|domain| (domain.name.clone(), domain.issuer.clone()))
             .collect(),
         known_federations: config.entra.known_federations.clone(),
+        ws_federation: config
+            .domains
+            .iter()
+            .filter(|domain| domain.protocol == DomainProtocol::WsFed)
+            .map(|domain| domain.name.clone())
+            .collect(),
         sessions: config.policy.session,
         attempt_lifetime: config.policy.attempt_lifetime,
         totp_skew: config.policy.totp_skew_steps,

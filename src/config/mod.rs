@@ -41,7 +41,7 @@ use crate::{
     base::{address_range::AddressRange, clock::Timestamp, secret::Secret, text::DomainName},
     directory::MethodPolicy,
     keys::{hardware::TokenSetting, sealing::MasterKey},
-    relying_party::domain::new_domain,
+    relying_party::{DomainProtocol, domain::new_domain},
     session::{Desk, SessionPolicy},
     signin::{active::ActiveDoor, lockout::Delays},
 };
@@ -98,6 +98,8 @@ pub struct DomainSetting {
     pub name: DomainName,
     /// Its `issuerUri`, if the operator names one.
     pub issuer: Option<String>,
+    /// Over which protocol Entra sends its people here.
+    pub protocol: DomainProtocol,
 }
 
 /// Times and limits.
@@ -354,12 +356,14 @@ fn read_domains(reader: &mut Reader, public_url: Option<&Url>) -> Vec<DomainSett
     for index in 0..=reader.count("domain") {
         let name_key = format!("domain.{index}.name");
         let issuer_key = format!("domain.{index}.issuer");
+        let protocol_key = format!("domain.{index}.protocol");
         let issuer = reader.text(&issuer_key);
+        let protocol = reader.parsed::<DomainProtocol>(&protocol_key);
         let Some(name) = reader.parsed::<DomainName>(&name_key) else {
-            if issuer.is_some() && !reader.has(&name_key) {
+            if (issuer.is_some() || protocol.is_some()) && !reader.has(&name_key) {
                 reader.object(
                     &name_key,
-                    "it is missing; write the domain that the issuer is for",
+                    "it is missing; write the domain that this entry is for",
                 );
             }
             continue;
@@ -371,9 +375,19 @@ fn read_domains(reader: &mut Reader, public_url: Option<&Url>) -> Vec<DomainSett
         let now = Timestamp::from_millis(0); // only the rules are wanted, not the record
         match new_domain(name, issuer.as_deref(), &default, &present, now) {
             Ok(domain) => {
+                if protocol.is_some() && domain.name != domain.root {
+                    reader.object(
+                        &protocol_key,
+                        &format!(
+                            "{} has the federation of {}; write the protocol there",
+                            domain.name, domain.root
+                        ),
+                    );
+                }
                 settings.push(DomainSetting {
                     name: domain.name.clone(),
                     issuer,
+                    protocol: protocol.unwrap_or_default(),
                 });
                 present.push(domain);
             }

@@ -49,7 +49,11 @@ impl Config {
                 "sign_response": self.entra.response_signature == ResponseSignature::AssertionAndResponse,
             },
             "domain": self.domains.iter().map(|domain| {
-                json!({"name": domain.name.as_str(), "issuer": domain.issuer})
+                json!({
+                    "name": domain.name.as_str(),
+                    "issuer": domain.issuer,
+                    "protocol": domain.protocol.as_str(),
+                })
             }).collect::<Vec<Value>>(),
             "policy": self.policy(),
             "branding": {

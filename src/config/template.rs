@@ -56,6 +56,8 @@ master_key_file = "master.key"
 # [[domain]]
 # name = "contoso.com"
 # issuer = "{public_url}/contoso.com"
+# How Entra sends its people here: "saml", or "wsFed" where Windows joins computers (docs/federation.md).
+# protocol = "saml"
 
 [policy]
 # Lengths of time are written "90s", "15m", "8h" or "30d".

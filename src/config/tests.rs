@@ -370,6 +370,15 @@ fn what_is_wrong_with_clouds_domains_and_tls() {
             "[[domain]] name",
         ),
         ("[[domain]]\nissuer = \"urn:x\"", "[[domain]] name"),
+        ("[[domain]]\nprotocol = \"saml\"", "[[domain]] name"),
+        (
+            "[[domain]]\nname = \"contoso.com\"\nprotocol = \"ws-fed\"",
+            "[[domain]] protocol",
+        ),
+        (
+            "[[domain]]\nname = \"contoso.com\"\n[[domain]]\nname = \"eu.contoso.com\"\nprotocol = \"wsFed\"",
+            "[[domain]] protocol",
+        ),
         (
             "[[domain]]\nname = \"contoso.com\"\n[[domain]]\nname = \"Contoso.com\"",
             "[[domain]] name",

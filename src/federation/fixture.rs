@@ -64,6 +64,7 @@ pub(super) fn ours() -> Ours {
             domain("eu.contoso.com", "contoso.com"),
         ],
         known_federations: Vec::new(),
+        ws_federation: Vec::new(),
     }
 }
 

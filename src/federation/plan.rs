@@ -16,6 +16,7 @@ use super::{
 use crate::{
     base::{clock::Timestamp, text::DomainName},
     inspect::{self, Consumer, Context, Known, Severity},
+    relying_party::DomainProtocol,
 };
 
 /// A method of HTTP.
@@ -338,14 +339,17 @@ fn judge(
         "federationConfiguration": [bare.to_json()],
     });
     let mut context = Context::at(now);
-    context.expect = Some(Consumer::EntraSaml2);
+    context.expect = Some(match wanted.ours.protocol(&wanted.domain.root) {
+        DomainProtocol::Saml => Consumer::EntraSaml2,
+        DomainProtocol::WsFed => Consumer::EntraWsfed,
+    });
     context.issuer = Some(wanted.domain.issuer_uri.clone());
     context.realm = Some(wanted.domain.root.clone());
     context.certificates = wanted.ours.certificates.all();
     let federation = &mut context.federation;
     // A sub-domain's people come to its root's address.
     federation.sign_in_url = Some(wanted.ours.sign_in_url(&wanted.domain.root));
-    federation.sign_out_url = Some(wanted.ours.sign_out_url());
+    federation.sign_out_url = Some(wanted.ours.sign_out_url(&wanted.domain.root));
     federation.request_keys = match wanted.ours.request_signing {
         RequestSigning::Unverifiable => Known::No,
         _ => Known::Yes,

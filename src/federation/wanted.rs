@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     base::text::DomainName,
-    relying_party::{Domain, KnownFederation},
+    relying_party::{Domain, DomainProtocol, KnownFederation},
 };
 
 /// Our certificates for assertions, DER.
@@ -91,6 +91,8 @@ pub struct Ours {
     pub domains: Vec<Domain>,
     /// Those of others that the operator knows.
     pub known_federations: Vec<KnownFederation>,
+    /// The roots among them that speak WS-Federation.
+    pub ws_federation: Vec<DomainName>,
 }
 
 /// Whether the cloud knows `systemBrowserEnabledOn`.
@@ -103,14 +105,32 @@ pub enum SystemBrowser {
 }
 
 impl Ours {
-    /// The address that signs people of `domain` in.
-    pub fn sign_in_url(&self, domain: &DomainName) -> String {
-        format!("{}/saml2/sso?domain={domain}", self.public_url)
+    /// Over which protocol Entra is to send people of the root `domain` here.
+    pub fn protocol(&self, domain: &DomainName) -> DomainProtocol {
+        if self.ws_federation.contains(domain) {
+            DomainProtocol::WsFed
+        } else {
+            DomainProtocol::Saml
+        }
     }
 
-    /// The address that signs people out.
-    pub fn sign_out_url(&self) -> String {
-        format!("{}/saml2/slo", self.public_url)
+    /// The address that signs people of the root `domain` in.
+    pub fn sign_in_url(&self, domain: &DomainName) -> String {
+        let path = match self.protocol(domain) {
+            DomainProtocol::Saml => "/saml2/sso",
+            DomainProtocol::WsFed => "/wsfed",
+        };
+        format!("{}{path}?domain={domain}", self.public_url)
+    }
+
+    /// The address that signs people of the root `domain` out.
+    pub fn sign_out_url(&self, domain: &DomainName) -> String {
+        let path = match self.protocol(domain) {
+            DomainProtocol::Saml => "/saml2/slo",
+            // Entra says `wa=wsignout1.0`.
+            DomainProtocol::WsFed => "/wsfed",
+        };
+        format!("{}{path}", self.public_url)
     }
 
     /// What Entra should have for the root of ours that `name` lies at or below, if it does.
@@ -127,19 +147,26 @@ impl Ours {
     /// What Entra should have for `domain`.
     pub fn wanted(&self, domain: &Domain) -> Wanted {
         let text = |text: &str| Some(Setting::Text(text.to_owned()));
+        let protocol = self.protocol(&domain.root);
         let mut values: BTreeMap<Property, Option<Setting>> = BTreeMap::from([
             (Property::DisplayName, text(&self.display_name)),
             (Property::IssuerUri, text(&domain.issuer_uri)),
             (
                 Property::PassiveSignInUri,
-                text(&self.sign_in_url(&domain.name)),
+                text(&self.sign_in_url(&domain.root)),
             ),
-            (Property::SignOutUri, text(&self.sign_out_url())),
+            (
+                Property::SignOutUri,
+                text(&self.sign_out_url(&domain.root)),
+            ),
             // Addresses for passwords of programs: we have none, and one that another
             // provider left there would still be sent passwords.
             (Property::ActiveSignInUri, None),
             (Property::MetadataExchangeUri, None),
-            (Property::PreferredAuthenticationProtocol, text("saml")),
+            (
+                Property::PreferredAuthenticationProtocol,
+                text(protocol.as_str()),
+            ),
             (
                 Property::FederatedIdpMfaBehavior,
                 text("enforceMfaByFederatedIdp"),
@@ -156,6 +183,8 @@ impl Ours {
         ]);
         let signed = Property::IsSignedAuthenticationRequestRequired;
         match self.request_signing {
+            // Requests of WS-Federation cannot be signed.
+            _ if protocol == DomainProtocol::WsFed => None,
             RequestSigning::Required => values.insert(signed, Some(Setting::Flag(true))),
             RequestSigning::Unverifiable => values.insert(signed, Some(Setting::Flag(false))),
             // Either is fine.
@@ -249,4 +278,85 @@ fn is_word(property: Property) -> bool {
             | Property::FederatedIdpMfaBehavior
             | Property::PromptLoginBehavior
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::federation::{fixture, plan};
+
+    fn text(wanted: &Wanted, property: Property) -> Option<String> {
+        match wanted.values.get(&property)? {
+            Some(Setting::Text(text)) => Some(text.clone()),
+            _ => None,
+        }
+    }
+
+    /// Facts §4.1. A sub-domain has its root's protocol.
+    #[test]
+    fn a_domain_of_ws_federation_is_sent_to_that_door() {
+        let mut ours = fixture::ours();
+        ours.request_signing = RequestSigning::Required;
+        ours.ws_federation = vec!["contoso.com".parse().unwrap()];
+        for domain in ours.domains.clone() {
+            let wanted = ours.wanted(&domain);
+            let is = |property| text(&wanted, property);
+            assert_eq!(
+                is(Property::PreferredAuthenticationProtocol).as_deref(),
+                Some("wsFed")
+            );
+            assert_eq!(
+                is(Property::PassiveSignInUri).as_deref(),
+                Some("https://idp.contoso.com/wsfed?domain=contoso.com")
+            );
+            assert_eq!(
+                is(Property::SignOutUri).as_deref(),
+                Some("https://idp.contoso.com/wsfed")
+            );
+            assert_eq!(
+                is(Property::PromptLoginBehavior).as_deref(),
+                Some("nativeSupport")
+            );
+            let signed = Property::IsSignedAuthenticationRequestRequired;
+            assert!(!wanted.values.contains_key(&signed), "SAML only");
+            // Programs send no passwords here.
+            for unset in [Property::ActiveSignInUri, Property::MetadataExchangeUri] {
+                assert_eq!(wanted.values.get(&unset), Some(&None));
+            }
+        }
+    }
+
+    /// What is planned for it is what the inspector's rules for that protocol want.
+    #[test]
+    fn its_plan_changes_the_protocol_and_the_two_addresses_and_leaves_nothing_to_remark() {
+        let mut ours = fixture::ours();
+        let domain = ours.domains[0].clone();
+        let of_saml = ours.wanted(&domain).configuration();
+        ours.ws_federation = vec![domain.name.clone()];
+        let wanted = ours.wanted(&domain);
+        let changed: Vec<Property> = plan::differences(&wanted, Some(&of_saml))
+            .iter()
+            .map(|difference| difference.property)
+            .collect();
+        let mut expected = vec![
+            Property::PassiveSignInUri,
+            Property::SignOutUri,
+            Property::PreferredAuthenticationProtocol,
+        ];
+        expected.sort();
+        assert_eq!(changed, expected);
+        let plan = plan::plan(&wanted, None, fixture::now());
+        let said: Vec<_> = plan
+            .warnings
+            .iter()
+            .map(|warning| (warning.rule, warning.severity))
+            .collect();
+        let before = plan::plan(&fixture::ours().wanted(&domain), None, fixture::now());
+        let of_saml: Vec<_> = before
+            .warnings
+            .iter()
+            .map(|warning| (warning.rule, warning.severity))
+            .collect();
+        assert_eq!(said, of_saml);
+    }
 }

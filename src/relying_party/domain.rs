@@ -5,6 +5,8 @@
 //! issuer per root domain, a sub-domain uses its root's, and the issuer of an
 //! answer is chosen by the person's UPN.
 
+use std::str::FromStr;
+
 use crate::base::{clock::Timestamp, text::DomainName};
 
 /// A federated domain.
@@ -18,6 +20,43 @@ pub struct Domain {
     pub issuer_uri: String,
     /// When it was added.
     pub created_at: Timestamp,
+}
+
+/// Over which protocol Entra is to send a domain's people here, in Graph's words.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum DomainProtocol {
+    /// SAML 2.0.
+    #[default]
+    Saml,
+    /// WS-Federation: what Windows needs to join computers (hybrid join), and what reads
+    /// new certificates by itself.
+    WsFed,
+}
+
+impl DomainProtocol {
+    /// As `preferredAuthenticationProtocol` has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Saml => "saml",
+            Self::WsFed => "wsFed",
+        }
+    }
+}
+
+/// The text names no protocol.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("write \"saml\" or \"wsFed\"")]
+pub struct ProtocolError;
+
+impl FromStr for DomainProtocol {
+    type Err = ProtocolError;
+
+    fn from_str(text: &str) -> Result<Self, ProtocolError> {
+        [Self::Saml, Self::WsFed]
+            .into_iter()
+            .find(|protocol| protocol.as_str().eq_ignore_ascii_case(text))
+            .ok_or(ProtocolError)
+    }
 }
 
 /// Why a domain cannot be added.
@@ -167,6 +206,20 @@ mod tests {
             present,
             Timestamp::from_millis(0),
         )
+    }
+
+    #[test]
+    fn a_protocol_goes_by_graphs_words_in_any_letter_case() {
+        for (text, protocol) in [
+            ("saml", DomainProtocol::Saml),
+            ("wsFed", DomainProtocol::WsFed),
+            ("WSFED", DomainProtocol::WsFed),
+        ] {
+            assert_eq!(text.parse(), Ok(protocol));
+        }
+        for text in ["", "samlp", "ws-fed", "wsFed "] {
+            assert_eq!(text.parse::<DomainProtocol>(), Err(ProtocolError));
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub mod name_rule;
 use std::{fmt, time::Duration};
 
 pub use cloud::EntraCloud;
-pub use domain::Domain;
+pub use domain::{Domain, DomainProtocol};
 pub use endpoints::{EndpointsError, EntraEndpoints};
 pub use known_federation::KnownFederation;
 

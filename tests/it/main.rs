@@ -66,6 +66,8 @@ mod web;
 #[cfg(test)]
 mod webauthn;
 #[cfg(test)]
+mod wsfed;
+#[cfg(test)]
 mod wsfed_responses;
 
 /// Each test has a SQLite file of its own.

@@ -3,12 +3,10 @@
 use claimbridge::{
     keys::{KeyPurpose, SignError, certificate::Certificate, signing},
     protocol::{
+        assertion::{EncodeError, message_id},
         saml::{
             ASSERTION_NS, PROTOCOL_NS,
-            response::{
-                EncodeError, Envelope, SignedResponse, StatusEnvelope, encode_response,
-                encode_status, message_id,
-            },
+            response::{Envelope, SignedResponse, StatusEnvelope, encode_response, encode_status},
             status::Status,
         },
         xml::{

@@ -13,7 +13,11 @@ use claimbridge::{
         random::SystemRandom,
     },
     keys::SigningKey,
-    protocol::saml::response::{Envelope, encode_response, message_id},
+    protocol::{
+        assertion::message_id,
+        saml::response::{Envelope, encode_response},
+        wsfed,
+    },
     relying_party::ResponseSignature,
 };
 
@@ -23,6 +27,7 @@ use super::saml_kit::{Agent, Seeded, assertion_key, entra, new_key};
 const CHANGES: usize = 200;
 const ACS: &str = "https://login.microsoftonline.com/login.srf";
 const ASSERTION: &str = "urn:oasis:names:tc:SAML:2.0:assertion:Assertion";
+const ASSERTION11: &str = "urn:oasis:names:tc:SAML:1.0:assertion:Assertion";
 const RESPONSE: &str = "urn:oasis:names:tc:SAML:2.0:protocol:Response";
 
 /// A response of a real sign-in, at the real time: the verifiers look at their clock.
@@ -40,7 +45,24 @@ fn response(agent: &mut Agent, response_signature: ResponseSignature) -> (String
         response_signature,
     };
     let xml = encode_response(&claims, &envelope, &key).unwrap().xml;
-    let pem = format!(
+    (xml, pem(&key))
+}
+
+/// The same over WS-Federation, with an assertion of SAML 1.1.
+fn wsfed_response(agent: &mut Agent) -> (String, String) {
+    let now = SystemClock.now();
+    let key: std::sync::Arc<SigningKey> = assertion_key(&new_key());
+    let claims = agent.sign_in(&entra(), now);
+    let envelope = wsfed::assertion::Envelope {
+        assertion_id: message_id(&mut SystemRandom),
+        now,
+    };
+    let xml = wsfed::response::encode_response(&claims, &envelope, &key).unwrap();
+    (xml, pem(&key))
+}
+
+fn pem(key: &SigningKey) -> String {
+    format!(
         "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n",
         BASE64
             .encode(&key.certificate)
@@ -49,8 +71,7 @@ fn response(agent: &mut Agent, response_signature: ResponseSignature) -> (String
             .map(|line| std::str::from_utf8(line).unwrap())
             .collect::<Vec<_>>()
             .join("\n")
-    );
-    (xml, pem)
+    )
 }
 
 /// `xml` with one byte of the assertion changed, still well-formed, and another
@@ -103,6 +124,7 @@ fn xmlsec_accepts(directory: &Path, file: &str, node: &str) -> (bool, String) {
             .args(["--verify", "--enabled-key-data", "rsa"])
             .args(["--enabled-reference-uris", "same-doc"])
             .args(["--id-attr:ID", ASSERTION, "--id-attr:ID", RESPONSE])
+            .args(["--id-attr:AssertionID", ASSERTION11])
             .args(["--node-xpath", node])
             .arg("--pubkey-cert-pem")
             .arg(directory.join("certificate.pem"))
@@ -230,4 +252,36 @@ fn another_key_is_refused_by_both() {
     assert!(!xmlsec_accepts(directory.path(), "good.xml", ASSERTION_SIGNATURE).0);
     let verdicts = node_saml(directory.path(), &["good.xml".to_owned()], false);
     assert_eq!(verdicts[0]["accepted"], false);
+}
+
+/// What Entra's door of WS-Federation gets: @node-saml knows no SAML 1.1.
+#[test]
+fn xmlsec1_accepts_our_saml11_assertion_and_refuses_each_changed_byte() {
+    let mut agent = Agent::new(
+        "o'neil#1@contoso.com",
+        "AbC+/dEf==",
+        "https://idp.contoso.com/contoso.com?a=1&b=2",
+    );
+    let (xml, pem) = wsfed_response(&mut agent);
+    let directory = directory_with(&pem);
+    let path = directory.path();
+    std::fs::write(path.join("good.xml"), &xml).unwrap();
+    let (accepted, said) = xmlsec_accepts(path, "good.xml", ASSERTION_SIGNATURE);
+    assert!(accepted, "{said}");
+    // Cut out of its answer, it stands alone.
+    let alone = &xml[between(&xml, "<saml:Assertion ", "</saml:Assertion>")];
+    std::fs::write(path.join("alone.xml"), alone).unwrap();
+    let (accepted, said) = xmlsec_accepts(path, "alone.xml", ASSERTION_SIGNATURE);
+    assert!(accepted, "{said}");
+    let mut random = Seeded::new(201);
+    for number in 0..CHANGES {
+        let text = changed(&xml, &mut random);
+        std::fs::write(path.join("changed.xml"), &text).unwrap();
+        let (accepted, said) = xmlsec_accepts(path, "changed.xml", ASSERTION_SIGNATURE);
+        assert!(!accepted, "change {number}: {said}\n{text}");
+    }
+    let (_, other) = wsfed_response(&mut agent);
+    let directory = directory_with(&other);
+    std::fs::write(directory.path().join("good.xml"), &xml).unwrap();
+    assert!(!xmlsec_accepts(directory.path(), "good.xml", ASSERTION_SIGNATURE).0);
 }

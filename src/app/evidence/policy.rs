@@ -163,8 +163,8 @@ impl Federation {
                 .map(|domain| FederatedDomain {
                     name: domain.name.to_string(),
                     issuer: domain.issuer_uri.clone(),
-                    sign_in_url: settings.sso_url(Some(&domain.name)),
-                    protocol: "saml",
+                    sign_in_url: settings.sign_in_url(domain),
+                    protocol: settings.protocol_of(domain).as_str(),
                     federated_idp_mfa_behavior: "enforceMfaByFederatedIdp",
                 })
                 .collect(),

@@ -17,7 +17,7 @@ use crate::{
     },
     base::{clock::Timestamp, ids::AttemptId, random::Random},
     keys::{SignError, Signer, SigningKey, state::Custody},
-    protocol::saml::response::message_id,
+    protocol::assertion::message_id,
 };
 
 /// How often an answer is made up for one that is sent: what was signed may be outdated by

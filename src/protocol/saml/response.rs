@@ -14,7 +14,7 @@ use crate::{
     claims::ClaimSet,
     keys::{KeyPurpose, SigningKey},
     protocol::{
-        assertion::Validity,
+        assertion::{EncodeError, Validity},
         xml::{
             signature,
             writing::{Escaped, EscapedText, push},
@@ -22,8 +22,6 @@ use crate::{
     },
     relying_party::ResponseSignature,
 };
-
-pub use crate::protocol::assertion::{EncodeError, message_id};
 
 /// How long the person's browser has to deliver the response.
 pub const CONFIRMATION_LIFETIME: Duration = Duration::from_mins(5);
@@ -40,9 +38,9 @@ const METHODS: [&str; 2] = [
 /// What stands around the claims.
 #[derive(Clone, Debug)]
 pub struct Envelope<'a> {
-    /// The response's id; new and unguessable: [`message_id`].
+    /// The response's id; new and unguessable: [`crate::protocol::assertion::message_id`].
     pub response_id: String,
-    /// The assertion's id; new and unguessable: [`message_id`].
+    /// The assertion's id; new and unguessable: [`crate::protocol::assertion::message_id`].
     pub assertion_id: String,
     /// The id of the request that is answered.
     pub in_response_to: &'a str,
@@ -57,7 +55,7 @@ pub struct Envelope<'a> {
 /// What stands around a status.
 #[derive(Clone, Debug)]
 pub struct StatusEnvelope<'a> {
-    /// The response's id: [`message_id`].
+    /// The response's id, as above.
     pub response_id: String,
     /// The id of the request that is answered.
     pub in_response_to: &'a str,

@@ -260,6 +260,26 @@ fn a_method_is_a_minimum() {
     }
 }
 
+/// What `fuzz/targets/wsfed_request.rs` begins with.
+#[test]
+fn the_corpus_of_the_fuzz_target_is_read_or_refused_as_it_should_be() {
+    for (text, is_read) in [
+        (include_str!("../../../../tests/fixtures/wsfed/browser"), true),
+        (include_str!("../../../../tests/fixtures/wsfed/prompt-login"), true),
+        (include_str!("../../../../tests/fixtures/wsfed/step-up"), true),
+        (include_str!("../../../../tests/fixtures/wsfed/posted"), true),
+        (include_str!("../../../../tests/fixtures/wsfed/two-actions"), false),
+    ] {
+        let (query, form) = text.split_once('\0').unwrap_or((text, ""));
+        let parameters = Parameters::of(query, form).unwrap();
+        let read = parameters.action().is_ok()
+            && UnverifiedSignInRequest::parse(&parameters)
+                .and_then(|request| request.verify(&entra(), None, NOW))
+                .is_ok();
+        assert_eq!(read, is_read, "{text:?}");
+    }
+}
+
 proptest! {
     /// Whatever is legible and short enough comes back as it came, however it is encoded.
     #[test]
