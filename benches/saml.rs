@@ -167,7 +167,10 @@ fn print_targets() {
         return; // `cargo test --benches` runs each once and measures nothing
     };
     let signed = [(SIGNED, 1.15), (WSFED, 1.15)];
-    for (name, most) in signed.into_iter().chain([(CHECKED, 1.3), (WSFED_CHECKED, 1.3)]) {
+    for (name, most) in signed
+        .into_iter()
+        .chain([(CHECKED, 1.3), (WSFED_CHECKED, 1.3)])
+    {
         if let Some(time) = median(name) {
             let ratio = time / raw;
             println!("{name}: {ratio:.2} × raw (target ≤ {most} ×)");

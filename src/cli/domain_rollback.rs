@@ -259,6 +259,7 @@ async fn keyless(app: &App) -> Result<Ours, Failure> {
         system_browser: SystemBrowser::LeftAlone,
         domains: domains::list(app.store()).await?,
         known_federations: Vec::new(),
+        ws_federation: app.settings().ws_federation.clone(),
     })
 }
 

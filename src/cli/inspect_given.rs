@@ -158,8 +158,8 @@ fn others(local: &Local, this: &DomainName) -> Vec<(DomainName, String)> {
     local
         .domains
         .iter()
-        .filter(|(domain, _)| domain.name != *this)
-        .map(|(domain, _)| (domain.name.clone(), domain.issuer_uri.clone()))
+        .filter(|own| own.domain.name != *this)
+        .map(|own| (own.domain.name.clone(), own.domain.issuer_uri.clone()))
         .collect()
 }
 

@@ -155,10 +155,7 @@ impl Ours {
                 Property::PassiveSignInUri,
                 text(&self.sign_in_url(&domain.root)),
             ),
-            (
-                Property::SignOutUri,
-                text(&self.sign_out_url(&domain.root)),
-            ),
+            (Property::SignOutUri, text(&self.sign_out_url(&domain.root))),
             // Addresses for passwords of programs: we have none, and one that another
             // provider left there would still be sent passwords.
             (Property::ActiveSignInUri, None),

@@ -38,6 +38,7 @@ async fn web(public_url: &str) -> (Arc<Web>, TempDir) {
         entra: EntraCloud::global().relying_party(Vec::new()),
         domains: vec![("contoso.com".parse().unwrap(), None)],
         known_federations: Vec::new(),
+        ws_federation: Vec::new(),
         sessions: SessionPolicy::default(),
         attempt_lifetime: Duration::from_mins(15),
         totp_skew: 1,

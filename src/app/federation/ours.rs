@@ -83,5 +83,6 @@ fn with(settings: &Settings, certificates: Certificates, domains: Vec<Domain>) -
         },
         domains,
         known_federations: settings.known_federations.clone(),
+        ws_federation: settings.ws_federation.clone(),
     }
 }

@@ -118,10 +118,9 @@ impl<'a> Statement<'a> {
 
 /// SAML 1.1 has a name of its own for a password.
 fn in_saml11(method: &'static str) -> &'static str {
-    if method == PASSWORD {
-        PASSWORD_SAML11
-    } else {
-        method
+    match method {
+        PASSWORD => PASSWORD_SAML11,
+        other => other,
     }
 }
 

@@ -67,6 +67,7 @@ fn ours() -> Ours {
             domain("eu.contoso.com", "contoso.com"),
         ],
         known_federations: Vec::new(),
+        ws_federation: Vec::new(),
     }
 }
 

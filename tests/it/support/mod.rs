@@ -64,6 +64,7 @@ pub fn settings() -> Settings {
         entra: EntraCloud::global().relying_party(Vec::new()),
         domains: Vec::new(),
         known_federations: Vec::new(),
+        ws_federation: Vec::new(),
         sessions: SessionPolicy::default(),
         attempt_lifetime: Duration::from_mins(15),
         totp_skew: 1,

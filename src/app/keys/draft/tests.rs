@@ -85,6 +85,7 @@ impl World {
             entra,
             domains: vec![("contoso.com".parse().unwrap(), None)],
             known_federations: Vec::new(),
+            ws_federation: Vec::new(),
             sessions: SessionPolicy::default(),
             attempt_lifetime: Duration::from_mins(15),
             totp_skew: 1,

@@ -264,11 +264,26 @@ fn a_method_is_a_minimum() {
 #[test]
 fn the_corpus_of_the_fuzz_target_is_read_or_refused_as_it_should_be() {
     for (text, is_read) in [
-        (include_str!("../../../../tests/fixtures/wsfed/browser"), true),
-        (include_str!("../../../../tests/fixtures/wsfed/prompt-login"), true),
-        (include_str!("../../../../tests/fixtures/wsfed/step-up"), true),
-        (include_str!("../../../../tests/fixtures/wsfed/posted"), true),
-        (include_str!("../../../../tests/fixtures/wsfed/two-actions"), false),
+        (
+            include_str!("../../../../tests/fixtures/wsfed/browser"),
+            true,
+        ),
+        (
+            include_str!("../../../../tests/fixtures/wsfed/prompt-login"),
+            true,
+        ),
+        (
+            include_str!("../../../../tests/fixtures/wsfed/step-up"),
+            true,
+        ),
+        (
+            include_str!("../../../../tests/fixtures/wsfed/posted"),
+            true,
+        ),
+        (
+            include_str!("../../../../tests/fixtures/wsfed/two-actions"),
+            false,
+        ),
     ] {
         let (query, form) = text.split_once('\0').unwrap_or((text, ""));
         let parameters = Parameters::of(query, form).unwrap();
