@@ -227,14 +227,28 @@ impl App {
                 "an answer that is not kept any more",
             )
         };
-        let sealed = tx.answer_of(&attempt.id).await?.ok_or_else(over)?;
+        self.kept_answer(tx, attempt)
+            .await?
+            .map(sent)
+            .ok_or_else(over)
+    }
+
+    /// The answer of an attempt, as long as it is kept.
+    pub(super) async fn kept_answer(
+        &self,
+        tx: &mut ReadTx<'_>,
+        attempt: &Attempt,
+    ) -> Result<Option<Destination>, Error> {
+        let Some(sealed) = tx.answer_of(&attempt.id).await? else {
+            return Ok(None);
+        };
         let plain = self
             .sealing
             .open(&answer_place(attempt), &sealed)
             .map_err(|error| Error::tampering("answer", attempt.user.clone(), &error))?;
-        let to =
-            serde_json::from_slice(&plain).map_err(|error| Error::internal(error.to_string()))?;
-        Ok(sent(to))
+        serde_json::from_slice(&plain)
+            .map(Some)
+            .map_err(|error| Error::internal(error.to_string()))
     }
 }
 

@@ -270,7 +270,7 @@ impl App {
         browser: &Browser,
     ) -> Result<(Scene, User, EnrolmentRow), Error> {
         let attempt = self.open_attempt(tx, id, browser).await?;
-        let scene = self.scene(tx, attempt).await?;
+        let scene = self.scene(tx, attempt, browser).await?;
         let row = scene.enrolment.clone().ok_or_else(over)?;
         let user = scene
             .user

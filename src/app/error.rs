@@ -118,6 +118,9 @@ support_codes! {
     TOO_MANY_TRIES = "CB-SIGNIN-014",
         "Too many tries came from your network. Wait a few minutes and try again.",
         "Security keys were asked too often from one source without a right answer. A failure is forgiven every minute; set policy.trusted_proxies if a reverse proxy hides the addresses.";
+    LOOP = "CB-SIGNIN-015",
+        "The application sent you back again and again, so the sign-in was stopped. Wait two minutes and try once more; if it stops again, ask your administrator.",
+        "A person took three answers to one party within two minutes and the party asked for a fourth: it does not take them, and does not say so. Look at the domain's federatedIdpMfaBehavior and certificates (`domain verify`), at the class that the party asks for, and at the clock (`doctor`). The page shows what the inspector finds in the last answer.";
     FORGED_FORM = "CB-FORM-001",
         "The form was too old or came from another page. Go back, reload and try again.",
         "The anti-forgery token is missing or not of this browser.";

@@ -15,6 +15,7 @@ use super::{
     error::{Category, SupportCode},
     format::{Format, Outline},
     keys::draft::{Draft, Named},
+    reuse::{Resumable, succeed},
     scene::Scene,
 };
 use crate::{
@@ -29,20 +30,11 @@ use crate::{
     session::SessionRow,
     signin::{
         attempt::Attempt,
-        complete::{self, Holder, NotSignedIn, SignedIn},
+        complete::{self, FormerSession, Holder, NotSignedIn, SignedIn},
         request::Protocol,
     },
     storage::{SessionParty, Tx},
 };
-
-/// A session that can answer, with what is needed to do so.
-pub(super) struct Resumable {
-    pub(super) signed_in: SignedIn,
-    pub(super) user: User,
-    /// `None`: to the own account pages.
-    pub(super) party: Option<RelyingParty>,
-    pub(super) told: Option<SessionParty>,
-}
 
 /// Who signed in, for whom, and in which session: what an answer is made of.
 struct Grant<'a> {
@@ -74,9 +66,15 @@ impl App {
             user,
             live_credentials: &scene.live_credentials,
         };
+        let former_session = scene.carried.as_ref().map(|carried| FormerSession {
+            row: &carried.former,
+            presented: &carried.former.token,
+            terms: carried.terms,
+        });
         let signed_in = complete::complete(
             attempt,
             &records,
+            former_session,
             holder,
             &self.sealing,
             now,
@@ -84,16 +82,7 @@ impl App {
         )
         .map_err(|error| not_signed_in(error, user))?;
 
-        // A rise of privilege is a new session with a new cookie; the former one ends.
-        if let Some(former) = former
-            && tx.revoke_session(&former.id, now).await?
-        {
-            let event = Event::SessionEnded {
-                session: former.id.clone(),
-                reason: "replaced",
-            };
-            tx.append(Actor::System, Some(former.user.clone()), event);
-        }
+        self.end_former(&mut tx, former, &signed_in, now).await?;
         let (id, token, index) = self.with_random(|random| {
             (
                 SessionId::random(random),
@@ -104,6 +93,7 @@ impl App {
         let session =
             complete::seal_session(&signed_in, id.clone(), token.hash(), &self.sealing, now);
         tx.insert_session(&session).await?;
+        succeed(&mut tx, former, &session).await?;
         tx.append(
             Actor::Person,
             Some(user.id.clone()),
@@ -129,7 +119,7 @@ impl App {
         let told = SessionParty {
             session_index: index,
             answered_at: now,
-            reused_at: None,
+            reused_at: signed_in.carried_from().map(|_| now),
         };
         let grant = Grant {
             signed_in: &signed_in,

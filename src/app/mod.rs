@@ -65,6 +65,10 @@ pub mod recovery_codes;
 pub mod refused;
 /// Relying parties.
 pub mod relying_parties;
+/// What a browser's session is good for in an attempt.
+mod reuse;
+/// Answers that come back as requests: when to stop bouncing.
+pub mod round_trips;
 /// SAML requests: who asks, and may they.
 pub mod saml;
 /// What a step needs to know of its attempt.

@@ -16,7 +16,7 @@ use crate::{
     base::{clock::Timestamp, ids::AttemptId, secret::Secret},
     directory::{PasswordCredential, User},
     factor::{
-        FactorClass, evidence,
+        self, FactorClass, evidence,
         password::{self, PasswordRefused, Rehash},
         totp::{self, TotpRefused},
     },
@@ -202,7 +202,7 @@ impl App {
         // Pay.
         let mut tx = self.store.begin().await?;
         let attempt = self.open_attempt(&mut tx, id, browser).await?;
-        let scene = self.scene(&mut tx, attempt).await?;
+        let scene = self.scene(&mut tx, attempt, browser).await?;
         let user = require_password_proof(&scene)?.clone();
         let named = Named::Known(Box::new(user.clone()));
         let buckets = self
@@ -347,13 +347,15 @@ async fn no_longer_proves(
     })
 }
 
-/// A code is asked only of someone whose password was right in this attempt, and is the password
-/// still.
+/// A code is asked only of someone whose password was right in this attempt, or in this
+/// browser's session so lately that it need not be asked again; and is the password still.
 pub(super) fn require_password_proof(scene: &Scene) -> Result<&User, Error> {
-    let proved = scene.evidence.iter().any(|proof| {
+    let here = scene.evidence.iter().any(|proof| {
         proof.kind().classes().contains(&FactorClass::Knowledge)
             && scene.live_credentials.contains(proof.credential())
     });
+    let carried = factor::classes_of(scene.carried_kinds()).contains(&FactorClass::Knowledge);
+    let proved = here || carried;
     match &scene.user {
         Some(user) if proved => Ok(user),
         _ => Err(Error::denied(

@@ -3,14 +3,16 @@
 //! Always true: without the browser's cookie there is no attempt to be seen (attack 36);
 //! evidence that does not open is not skipped but an alarm (attack 38).
 
-use super::{App, Error, enrol::require_opened, error::SupportCode, sign_in::Browser};
+use super::{
+    App, Error, enrol::require_opened, error::SupportCode, reuse::Carried, sign_in::Browser,
+};
 use crate::{
     audit::Refused,
     base::ids::{AttemptId, CredentialId, UserId},
     claims,
     directory::{MethodKind, TokenState, User},
     factor::{
-        FactorKind,
+        self, FactorClass, FactorKind,
         evidence::{self, Evidence},
     },
     session::SessionRow,
@@ -20,7 +22,7 @@ use crate::{
         next_step::{
             Enrolment, NextStep, Person, PersonStatus, SessionAnswer, Situation, next_step,
         },
-        request::SignInRequest,
+        request::{Interaction, SignInRequest},
     },
     storage::{EnrolmentRow, Notice, ReadTx},
 };
@@ -45,6 +47,8 @@ pub(super) struct Scene {
     pub(super) has_password: bool,
     pub(super) notices: Vec<Notice>,
     pub(super) enrolment: Option<EnrolmentRow>,
+    /// What the browser's session proved that need not be asked again (step-up).
+    pub(super) carried: Option<Carried>,
 }
 
 impl App {
@@ -94,6 +98,7 @@ impl App {
         &self,
         tx: &mut ReadTx<'_>,
         attempt: Attempt,
+        browser: &Browser,
     ) -> Result<Scene, Error> {
         let records = tx.evidence_of(&attempt.id).await?;
         let evidence = match evidence::open_all(
@@ -123,7 +128,9 @@ impl App {
             has_password: false,
             notices: Vec::new(),
             enrolment,
+            carried: None,
         };
+        scene.carried = self.carried(tx, &scene, browser).await?;
         if let Some(id) = scene.attempt.user.clone() {
             scene.user = tx.user(&id).await?;
             let holder = self.credentials_of(tx, &id).await?;
@@ -266,8 +273,35 @@ impl Scene {
             person: self.person(),
             session: SessionAnswer::None,
             enrolment: self.enrolment_stage(),
+            carried: self.carried_kinds(),
+            // Nothing is answered by what this says.
+            recent_answers: 0,
             now: self.attempt.created_at,
         })
+    }
+
+    /// The kinds of the proofs that need not be asked again.
+    pub(super) fn carried_kinds(&self) -> Vec<FactorKind> {
+        let carried = self.carried.iter().flat_map(|carried| &carried.proofs);
+        carried.map(|proof| proof.kind).collect()
+    }
+
+    /// Whom the attempt may be bound to before anything was proved in it: the person of this
+    /// browser's session, whose password is fresh enough still, so that only what the person
+    /// has is asked.
+    pub(super) fn steps_up(&self) -> Option<&UserId> {
+        let carried = self.carried.as_ref()?;
+        let knows = factor::classes_of(self.carried_kinds()).contains(&FactorClass::Knowledge);
+        let asked = self.attempt.request.interaction == Interaction::Allowed;
+        (knows && asked && self.attempt.user.is_none() && self.evidence.is_empty())
+            .then_some(&carried.user.id)
+    }
+
+    /// A name to fill in: what the request hints, or whose session is stepped up.
+    pub(super) fn name_to_fill_in(&self) -> Option<String> {
+        let carried = self.carried.as_ref();
+        let of_session = carried.map(|carried| carried.user.upn.to_string());
+        of_session.or_else(|| self.attempt.request.login_hint.clone())
     }
 
     /// Whether the attempt belongs to somebody else than `user`.

@@ -196,7 +196,7 @@ impl App {
         // Pay.
         let mut tx = self.store.begin().await?;
         let attempt = self.open_attempt(&mut tx, id, browser).await?;
-        let scene = self.scene(&mut tx, attempt).await?;
+        let scene = self.scene(&mut tx, attempt, browser).await?;
         let named = Named::Known(Box::new(require_password_proof(&scene)?.clone()));
         let buckets = self
             .buckets(&mut tx, Counter::SecondFactor, &named, browser)
@@ -211,7 +211,7 @@ impl App {
         // Check.
         let mut tx = self.store.begin().await?;
         let attempt = self.open_attempt(&mut tx, id, browser).await?;
-        let scene = self.scene(&mut tx, attempt).await?;
+        let scene = self.scene(&mut tx, attempt, browser).await?;
         let user = require_password_proof(&scene)?.clone();
         self.settle_key(tx, &scene.attempt, Some(user), answer, &buckets)
             .await
@@ -249,7 +249,7 @@ impl App {
         // Check.
         let mut tx = self.store.begin().await?;
         let attempt = self.open_attempt(&mut tx, id, browser).await?;
-        let scene = self.scene(&mut tx, attempt).await?;
+        let scene = self.scene(&mut tx, attempt, browser).await?;
         require_nothing_proved(&scene)?;
         self.settle_key(tx, &scene.attempt, None, answer, &buckets)
             .await

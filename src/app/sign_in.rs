@@ -10,7 +10,7 @@ use super::{
     error::{Category, SupportCode},
     keys::draft::Draft,
     own_methods::last_used,
-    scene::Scene,
+    round_trips::Stopped,
 };
 use crate::{
     audit::Refused,
@@ -20,13 +20,10 @@ use crate::{
         ids::{AttemptId, UserId},
     },
     directory::MethodKind,
-    session::SessionRow,
     signin::{
         attempt::{Attempt, Standing},
-        complete::{self, Holder, SessionTerms},
         next_step::{AnswerFrom, Refusal, SessionAnswer, Situation, next_step},
         request::{Protocol, SignInRequest},
-        requirement,
     },
     storage::{InsertAttempt, ReadTx},
 };
@@ -68,6 +65,8 @@ pub enum Next {
     Ask(Ask),
     /// The answer to the relying party.
     Answer(Box<Answer>),
+    /// No answer for now: the browser runs in a circle with the party of this name.
+    Stop(String, Box<Stopped>),
 }
 
 /// A way to prove the second factor.
@@ -212,8 +211,25 @@ impl App {
             return Ok(Some(Next::Answer(Box::new(answer))));
         }
         let session = self.session_of(&mut tx, browser).await?;
-        let scene = self.scene(&mut tx, attempt).await?;
+        let mut scene = self.scene(&mut tx, attempt, browser).await?;
+        if let Some(user) = scene.steps_up().cloned() {
+            // From here on it is this person's attempt: the same person, or not at all.
+            if tx.set_attempt_user(id, &user).await? {
+                tx.commit().await?;
+            }
+            tx = self.store.begin().await?;
+            let attempt = self.open_attempt(&mut tx, id, browser).await?;
+            scene = self.scene(&mut tx, attempt, browser).await?;
+        }
         let resumable = self.resumable(&mut tx, &scene, session.as_ref()).await?;
+        let answers_to = resumable.as_ref().map(|resumable| &resumable.user);
+        let recent_answers = match answers_to.or(scene.user.as_ref()) {
+            Some(user) => {
+                self.recent_answers(&mut tx, &user.id, &scene.attempt.request)
+                    .await?
+            }
+            None => 0,
+        };
         let step = next_step(&Situation {
             attempt: &scene.attempt,
             evidence: &scene.evidence,
@@ -224,6 +240,8 @@ impl App {
                 SessionAnswer::None
             },
             enrolment: scene.enrolment_stage(),
+            carried: scene.carried_kinds(),
+            recent_answers,
             now,
         });
         match step {
@@ -260,6 +278,17 @@ impl App {
                 let answer = self.issue_status(tx, &scene.attempt, kind, draft).await?;
                 Ok(answer.map(Box::new).map(Next::Answer))
             }
+            NextStep::StopLoop => {
+                let user = match resumable {
+                    Some(resumable) => Some(resumable.user),
+                    None => scene.user.clone(),
+                };
+                let user = user.ok_or_else(|| Error::internal("a loop of nobody"))?;
+                let stopped = self.stopped(&mut tx, &user, &scene.attempt.request).await?;
+                let party = self.party_name(&mut tx, &scene.attempt).await?;
+                self.count_refused(Refused::Loop);
+                Ok(Some(Next::Stop(party, Box::new(stopped))))
+            }
             _ => {
                 let party = self.party_name(&mut tx, &scene.attempt).await?;
                 let (offered, allowed) = match (&scene.user, step) {
@@ -279,7 +308,7 @@ impl App {
                 Ok(Some(Next::Ask(Ask {
                     step,
                     upn: scene.shown_upn(),
-                    login_hint: scene.attempt.request.login_hint.clone(),
+                    login_hint: scene.name_to_fill_in(),
                     party,
                     tokens: scene.tokens.active,
                     offered,
@@ -349,7 +378,7 @@ impl App {
         let now = self.now();
         let mut tx = self.store.begin().await?;
         let attempt = self.open_attempt(&mut tx, id, browser).await?;
-        let scene = self.scene(&mut tx, attempt).await?;
+        let scene = self.scene(&mut tx, attempt, browser).await?;
         // Only who has proved both factors has seen them.
         if scene.asks() == NextStep::ShowNotices
             && let Some(user) = &scene.user
@@ -358,75 +387,6 @@ impl App {
             tx.commit().await?;
         }
         Ok(())
-    }
-
-    /// Whether that session can answer this attempt, and everything needed to do so.
-    async fn resumable(
-        &self,
-        tx: &mut ReadTx<'_>,
-        scene: &Scene,
-        session: Option<&SessionRow>,
-    ) -> Result<Option<super::issue::Resumable>, Error> {
-        let Some(row) = session.filter(|row| row.is_alive(self.settings.sessions, self.now()))
-        else {
-            return Ok(None);
-        };
-        if !scene.evidence.is_empty() || scene.enrolment.is_some() {
-            return Ok(None);
-        }
-        let request = &scene.attempt.request;
-        let (party, told) = match request.protocol {
-            Protocol::Account => (None, None),
-            Protocol::Saml2 | Protocol::WsFed => (
-                Some(self.party_of(tx, &request.relying_party).await?),
-                tx.party_of_session(&row.id, &request.relying_party).await?,
-            ),
-        };
-        // To the own pages a session is good as long as it lives, unless more is asked.
-        let lives = self.settings.sessions.absolute;
-        let freshness = requirement::freshness(
-            request,
-            party.as_ref().map_or(lives, |party| party.session_max_age),
-            told.as_ref().and_then(|told| told.reused_at),
-            row.oldest_proof(),
-            self.now(),
-        );
-        let Some(user) = tx.user(&row.user).await? else {
-            return Ok(None);
-        };
-        let (live, _, _) = self.credentials_of(tx, &user.id).await?;
-        let terms = SessionTerms {
-            policy: self.settings.sessions,
-            freshness,
-        };
-        let holder = Holder {
-            user: &user,
-            live_credentials: &live,
-        };
-        let signed_in = complete::resume(
-            &scene.attempt,
-            row,
-            &row.token,
-            terms,
-            holder,
-            &self.sealing,
-            self.now(),
-        );
-        // A session that cannot answer is no error: the person is asked instead.
-        let Ok(signed_in) = signed_in else {
-            return Ok(None);
-        };
-        if !tx.unseen_notices(&user.id).await?.is_empty()
-            || !self.may_answer(tx, &user, request).await?
-        {
-            return Ok(None);
-        }
-        Ok(Some(super::issue::Resumable {
-            signed_in,
-            user,
-            party,
-            told,
-        }))
     }
 
     async fn party_name(&self, tx: &mut ReadTx<'_>, attempt: &Attempt) -> Result<String, Error> {

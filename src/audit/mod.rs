@@ -330,6 +330,8 @@ pub enum Refused {
     Waiting,
     /// A security key's answer before anybody was named.
     SecurityKey,
+    /// A request of a party that sends a person's browser in a circle.
+    Loop,
 }
 
 impl Refused {
@@ -347,6 +349,7 @@ impl Refused {
             Self::ForgedForm => "forged-form",
             Self::Waiting => "waiting",
             Self::SecurityKey => "security-key",
+            Self::Loop => "loop",
         }
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! Always true: there are two constructors, [`complete`] and [`resume`]. Both end at
 //! the same check: two classes of factor, of one person, whose account and credentials
-//! are live *now*. `resume` keeps the original instants, so a session never makes a
-//! proof look younger. Nothing else in the crate can make these types.
+//! are live *now*. `resume`, and `complete` where only what has aged was asked again
+//! (step-up), keep the original instants, so a session never makes a proof look younger.
+//! Nothing else in the crate can make these types.
 
 use std::time::Duration;
 
@@ -29,6 +30,7 @@ pub struct SignedIn {
     proofs: Vec<SessionProof>,
     attempt: AttemptId,
     session: Option<SessionId>,
+    carried_from: Option<Timestamp>,
 }
 
 impl SignedIn {
@@ -50,6 +52,11 @@ impl SignedIn {
     /// The session that was resumed, if it was one.
     pub fn resumed_session(&self) -> Option<&SessionId> {
         self.session.as_ref()
+    }
+
+    /// When the session began of which proofs were carried over, if some were.
+    pub fn carried_from(&self) -> Option<Timestamp> {
+        self.carried_from
     }
 
     /// The instant of the oldest proof: what tokens call the authentication instant.
@@ -93,10 +100,12 @@ pub enum NotSignedIn {
     OneClass,
 }
 
-/// From the proofs of one attempt.
+/// From the proofs of one attempt; with those of this browser's session that are still
+/// fresh enough, if `former` is given and the attempt alone is one class short (step-up).
 pub fn complete(
     attempt: &Attempt,
     records: &[EvidenceRecord],
+    former: Option<FormerSession<'_>>,
     holder: Holder<'_>,
     sealing: &Sealing,
     now: Timestamp,
@@ -109,7 +118,7 @@ pub fn complete(
     {
         return Err(NotSignedIn::DifferentPeople);
     }
-    let proofs = evidence
+    let mut proofs: Vec<SessionProof> = evidence
         .into_iter()
         .map(|proof| SessionProof {
             kind: proof.kind(),
@@ -117,12 +126,60 @@ pub fn complete(
             at: proof.at(),
         })
         .collect();
+    // Who proved nothing here is answered by `resume` or not at all.
+    let proved = factor::classes_of(proofs.iter().map(|proof| proof.kind));
+    let mut carried_from = None;
+    if let Some(former) = former
+        && proved.len() == 1
+    {
+        let mut kept = carried(attempt, former, holder, sealing, now)?;
+        kept.retain(|proof| {
+            let mut classes = proof.kind.classes().iter();
+            classes.any(|class| !proved.contains(class))
+        });
+        if !kept.is_empty() {
+            carried_from = Some(former.row.created_at);
+            proofs.append(&mut kept);
+        }
+    }
     require_live(proofs, holder, sealing).map(|proofs| SignedIn {
         user: holder.user.id.clone(),
         proofs,
         attempt: attempt.id.clone(),
         session: None,
+        carried_from,
     })
+}
+
+/// The session that this browser brings to an attempt.
+#[derive(Clone, Copy, Debug)]
+pub struct FormerSession<'a> {
+    /// Its row.
+    pub row: &'a SessionRow,
+    /// The hash of the cookie that was presented.
+    pub presented: &'a TokenHash,
+    /// What it must satisfy.
+    pub terms: SessionTerms,
+}
+
+/// The proofs of a session that need not be asked again in `attempt`: those that are fresh
+/// enough each for itself, if the session lives, is the same person's, and nothing that it
+/// rests on was taken away. Data for the dispatcher; only [`complete`] makes something of it.
+pub fn carried(
+    attempt: &Attempt,
+    former: FormerSession<'_>,
+    holder: Holder<'_>,
+    sealing: &Sealing,
+    now: Timestamp,
+) -> Result<Vec<SessionProof>, NotSignedIn> {
+    let FormerSession {
+        row,
+        presented,
+        terms,
+    } = former;
+    let mut proofs = require_session(attempt, row, presented, terms.policy, holder, sealing, now)?;
+    proofs.retain(|proof| terms.freshness.is_met_by_session(proof.at, now));
+    Ok(proofs)
 }
 
 /// What a session must satisfy to answer.
@@ -144,25 +201,44 @@ pub fn resume(
     sealing: &Sealing,
     now: Timestamp,
 ) -> Result<SignedIn, NotSignedIn> {
+    let fresh = row
+        .oldest_proof()
+        .is_some_and(|at| terms.freshness.is_met_by_session(at, now));
+    let proofs = require_session(attempt, row, presented, terms.policy, holder, sealing, now)?;
+    if !fresh {
+        return Err(NotSignedIn::Session);
+    }
+    Ok(SignedIn {
+        user: row.user.clone(),
+        proofs,
+        attempt: attempt.id.clone(),
+        session: Some(row.id.clone()),
+        carried_from: None,
+    })
+}
+
+/// The proofs of a session that lives, in this browser, of this attempt's person, whose
+/// account and credentials are live now; oldest first.
+fn require_session(
+    attempt: &Attempt,
+    row: &SessionRow,
+    presented: &TokenHash,
+    policy: SessionPolicy,
+    holder: Holder<'_>,
+    sealing: &Sealing,
+    now: Timestamp,
+) -> Result<Vec<SessionProof>, NotSignedIn> {
     if row.token != *presented {
         return Err(NotSignedIn::Seal);
     }
     verify_session(row, sealing)?;
-    let fresh = row
-        .oldest_proof()
-        .is_some_and(|at| terms.freshness.is_met_by_session(at, now));
-    if !row.is_alive(terms.policy, now) || !fresh {
+    if !row.is_alive(policy, now) {
         return Err(NotSignedIn::Session);
     }
     if row.user != holder.user.id || attempt.user.as_ref().is_some_and(|user| *user != row.user) {
         return Err(NotSignedIn::DifferentPeople);
     }
-    require_live(row.proofs.clone(), holder, sealing).map(|proofs| SignedIn {
-        user: row.user.clone(),
-        proofs,
-        attempt: attempt.id.clone(),
-        session: Some(row.id.clone()),
-    })
+    require_live(row.proofs.clone(), holder, sealing)
 }
 
 /// Checks a session's tag: that `complete` made this row.
@@ -223,7 +299,9 @@ impl SealedSession {
     }
 }
 
-/// A new session that keeps the proofs of `signed_in` with their instants.
+/// A new session that keeps the proofs of `signed_in` with their instants. One that carries
+/// proofs of a former session over began when that one did: stepping up makes no session
+/// live longer.
 pub fn seal_session(
     signed_in: &SignedIn,
     id: SessionId,
@@ -236,7 +314,7 @@ pub fn seal_session(
         token,
         user: signed_in.user.clone(),
         proofs: signed_in.proofs.clone(),
-        created_at: now,
+        created_at: signed_in.carried_from.unwrap_or(now),
         last_used_at: now,
         revoked_at: None,
         tag: String::new(),

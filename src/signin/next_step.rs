@@ -10,12 +10,15 @@
 //!                    │    └──► AskPass  (no method yet: a pass opens enrolment)
 //!                    └ pass ─► Enrol ─► AskPassword   (the confirming code proves nothing)
 //! ```
+//!
+//! What a session proved so lately that it need not be asked again counts beside the proofs of
+//! the attempt (`carried`), and `Issue` is `StopLoop` where answers only come back.
 
-use super::{attempt::Attempt, request::Interaction};
+use super::{attempt::Attempt, request::Interaction, requirement::ROUND_TRIPS};
 use crate::{
     base::clock::Timestamp,
     directory::MethodKind,
-    factor::{FactorClass, classes_of, evidence::Evidence},
+    factor::{FactorClass, FactorKind, classes_of, evidence::Evidence},
 };
 
 /// What is known when the next step is chosen.
@@ -30,6 +33,11 @@ pub struct Situation<'a> {
     pub session: SessionAnswer,
     /// An enrolment that a pass opened in this attempt.
     pub enrolment: Enrolment,
+    /// Kinds of the proofs that this browser's session of the same person proved so lately
+    /// that they need not be asked again: only what has aged is (step-up).
+    pub carried: Vec<FactorKind>,
+    /// How many answers the person took to the asking party lately.
+    pub recent_answers: usize,
     /// Now.
     pub now: Timestamp,
 }
@@ -97,6 +105,8 @@ pub enum NextStep {
     Enrol(MethodKind),
     /// Tell the person what others did to the account.
     ShowNotices,
+    /// Say that the person's browser runs in a circle between the party and us.
+    StopLoop,
     /// Answer the relying party.
     Issue(AnswerFrom),
     /// Answer the relying party that it cannot be done.
@@ -134,7 +144,7 @@ pub fn next_step(situation: &Situation<'_>) -> NextStep {
         && situation.enrolment == Enrolment::None
         && situation.session == SessionAnswer::FreshEnough
     {
-        return NextStep::Issue(AnswerFrom::Session);
+        return issue(situation, AnswerFrom::Session);
     }
     if situation.attempt.request.interaction == Interaction::Forbidden {
         return NextStep::Refuse(Refusal::InteractionForbidden);
@@ -148,8 +158,10 @@ pub fn next_step(situation: &Situation<'_>) -> NextStep {
     let Some(person) = situation.person else {
         return NextStep::AskPassword;
     };
-    let proved = classes_of(situation.evidence.iter().map(Evidence::kind));
-    if proved.len() < 2 {
+    let kinds = situation.evidence.iter().map(Evidence::kind);
+    let proved = classes_of(kinds.chain(situation.carried.iter().copied()));
+    // Where nothing was proved here, a session answers as a whole or not at all.
+    if situation.evidence.is_empty() || proved.len() < 2 {
         // A key that was only touched, or nothing: the password is what is missing.
         return if !proved.contains(&FactorClass::Knowledge) {
             NextStep::AskPassword
@@ -164,7 +176,18 @@ pub fn next_step(situation: &Situation<'_>) -> NextStep {
     if person.unseen_notices > 0 {
         return NextStep::ShowNotices;
     }
-    NextStep::Issue(AnswerFrom::Proofs)
+    issue(situation, AnswerFrom::Proofs)
+}
+
+/// Answers, unless answers only come back as requests.
+fn issue(situation: &Situation<'_>, from: AnswerFrom) -> NextStep {
+    let is_loop = situation.recent_answers >= ROUND_TRIPS;
+    match (is_loop, situation.attempt.request.interaction) {
+        (false, _) => NextStep::Issue(from),
+        (true, Interaction::Allowed) => NextStep::StopLoop,
+        // Nobody would see the page; the party is told that it cannot be done without one.
+        (true, Interaction::Forbidden) => NextStep::Refuse(Refusal::InteractionForbidden),
+    }
 }
 
 #[cfg(test)]

@@ -62,7 +62,8 @@ pub struct SignInRequest {
     pub reauthentication: Reauthentication,
     /// Whether pages may be shown.
     pub interaction: Interaction,
-    /// How old the oldest proof may be, in seconds; what the party is registered with if `None`.
+    /// How old the oldest proof may be, in seconds, if that is less than what the party is
+    /// registered with.
     #[serde(default)]
     pub max_age_seconds: Option<u64>,
     /// A name to fill in for the person; proves nothing.

@@ -7,6 +7,9 @@ use crate::base::clock::Timestamp;
 
 /// Within this time a second request of the same browser and party may mean "too old".
 pub const LOOP_WINDOW: Duration = Duration::from_mins(2);
+/// So many answers to one party within [`LOOP_WINDOW`] are given; the next request in it
+/// stops at a page, because a browser that runs in a circle tells nobody why.
+pub const ROUND_TRIPS: usize = 3;
 /// Proofs younger than this cannot be what the party found too old.
 pub const YOUNG_PROOF: Duration = Duration::from_mins(5);
 
@@ -19,8 +22,8 @@ pub enum Freshness {
     ThisAttempt,
 }
 
-/// What `request` demands, for a party that takes sessions of `max_age` where the request
-/// itself does not say.
+/// What `request` demands, for a party that takes sessions of `max_age`. A request may ask
+/// for fresher proofs than the policy does, never for older ones.
 ///
 /// `reused_at`: when this browser last had an answer to this party out of a reused
 /// session. Entra has no way to say "your proofs are too old" but to ask again at
@@ -31,24 +34,29 @@ pub fn freshness(
     max_age: Duration,
     reused_at: Option<Timestamp>,
     oldest_proof: Option<Timestamp>,
-    now: Timestamp,
 ) -> Freshness {
     if request.reauthentication == Reauthentication::Always {
         return Freshness::ThisAttempt;
     }
+    // When the party asked decides, not when the person looks: waiting makes nothing fresher.
+    let now = request.received_at();
     let asked_again = reused_at.is_some_and(|at| now.since(at) < LOOP_WINDOW);
     let old = oldest_proof.is_some_and(|at| now.since(at) > YOUNG_PROOF);
     if asked_again && old {
         return Freshness::ThisAttempt;
     }
-    Freshness::AtMost(request.max_age().unwrap_or(max_age))
+    Freshness::AtMost(
+        request
+            .max_age()
+            .map_or(max_age, |asked| asked.min(max_age)),
+    )
 }
 
 impl Freshness {
-    /// Whether proofs whose oldest is of `oldest` satisfy it.
-    pub fn is_met_by_session(self, oldest: Timestamp, now: Timestamp) -> bool {
+    /// Whether a session's proof of that instant satisfies it; of several, the oldest must.
+    pub fn is_met_by_session(self, proved_at: Timestamp, now: Timestamp) -> bool {
         match self {
-            Self::AtMost(age) => now.since(oldest) <= age,
+            Self::AtMost(age) => now.since(proved_at) <= age,
             Self::ThisAttempt => false,
         }
     }
@@ -67,20 +75,20 @@ mod tests {
 
     #[test]
     fn a_session_answers_while_it_is_young_enough() {
-        let demanded = freshness(&request(), MAX, None, Some(minutes_ago(10)), NOW);
+        let demanded = freshness(&request(), MAX, None, Some(minutes_ago(10)));
         assert_eq!(demanded, Freshness::AtMost(MAX));
         assert!(demanded.is_met_by_session(minutes_ago(15), NOW));
         assert!(!demanded.is_met_by_session(minutes_ago(15).minus(Duration::from_millis(1)), NOW));
     }
 
     #[test]
-    fn a_request_may_say_how_old() {
+    fn a_request_may_ask_for_fresher_proofs_and_never_for_older_ones() {
         let minutes = |minutes: u64| SignInRequest {
             max_age_seconds: Some(minutes * 60),
             ..request()
         };
-        for (asked, expected) in [(5, 5), (60, 60), (0, 0)] {
-            let demanded = freshness(&minutes(asked), MAX, None, Some(NOW), NOW);
+        for (asked, expected) in [(5, 5), (15, 15), (60, 15), (0, 0)] {
+            let demanded = freshness(&minutes(asked), MAX, None, Some(NOW));
             assert_eq!(demanded, Freshness::AtMost(Duration::from_mins(expected)));
         }
     }
@@ -91,7 +99,7 @@ mod tests {
             reauthentication: Reauthentication::Always,
             ..request()
         };
-        let demanded = freshness(&forced, MAX, None, Some(NOW), NOW);
+        let demanded = freshness(&forced, MAX, None, Some(NOW));
         assert_eq!(demanded, Freshness::ThisAttempt);
         assert!(!demanded.is_met_by_session(NOW, NOW));
     }
@@ -100,21 +108,15 @@ mod tests {
     fn asking_again_at_once_means_too_old_unless_the_proofs_are_young() {
         let just_now = Some(NOW.minus(Duration::from_secs(119)));
         assert_eq!(
-            freshness(&request(), MAX, just_now, Some(minutes_ago(6)), NOW),
+            freshness(&request(), MAX, just_now, Some(minutes_ago(6))),
             Freshness::ThisAttempt
         );
         assert_eq!(
-            freshness(&request(), MAX, just_now, Some(minutes_ago(5)), NOW),
+            freshness(&request(), MAX, just_now, Some(minutes_ago(5))),
             Freshness::AtMost(MAX)
         );
         assert_eq!(
-            freshness(
-                &request(),
-                MAX,
-                Some(minutes_ago(2)),
-                Some(minutes_ago(6)),
-                NOW
-            ),
+            freshness(&request(), MAX, Some(minutes_ago(2)), Some(minutes_ago(6)),),
             Freshness::AtMost(MAX)
         );
     }

@@ -21,7 +21,7 @@ use crate::{
     keys::sealing::{MasterKey, Sealing},
     signin::{
         attempt::{self, Attempt, tests::NOW},
-        complete::{Holder, NotSignedIn, SignedIn, complete},
+        complete::{FormerSession, Holder, NotSignedIn, SignedIn, complete},
     },
 };
 
@@ -180,10 +180,21 @@ impl Someone {
         records: &[EvidenceRecord],
         now: Timestamp,
     ) -> Result<SignedIn, NotSignedIn> {
+        self.complete_with(attempt, records, None, now)
+    }
+
+    pub(crate) fn complete_with(
+        &self,
+        attempt: &Attempt,
+        records: &[EvidenceRecord],
+        former: Option<FormerSession<'_>>,
+        now: Timestamp,
+    ) -> Result<SignedIn, NotSignedIn> {
         let live = self.live();
         complete(
             attempt,
             records,
+            former,
             Holder {
                 user: &self.user,
                 live_credentials: &live,

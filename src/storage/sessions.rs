@@ -225,6 +225,21 @@ impl Tx<'_> {
         .await
     }
 
+    /// What one session told is known to its successor: the same person signed in anew in
+    /// the same browser.
+    pub async fn move_parties(
+        &mut self,
+        from: &SessionId,
+        to: &SessionId,
+    ) -> Result<u64, StoreError> {
+        self.run(
+            sql("UPDATE session_parties SET session_id = $2, reused_at = NULL WHERE session_id = $1")
+                .bind(from.as_str())
+                .bind(to.as_str()),
+        )
+        .await
+    }
+
     /// Remembers what a session told a party.
     pub async fn put_party_of_session(
         &mut self,

@@ -42,7 +42,7 @@ pub async fn form(State(web): State<Arc<Web>>, visit: AttemptVisit) -> Response 
             Username::Known(ask.upn.unwrap_or_default())
         }
         // Further on already: the page of the attempt knows where.
-        Ok(Next::Ask(_)) => return on(&visit),
+        Ok(Next::Ask(_) | Next::Stop(..)) => return on(&visit),
         Ok(Next::Answer(sent)) => return answer::send(&web, *sent),
         Err(error) => return web.fail_at(&visit, &error),
     };

@@ -21,11 +21,13 @@ use super::{
         Moment,
         enrol::ConfirmState,
         keys::KeyState,
+        outcome::StoppedPage,
         sign_in::{
             Happened, NoticeItem, NoticePage, PassState, PasswordPage, PasswordState, TotpPage,
             TotpState, Username,
         },
         token::TokenState,
+        waiting_time,
     },
     pass, token,
     visit::AttemptVisit,
@@ -36,6 +38,7 @@ use crate::{
         enrol::MethodKind,
         error::SupportCode,
         prove::Guess,
+        round_trips::Stopped,
         sign_in::{Ask, Next, NextStep, Notice, Proved},
     },
     base::{clock::Timestamp, secret::Secret},
@@ -226,6 +229,7 @@ pub(super) async fn show(web: &Web, visit: &AttemptVisit, said: Said) -> Respons
     let ask = match web.app.proceed(&visit.id, &visit.browser).await {
         Ok(Next::Ask(ask)) => ask,
         Ok(Next::Answer(sent)) => return answer::send(web, *sent),
+        Ok(Next::Stop(party, stopped)) => return stop(web, visit, party, *stopped),
         Err(error) => return web.fail(&error),
     };
     let page = match ask_for(web, visit, ask, &said).await {
@@ -233,6 +237,24 @@ pub(super) async fn show(web: &Web, visit: &AttemptVisit, said: Said) -> Respons
         Err(error) => return web.fail(&error),
     };
     said.on(page)
+}
+
+/// The page on which a circle ends.
+fn stop(web: &Web, visit: &AttemptVisit, going_to: String, stopped: Stopped) -> Response {
+    let wait = stopped.again_at.since(stopped.now);
+    let page = StoppedPage {
+        frame: &web.frame,
+        action: visit.path(),
+        going_to,
+        again_in: waiting_time(wait),
+        now: Moment(stopped.now),
+        stopped,
+        support_code: SupportCode::LOOP.code.to_owned(),
+    };
+    let mut response = web.page(StatusCode::TOO_MANY_REQUESTS, &page);
+    let seconds = HeaderValue::from(wait.as_secs() + 1);
+    response.headers_mut().insert(header::RETRY_AFTER, seconds);
+    response
 }
 
 async fn ask_for(
@@ -354,7 +376,7 @@ async fn ask_for(
         NextStep::Enrol(MethodKind::OathToken) => {
             token::ask_activation(web, visit, upn, None, said)
         }
-        NextStep::Issue(_) | NextStep::Refuse(_) => {
+        NextStep::StopLoop | NextStep::Issue(_) | NextStep::Refuse(_) => {
             return Err(Error::internal("an answer came as a question"));
         }
     })

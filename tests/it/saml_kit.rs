@@ -215,6 +215,7 @@ impl Agent {
         let signed_in = complete::complete(
             &attempt,
             &records,
+            None,
             Holder {
                 user: &self.user,
                 live_credentials: &live,

@@ -174,8 +174,16 @@ impl Person {
             user: &self.user,
             live_credentials: &live,
         };
-        let signed_in =
-            complete::complete(&attempt, &records, holder, &self.sealing, now, LIFETIME).unwrap();
+        let signed_in = complete::complete(
+            &attempt,
+            &records,
+            None,
+            holder,
+            &self.sealing,
+            now,
+            LIFETIME,
+        )
+        .unwrap();
         complete::seal_session(
             &signed_in,
             SessionId::random(&mut SystemRandom),

@@ -63,7 +63,7 @@ impl App {
         // Check and consume, in one conditional update.
         let mut tx = self.store.begin().await?;
         let attempt = self.open_attempt(&mut tx, id, browser).await?;
-        let scene = self.scene(&mut tx, attempt).await?;
+        let scene = self.scene(&mut tx, attempt, browser).await?;
         let user = match named {
             Named::Known(user) => Some(user),
             Named::Unknown(_) => None,

@@ -30,7 +30,7 @@ impl App {
     ) -> Result<bool, Error> {
         let mut tx = self.store.read().await?;
         let attempt = self.open_attempt(&mut tx, id, browser).await?;
-        let scene: Scene = self.scene(&mut tx, attempt).await?;
+        let scene: Scene = self.scene(&mut tx, attempt, browser).await?;
         Ok(scene.asks() == NextStep::Enrol(MethodKind::OathToken))
     }
 

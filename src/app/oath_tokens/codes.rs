@@ -125,7 +125,7 @@ impl App {
         purpose: Purpose,
     ) -> Result<Scene, Error> {
         let attempt = self.open_attempt(tx, id, browser).await?;
-        let scene = self.scene(tx, attempt).await?;
+        let scene = self.scene(tx, attempt, browser).await?;
         if scene.asks() != purpose.step() {
             return Err(Error::denied(
                 &SupportCode::ATTEMPT_OVER,

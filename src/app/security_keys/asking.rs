@@ -44,7 +44,7 @@ impl App {
     ) -> Result<String, Error> {
         let mut tx = self.store.begin().await?;
         let attempt = self.open_attempt(&mut tx, id, browser).await?;
-        let scene = self.scene(&mut tx, attempt).await?;
+        let scene = self.scene(&mut tx, attempt, browser).await?;
         let user = require_password_proof(&scene)?;
         let named = Named::Known(Box::new(user.clone()));
         let buckets = self
@@ -82,7 +82,7 @@ impl App {
     ) -> Result<String, Error> {
         let mut tx = self.store.begin().await?;
         let attempt = self.open_attempt(&mut tx, id, browser).await?;
-        let scene = self.scene(&mut tx, attempt).await?;
+        let scene = self.scene(&mut tx, attempt, browser).await?;
         require_nothing_proved(&scene)?;
         let buckets = Buckets::of_source(browser);
         if let Paid::Refused(wait) = self.pay_question(&mut tx, buckets).await? {

@@ -99,6 +99,7 @@ fn attack_21_what_was_revoked_meanwhile_does_not_count() {
         complete(
             &attempt,
             &records,
+            None,
             Holder {
                 user,
                 live_credentials: live,
@@ -366,6 +367,190 @@ fn attack_21_a_session_answers_for_its_own_person_only() {
         NOW,
     );
     assert_eq!(result.err(), Some(NotSignedIn::Revoked));
+}
+
+const AT_MOST: Freshness = Freshness::AtMost(Duration::from_mins(15));
+
+/// From when only the password of `session()` (proved nine seconds before the code) has aged.
+fn password_aged() -> Timestamp {
+    NOW.plus(Duration::from_mins(15))
+        .plus(Duration::from_secs(1))
+}
+
+fn former(resumed: &Resumed, freshness: Freshness) -> FormerSession<'_> {
+    FormerSession {
+        row: &resumed.row,
+        presented: &resumed.token,
+        terms: SessionTerms {
+            policy: SessionPolicy::default(),
+            freshness,
+        },
+    }
+}
+
+/// A new attempt of the session's person, in which the password was right at `at`.
+fn password_again(resumed: &Resumed, at: Timestamp) -> (Attempt, [EvidenceRecord; 1]) {
+    let attempt = resumed.someone.attempt();
+    let record = resumed.someone.password_record(&attempt, at);
+    (attempt, [record])
+}
+
+#[test]
+fn attack_21_only_what_has_aged_is_proved_again_and_instants_stay() {
+    let resumed = session();
+    let now = password_aged();
+    let (attempt, records) = password_again(&resumed, now);
+    let signed_in = resumed
+        .someone
+        .complete_with(&attempt, &records, Some(former(&resumed, AT_MOST)), now)
+        .unwrap();
+    let proofs: Vec<_> = signed_in.proofs().iter().map(|p| (p.kind, p.at)).collect();
+    let code_at = NOW.plus(Duration::from_secs(9));
+    assert_eq!(
+        proofs,
+        [(FactorKind::Totp, code_at), (FactorKind::Password, now)]
+    );
+    assert_eq!(signed_in.oldest_proof(), code_at);
+    assert_eq!(signed_in.resumed_session(), None);
+    // The new session ends when the former one would have.
+    let (id, token) = (
+        SessionId::random(&mut SystemRandom),
+        CookieToken::random(&mut SystemRandom).hash(),
+    );
+    let stepped_up = seal_session(&signed_in, id, token, &resumed.someone.sealing, now);
+    assert_eq!(stepped_up.row().created_at, resumed.row.created_at);
+    assert!(verify_session(stepped_up.row(), &resumed.someone.sealing).is_ok());
+    // Both factors anew: a session of its own.
+    let both = [
+        records[0].clone(),
+        resumed.someone.totp_record(&attempt, now),
+    ];
+    let anew = resumed
+        .someone
+        .complete_with(&attempt, &both, Some(former(&resumed, AT_MOST)), now)
+        .unwrap();
+    assert_eq!((anew.oldest_proof(), anew.carried_from()), (now, None));
+}
+
+#[test]
+fn attack_21_what_is_too_old_ended_revoked_or_anothers_is_not_carried_over() {
+    let resumed = session();
+    let now = password_aged();
+    let (attempt, records) = password_again(&resumed, now);
+    let with = |former: FormerSession<'_>, now| {
+        let result = resumed
+            .someone
+            .complete_with(&attempt, &records, Some(former), now);
+        result.err()
+    };
+    assert_eq!(with(former(&resumed, AT_MOST), now), None);
+    // The code has aged too, one millisecond after its fifteen minutes.
+    let end = NOW
+        .plus(Duration::from_secs(9))
+        .plus(Duration::from_mins(15));
+    assert_eq!(with(former(&resumed, AT_MOST), end), None);
+    let milli = Duration::from_millis(1);
+    assert_eq!(
+        with(former(&resumed, AT_MOST), end.plus(milli)),
+        Some(NotSignedIn::OneClass)
+    );
+    // Whoever wants everything anew gets everything anew.
+    assert_eq!(
+        with(former(&resumed, Freshness::ThisAttempt), now),
+        Some(NotSignedIn::OneClass)
+    );
+    let other_cookie = CookieToken::random(&mut SystemRandom).hash();
+    let stolen = FormerSession {
+        presented: &other_cookie,
+        ..former(&resumed, AT_MOST)
+    };
+    assert_eq!(with(stolen, now), Some(NotSignedIn::Seal));
+    let rows = [
+        (
+            NotSignedIn::Session,
+            SessionRow {
+                revoked_at: Some(now),
+                ..resumed.row.clone()
+            },
+        ),
+        (
+            NotSignedIn::Seal,
+            SessionRow {
+                user: UserId::random(&mut SystemRandom),
+                ..resumed.row.clone()
+            },
+        ),
+        (
+            NotSignedIn::Seal,
+            SessionRow {
+                proofs: resumed.row.proofs[1..].to_vec(),
+                ..resumed.row.clone()
+            },
+        ),
+    ];
+    for (expected, row) in &rows {
+        let altered = FormerSession {
+            row,
+            ..former(&resumed, AT_MOST)
+        };
+        assert_eq!(with(altered, now), Some(*expected));
+    }
+    let ever = Freshness::AtMost(Duration::from_hours(99));
+    let idle = NOW.plus(SessionPolicy::default().idle);
+    let (later, again) = password_again(&resumed, idle);
+    let result = resumed
+        .someone
+        .complete_with(&later, &again, Some(former(&resumed, ever)), idle);
+    assert_eq!(result.err(), Some(NotSignedIn::Session));
+    // Another person's live session, in the same browser.
+    let other = session();
+    let theirs = complete(
+        &attempt,
+        &records,
+        Some(former(&other, AT_MOST)),
+        Holder {
+            user: &resumed.someone.user,
+            live_credentials: &resumed.someone.live(),
+        },
+        &resumed.someone.sealing,
+        now,
+        AGE,
+    );
+    assert_eq!(theirs.err(), Some(NotSignedIn::Seal));
+    // A credential of the session was revoked, be it the one that has aged.
+    let live = resumed.someone.live();
+    for kept in [&live[..1], &live[1..]] {
+        let holder = Holder {
+            user: &resumed.someone.user,
+            live_credentials: kept,
+        };
+        let carried = carried(
+            &attempt,
+            former(&resumed, AT_MOST),
+            holder,
+            &resumed.someone.sealing,
+            now,
+        );
+        assert_eq!(carried.err(), Some(NotSignedIn::Revoked));
+    }
+}
+
+#[test]
+fn attack_21_a_session_alone_completes_nothing() {
+    let resumed = session();
+    let attempt = resumed.someone.attempt();
+    let result = resumed
+        .someone
+        .complete_with(&attempt, &[], Some(former(&resumed, AT_MOST)), NOW);
+    assert_eq!(result.err(), Some(NotSignedIn::OneClass));
+    // Nor does the class that it has already.
+    let now = password_aged();
+    let code = [resumed.someone.totp_record(&attempt, now)];
+    let result =
+        resumed
+            .someone
+            .complete_with(&attempt, &code, Some(former(&resumed, AT_MOST)), now);
+    assert_eq!(result.err(), Some(NotSignedIn::OneClass));
 }
 
 proptest! {

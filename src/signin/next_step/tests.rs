@@ -53,6 +53,8 @@ struct Case {
     session: SessionAnswer,
     enrolment: Enrolment,
     interaction: Interaction,
+    carried: &'static [FactorKind],
+    recent_answers: usize,
 }
 
 const FRESH: Case = Case {
@@ -61,6 +63,8 @@ const FRESH: Case = Case {
     session: SessionAnswer::None,
     enrolment: Enrolment::None,
     interaction: Interaction::Allowed,
+    carried: &[],
+    recent_answers: 0,
 };
 
 fn step(case: &Case) -> NextStep {
@@ -92,6 +96,8 @@ fn step(case: &Case) -> NextStep {
         person: case.person,
         session: case.session,
         enrolment: case.enrolment,
+        carried: case.carried.to_vec(),
+        recent_answers: case.recent_answers,
         now: NOW,
     })
 }
@@ -252,5 +258,84 @@ fn notices_are_shown_after_both_factors_and_before_the_answer() {
             ..FRESH
         }),
         NextStep::ShowNotices
+    );
+}
+
+#[test]
+fn attack_21_only_what_has_aged_is_asked_again() {
+    let asked = |proved, carried, person| {
+        step(&Case {
+            proved,
+            person,
+            carried,
+            ..FRESH
+        })
+    };
+    let known = Some(person(1));
+    let (password, has) = (&[FactorKind::Password], &[FactorKind::Totp]);
+    // Nobody said who they are in this attempt: the password says it.
+    assert_eq!(asked(Proved::Nothing, has, None), NextStep::AskPassword);
+    assert_eq!(asked(Proved::Nothing, has, known), NextStep::AskPassword);
+    assert_eq!(
+        asked(Proved::Nothing, password, known),
+        NextStep::AskSecondFactor
+    );
+    for (proved, carried) in [(Proved::Password, has), (Proved::Totp, password)] {
+        assert_eq!(
+            asked(proved, carried, known),
+            NextStep::Issue(AnswerFrom::Proofs)
+        );
+        assert_eq!(
+            step(&Case {
+                proved,
+                person: known,
+                interaction: Interaction::Forbidden,
+                carried,
+                ..FRESH
+            }),
+            NextStep::Refuse(Refusal::InteractionForbidden)
+        );
+    }
+    // The same class twice is one class.
+    assert_eq!(
+        asked(Proved::Password, password, known),
+        NextStep::AskSecondFactor
+    );
+    assert_eq!(asked(Proved::Totp, has, known), NextStep::AskPassword);
+}
+
+#[test]
+fn the_fourth_round_trip_stops_at_a_page_whatever_it_rests_on() {
+    let answered = |recent_answers, interaction, session, proved| {
+        step(&Case {
+            proved,
+            person: Some(person(1)),
+            session,
+            interaction,
+            recent_answers,
+            ..FRESH
+        })
+    };
+    let (allowed, forbidden) = (Interaction::Allowed, Interaction::Forbidden);
+    let cases = [
+        (
+            SessionAnswer::FreshEnough,
+            Proved::Nothing,
+            AnswerFrom::Session,
+        ),
+        (SessionAnswer::None, Proved::Both, AnswerFrom::Proofs),
+    ];
+    for (session, proved, from) in cases {
+        assert_eq!(answered(2, allowed, session, proved), NextStep::Issue(from));
+        assert_eq!(answered(3, allowed, session, proved), NextStep::StopLoop);
+        assert_eq!(
+            answered(3, forbidden, session, proved),
+            NextStep::Refuse(Refusal::InteractionForbidden)
+        );
+    }
+    // Who is asked something is asked: a page is no circle.
+    assert_eq!(
+        answered(9, allowed, SessionAnswer::None, Proved::Password),
+        NextStep::AskSecondFactor
     );
 }

@@ -3,6 +3,7 @@
 use askama::Template;
 
 use super::{CsrfToken, Frame, Moment};
+use crate::app::round_trips::Stopped;
 
 /// The answer on its way to the relying party: a form that a script file sends,
 /// with a visible button for browsers without JavaScript.
@@ -133,6 +134,26 @@ pub struct StartAgainPage<'a> {
     pub frame: &'a Frame,
     /// Why.
     pub why: StartAgain,
+    /// `CB-…`, for `claimbridge explain`.
+    pub support_code: String,
+}
+
+/// The browser runs in a circle between a party and us.
+#[derive(Debug, Template)]
+#[template(path = "sign_in/stopped.html")]
+pub struct StoppedPage<'a> {
+    /// What stands around the page.
+    pub frame: &'a Frame,
+    /// The attempt's page, to try once more.
+    pub action: String,
+    /// The party's name.
+    pub going_to: String,
+    /// How often, and what is known of the last answer.
+    pub stopped: Stopped,
+    /// How long to wait.
+    pub again_in: String,
+    /// By this server's clock.
+    pub now: Moment,
     /// `CB-…`, for `claimbridge explain`.
     pub support_code: String,
 }

@@ -15,7 +15,7 @@ use super::{
     keys::{KeyAddedPage, KeyEnrolPage, KeyPage, KeyState},
     outcome::{
         AutoSubmitPage, ErrorKind, ErrorPage, HomePage, OtherBrowserPage, SignOutPage,
-        SignOutScope, SignedInHere, SignedOutPage, StartAgain, StartAgainPage,
+        SignOutScope, SignedInHere, SignedOutPage, StartAgain, StartAgainPage, StoppedPage,
     },
     qr::Qr,
     sign_in::{
@@ -26,7 +26,11 @@ use super::{
 };
 use crate::{
     app::{
-        enrol::MethodKind, security_keys::KeyProblem, sign_in::Proved, test_sign_in::Substitution,
+        enrol::MethodKind,
+        round_trips::{LastAnswer, Stopped},
+        security_keys::KeyProblem,
+        sign_in::Proved,
+        test_sign_in::Substitution,
     },
     base::clock::Timestamp,
     inspect::{Context, inspect},
@@ -379,6 +383,48 @@ fn samples(frame: &Frame, words: &Words, desk: Desk) -> Vec<(String, String)> {
             support_code,
         };
         add(&format!("start_again-{name}"), &page);
+    }
+    let finding = |rule, title, fix: &str| crate::inspect::Finding {
+        rule,
+        severity: crate::inspect::Severity::Error,
+        title,
+        evidence: String::new(),
+        fix: fix.to_owned(),
+        aadsts: Vec::new(),
+        reference: "",
+        decide_with: Vec::new(),
+    };
+    let found = vec![finding(
+        "CB-SAML-004",
+        "The audience is the cloud's entity id.",
+        "Set [entra] cloud to the tenant's cloud.",
+    )];
+    let answers = [
+        ("gone", None),
+        ("accepted", Some((true, Vec::new()))),
+        ("findings", Some((false, found))),
+    ];
+    for (name, last) in answers {
+        let page = StoppedPage {
+            frame,
+            action: ACTION.to_owned(),
+            going_to: words.name.to_owned(),
+            again_in: "95 seconds".to_owned(),
+            now: moment(),
+            stopped: Stopped {
+                answers: 3,
+                again_at: moment().0,
+                now: moment().0,
+                domain: "contoso.com".to_owned(),
+                class_ref: "http://schemas.microsoft.com/claims/multipleauthn",
+                last: last.map(|(is_accepted, findings)| LastAnswer {
+                    is_accepted,
+                    findings,
+                }),
+            },
+            support_code: "CB-SIGNIN-015".to_owned(),
+        };
+        add(&format!("stopped-{name}"), &page);
     }
     add(
         "other_browser",

@@ -20,6 +20,7 @@ mod refused_models;
 mod requests;
 mod rows;
 mod sessions;
+mod step_up;
 mod thief;
 mod token_files;
 mod tokens_of_people;

@@ -61,14 +61,25 @@ enum Act {
 struct Model {
     session: Option<Kept>,
     attempt: Option<Begun>,
+    /// Who was answered, when.
+    answered: Vec<(usize, Timestamp)>,
     disabled: [bool; 2],
     /// Something was done that a session does not pass over: its person is told first.
     to_be_told: [bool; 2],
 }
 
+#[derive(Clone, Copy, PartialEq)]
+enum Proof {
+    Password,
+    /// A code, or a key that was touched.
+    Has,
+    /// A key that checked its person.
+    Verified,
+}
+
 struct Kept {
     who: usize,
-    oldest: Timestamp,
+    proofs: Vec<(Proof, Timestamp)>,
     created: Timestamp,
     used: Timestamp,
     reused: Option<Timestamp>,
@@ -76,6 +87,8 @@ struct Kept {
 
 struct Begun {
     at: Timestamp,
+    /// Everything is to be proved anew.
+    anew: bool,
     who: Option<usize>,
     password_at: Option<Timestamp>,
     touched_at: Option<Timestamp>,
@@ -90,48 +103,143 @@ enum Outcome {
     NoClaim,
 }
 
+/// How many different classes of factor these are of.
+fn classes(proofs: &[(Proof, Timestamp)]) -> usize {
+    let is = |wanted: &[Proof]| proofs.iter().any(|(proof, _)| wanted.contains(proof));
+    let of = [
+        is(&[Proof::Password]),
+        is(&[Proof::Has, Proof::Verified]),
+        is(&[Proof::Verified]),
+    ];
+    of.into_iter().filter(|has| *has).count()
+}
+
+impl Kept {
+    fn oldest(&self) -> Timestamp {
+        self.proofs.iter().map(|(_, at)| *at).min().unwrap()
+    }
+
+    fn is_alive(&self, now: Timestamp) -> bool {
+        !older(self.created, now, 600 * MINUTE - 1) && !older(self.used, now, 60 * MINUTE - 1)
+    }
+}
+
 fn older(at: Timestamp, now: Timestamp, seconds: u64) -> bool {
     now.since(at) > Duration::from_secs(seconds)
 }
 
 impl Model {
     fn ask(&mut self, force: bool, now: Timestamp) -> Outcome {
+        let mut anew = force;
         if let Some(kept) = &mut self.session {
-            let alive = !older(kept.created, now, 600 * MINUTE - 1)
-                && !older(kept.used, now, 60 * MINUTE - 1);
-            let fresh = !older(kept.oldest, now, 15 * MINUTE);
+            let fresh = !older(kept.oldest(), now, 15 * MINUTE);
             let again = kept
                 .reused
                 .is_some_and(|at| now.since(at) < Duration::from_secs(2 * MINUTE))
-                && older(kept.oldest, now, 5 * MINUTE);
-            let may = !self.disabled[kept.who] && !self.to_be_told[kept.who];
-            if alive && fresh && !force && !again && may {
+                && older(kept.oldest(), now, 5 * MINUTE);
+            anew |= again;
+            let (who, oldest) = (kept.who, kept.oldest());
+            let may = !self.disabled[who] && !self.to_be_told[who];
+            if kept.is_alive(now) && fresh && !anew && may && !self.runs_in_circles(who, now) {
+                let kept = self.session.as_mut().unwrap();
                 kept.used = now;
                 kept.reused = Some(now);
                 self.attempt = None;
-                return Outcome::Claim(kept.oldest);
+                self.answered.push((who, now));
+                return Outcome::Claim(oldest);
             }
         }
         self.attempt = Some(Begun {
             at: now,
+            anew,
             who: None,
             password_at: None,
             touched_at: None,
         });
+        // Where only what the person has is asked, nobody types a name.
+        if self.knows(now) {
+            let who = self.session.as_ref().map(|kept| kept.who);
+            self.attempt.as_mut().unwrap().who = who;
+        }
         Outcome::NoClaim
     }
 
-    /// Two classes were proved, the older at `oldest`.
-    fn signed_in(&mut self, who: usize, oldest: Timestamp, now: Timestamp) -> Outcome {
+    /// Three answers in two minutes are given, and no fourth.
+    fn runs_in_circles(&self, who: usize, now: Timestamp) -> bool {
+        let lately = self
+            .answered
+            .iter()
+            .filter(|(whom, at)| *whom == who && now.since(*at) < Duration::from_secs(2 * MINUTE));
+        lately.count() >= 3
+    }
+
+    /// What of the session need not be proved again: something, and not everything.
+    fn carried(&self, now: Timestamp) -> Vec<(Proof, Timestamp)> {
+        let (Some(kept), Some(begun)) = (&self.session, &self.attempt) else {
+            return Vec::new();
+        };
+        let same = begun.who.is_none_or(|who| who == kept.who);
+        if !same || begun.anew || self.disabled[kept.who] || !kept.is_alive(now) {
+            return Vec::new();
+        }
+        let mut fresh = kept.proofs.clone();
+        fresh.retain(|(_, at)| !older(*at, now, 15 * MINUTE));
+        if fresh.len() == kept.proofs.len() {
+            fresh.clear();
+        }
+        fresh
+    }
+
+    /// How long until one proof of the session has aged and another has not.
+    fn until_partly_aged(&self, now: Timestamp) -> Option<u64> {
+        let kept = self.session.as_ref()?;
+        let newest = kept.proofs.iter().map(|(_, at)| *at).max()?;
+        let age = now.since(kept.oldest()).as_secs();
+        (newest > kept.oldest() && age < 15 * MINUTE).then(|| 15 * MINUTE - age + 1)
+    }
+
+    /// Whether a password was proved, here or lately.
+    fn knows(&self, now: Timestamp) -> bool {
+        let here = self.attempt.as_ref().and_then(|begun| begun.password_at);
+        let is_password = |(proof, _): &(Proof, _)| *proof == Proof::Password;
+        here.is_some() || self.carried(now).iter().any(is_password)
+    }
+
+    /// Something was proved by `who`; with what was proved before it may be enough.
+    fn proved(&mut self, who: usize, new: (Proof, Timestamp), now: Timestamp) -> Outcome {
+        let begun = self.attempt.as_ref().unwrap();
+        let here = [
+            begun.password_at.map(|at| (Proof::Password, at)),
+            begun.touched_at.map(|at| (Proof::Has, at)),
+            Some(new),
+        ];
+        let mut proofs: Vec<(Proof, Timestamp)> = here.into_iter().flatten().collect();
+        let (mut created, mut reused) = (now, None);
+        if classes(&proofs) < 2 {
+            for carried in self.carried(now) {
+                let with = [proofs.clone(), vec![carried]].concat();
+                if classes(&with) > classes(&proofs) {
+                    proofs = with;
+                    created = self.session.as_ref().unwrap().created;
+                    reused = Some(now);
+                }
+            }
+        }
+        if classes(&proofs) < 2 || self.runs_in_circles(who, now) {
+            return Outcome::NoClaim;
+        }
         self.attempt = None;
         self.to_be_told[who] = false;
-        self.session = Some(Kept {
+        self.answered.push((who, now));
+        let kept = Kept {
             who,
-            oldest,
-            created: now,
+            proofs,
+            created,
             used: now,
-            reused: None,
-        });
+            reused,
+        };
+        let oldest = kept.oldest();
+        self.session = Some(kept);
         Outcome::Claim(oldest)
     }
 
@@ -150,10 +258,7 @@ impl Model {
         {
             begun.who = Some(who);
             begun.password_at = Some(now);
-            // The key was touched before: now there are both.
-            if let Some(touched) = begun.touched_at {
-                return self.signed_in(who, touched, now);
-            }
+            return self.proved(who, (Proof::Password, now), now);
         }
         Outcome::NoClaim
     }
@@ -166,15 +271,14 @@ impl Model {
         if disabled || begun.who.is_some_and(|first| first != who) {
             return Outcome::NoClaim;
         }
-        match (begun.password_at, verified) {
-            (Some(password_at), _) => self.signed_in(who, password_at, now),
-            (None, true) => self.signed_in(who, now, now),
-            (None, false) => {
-                begun.who = Some(who);
-                begun.touched_at = Some(now);
-                Outcome::NoClaim
-            }
+        begun.who = Some(who);
+        if verified {
+            return self.proved(who, (Proof::Verified, now), now);
         }
+        if begun.password_at.is_none() {
+            begun.touched_at = Some(now);
+        }
+        self.proved(who, (Proof::Has, now), now)
     }
 
     /// A pass is issued: whatever the person had begun begins anew, sessions are over.
@@ -203,17 +307,18 @@ impl Model {
     }
 
     fn code(&mut self, right: bool, now: Timestamp) -> Outcome {
+        let knows = self.knows(now);
         let Some(begun) = self.open(now) else {
             return Outcome::NoClaim;
         };
-        let (Some(who), Some(password_at), true) = (begun.who, begun.password_at, right) else {
+        let (Some(who), true, true) = (begun.who, knows, right) else {
             return Outcome::NoClaim;
         };
         if self.disabled[who] {
             self.attempt = None;
             return Outcome::NoClaim;
         }
-        self.signed_in(who, password_at, now)
+        self.proved(who, (Proof::Has, now), now)
     }
 
     /// Whatever ends a person's sessions ends the open attempts too.
@@ -237,20 +342,25 @@ fn begun_touched(model: &Model) -> bool {
 }
 
 /// Half of the acts go on with what was begun, so that the walk gets somewhere.
-fn draw(random: &mut rand_chacha::ChaCha8Rng, model: &Model) -> Act {
+fn draw(random: &mut rand_chacha::ChaCha8Rng, model: &Model, now: Timestamp) -> Act {
     let who = (random.next_u32() % 2) as usize;
     if random.next_u32().is_multiple_of(2) {
         let way = random.next_u32() % 8;
         let verified = random.next_u32().is_multiple_of(2);
         return match &model.attempt {
-            None => Act::Ask { force: way < 4 },
-            Some(begun) => match (begun.password_at, begun.who, way) {
-                (None, _, 0..=2) => Act::Key { who, verified },
-                (None, _, 3) => Act::Pass { who },
-                (None, _, _) => Act::Password { who, right: true },
-                (Some(_), Some(who), 0..=1) => Act::Key { who, verified },
-                (Some(_), Some(who), 2) => Act::RecoveryCode { who },
-                (Some(_), _, _) => Act::Code { right: true },
+            None => match model.until_partly_aged(now) {
+                Some(wait) if way < 3 => Act::Wait(wait),
+                _ => Act::Ask { force: way < 4 },
+            },
+            Some(begun) => match (model.knows(now), begun.who, way) {
+                (false, _, 0..=2) => Act::Key { who, verified },
+                (false, _, 3) => Act::Pass { who },
+                (false, _, _) => Act::Password { who, right: true },
+                (true, Some(who), 0..=1) => Act::Key { who, verified },
+                (true, Some(who), 2) => Act::RecoveryCode { who },
+                // So that the two proofs do not age at once.
+                (true, _, 3) => Act::Wait(2 * MINUTE),
+                (true, _, _) => Act::Code { right: true },
             },
         };
     }
@@ -262,6 +372,7 @@ fn draw(random: &mut rand_chacha::ChaCha8Rng, model: &Model) -> Act {
         24..=25 => Act::RecoveryCode { who },
         0 => Act::Wait(3 * MINUTE),
         1 => Act::Wait(6 * MINUTE),
+        2 if verified => Act::Wait(11 * MINUTE),
         2 => Act::Wait(16 * MINUTE),
         3 => Act::Wait(61 * MINUTE),
         4..=7 => Act::Ask { force: false },
@@ -287,6 +398,7 @@ async fn attack_21_the_claim_is_there_exactly_when_two_fresh_proofs_are() {
     let mut claims = 0;
     let mut resumed = 0;
     let mut by_key = 0;
+    let mut stepped_up = 0;
     let mut enrolments = 0;
     for seed in 0..8 {
         let world = World::new().await;
@@ -296,6 +408,8 @@ async fn attack_21_the_claim_is_there_exactly_when_two_fresh_proofs_are() {
         ];
         let one = Things::of(&world, &people[0]).await;
         let two = Things::of(&world, &people[1]).await;
+        // What was answered until here is no circle.
+        world.advance(2 * MINUTE);
         let mut run = Run {
             browser: world.browser(),
             things: [one, two],
@@ -306,7 +420,7 @@ async fn attack_21_the_claim_is_there_exactly_when_two_fresh_proofs_are() {
         };
         let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
         for _ in 0..60 {
-            let act = draw(&mut random, &run.model);
+            let act = draw(&mut random, &run.model, world.now());
             let (expected, page) = run.act(&world, &people, act).await;
             run.history.push(act);
             let answer = page
@@ -328,14 +442,17 @@ async fn attack_21_the_claim_is_there_exactly_when_two_fresh_proofs_are() {
                 assert_eq!(answer.class_ref().as_deref(), Some(entra::MULTIPLE_AUTHN));
                 claims += 1;
                 resumed += usize::from(matches!(act, Act::Ask { .. }));
+                let kept = run.model.session.as_ref().unwrap();
+                stepped_up +=
+                    usize::from(kept.created < world.now() && !matches!(act, Act::Ask { .. }));
                 by_key += usize::from(matches!(act, Act::Key { .. }));
             }
         }
         enrolments += run.enrolments;
     }
     assert!(
-        claims >= 20 && resumed >= 5 && by_key >= 10 && enrolments >= 5,
-        "the walk met too little: {claims} claims, {resumed} from sessions, {by_key} by keys, {enrolments} enrolments"
+        claims >= 20 && resumed >= 5 && by_key >= 10 && enrolments >= 5 && stepped_up >= 1,
+        "the walk met too little: {claims} claims, {resumed} from sessions, {stepped_up} stepped up, {by_key} by keys, {enrolments} enrolments"
     );
 }
 
@@ -449,7 +566,7 @@ impl Run {
                 (Outcome::NoClaim, page)
             }
             Act::Code { right } => {
-                self.turn_to("code").await;
+                self.turn_to(world, "code").await;
                 let Some(_) = self
                     .browser
                     .page
@@ -512,13 +629,13 @@ impl Run {
     /// A key, at whichever page there is for one.
     async fn key(&mut self, world: &World, who: usize, verified: bool) -> (Outcome, Option<Page>) {
         let begun = self.model.attempt.as_ref();
-        let proved = begun.is_some_and(|begun| begun.password_at.is_some());
+        let proved = self.model.knows(world.now());
         let fits = begun.is_some_and(|begun| begun.who.is_none_or(|first| first == who));
         if !fits && self.may_not_be_wrong() {
             return (Outcome::NoClaim, None);
         }
         let what = if proved { "key" } else { "passkey" };
-        self.turn_to(what).await;
+        self.turn_to(world, what).await;
         let ending = format!("/{what}");
         let offered = self.browser.page.as_ref().is_some_and(|page| {
             let mut forms = page.forms().into_iter();
@@ -579,9 +696,8 @@ impl Run {
     }
 
     /// Where another way is shown first, to this one.
-    async fn turn_to(&mut self, way: &str) {
-        let proved = self.model.attempt.as_ref();
-        let proved = proved.is_some_and(|begun| begun.password_at.is_some());
+    async fn turn_to(&mut self, world: &World, way: &str) {
+        let proved = self.model.knows(world.now());
         let path: Vec<&str> = self.browser.at.split('/').take(3).collect();
         let path = path.join("/");
         if proved && path.starts_with("/sign-in/") && way != "passkey" {

@@ -228,7 +228,7 @@ async fn what_makes_someone_able_to_become_a_person_ends_the_sessions() {
             !sessions.is_empty() && sessions.iter().all(|session| session.revoked_at.is_some()),
             "{what}"
         );
-        world.advance(30);
+        world.advance(60);
         let page = browser.start(&entra::request(world.now())).await;
         assert!(page.answer().is_none(), "{what}");
     }
