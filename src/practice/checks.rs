@@ -165,6 +165,23 @@ pub(super) const WSFED: [Row; 19] = [
     ),
 ];
 
+/// The checks of a SAML 1.1 assertion that a program brings over WS-Trust (facts §3).
+pub(super) const ACTIVE: [Row; 13] = [
+    WSFED[1],
+    WSFED[2],
+    WSFED[4],
+    WSFED[5],
+    WSFED[6],
+    WSFED[7],
+    WSFED[8],
+    WSFED[10],
+    WSFED[11],
+    WSFED[12],
+    WSFED[13],
+    WSFED[14],
+    ("sign-in", "It says when the person signed in", "50078"),
+];
+
 /// The checks of one judgement so far.
 pub(super) struct Checks {
     table: &'static [Row],

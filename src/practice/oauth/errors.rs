@@ -136,6 +136,14 @@ pub enum OAuthError {
     /// The device code was not used in time.
     #[error("OAuth 2.0 device flow error. The verification code has expired. Start again.")]
     DeviceCodeExpired,
+    /// A SAML assertion that is not good here.
+    #[error("The SAML assertion is not valid. {why}")]
+    Assertion {
+        /// The number.
+        aadsts: u32,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A key could not sign.
     #[error("The practice tenant could not make a token. Try again.")]
     Internal,
@@ -173,6 +181,7 @@ impl OAuthError {
             Self::Declined => ("authorization_declined", 70018),
             Self::DeviceCode => ("bad_verification_code", 70018),
             Self::DeviceCodeExpired => ("expired_token", 70019),
+            Self::Assertion { aadsts, .. } => ("invalid_grant", *aadsts),
             Self::Internal => ("server_error", 50000),
         }
     }

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use subtle::ConstantTimeEq as _;
 
 use super::{
-    TenantName, Version,
+    TenantName, Version, assertion_grant,
     clients::{Client, Credentials},
     device,
     errors::OAuthError,
@@ -47,6 +47,7 @@ pub(super) struct TokenForm {
     code_verifier: Option<Secret<String>>,
     refresh_token: Option<Secret<String>>,
     device_code: Option<Secret<String>>,
+    assertion: Option<Secret<String>>,
     scope: Option<String>,
     resource: Option<String>,
 }
@@ -114,6 +115,10 @@ fn redeem(
                 return Err(OAuthError::UnknownTenant(tenant.to_owned()));
             }
             for_application(practice, client, form.scope.as_deref())
+        }
+        Some(assertion_grant::GRANT_TYPE) if version == Version::V2 => {
+            let assertion = given(form.assertion.as_ref(), "assertion")?;
+            assertion_grant::redeem(practice, version, client, assertion, form.scope.as_deref())
         }
         Some(other) => Err(OAuthError::GrantType(other.to_owned())),
         None => Err(OAuthError::Missing("grant_type")),

@@ -6,6 +6,8 @@
 
 /// A copy of an answer that does not say MFA, re-signed.
 pub mod altered;
+/// The checks of an assertion that came over WS-Trust.
+pub mod bearer;
 /// Bytes to an answer and the fields of its assertion.
 pub mod reading;
 /// The addresses that a browser is sent to.

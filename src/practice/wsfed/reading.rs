@@ -129,6 +129,21 @@ pub fn token(document: &Document<'_>, answer: NodeId) -> Result<NodeId, usize> {
     }
 }
 
+/// The document element, if it is a SAML 1.1 assertion and there is no other.
+pub fn bare_assertion(document: &Document<'_>) -> Option<NodeId> {
+    match below(document, document.root(), SAML11, "Assertion").as_slice() {
+        [only] if document.document_element() == Some(*only) => Some(*only),
+        _ => None,
+    }
+}
+
+/// What a bare assertion says is its issuer. Unverified: it only finds the domain whose
+/// registration it is then judged by.
+pub fn claimed_issuer(xml: &str) -> Option<String> {
+    let document = parse(xml).ok()?;
+    attribute(&document, bare_assertion(&document)?, "Issuer")
+}
+
 /// What the answer says is its token's id. Unverified: it only finds out whether an assertion
 /// of that id was taken before.
 pub fn claimed_id(wresult: &str) -> Option<String> {
@@ -167,6 +182,8 @@ pub struct TokenFields {
     pub name_identifiers: Vec<String>,
     /// `AuthenticationMethod` of the only AuthenticationStatement.
     pub method: Option<String>,
+    /// Its `AuthenticationInstant`.
+    pub authentication_instant: Option<String>,
     /// Namespace, name, values.
     pub attributes: Vec<(String, String, Vec<String>)>,
 }
@@ -218,8 +235,10 @@ impl TokenFields {
                 }
             }
         }
-        fields.method = only_child(document, assertion, SAML11, "AuthenticationStatement")
-            .and_then(|node| attribute(document, node, "AuthenticationMethod"));
+        let statement = only_child(document, assertion, SAML11, "AuthenticationStatement");
+        let stated = |name: &str| attribute(document, statement?, name);
+        fields.method = stated("AuthenticationMethod");
+        fields.authentication_instant = stated("AuthenticationInstant");
         fields
     }
 

@@ -100,9 +100,9 @@ fn judge_into(wresult: &str, expected: &Expectation<'_>, checks: &mut Checks) ->
     );
     // From here on only what the signature covers is relied on; the shell is compared.
     let fields = TokenFields::read(&document, assertion);
-    judge_form(&shell, &fields, checks);
-    judge_addressing(&shell, &fields, expected, checks);
-    judge_time(&shell, &fields, expected, checks);
+    judge_form(Some(&shell), &fields, checks);
+    judge_addressing(Some(&shell), &fields, expected, checks);
+    judge_time(Some(&shell), &fields, expected, checks);
     judge_instants(&fields, expected, checks);
     let person = judge_person(&fields, expected, checks);
     let places = fields.mfa_places();
@@ -120,8 +120,10 @@ fn judge_into(wresult: &str, expected: &Expectation<'_>, checks: &mut Checks) ->
     Some((person, fields))
 }
 
-fn judge_form(shell: &AnswerFields, fields: &TokenFields, checks: &mut Checks) {
+/// `shell` is none of an assertion that came without an answer.
+pub(super) fn judge_form(shell: Option<&AnswerFields>, fields: &TokenFields, checks: &mut Checks) {
     let (major, minor) = &fields.version;
+    let token_type = shell.and_then(|shell| shell.token_type.as_deref());
     checks.record(
         "assertion",
         if (major.as_deref(), minor.as_deref()) != (Some("1"), Some("1")) {
@@ -130,11 +132,8 @@ fn judge_form(shell: &AnswerFields, fields: &TokenFields, checks: &mut Checks) {
                 shown(major.as_deref()),
                 shown(minor.as_deref())
             ))
-        } else if shell.token_type.as_deref().is_some_and(|one| one != SAML11) {
-            Err(format!(
-                "TokenType is {}.",
-                shown(shell.token_type.as_deref())
-            ))
+        } else if token_type.is_some_and(|one| one != SAML11) {
+            Err(format!("TokenType is {}.", shown(token_type)))
         } else if fields.method.is_none() {
             Err("There is no single AuthenticationStatement with a method.".to_owned())
         } else {
@@ -158,8 +157,8 @@ fn judge_form(shell: &AnswerFields, fields: &TokenFields, checks: &mut Checks) {
     );
 }
 
-fn judge_addressing(
-    shell: &AnswerFields,
+pub(super) fn judge_addressing(
+    shell: Option<&AnswerFields>,
     fields: &TokenFields,
     expected: &Expectation<'_>,
     checks: &mut Checks,
@@ -167,7 +166,7 @@ fn judge_addressing(
     let issuer = &expected.domain.issuer_uri;
     checks.record(
         "issuer",
-        if expected.domain.preferred_protocol != PreferredProtocol::WsFed {
+        if shell.is_some() && expected.domain.preferred_protocol != PreferredProtocol::WsFed {
             Err("The domain's preferredAuthenticationProtocol is not wsFed.".to_owned())
         } else if fields.issuer.as_ref() == Some(issuer) {
             Ok(issuer.clone())
@@ -178,10 +177,8 @@ fn judge_addressing(
             ))
         },
     );
-    let applies_here = shell
-        .applies_to
-        .as_ref()
-        .is_none_or(|address| address == expected.entity_id);
+    let applies_to = shell.and_then(|shell| shell.applies_to.as_deref());
+    let applies_here = applies_to.is_none_or(|address| address == expected.entity_id);
     checks.record(
         "audience",
         if fields.audiences == [expected.entity_id] && applies_here {
@@ -190,7 +187,7 @@ fn judge_addressing(
             Err(format!(
                 "Audience is {}, AppliesTo {}.",
                 listed(&fields.audiences),
-                shown(shell.applies_to.as_deref())
+                shown(applies_to)
             ))
         },
     );
@@ -209,12 +206,12 @@ fn judge_addressing(
     );
 }
 
-fn instant(text: Option<&str>) -> Option<Timestamp> {
+pub(super) fn instant(text: Option<&str>) -> Option<Timestamp> {
     text.and_then(Timestamp::parse_rfc3339)
 }
 
-fn judge_time(
-    shell: &AnswerFields,
+pub(super) fn judge_time(
+    shell: Option<&AnswerFields>,
     fields: &TokenFields,
     expected: &Expectation<'_>,
     checks: &mut Checks,
@@ -222,8 +219,14 @@ fn judge_time(
     let now = expected.now;
     let begins = instant(fields.not_before.as_deref());
     let ends = instant(fields.not_on_or_after.as_deref());
-    let created = instant(shell.created.as_deref());
-    let expires = instant(shell.expires.as_deref());
+    // An assertion that came alone has no Lifetime around it.
+    let (created, expires) = match shell {
+        Some(shell) => (
+            instant(shell.created.as_deref()),
+            instant(shell.expires.as_deref()),
+        ),
+        None => (begins, ends),
+    };
     checks.record(
         "time",
         match (begins, ends, created, expires) {
@@ -287,7 +290,7 @@ fn listed_values(values: &[&str]) -> String {
     listed(&owned)
 }
 
-fn judge_person(
+pub(super) fn judge_person(
     fields: &TokenFields,
     expected: &Expectation<'_>,
     checks: &mut Checks,

@@ -83,7 +83,8 @@ impl Token {
         }
     }
 
-    fn assertion(&self, key: &TestKey) -> String {
+    /// Its assertion alone.
+    pub fn assertion(&self, key: &TestKey) -> String {
         let (from, until) = self.window();
         let Self {
             id,
