@@ -11,21 +11,21 @@ use super::{
 };
 
 /// An authenticator that is plugged in to a window.
-struct Authenticator {
+pub struct Authenticator {
     tools: Cdp,
     id: Value,
 }
 
 /// What is plugged in.
 #[derive(Clone, Copy)]
-struct Kind {
+pub struct Kind {
     protocol: &'static str,
     transport: &'static str,
     resident: bool,
     verifies: bool,
 }
 
-const KEY: Kind = Kind {
+pub const KEY: Kind = Kind {
     protocol: "ctap2",
     transport: "usb",
     resident: true,
@@ -48,7 +48,7 @@ const U2F: Kind = Kind {
 };
 
 impl Authenticator {
-    async fn plugged_in(window: &Window, kind: Kind) -> WebDriverResult<Self> {
+    pub async fn plugged_in(window: &Window, kind: Kind) -> WebDriverResult<Self> {
         let tools = window.0.cdp();
         tools
             .send_raw("WebAuthn.enable", json!({"enableUI": false}))
@@ -100,7 +100,7 @@ impl Authenticator {
             .map(drop)
     }
 
-    async fn unplugged(self) -> WebDriverResult<()> {
+    pub async fn unplugged(self) -> WebDriverResult<()> {
         self.call("removeVirtualAuthenticator", json!({}))
             .await
             .map(drop)
@@ -108,7 +108,7 @@ impl Authenticator {
 }
 
 /// From the practice tenant, by password and pass, to the page that adds a key; then adds it.
-async fn adds_a_key(window: &Window, demo: &Demo, person: &Person) -> WebDriverResult<()> {
+pub async fn adds_a_key(window: &Window, demo: &Demo, person: &Person) -> WebDriverResult<()> {
     window.comes_from_entra(demo).await?;
     window.gives_password(&person.upn, &person.password).await?;
     window.sees("Set up a second step").await?;

@@ -22,3 +22,5 @@ mod refusals;
 mod ways;
 #[cfg(test)]
 mod window;
+#[cfg(test)]
+mod wsfed;

@@ -149,6 +149,12 @@ impl Window {
         self.find(By::XPath(path), words).await?.click().await
     }
 
+    /// Chooses that value in the list with that id.
+    pub async fn chooses(&self, list: &str, value: &str) -> WebDriverResult<()> {
+        let css = format!("select#{list} option[value='{value}']");
+        self.find(By::Css(css), value).await?.click().await
+    }
+
     /// The page as text.
     pub async fn text(&self) -> WebDriverResult<String> {
         self.0.find(By::Tag("body")).await?.text().await

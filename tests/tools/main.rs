@@ -1,11 +1,16 @@
 //! Independent verifiers judge what we sign: xmlsec1 (libxml2, OpenSSL) and
-//! @node-saml/node-saml (xmldom, xml-crypto, Node's OpenSSL); oathtool agrees with the
+//! @node-saml/node-saml (xmldom, xml-crypto, Node's OpenSSL); passport-wsfed-saml2 judges what
+//! the WS-Federation door sends (`verify-wsfed.sh`); oathtool agrees with the
 //! codes that we make (`verify-oath.sh`); unzip and openssl agree with a bundle of evidence
 //! (`verify-evidence.sh`).
 //!
 //! Run by `tests/tools/verify-saml.sh`, which installs the second and says where it
 //! is. A missing tool is a failure that says what to install, never a pass.
 
+#[cfg(test)]
+#[expect(dead_code, reason = "the demo's own tests use the rest of it")]
+#[path = "../it/demo/client.rs"]
+mod client;
 #[cfg(test)]
 mod codes;
 #[cfg(test)]
@@ -15,3 +20,5 @@ mod evidence;
 mod saml_kit;
 #[cfg(test)]
 mod verdicts;
+#[cfg(test)]
+mod wsfed_door;

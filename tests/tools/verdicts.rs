@@ -77,7 +77,7 @@ fn pem(key: &SigningKey) -> String {
 /// `xml` with one byte of the assertion changed, still well-formed, and another
 /// document: not in KeyInfo (a hint that no signature covers), no white space, not
 /// the unused bits of the last base64 character.
-fn changed(xml: &str, random: &mut Seeded) -> String {
+pub fn changed(xml: &str, random: &mut Seeded) -> String {
     let assertion = between(xml, "<saml:Assertion ", "</saml:Assertion>");
     let key_info = between(xml, "<ds:KeyInfo>", "</ds:KeyInfo>");
     loop {
@@ -105,7 +105,7 @@ fn between(xml: &str, open: &str, close: &str) -> Range<usize> {
     from..from + xml[from..].find(close).unwrap() + close.len()
 }
 
-fn run(command: &mut Command, install: &str) -> (bool, String) {
+pub fn run(command: &mut Command, install: &str) -> (bool, String) {
     let output = command
         .output()
         .unwrap_or_else(|error| panic!("{command:?}: {error}; install it: {install}"));
@@ -118,7 +118,7 @@ fn run(command: &mut Command, install: &str) -> (bool, String) {
 }
 
 /// xmlsec1's word on the signature at `node` (an XPath), with our certificate only.
-fn xmlsec_accepts(directory: &Path, file: &str, node: &str) -> (bool, String) {
+pub fn xmlsec_accepts(directory: &Path, file: &str, node: &str) -> (bool, String) {
     run(
         Command::new("xmlsec1")
             .args(["--verify", "--enabled-key-data", "rsa"])
@@ -165,7 +165,7 @@ fn node_saml(
     verdicts
 }
 
-const ASSERTION_SIGNATURE: &str = "//*[local-name()='Assertion']/*[local-name()='Signature']";
+pub const ASSERTION_SIGNATURE: &str = "//*[local-name()='Assertion']/*[local-name()='Signature']";
 const RESPONSE_SIGNATURE: &str = "/*[local-name()='Response']/*[local-name()='Signature']";
 
 fn directory_with(pem: &str) -> tempfile::TempDir {

@@ -15,4 +15,4 @@ cp tests/tools/package.json tests/tools/node-saml.js "$modules/"
 if ! (cd "$modules" && npm ls --omit=dev >/dev/null 2>&1); then
   (cd "$modules" && npm install --omit=dev --no-package-lock --no-audit --no-fund --loglevel=error)
 fi
-CLAIMBRIDGE_NODE_SAML=$(realpath "$modules") cargo test --locked --quiet --test tools
+CLAIMBRIDGE_NODE_SAML=$(realpath "$modules") cargo test --locked --quiet --test tools verdicts::

@@ -19,13 +19,13 @@ use client::{Client, Form, Page};
 use serde_json::Value;
 
 /// A running demo; it ends with this value.
-struct Demo {
+pub struct Demo {
     child: Child,
     line: Value,
 }
 
 impl Demo {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_claimbridge"))
             .args(["demo", "--listen", "127.0.0.1:0", "--json"])
             // It must not care.
@@ -43,15 +43,15 @@ impl Demo {
         Self { child, line }
     }
 
-    fn url(&self, site: &str) -> String {
+    pub fn url(&self, site: &str) -> String {
         self.line[site].as_str().unwrap().to_owned()
     }
 
-    fn user(&self, at: usize, what: &str) -> String {
+    pub fn user(&self, at: usize, what: &str) -> String {
         self.line["users"][at][what].as_str().unwrap().to_owned()
     }
 
-    fn code(&self, client: &mut Client) -> String {
+    pub fn code(&self, client: &mut Client) -> String {
         let page = client.get(&format!("{}/totp.json", self.url("practice")));
         let codes: Value = serde_json::from_str(&page.body).unwrap();
         codes[0]["code"].as_str().unwrap().to_owned()
@@ -75,7 +75,7 @@ impl Demo {
     }
 
     /// Name and password.
-    fn password(&self, client: &mut Client, page: &Page) -> Page {
+    pub fn password(&self, client: &mut Client, page: &Page) -> Page {
         let mut form = page.form();
         if form.asks_for("username") {
             form.fill("username", &self.user(0, "upn"));

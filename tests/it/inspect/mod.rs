@@ -7,6 +7,7 @@ mod any_input;
 mod attacks;
 mod catalogue;
 mod corpus;
+mod door;
 mod known_bad;
 mod traces;
 mod verdicts;

@@ -13,14 +13,14 @@ fn base64(text: &str) -> String {
     data_encoding::BASE64.encode(text.as_bytes())
 }
 
-fn form(parameters: &[(&str, &str)]) -> String {
+pub fn form(parameters: &[(&str, &str)]) -> String {
     url::form_urlencoded::Serializer::new(String::new())
         .extend_pairs(parameters)
         .finish()
 }
 
 /// An entry of a HAR; `body` is posted.
-fn exchange(at: &str, method: &str, url: &str, body: Option<&str>) -> Value {
+pub fn exchange(at: &str, method: &str, url: &str, body: Option<&str>) -> Value {
     let mut entry = json!({
         "startedDateTime": at, "time": 12.5, "cache": {}, "timings": {"wait": 1},
         "request": {"method": method, "url": url, "httpVersion": "http/2.0", "headers": [], "cookies": []},
@@ -33,7 +33,7 @@ fn exchange(at: &str, method: &str, url: &str, body: Option<&str>) -> Value {
     entry
 }
 
-fn har(entries: &[Value]) -> Vec<u8> {
+pub fn har(entries: &[Value]) -> Vec<u8> {
     json!({"log": {"version": "1.2", "creator": {"name": "x", "version": "1"}, "pages": [], "entries": entries}})
         .to_string()
         .into_bytes()

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# passport-wsfed-saml2 and xmlsec1 judge what the WS-Federation door of a running demo sends.
+# Needs xmlsec1, node and npm; says so if one is missing. Called by tests/run.sh.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+for tool in xmlsec1:xmlsec1 node:nodejs npm:npm; do
+  command -v "${tool%%:*}" >/dev/null || { echo "missing: apt-get install ${tool##*:}" >&2; exit 1; }
+done
+
+# Outside the source tree, so that nothing of it is ever committed.
+modules=target/tools/wsfed
+mkdir -p "$modules"
+cp tests/tools/wsfed/package.json tests/tools/wsfed/consumer.js "$modules/"
+if ! (cd "$modules" && npm ls --omit=dev >/dev/null 2>&1); then
+  (cd "$modules" && npm install --omit=dev --no-package-lock --no-audit --no-fund --loglevel=error)
+fi
+CLAIMBRIDGE_WSFED_CONSUMER=$(realpath "$modules") cargo test --locked --quiet --test tools wsfed_door::
