@@ -15,6 +15,7 @@ use super::traces::{exchange, form, har};
 use crate::demo::{Demo, client::Client};
 
 const ISSUED_FOR: &str = "urn:federation:MicrosoftOnline";
+const EXCLUSIVE: &str = "http://www.w3.org/2001/10/xml-exc-c14n#";
 const CONTEXT: &str = "LoginOptions=3&estsrequest=rQQ+/==&x=%2B+%26 é";
 
 /// One sign-in of a running demo, and what is registered about it.
@@ -149,47 +150,75 @@ fn altered_copies(sent: &Sent) {
         "<saml:Assertion{}</saml:Assertion>",
         between(good, "<saml:Assertion", "</saml:Assertion>")
     );
+    let id = between(good, "AssertionID=\"", "\"");
+    let twice = format!("{assertion}{}", assertion.replace(id, "_other"));
     let mfa = "http://schemas.microsoft.com/claims/multipleauthn";
     let upn = between(good, "AttributeName=\"UPN\"", "</saml:Attribute>").to_owned();
+    let sha1 = "2000/09/xmldsig#rsa-sha1";
+    let enveloped = "http://www.w3.org/2000/09/xmldsig#enveloped-signature";
+    let statement = "<saml:AttributeStatement>";
+    let moved = format!("{signature}{statement}");
+    let upn_elsewhere = upn.replace("/claims\"", "/claims/\"");
+    let password = "urn:oasis:names:tc:SAML:1.0:am:password";
+    let mut wrong = Vec::new();
     for (rule, altered) in [
         ("CB-XML-001", format!("<!DOCTYPE a>{good}")),
         ("CB-XML-003", good.replacen("agent1@", "agent1<!-- -->@", 1)),
         ("CB-WSFED-001", sent.posted(&STANDARD.encode(good))),
-        ("CB-WSFED-001", good.replace(&assertion, &format!("{assertion}{assertion}"))),
-        ("CB-WSFED-002", good.replace("MinorVersion=\"1\"", "MinorVersion=\"0\"")),
-        ("CB-WSFED-003", good.replace("/contoso.com\"", "/contoso.com/\"")),
+        ("CB-WSFED-001", good.replace(&assertion, &twice)),
+        (
+            "CB-WSFED-002",
+            good.replace("MinorVersion=\"1\"", "MinorVersion=\"0\""),
+        ),
+        (
+            "CB-WSFED-003",
+            good.replace("/contoso.com\"", "/contoso.com/\""),
+        ),
         ("CB-WSFED-004", good.replace(&signature, "")),
         ("CB-WSFED-005", good.replacen("agent1@", "agent2@", 1)),
-        ("CB-WSFED-007", good.replace("2001/04/xmldsig-more#rsa-sha256", "2000/09/xmldsig#rsa-sha1")),
         (
-            "CB-WSFED-009",
-            good.replace(
-                "<ds:Transform Algorithm=\"http://www.w3.org/2000/09/xmldsig#enveloped-signature\"/>",
-                "",
-            )
-            .replace(
-                "<ds:Transform Algorithm=\"http://www.w3.org/2000/09/xmldsig#enveloped-signature\"></ds:Transform>",
-                "",
-            ),
+            "CB-WSFED-007",
+            good.replace("2001/04/xmldsig-more#rsa-sha256", sha1),
         ),
-        ("CB-WSFED-010", good.replace("Audience>urn:federation:MicrosoftOnline", "Audience>urn:federation:microsoftonline.us")),
-        ("CB-WSFED-011", good.replace(&upn, &upn.replace("/claims\"", "/claims/\""))),
-        ("CB-WSFED-012", good.replace("AttributeName=\"ImmutableID\"", "AttributeName=\"ImmutableId\"")),
-        ("CB-WSFED-015", good.replace(mfa, "urn:oasis:names:tc:SAML:1.0:am:password")),
+        ("CB-WSFED-009", good.replace(enveloped, EXCLUSIVE)),
+        (
+            "CB-WSFED-010",
+            good.replace("Audience>urn:federation:M", "Audience>urn:federation:m"),
+        ),
+        ("CB-WSFED-011", good.replace(&upn, &upn_elsewhere)),
+        (
+            "CB-WSFED-012",
+            good.replace("\"ImmutableID\"", "\"ImmutableId\""),
+        ),
+        ("CB-WSFED-015", good.replace(mfa, password)),
         (
             "CB-WSFED-017",
-            good.replace(&signature, "").replacen("<saml:AttributeStatement>", &format!("{signature}<saml:AttributeStatement>"), 1),
+            good.replace(&signature, "").replacen(statement, &moved, 1),
         ),
         ("CB-WSFED-017", good.replace("><saml:", ">\n  <saml:")),
-        ("CB-WSFED-018", good.replace("AttributeName=\"authenticationinstant\"", "AttributeName=\"authenticationInstant\"")),
-        ("CB-WSFED-020", good.replace("cm:bearer", "cm:sender-vouches")),
+        (
+            "CB-WSFED-018",
+            good.replace("\"authenticationinstant\"", "\"authenticationInstant\""),
+        ),
+        (
+            "CB-WSFED-020",
+            good.replace("cm:bearer", "cm:sender-vouches"),
+        ),
     ] {
         assert_ne!(&altered, good, "{rule}: nothing was altered");
         let report = inspect(altered.as_bytes(), &sent.context);
-        assert!(report.broken().contains(&rule), "{rule}: {:?}", report.broken());
+        let broken = report.broken();
+        // A signature in another place holds: that alone is a warning.
+        let outcome = match broken.as_slice() {
+            ["CB-WSFED-017"] if altered.len() == good.len() => Outcome::Accepted,
+            _ => Outcome::Rejected,
+        };
         let verdict = report.verdict(Consumer::EntraWsfed).unwrap();
-        assert_eq!(verdict.outcome, Outcome::Rejected, "{rule}");
+        if !broken.contains(&rule) || verdict.outcome != outcome {
+            wrong.push(format!("{rule}: {broken:?}, {:?}", verdict.outcome));
+        }
     }
+    assert_eq!(wrong, Vec::<String>::new());
 }
 
 /// The bytes are good, and what is registered is something else.
