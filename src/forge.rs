@@ -14,9 +14,11 @@ fn forge() {
     let _ = crate::factor::password::PasswordProof { ..made_up() }; // FORGE
     let _ = crate::factor::totp::TotpProof { ..made_up() }; // FORGE
     let _ = crate::factor::webauthn::assertion::WebAuthnProof { ..made_up() }; // FORGE
+    let _ = crate::factor::app_password::ApplicationPasswordProof { ..made_up() }; // FORGE
     let _ = crate::factor::evidence::Evidence { ..made_up() }; // FORGE
     let _ = crate::signin::complete::SignedIn { ..made_up() }; // FORGE
     let _ = crate::signin::complete::SealedSession { ..made_up() }; // FORGE
     let _ = crate::claims::ClaimSet { ..made_up() }; // FORGE
+    let _ = crate::claims::active::PasswordClaims { ..made_up() }; // FORGE
     let _ = crate::protocol::saml::authn_request::VerifiedAuthnRequest { ..made_up() }; // FORGE
 }

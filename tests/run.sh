@@ -74,6 +74,7 @@ missing() {
   # Debian's own Python, whatever else is called python3 here.
   /usr/bin/python3 -c 'import seccomp' 2>/dev/null || echo python3-seccomp
   /usr/bin/python3 -c 'import yaml' 2>/dev/null || echo python3-yaml
+  python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
 }
 
 tools() {

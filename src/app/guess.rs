@@ -48,6 +48,8 @@ pub(super) struct Buckets {
     source: Option<String>,
     /// Until when the source waits because of this guess, if it was paid for and began a wait.
     source_waits: OnceLock<Timestamp>,
+    /// The same of the person.
+    person_waits: OnceLock<Timestamp>,
 }
 
 impl Buckets {
@@ -57,6 +59,7 @@ impl Buckets {
             person: None,
             source: Some(source_bucket(browser)),
             source_waits: OnceLock::new(),
+            person_waits: OnceLock::new(),
         }
     }
 
@@ -67,6 +70,7 @@ impl Buckets {
             source: self.source.or(self.person.map(question_bucket)),
             person: None,
             source_waits: self.source_waits,
+            person_waits: OnceLock::new(),
         }
     }
 }
@@ -147,15 +151,23 @@ impl App {
                     (tx.user(id).await?, String::new())
                 }
             }
-            (TypedName::Nothing, None) => (None, String::new()),
-            (TypedName::Text { folded, upn: None }, _) => (None, folded),
-            (
-                TypedName::Text {
-                    folded,
-                    upn: Some(upn),
-                },
-                _,
-            ) => (tx.user_by_upn(&upn).await?, folded),
+            (name, _) => return self.typed(tx, name).await,
+        };
+        Ok(match user {
+            Some(user) => Named::Known(Box::new(user)),
+            None => Named::Unknown(folded),
+        })
+    }
+
+    /// Who a name is by itself.
+    pub(super) async fn typed(&self, tx: &mut ReadTx<'_>, name: TypedName) -> Result<Named, Error> {
+        let (user, folded) = match name {
+            TypedName::Nothing => (None, String::new()),
+            TypedName::Text { folded, upn: None } => (None, folded),
+            TypedName::Text {
+                folded,
+                upn: Some(upn),
+            } => (tx.user_by_upn(&upn).await?, folded),
         };
         Ok(match user {
             Some(user) => Named::Known(Box::new(user)),
@@ -199,6 +211,7 @@ impl App {
             person: Some(person),
             source,
             source_waits: OnceLock::new(),
+            person_waits: OnceLock::new(),
         })
     }
 
@@ -234,6 +247,9 @@ impl App {
         match tx.reserve_try(person, delays, now).await? {
             Reserve::Granted { failures } => {
                 let wait = delays.wait_after(failures);
+                if !wait.is_zero() {
+                    buckets.person_waits.get_or_init(|| now.plus(wait));
+                }
                 if let (Named::Known(user), false) = (named, wait.is_zero()) {
                     let begun = Event::Waiting {
                         counter: counter.as_str(),
@@ -260,6 +276,20 @@ impl App {
         }
         if let Some(person) = &buckets.person {
             tx.give_back_try(person).await?;
+        }
+        Ok(())
+    }
+
+    /// What was right was no guess at what these counters guard: one try comes back, and what
+    /// others tried stays counted.
+    pub(super) async fn refund(&self, tx: &mut Tx<'_>, buckets: &Buckets) -> Result<(), Error> {
+        for (bucket, waits) in [
+            (&buckets.source, &buckets.source_waits),
+            (&buckets.person, &buckets.person_waits),
+        ] {
+            if let Some(bucket) = bucket {
+                tx.refund_try(bucket, waits.get().copied()).await?;
+            }
         }
         Ok(())
     }

@@ -81,6 +81,8 @@ pub mod settings;
 pub mod sign_in;
 /// Real sign-ins to the inspector.
 pub mod test_sign_in;
+/// WS-Trust: a password in, a token without the MFA claim out.
+pub mod trust;
 /// What operators see of people.
 pub mod user_view;
 /// People, for operators.

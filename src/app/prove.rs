@@ -309,7 +309,7 @@ impl App {
         Ok(None)
     }
 
-    async fn rehash(
+    pub(super) async fn rehash(
         &self,
         old: &PasswordCredential,
         password: Secret<String>,
@@ -329,7 +329,7 @@ impl App {
 /// Why a password that was right when its guess was read proves nothing any more. Hashing takes
 /// long: meanwhile an operator, or its person, may have replaced it, and who knows only the
 /// former one must open nothing by it. The person is held until the proof is written.
-async fn no_longer_proves(
+pub(super) async fn no_longer_proves(
     tx: &mut Tx<'_>,
     checked: &PasswordCredential,
 ) -> Result<Option<&'static str>, Error> {

@@ -16,7 +16,7 @@ use crate::{
         TokenState, TotpCredential, User,
     },
     factor::webauthn::policy::KeyFacts,
-    storage::{ReadTx, StoredEvent},
+    storage::{MfaClaim, ReadTx, StoredEvent},
 };
 
 /// A person with everything an operator wants to see.
@@ -28,8 +28,10 @@ pub struct UserView {
     pub password: PasswordState,
     /// Methods that are not revoked, also those that do not count (see [`MethodView::standing`]).
     pub methods: Vec<MethodView>,
-    /// The last answer that carried the MFA claim — every answer does.
+    /// The last answer that carried the MFA claim: every one does but a token of WS-Trust.
     pub last_mfa: Option<Receipt>,
+    /// The last token of WS-Trust, which never carries it.
+    pub last_without_mfa: Option<Receipt>,
     /// A pass that could be used.
     pub live_pass: Option<AccessPass>,
     /// How many recovery codes are left.
@@ -148,7 +150,8 @@ impl App {
             Some(password) if password.dead_at.is_some() => PasswordState::Dead,
             Some(_) => PasswordState::Set,
         };
-        let last_mfa = tx.receipts_of(&user.id, 1).await?.into_iter().next();
+        let last_mfa = tx.last_receipt_of(&user.id, MfaClaim::Made).await?;
+        let last_without_mfa = tx.last_receipt_of(&user.id, MfaClaim::None).await?;
         let live_pass = tx.live_pass_of(&user.id, self.now()).await?;
         let recovery_codes = tx.recovery_codes_left(&user.id).await?;
         let groups = tx.groups_of(&user.id).await?;
@@ -179,6 +182,7 @@ impl App {
             password,
             methods,
             last_mfa,
+            last_without_mfa,
             live_pass,
             recovery_codes,
             groups,

@@ -52,6 +52,9 @@ pub enum Event {
     UserReset,
     /// A password was set.
     PasswordSet { credential: CredentialId },
+    /// A program sent a password for a token (WS-Trust); its outcome is the next event under
+    /// this id, which is that of no page.
+    TokenAsked { attempt: AttemptId },
     /// A password was tried; its outcome is the next event of the attempt.
     PasswordTried { attempt: AttemptId },
     /// A password was right.

@@ -4,6 +4,8 @@
 //! and what is registered; the issuer is the one of the person's own root domain
 //! (attack 19); the method follows from the proofs ([`authn_context`]), it cannot be set.
 
+/// What a program may know of somebody whose password was right.
+pub mod active;
 /// Proofs → class reference and method references.
 pub mod authn_context;
 

@@ -201,7 +201,10 @@ fn view_json(view: &UserView) -> Value {
     value["covered"] = json!(view.is_covered());
     value["below_minimum"] = json!(is_below_minimum(view));
     value["last_mfa_at"] = json!(last_mfa(view).map(Timestamp::to_rfc3339));
-    value["last_without_mfa_at"] = Value::Null; // every answer carries it; there is no other door
+    // Tokens of WS-Trust never carry it; every other answer does.
+    let without = view.last_without_mfa.as_ref();
+    let without = without.map(|receipt| Timestamp::from_millis(receipt.issued_at_millis));
+    value["last_without_mfa_at"] = json!(without.map(Timestamp::to_rfc3339));
     value["methods_by_kind"] = json!(by_kind(view));
     value["groups"] = json!(view.groups);
     value["last_refusal"] = view.last_refusal.as_ref().map_or(Value::Null, |refusal| {

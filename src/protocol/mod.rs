@@ -10,5 +10,7 @@ pub mod query;
 pub mod saml;
 /// WS-Federation passive, with SAML 1.1 assertions.
 pub mod wsfed;
+/// WS-Trust, with SAML 1.1 assertions that say a password and no more.
+pub mod wstrust;
 /// The bounded XML reader that every message passes first, and XML signatures.
 pub mod xml;

@@ -15,6 +15,15 @@ use crate::{
     },
 };
 
+/// Whether an answer says that its person proved two factors.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum MfaClaim {
+    /// It does.
+    Made,
+    /// It does not: a password was right, and nothing more was asked.
+    None,
+}
+
 fn receipt(row: &AnyRow) -> Result<Receipt, StoreError> {
     let row = Reader::new(row, "receipts", "assertion_id");
     Ok(Receipt {
@@ -52,6 +61,36 @@ impl ReadTx<'_> {
         .iter()
         .map(receipt)
         .collect()
+    }
+
+    /// The last receipt of a person for an answer with the MFA claim, or for one without it: a
+    /// token of WS-Trust. Which it is, its proofs say.
+    pub async fn last_receipt_of(
+        &mut self,
+        user: &UserId,
+        claim: MfaClaim,
+    ) -> Result<Option<Receipt>, StoreError> {
+        let statement = match claim {
+            MfaClaim::Made => {
+                "SELECT assertion_id, attempt, user_id, relying_party, request_id, issuer, name_id, proofs,
+                   session, authn_instant, issued_at, signing_key, sha256
+                 FROM receipts WHERE user_id = $1
+                   AND proofs NOT LIKE 'application-password %' AND proofs NOT LIKE 'password-only %'
+                 ORDER BY issued_at DESC, assertion_id LIMIT 1"
+            }
+            MfaClaim::None => {
+                "SELECT assertion_id, attempt, user_id, relying_party, request_id, issuer, name_id, proofs,
+                   session, authn_instant, issued_at, signing_key, sha256
+                 FROM receipts WHERE user_id = $1
+                   AND (proofs LIKE 'application-password %' OR proofs LIKE 'password-only %')
+                 ORDER BY issued_at DESC, assertion_id LIMIT 1"
+            }
+        };
+        self.one(sql(statement).bind(user.as_str()))
+            .await?
+            .as_ref()
+            .map(receipt)
+            .transpose()
     }
 
     /// The receipt of an attempt's answer.

@@ -51,6 +51,7 @@ pub use events::{RefusedCount, StoredEvent, hour_of};
 pub use federation::{StoredChange, StoredEntry};
 pub use health::Upkeep;
 pub use keys::{ActiveMark, StoredKey};
+pub use ledger::MfaClaim;
 pub use migrations::{DatabaseVersion, MigrationState};
 pub use notices::Notice;
 pub use oath_tokens::ListedToken;

@@ -6,11 +6,11 @@
 
 use std::sync::Arc;
 
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, any, get, post};
 
 use super::{
     Web, account, assets, enrol, health, home, inspect, keys, models, own_methods, pass, saml,
-    sign_in, token, wsfed,
+    sign_in, token, trust, wsfed,
 };
 
 /// Who gets an answer other than "start again" or a refusal.
@@ -64,6 +64,9 @@ pub fn routes() -> Vec<Route> {
         row("/saml2/metadata",                 Anyone,          ChangesNothing, get(saml::metadata)),
         row("/wsfed",                          Anyone,          Protocol,       get(wsfed::get).post(wsfed::post)),
         row("/{folder}/2007-06/{document}",    Anyone,          ChangesNothing, get(wsfed::metadata)),
+        row("/trust/2005/usernamemixed",       Anyone,          ChangesNothing, any(trust::february_2005)),
+        row("/trust/13/usernamemixed",         Anyone,          ChangesNothing, any(trust::v13)),
+        row("/trust/mex",                      Anyone,          ChangesNothing, any(trust::mex)),
         row("/sign-in/{attempt}",              AttemptsBrowser, Protocol,       get(sign_in::page).post(sign_in::password)),
         row("/sign-in/{attempt}/key",          AttemptsBrowser, Protocol,       get(keys::key_page).post(keys::key)),
         row("/sign-in/{attempt}/key/ask",      AttemptsBrowser, ChangesNothing, post(keys::ask_key).get(sign_in::back)),

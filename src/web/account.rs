@@ -196,6 +196,8 @@ fn kinds(proofs: &str) -> String {
         .map(|kind| match kind {
             "totp" => "code",
             "webauthn" | "webauthn-verified" => "security key",
+            "application-password" => "an application password",
+            "password-only" => "your password alone, in a program",
             kind => kind,
         })
         .collect();

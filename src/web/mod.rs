@@ -41,6 +41,7 @@ pub mod site;
 /// The certificate that browsers are shown, and how it is replaced.
 pub mod tls;
 mod token;
+mod trust;
 mod visit;
 mod wsfed;
 

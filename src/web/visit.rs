@@ -108,7 +108,7 @@ fn browser(
 
 /// What is counted as one source: an IPv4 address, or the /64 that one customer of an
 /// IPv6 network has at least.
-fn source(PeerAddress(address): PeerAddress) -> String {
+pub(super) fn source(PeerAddress(address): PeerAddress) -> String {
     match address.to_canonical() {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => {

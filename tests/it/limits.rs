@@ -16,7 +16,7 @@ use crate::support::{PASSWORD, World, entra};
 
 /// How many transactions have written anything (SQLite's file format, section 2.4:
 /// `iChange` of the write-ahead log's index).
-fn writes(world: &World) -> u32 {
+pub fn writes(world: &World) -> u32 {
     let path = world.database_url.trim_start_matches("sqlite://");
     let index = std::fs::read(format!("{path}-shm")).unwrap();
     u32::from_ne_bytes(index[8..12].try_into().unwrap())

@@ -21,8 +21,10 @@ const PAGE: u32 = 2_000;
 pub(super) struct Issuance {
     /// How many answers, of all people who are in the directory.
     pub answers: u64,
-    /// How many of them rest on fewer than two kinds of proof.
+    /// How many of them carry the MFA claim and rest on fewer than two kinds of proof.
     pub without: u64,
+    /// How many of them do not carry it: tokens of WS-Trust, for a password alone.
+    pub claimless: u64,
     /// By day (UTC), relying party and kinds of proof.
     pub cells: BTreeMap<(String, String, String), u64>,
     /// How many receipts the ledger has in all: more, if one names nobody in the directory.
@@ -40,6 +42,8 @@ pub(super) struct Issuance {
 pub(super) struct Tally {
     pub answers: u64,
     pub without: u64,
+    /// Tokens of WS-Trust, which never carry the claim.
+    pub claimless: u64,
     pub last_without: Option<Timestamp>,
     /// The last one that rests on two kinds of proof.
     pub last_with: Option<Receipt>,
@@ -52,10 +56,30 @@ pub(super) struct Basis {
     pub how: String,
     /// Whether that is two different kinds of proof.
     pub is_mfa: bool,
+    /// Whether the answer does not carry the MFA claim: its receipt names what only the door
+    /// for a password alone takes.
+    pub is_claimless: bool,
+}
+
+/// What a token of WS-Trust rests on (`claims::active`).
+fn claimless(receipt: &Receipt) -> Option<&'static str> {
+    let mut lines = receipt.proofs.lines();
+    match (lines.next()?.split(' ').next()?, lines.next()) {
+        ("application-password", None) => Some("application password (WS-Trust, no MFA claim)"),
+        ("password-only", None) => Some("password (WS-Trust, no MFA claim)"),
+        _ => None,
+    }
 }
 
 /// Reads the proofs of a receipt. A line that is not understood proves nothing.
 pub(super) fn basis(receipt: &Receipt) -> Basis {
+    if let Some(how) = claimless(receipt) {
+        return Basis {
+            how: how.to_owned(),
+            is_mfa: false,
+            is_claimless: true,
+        };
+    }
     let kinds: BTreeSet<FactorKind> = receipt
         .proofs
         .lines()
@@ -77,6 +101,7 @@ pub(super) fn basis(receipt: &Receipt) -> Basis {
             words.join(" + ")
         },
         is_mfa: classes_of(kinds).len() >= 2,
+        is_claimless: false,
     }
 }
 
@@ -99,6 +124,8 @@ pub(super) async fn of_person(
             tally.answers += 1;
             if basis.is_mfa {
                 tally.last_with = Some(receipt.clone());
+            } else if basis.is_claimless {
+                tally.claimless += 1;
             } else {
                 tally.without += 1;
                 tally.last_without = Some(at);
@@ -113,6 +140,7 @@ pub(super) async fn of_person(
     }
     all.answers += tally.answers;
     all.without += tally.without;
+    all.claimless += tally.claimless;
     Ok(tally)
 }
 
@@ -122,6 +150,11 @@ pub(super) fn day(at: Timestamp) -> String {
 }
 
 impl Issuance {
+    /// How many answers carry the MFA claim.
+    pub fn with_claim(&self) -> u64 {
+        self.answers.saturating_sub(self.claimless)
+    }
+
     /// Compares the receipts with what else was written down of them.
     pub async fn compare(&mut self, tx: &mut ReadTx<'_>, since: Timestamp) -> Result<(), Error> {
         let number = |count: i64| u64::try_from(count).unwrap_or(0);
@@ -170,9 +203,9 @@ mod tests {
         base::random::SystemRandom,
     };
 
-    fn of(proofs: &str) -> (String, bool) {
+    fn basis_of(proofs: &str) -> Basis {
         let random = &mut SystemRandom;
-        let basis = basis(&Receipt {
+        basis(&Receipt {
             assertion_id: "_a".to_owned(),
             attempt: AttemptId::random(random),
             user: UserId::random(random),
@@ -186,7 +219,11 @@ mod tests {
             issued_at_millis: 0,
             key: KeyId::random(random),
             sha256: String::new(),
-        });
+        })
+    }
+
+    fn of(proofs: &str) -> (String, bool) {
+        let basis = basis_of(proofs);
         (basis.how, basis.is_mfa)
     }
 
@@ -219,6 +256,18 @@ mod tests {
             ("", "nothing that is understood", false),
         ] {
             assert_eq!(of(proofs), (how.to_owned(), is_mfa), "{proofs}");
+            assert!(!basis_of(proofs).is_claimless, "{proofs}");
+        }
+    }
+
+    #[test]
+    fn a_token_for_a_password_alone_is_no_answer_without_its_second_factor() {
+        for kind in ["application-password", "password-only"] {
+            let basis = basis_of(&format!("{kind} crd_a t"));
+            assert!(basis.is_claimless && !basis.is_mfa, "{kind}");
+            // With anything beside it, it is none of that door's.
+            let basis = basis_of(&format!("{kind} crd_a t\ntotp crd_b t"));
+            assert!(!basis.is_claimless && !basis.is_mfa, "{kind}");
         }
     }
 }

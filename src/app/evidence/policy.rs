@@ -15,7 +15,7 @@ use crate::{
         Domain, RelyingParty, RelyingPartyKind, RequestSignature, ResponseSignature, Sha1,
     },
     session::Desk,
-    signin::lockout::Delays,
+    signin::{active::ActiveDoor, lockout::Delays},
 };
 
 fn seconds(duration: Duration) -> u64 {
@@ -40,6 +40,11 @@ pub(super) fn policy(settings: &Settings, domains: &[Domain], parties: &[Relying
             "rule": "An answer leaves only if it rests on proofs of two different kinds (knowledge, possession, inherence) of one person: of one attempt in one browser, or of a session of that browser that is young enough. The claim is worked out from these proofs; there is no setting, mapping or act of an operator that makes it.",
             "password_alone": "opens nothing: neither an answer nor the enrolment of a method",
             "access_passes_and_recovery_codes": "open enrolment only; they are no proof and never carry the claim",
+        },
+        "ws_trust": match settings.active_door {
+            ActiveDoor::Closed => "off",
+            ActiveDoor::ApplicationPasswords => "on for application passwords; its tokens never carry the claim",
+            ActiveDoor::OwnPasswordsToo => "on for application passwords and people's own; its tokens never carry the claim",
         },
         "methods": {"everyone": methods(&settings.methods.everyone), "groups": groups},
         "security_keys": security_keys(&settings.webauthn),

@@ -17,10 +17,12 @@ pub const SEALED: &[(&str, &str)] = &[
     ("PasswordProof", "src/factor/password.rs"),
     ("TotpProof", "src/factor/totp.rs"),
     ("WebAuthnProof", "src/factor/webauthn/assertion.rs"),
+    ("ApplicationPasswordProof", "src/factor/app_password.rs"),
     ("Evidence", "src/factor/evidence.rs"),
     ("SignedIn", "src/signin/complete.rs"),
     ("SealedSession", "src/signin/complete.rs"),
     ("ClaimSet", "src/claims/mod.rs"),
+    ("PasswordClaims", "src/claims/active.rs"),
     ("VerifiedAuthnRequest", "src/protocol/saml/authn_request.rs"),
 ];
 

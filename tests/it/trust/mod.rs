@@ -1,6 +1,10 @@
 //! WS-Trust: the door that takes a password alone, and gives no MFA claim for it.
 
 mod app_passwords;
+mod bad_input;
+mod door;
+mod guesses;
+mod kit;
 
 use claimbridge::signin::active::ActiveDoor;
 
