@@ -5,6 +5,7 @@
 
 pub(super) mod draft;
 mod facts;
+mod mark;
 mod open;
 pub(super) mod places;
 mod published;
@@ -35,6 +36,7 @@ use crate::{
     outbound::pkcs11::Token,
     storage::{Store, StoredKey},
 };
+use mark::Keys;
 use open::{key_place, open_key};
 
 pub(super) use open::is_ours;
@@ -94,15 +96,27 @@ pub(super) async fn first_key(
     purpose: KeyPurpose,
     mut make: impl FnMut() -> Result<StoredKey, Error>,
 ) -> Result<(StoredKey, SigningKey), Error> {
+    // Audit keys do not roll over, and a new one is no loss but of a name.
+    let is_marked = purpose != KeyPurpose::Audit;
     for _ in 0..2 {
         let mut tx = store.begin().await?;
-        let stored = tx.keys_of(purpose).await?;
-        let active = |key: &StoredKey| key.standing.state == KeyState::Active;
-        if let Some(stored) = stored.iter().find(|key| active(key)) {
+        let found = if is_marked {
+            Keys::of_all_events(&mut tx, sealing, purpose).await?
+        } else {
+            Keys::of(&mut tx, sealing, purpose).await?
+        };
+        if let Some(flaw) = found.flaw {
+            return Err(flaw.error(purpose));
+        }
+        if let Some(stored) = found.active() {
             let key = open_key(stored, sealing, token)?;
+            if is_marked && found.generation.is_none() {
+                mark::mark(&mut tx, sealing, purpose, None, 0).await?;
+                tx.commit().await?;
+            }
             return Ok((stored.clone(), key));
         }
-        if let Some(key) = stored.first() {
+        if let Some(key) = found.keys.first() {
             return Err(Error::conflict(format!(
                 "none of the {purpose} keys is active; say `claimbridge keys list`, and activate one ({})",
                 key.id
@@ -117,6 +131,9 @@ pub(super) async fn first_key(
                 purpose: key.purpose.to_string(),
             };
             tx.append(Actor::System, None, event);
+            if is_marked {
+                mark::mark(&mut tx, sealing, purpose, None, 0).await?;
+            }
             tx.commit().await?;
         }
         // Another node may have been quicker; either way the stored key is the one.
@@ -140,13 +157,35 @@ pub(super) async fn first_ring(
     };
     // What is wrong with a row must not keep the commands from working that mend it.
     let mut tx = store.read().await?;
-    let keys = tx.keys_of(purpose).await?;
-    let active = |key: &&StoredKey| key.standing.state == KeyState::Active;
-    let Some(stored) = keys.iter().find(active).or(keys.first()) else {
-        return Err(error);
+    let found = Keys::of_all_events(&mut tx, sealing, purpose).await?;
+    // Nothing of this generation signs here: the next one is an operator's step.
+    let generation = match found.flaw {
+        Some(_) => found.generation.unwrap_or_default().saturating_add(1),
+        None => 0,
+    };
+    let ring = match found.active().or(found.keys.first()) {
+        Some(stored) => ring::Ring::broken(
+            stored.id.clone(),
+            stored.certificate.clone(),
+            stored.created_at,
+            generation,
+        ),
+        // They are missing: nothing is made in their place.
+        None if error.category() == Category::Conflict => {
+            let id = nobody()?;
+            ring::Ring::broken(id, Vec::new(), Timestamp::from_millis(0), generation)
+        }
+        None => return Err(error),
     };
     tracing::error!("nothing can be signed: {error}");
-    Ok(ring::Ring::broken(stored))
+    Ok(ring)
+}
+
+/// Stands for a key where there is none.
+fn nobody() -> Result<KeyId, Error> {
+    "key_aaaaaaaaaaaaaaaaaaaaaaaaaa"
+        .parse()
+        .map_err(|error: crate::base::ids::NotAnId| Error::internal(error.to_string()))
 }
 
 /// A key for `purpose`, sealed, not stored yet; in the token, if there is one.
@@ -200,10 +239,17 @@ pub async fn list(store: &Store, sealing: &Sealing) -> Result<Vec<KeyView>, Erro
     let mut tx = store.read().await?;
     let sightings = tx.key_sightings().await?;
     let mut keys = Vec::new();
-    for purpose in [KeyPurpose::Assertion, KeyPurpose::Oidc, KeyPurpose::Audit] {
-        let stored = tx.keys_of(purpose).await?;
-        keys.extend(stored.into_iter().map(|key| view(key, &sightings, sealing)));
+    for purpose in [KeyPurpose::Assertion, KeyPurpose::Oidc] {
+        let found = Keys::of_all_events(&mut tx, sealing, purpose).await?;
+        keys.extend(found.keys.into_iter().map(|key| {
+            let mut view = view(key, &sightings, sealing);
+            // Of keys that do not fit together none is known to stand as it did.
+            view.state = view.state.filter(|_| found.flaw.is_none());
+            view
+        }));
     }
+    let audit = tx.keys_of(KeyPurpose::Audit).await?;
+    keys.extend(audit.into_iter().map(|key| view(key, &sightings, sealing)));
     Ok(keys)
 }
 

@@ -13,6 +13,7 @@ use crate::{
     base::{ids::UserId, text::DomainName},
     claims::require_domain,
     inspect,
+    keys::KeyPurpose,
     protocol::assertion::message_id,
     relying_party::{
         Domain, EntityId, EntraCloud, RelyingParty, RelyingPartyKind, ReplyUrl, RequestSignature,
@@ -94,25 +95,36 @@ impl App {
         };
         let domains = tx.domains().await?;
         let domain = require_domain(&user.upn.domain(), &domains, None).map_err(Error::conflict)?;
-        Ok(Some((user.id, self.registration_of(domain))))
+        let certificate = self.told_certificate(&mut tx).await?;
+        Ok(Some((user.id, self.registration_of(domain, certificate))))
     }
 
     /// The registration of the one domain there is; `None` if there are several.
     pub async fn sole_registration(&self) -> Result<Option<OwnRegistration>, Error> {
         let mut tx = self.store.read().await?;
         let domains = tx.domains().await?;
+        let certificate = self.told_certificate(&mut tx).await?;
         Ok(match domains.as_slice() {
-            [domain] => Some(self.registration_of(domain)),
+            [domain] => Some(self.registration_of(domain, certificate)),
             _ => None,
         })
     }
 
-    fn registration_of(&self, domain: &Domain) -> OwnRegistration {
+    /// The certificate of the key that signs now, whichever node activated it.
+    async fn told_certificate(&self, tx: &mut ReadTx<'_>) -> Result<Vec<u8>, Error> {
+        let published = self.published_in(tx, KeyPurpose::Assertion).await?;
+        Ok(published
+            .active
+            .map(|key| key.certificate)
+            .unwrap_or_default())
+    }
+
+    fn registration_of(&self, domain: &Domain, certificate: Vec<u8>) -> OwnRegistration {
         let entra = &self.settings.entra;
         OwnRegistration {
             realm: domain.root.clone(),
             issuer: domain.issuer_uri.clone(),
-            certificate: self.assertion_key().certificate.clone(),
+            certificate,
             cloud: EntraCloud {
                 name: "entra".to_owned(),
                 entity_id: entra.entity_id.0.clone(),

@@ -169,6 +169,12 @@ async fn list(args: &ListArgs, app: &App, out: &mut dyn Write) -> Result<(), Fai
         writeln!(out, "{}", Value::Array(list))?;
         return Ok(());
     }
+    if !all.iter().any(|key| key.purpose == KeyPurpose::Assertion) {
+        writeln!(
+            out,
+            "The assertion keys are missing: there were some. Nothing is signed. Restore the newest backup; without one, `claimbridge keys stage --force` and `keys activate --force` begin anew, and every tenant and relying party needs the new certificate."
+        )?;
+    }
     for (key, next) in entries {
         let state = key.state.map_or("ALTERED", KeyState::as_str);
         writeln!(
@@ -182,7 +188,7 @@ async fn list(args: &ListArgs, app: &App, out: &mut dyn Write) -> Result<(), Fai
         if key.state.is_none() {
             writeln!(
                 out,
-                "\tThe row was altered outside claimbridge; it is not used. Restore it from a backup."
+                "\tAltered outside claimbridge, put back from an older copy, or one beside it taken away; it is not used. Restore the newest backup."
             )?;
         }
         if !matches!(key.state, Some(KeyState::Active | KeyState::Retired)) {

@@ -100,7 +100,7 @@ pub struct ActivateArgs {
     step: StepArgs,
 }
 
-/// Take a key away that signs no more: it is published no longer, and its private half is erased.
+/// Take a key away that signs no more: it is published no longer, and its private half is erased here. In backups it is still.
 #[derive(Args, Debug)]
 pub struct RetireArgs {
     #[command(flatten)]
@@ -243,18 +243,21 @@ async fn step(
                 let found: Vec<Value> = obstacles.iter().map(obstacle_in_json).collect();
                 writeln!(out, "{}", json!({"id": key, "refused": found}))?;
             }
-            Err(Failure::no(refused(step, &key, &obstacles)))
+            Err(Failure::no(refused(step, key.as_ref(), &obstacles)))
         }
     }
 }
 
-fn refused(step: Step, key: &KeyId, obstacles: &[Obstacle]) -> String {
+fn refused(step: Step, key: Option<&KeyId>, obstacles: &[Obstacle]) -> String {
     let verb = match step {
         Step::Stage => "staged",
         Step::Activate => "activated",
         Step::Retire => "retired",
     };
-    let mut lines = vec![format!("{key} was not {verb}.")];
+    let mut lines = vec![match key {
+        Some(key) => format!("{key} was not {verb}."),
+        None => format!("No key was made, and none was {verb}."),
+    }];
     for obstacle in obstacles {
         lines.push(format!("- {}", obstacle.why));
         lines.push(format!("  What would happen: {}", obstacle.breaks));
@@ -319,7 +322,7 @@ async fn done(step: Step, key: &KeyView, app: &App, out: &mut dyn Write) -> Resu
         Step::Retire => {
             writeln!(
                 out,
-                "{} is published no more, and its private half is erased.",
+                "{} is published no more, and its private half is erased here; in backups it is still.",
                 key.id
             )?;
             if key.custody == Custody::Hardware {

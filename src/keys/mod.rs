@@ -10,6 +10,8 @@ pub mod certificate;
 pub mod ecdsa;
 /// Keys in a PKCS#11 token: what it is told, certificates that they sign.
 pub mod hardware;
+/// All keys of a purpose together.
+pub mod mark;
 /// Who may go where in a rollover, and what would break.
 pub mod rollover;
 /// The master key, its labels, sealing and tags.

@@ -75,6 +75,8 @@ pub enum TagLabel {
     Pseudonym,
     /// How far a signing key is in its rollover.
     KeyState,
+    /// All signing keys of a purpose together.
+    KeyMark,
     /// Which party was seen to know a signing key.
     KeySighting,
     /// What the watch over the federation found and is to tell.
@@ -98,6 +100,7 @@ impl TagLabel {
             Self::Bucket => "bucket",
             Self::Pseudonym => "pseudonym",
             Self::KeyState => "key-state",
+            Self::KeyMark => "key-mark",
             Self::KeySighting => "key-sighting",
             Self::Watch => "watch",
             Self::Probe => "probe",

@@ -38,6 +38,13 @@ pub struct StoredKey {
 }
 
 impl StoredKey {
+    /// What vouches for the row: its tag, or the beginning of its seal, which is one of a kind.
+    pub fn vouching(&self) -> &str {
+        let seal = self.sealed_private_key.as_str();
+        let end = seal.char_indices().nth(60).map_or(seal.len(), |(at, _)| at);
+        self.state_tag.as_deref().unwrap_or(&seal[..end])
+    }
+
     /// What is tagged together with its standing.
     pub fn tagged(&self) -> Tagged<'_> {
         Tagged {
@@ -62,15 +69,17 @@ pub struct ActiveMark {
     /// Its tag; without one the beginning of what is sealed, in which the salt is: a first key
     /// that a rollover moved was sealed anew, so that one that is revived by hand has another.
     pub seal: String,
+    /// The tag of the mark over all keys of the purpose; empty: there is none.
+    pub all_keys: String,
 }
 
 impl ActiveMark {
-    /// The mark of this row.
+    /// The mark of this row, before there is one over all keys.
     pub fn of(key: &StoredKey) -> Self {
-        let beginning = || key.sealed_private_key.chars().take(60).collect();
         Self {
             id: key.id.clone(),
-            seal: key.state_tag.clone().unwrap_or_else(beginning),
+            seal: key.vouching().to_owned(),
+            all_keys: String::new(),
         }
     }
 }
@@ -168,7 +177,8 @@ impl ReadTx<'_> {
         let row = self
             .one(
                 sql(
-                    "SELECT id, COALESCE(state_tag, SUBSTR(sealed_private_key, 1, 60)) AS seal
+                    "SELECT id, COALESCE(state_tag, SUBSTR(sealed_private_key, 1, 60)) AS seal,
+                       COALESCE((SELECT tag FROM key_marks WHERE purpose = $1), '') AS all_keys
                      FROM signing_keys WHERE purpose = $1 AND state = 'active'",
                 )
                 .bind(purpose.as_str()),
@@ -179,6 +189,7 @@ impl ReadTx<'_> {
             Ok(ActiveMark {
                 id: row.parsed("id")?,
                 seal: row.text("seal")?,
+                all_keys: row.text("all_keys")?,
             })
         })
         .transpose()

@@ -40,6 +40,7 @@ migrations![
     "0010_federation_journal",
     "0011_watch",
     "0013_key_sightings",
+    "0015_key_generation",
     "0018_application_passwords",
 ];
 

@@ -24,6 +24,7 @@ mod evidence;
 mod federation;
 mod groups;
 mod health;
+mod key_marks;
 mod keys;
 mod ledger;
 mod metadata;

@@ -31,6 +31,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 const SQLITE: &str = "PRAGMA busy_timeout = 5000;
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
+    PRAGMA secure_delete = ON;
     PRAGMA foreign_keys = ON;";
 
 /// The same patience inside PostgreSQL; and commits that are on disk when they are

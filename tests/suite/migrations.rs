@@ -17,7 +17,7 @@ pub async fn four_nodes_migrate_at_once(database: Database) {
              DROP TABLE sessions; DROP TABLE known_browsers; DROP TABLE notices; DROP TABLE passwords;
              DROP TABLE totp; DROP TABLE access_passes; DROP TABLE users; DROP TABLE immutable_ids;
              DROP TABLE throttle; DROP TABLE events; DROP TABLE nodes; DROP TABLE refused;
-             DROP TABLE receipts; DROP TABLE domains; DROP TABLE relying_parties; DROP TABLE key_sightings; DROP TABLE signing_keys;
+             DROP TABLE receipts; DROP TABLE domains; DROP TABLE relying_parties; DROP TABLE key_sightings; DROP TABLE key_marks; DROP TABLE signing_keys;
              DROP TABLE sealed_under; DROP TABLE migrations",
         )
         .await;

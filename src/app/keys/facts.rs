@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::open::{is_ours, open_key};
 use crate::{
     app::{App, Error},
-    base::clock::Timestamp,
+    base::{clock::Timestamp, ids::KeyId},
     keys::{
         KeyPurpose, SigningKey,
         certificate::Certificate,
@@ -48,19 +48,33 @@ impl App {
             since: stored.since(),
             not_after: certificate.not_after,
         };
+        let key = (Some(&stored.id), stored.custody);
+        self.obstacles_by(tx, step, &facts, key, keys, now).await
+    }
+
+    /// The same for a key that is not made yet, if it has no id.
+    pub(super) async fn obstacles_by(
+        &self,
+        tx: &mut ReadTx<'_>,
+        step: Step,
+        facts: &KeyFacts,
+        (id, custody): (Option<&KeyId>, Custody),
+        keys: &[StoredKey],
+        now: Timestamp,
+    ) -> Result<Vec<Obstacle>, Error> {
         let sightings = tx.key_sightings().await?;
         let held = |party: &Party| {
             let seen = sightings
                 .iter()
-                .find(|seen| seen.key == stored.id && seen.party == *party)
+                .find(|seen| Some(&seen.key) == id && seen.party == *party)
                 .filter(|seen| seen.require_tag(&self.sealing).is_ok());
             seen.map_or(Held::Unknown, |seen| seen.held)
         };
-        let parties = self.parties(tx, stored.purpose).await?;
+        let parties = self.parties(tx, facts.purpose).await?;
         let around = Surroundings {
             others: keys
                 .iter()
-                .filter(|other| other.id != stored.id)
+                .filter(|other| Some(&other.id) != id)
                 .map(|other| {
                     let state = if is_ours(other, &self.sealing) {
                         other.standing.state
@@ -69,6 +83,9 @@ impl App {
                     };
                     (state, other.since())
                 })
+                // An installation is never without an assertion key: parties go by one, even
+                // if its row is gone.
+                .chain((facts.purpose == KeyPurpose::Assertion).then_some((KeyState::Retired, now)))
                 .collect(),
             parties: parties
                 .into_iter()
@@ -78,8 +95,8 @@ impl App {
                 })
                 .collect(),
         };
-        let mut found = rules::obstacles(step, &facts, &around, now);
-        let leaves_the_token = stored.custody == Custody::Software
+        let mut found = rules::obstacles(step, facts, &around, now);
+        let leaves_the_token = custody == Custody::Software
             && step != Step::Retire
             && keys.iter().any(|other| {
                 other.standing.state == KeyState::Active && other.custody == Custody::Hardware

@@ -1,6 +1,6 @@
 //! Which keys the world is told of, and who was seen to know them.
 
-use super::open::is_ours;
+use super::{mark::Keys, open::is_ours};
 use crate::{
     app::{App, Error},
     audit::{Actor, Event},
@@ -57,23 +57,28 @@ impl Published {
 }
 
 /// The keys of `purpose` that parties should know. A row that was altered outside
-/// claimbridge is not among them.
+/// claimbridge is not among them; nor is any, if they do not fit their mark.
 pub async fn published(
     store: &Store,
     sealing: &Sealing,
     purpose: KeyPurpose,
 ) -> Result<Published, Error> {
     let mut tx = store.read().await?;
-    of(&mut tx, sealing, purpose).await
+    of(&mut tx, sealing, purpose, 0).await
 }
 
 async fn of(
     tx: &mut ReadTx<'_>,
     sealing: &Sealing,
     purpose: KeyPurpose,
+    seen: i64,
 ) -> Result<Published, Error> {
     let mut published = Published::default();
-    for stored in tx.keys_of(purpose).await? {
+    let found = Keys::of(tx, sealing, purpose).await?;
+    if found.flaw.is_some() || found.generation.unwrap_or_default() < seen {
+        return Ok(published);
+    }
+    for stored in found.keys {
         let is_former = stored.standing.state == KeyState::Retired;
         let is_told = stored.standing.state.is_published() || is_former;
         if !is_told || !is_ours(&stored, sealing) {
@@ -109,7 +114,8 @@ fn key(stored: &StoredKey) -> Option<PublishedKey> {
 impl App {
     /// The keys of `purpose` that parties should know.
     pub async fn published(&self, purpose: KeyPurpose) -> Result<Published, Error> {
-        published(&self.store, &self.sealing, purpose).await
+        let mut tx = self.store.read().await?;
+        self.published_in(&mut tx, purpose).await
     }
 
     /// The same, by what `tx` sees.
@@ -118,7 +124,7 @@ impl App {
         tx: &mut ReadTx<'_>,
         purpose: KeyPurpose,
     ) -> Result<Published, Error> {
-        of(tx, &self.sealing, purpose).await
+        of(tx, &self.sealing, purpose, self.seen_generation(purpose)).await
     }
 
     /// Writes down which certificates the tenant of `domain` was seen to hold now, as signing

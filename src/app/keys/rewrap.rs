@@ -1,6 +1,7 @@
 //! `keys rewrap`: everything sealed goes under a new master key.
 
 use super::{
+    mark::{Keys, mark},
     open::{key_place, open_sealed, require_standing},
     require_master_key,
 };
@@ -13,6 +14,7 @@ use crate::{
         identity_tag,
     },
     keys::{
+        KeyPurpose,
         sealing::Sealing,
         state::{KeyState, Sighting},
     },
@@ -36,6 +38,9 @@ pub struct Rewrapped {
     pub tokens: usize,
     /// Signing keys sealed anew.
     pub keys: usize,
+    /// Looks at parties' keys that had no valid tag (such as those of before schema 0013): they
+    /// count as not made, so look again.
+    pub looks_left: usize,
     /// Entries of the federation's journal sealed anew.
     pub journal: usize,
 }
@@ -107,7 +112,7 @@ pub async fn rewrap(
         done.security_keys += 1;
     }
     done.tokens = rewrap_tokens(&mut tx, old, new, random).await?;
-    done.keys = rewrap_keys(&mut tx, old, new, random).await?;
+    (done.keys, done.looks_left) = rewrap_keys(&mut tx, old, new, random).await?;
     done.journal = journal::rewrap_journal(&mut tx, old, new, random).await?;
     rewrap_watch(&mut tx, old, new).await?;
     tx.end_everything(now).await?;
@@ -127,13 +132,27 @@ async fn rewrap_keys(
     old: &Sealing,
     new: &Sealing,
     random: &mut (dyn Random + Send),
-) -> Result<usize, Error> {
-    let mut done = 0;
+) -> Result<(usize, usize), Error> {
+    let purposes = [KeyPurpose::Assertion, KeyPurpose::Oidc];
+    let mut generations = Vec::new();
+    for purpose in purposes {
+        let found = Keys::of_all_events(tx, old, purpose).await?;
+        if let Some(flaw) = found.flaw {
+            return Err(flaw.error(purpose));
+        }
+        generations.push((purpose, found.generation, found.keys.is_empty()));
+    }
+    let (mut done, mut left) = (0, 0);
     for mut key in tx.all_keys().await? {
         let id = key.id.clone();
         let altered = |_| tampered("signing key", id.as_str());
         // An altered one that a rollover took away stays what it is: nothing of it is left.
         let is_gone = key.standing.state == KeyState::Retired && key.sealed_private_key.is_empty();
+        // Of before keys had states: one of several first keys, which never signed.
+        if key.standing.state == KeyState::Retired && key.state_tag.is_none() && !is_gone {
+            tx.update_key_seal(&key.id, "", None).await?;
+            continue;
+        }
         match require_standing(&key, old) {
             Err(_) if is_gone => continue,
             standing => standing.map_err(altered)?,
@@ -151,12 +170,19 @@ async fn rewrap_keys(
         done += 1;
     }
     for seen in tx.key_sightings().await? {
-        seen.require_tag(old)
-            .map_err(|_| tampered("look at a party's keys", seen.party.name()))?;
+        if seen.require_tag(old).is_err() {
+            left += 1;
+            continue;
+        }
         let anew = Sighting::new(new, seen.key, seen.party, seen.held);
         tx.put_key_sighting(&anew).await?;
     }
-    Ok(done)
+    for (purpose, generation, is_empty) in generations {
+        if generation.is_some() || !is_empty {
+            mark(tx, new, purpose, generation, 0).await?;
+        }
+    }
+    Ok((done, left))
 }
 
 /// Page by page: an inventory may be long.

@@ -6,43 +6,73 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::open::open_key;
+use super::{
+    mark::{Flaw, Keys},
+    open::open_key,
+};
 use crate::{
     app::{App, Error},
+    base::{clock::Timestamp, ids::KeyId},
     keys::{KeyPurpose, SignError, Signer, SigningKey},
     storage::{ActiveMark, ReadTx, StoredKey},
 };
 
-/// The opened key, and the row it is of.
+/// The opened key, the row it is of, and how many changes of keys this process has seen.
+#[derive(Clone, Debug)]
+struct Opened {
+    mark: ActiveMark,
+    key: Arc<SigningKey>,
+    generation: i64,
+}
+
+/// The key that signs, as this process knows it.
 #[derive(Debug)]
-pub(in crate::app) struct Ring(RwLock<(ActiveMark, Arc<SigningKey>)>);
+pub(in crate::app) struct Ring(RwLock<Opened>);
 
 impl Ring {
     pub(in crate::app) fn new(stored: &StoredKey, key: SigningKey) -> Self {
-        Self(RwLock::new((ActiveMark::of(stored), Arc::new(key))))
+        Self(RwLock::new(Opened {
+            mark: ActiveMark::of(stored),
+            key: Arc::new(key),
+            generation: 0,
+        }))
     }
 
-    /// Of a database whose active row was altered, or of whose keys none is active: commands
-    /// can mend it, nothing is signed, and each answer says why.
-    pub(in crate::app) fn broken(stored: &StoredKey) -> Self {
-        let (id, purpose) = (stored.id.clone(), stored.purpose);
-        let (certificate, made) = (stored.certificate.clone(), stored.created_at);
-        let key = SigningKey::new(id, purpose, certificate, made, Arc::new(NoKey));
-        let nobody = ActiveMark {
-            id: stored.id.clone(),
+    /// Of a database whose active row was altered, or of whose keys none is active or there:
+    /// commands can mend it, nothing is signed, and each answer says why.
+    /// Keys of a generation before `generation` are not taken for mended.
+    pub(in crate::app) fn broken(
+        id: KeyId,
+        certificate: Vec<u8>,
+        made: Timestamp,
+        generation: i64,
+    ) -> Self {
+        let mark = ActiveMark {
+            id: id.clone(),
             seal: String::new(),
+            all_keys: String::new(),
         };
-        Self(RwLock::new((nobody, Arc::new(key))))
+        let purpose = KeyPurpose::Assertion;
+        let key = SigningKey::new(id, purpose, certificate, made, Arc::new(NoKey));
+        Self(RwLock::new(Opened {
+            mark,
+            key: Arc::new(key),
+            generation,
+        }))
     }
 
-    fn held(&self) -> (ActiveMark, Arc<SigningKey>) {
+    fn held(&self) -> Opened {
         let held = self.0.read();
         held.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(in crate::app) fn hold(&self, stored: &StoredKey, key: &Arc<SigningKey>) {
+    pub(in crate::app) fn hold(&self, mark: ActiveMark, key: &Arc<SigningKey>, generation: i64) {
         let held = self.0.write();
-        *held.unwrap_or_else(PoisonError::into_inner) = (ActiveMark::of(stored), Arc::clone(key));
+        *held.unwrap_or_else(PoisonError::into_inner) = Opened {
+            mark,
+            key: Arc::clone(key),
+            generation,
+        };
     }
 }
 
@@ -58,24 +88,52 @@ impl Signer for NoKey {
 impl App {
     /// The key that signed assertions when it was asked for last.
     pub fn assertion_key(&self) -> Arc<SigningKey> {
-        self.ring.held().1
+        self.ring.held().key
+    }
+
+    /// The highest number of changes of keys that this process has seen.
+    pub(super) fn seen_generation(&self, purpose: KeyPurpose) -> i64 {
+        match purpose {
+            KeyPurpose::Assertion => self.ring.held().generation,
+            KeyPurpose::Oidc | KeyPurpose::Audit => 0,
+        }
     }
 
     /// The key that signs assertions now, by what `tx` sees.
+    ///
+    /// If anything changed, all keys are looked at together: an older copy that was put back is
+    /// refused, and so is one that is behind what this process saw (attack 20).
     pub(in crate::app) async fn signing_key(
         &self,
         tx: &mut ReadTx<'_>,
     ) -> Result<Arc<SigningKey>, Error> {
-        let none = || Error::internal("no assertion key is active; say `claimbridge keys list`");
-        let (held, key) = self.ring.held();
-        let active = tx.active_key(KeyPurpose::Assertion).await?;
-        let active = active.ok_or_else(none)?;
-        if active == held {
-            return Ok(key);
+        let purpose = KeyPurpose::Assertion;
+        let held = self.ring.held();
+        let active = tx.active_key(purpose).await?;
+        if active.as_ref() == Some(&held.mark) {
+            return Ok(held.key);
         }
-        let stored = tx.key(&active.id).await?.ok_or_else(none)?;
-        let key = Arc::new(open_key(&stored, &self.sealing, self.token.as_ref())?);
-        self.ring.hold(&stored, &key);
+        let found = Keys::of(tx, &self.sealing, purpose).await?;
+        if let Some(flaw) = found.flaw {
+            return Err(flaw.tampering(purpose));
+        }
+        let generation = found.generation.unwrap_or_default();
+        if generation < held.generation {
+            return Err(Flaw::Altered.tampering(purpose));
+        }
+        let stored = found.active().ok_or_else(|| {
+            Error::internal("no assertion key is active; say `claimbridge keys list`")
+        })?;
+        let mark = ActiveMark {
+            all_keys: found.mark_tag.clone(),
+            ..ActiveMark::of(stored)
+        };
+        let key = if mark.id == held.mark.id && mark.seal == held.mark.seal {
+            held.key
+        } else {
+            Arc::new(open_key(stored, &self.sealing, self.token.as_ref())?)
+        };
+        self.ring.hold(mark, &key, generation);
         Ok(key)
     }
 }

@@ -4,8 +4,13 @@
 //! forced says so in its event, with what spoke against it; of a retired key no private half
 //! is left here; two operators at once make one step.
 
+mod choice;
+
+use choice::{altered, choose, moved_meanwhile, only, unknown};
+
 use super::{
-    KeyView, certified,
+    CERTIFICATE_LIFETIME, KeyView, certified,
+    mark::{Keys, mark},
     open::{is_ours, key_place, open_sealed, require_standing},
     view,
 };
@@ -45,8 +50,8 @@ pub enum Outcome {
     },
     /// Not done.
     Refused {
-        /// Which key.
-        key: KeyId,
+        /// Which key; none: it was not made.
+        key: Option<KeyId>,
         /// Everything that speaks against it.
         obstacles: Vec<Obstacle>,
     },
@@ -70,9 +75,15 @@ impl App {
         custody: Option<Custody>,
         actor: Actor,
     ) -> Result<KeyView, Error> {
+        self.sound(purpose).await?;
         let stored = self.make_key(purpose, size, custody).await?;
         let mut tx = self.store.begin().await?;
+        let found = Keys::of(&mut tx, &self.sealing, purpose).await?;
+        if let Some(flaw) = found.flaw {
+            return Err(flaw.error(purpose));
+        }
         let key = self.keep_new(&mut tx, stored, actor).await?;
+        self.mark(&mut tx, purpose, found.generation).await?;
         tx.commit().await?;
         Ok(key)
     }
@@ -110,33 +121,42 @@ impl App {
             Step::Stage | Step::Retire => None,
         };
         let mut tx = self.store.begin().await?;
-        let mut keys = tx.keys_of(chosen.purpose).await?;
-        let stored = if let Some(stored) = choose(step, chosen, &keys)? {
+        let mut found = Keys::of_all_events(&mut tx, &self.sealing, chosen.purpose).await?;
+        let stored = if let Some(stored) = choose(step, chosen, &found.keys)? {
             stored.clone()
         } else {
+            // Judged before it is made: one that is not staged would stay in the token.
+            let obstacles = self
+                .against_a_new_one(&mut tx, chosen.purpose, &found, now)
+                .await?;
+            if is_refused(&obstacles, force) {
+                return Ok(Outcome::Refused {
+                    key: None,
+                    obstacles,
+                });
+            }
             drop(tx);
             let new = self
                 .make_key(chosen.purpose, RsaSize::default(), None)
                 .await?;
             tx = self.store.begin().await?;
-            keys = tx.keys_of(chosen.purpose).await?;
+            found = Keys::of_all_events(&mut tx, &self.sealing, chosen.purpose).await?;
             self.keep_new(&mut tx, new.clone(), actor.clone()).await?;
             new
         };
+        let keys = &found.keys;
         require_standing(&stored, &self.sealing).map_err(|_| altered(&stored))?;
-        let mut obstacles = self.obstacles(&mut tx, step, &stored, &keys, now).await?;
+        let mut obstacles = self.obstacles(&mut tx, step, &stored, keys, now).await?;
+        obstacles.extend(found.flaw.map(|flaw| flaw.obstacle(chosen.purpose)));
         obstacles.extend(unready);
-        let is_refused = obstacles
-            .iter()
-            .any(|obstacle| obstacle.weight == Weight::Impossible || force == Force::Withheld);
-        if is_refused {
+        if is_refused(&obstacles, force) {
             return Ok(Outcome::Refused {
-                key: stored.id,
+                key: Some(stored.id),
                 obstacles,
             });
         }
         let former = match step {
-            Step::Activate => self.relieve(&mut tx, &keys, now).await?,
+            Step::Activate => self.relieve(&mut tx, keys, now).await?,
             Step::Stage | Step::Retire => None,
         };
         let moved = self.move_to(&mut tx, &stored, step.leads_to(), now).await?;
@@ -162,6 +182,7 @@ impl App {
             },
         };
         tx.append(actor, None, event);
+        self.mark(&mut tx, chosen.purpose, found.generation).await?;
         let sightings = tx.key_sightings().await?;
         tx.commit().await?;
         Ok(Outcome::Done {
@@ -200,10 +221,22 @@ impl App {
         };
         require_standing(stored, &self.sealing).map_err(|_| altered(stored))?;
         let parties = self.parties(&mut tx, chosen.purpose).await?;
-        let party = parties
+        // A domain and a relying party may have one name: then both are meant, one after the other.
+        let before = tx.key_sightings().await?;
+        let is_confirmed = |party: &Party| {
+            before.iter().any(|seen| {
+                seen.key == stored.id
+                    && seen.party == *party
+                    && matches!(seen.held, Held::Since { .. })
+                    && seen.require_tag(&self.sealing).is_ok()
+            })
+        };
+        let mut named: Vec<Party> = parties
             .into_iter()
-            .find(|party| *party != Party::KeyList && party.name() == name)
-            .ok_or_else(|| {
+            .filter(|party| *party != Party::KeyList && party.name() == name)
+            .collect();
+        named.sort_by_key(is_confirmed);
+        let party = named.into_iter().next().ok_or_else(|| {
                 Error::not_found(format!(
                     "{name} is neither a domain with an issuer of its own nor a relying party; see `claimbridge domain list` and `relying-party list`"
                 ))
@@ -296,7 +329,10 @@ impl App {
         let now = self.now();
         let custody = match custody {
             Some(custody) => custody,
-            None => self.usual_custody(purpose).await?,
+            None => {
+                let mut tx = self.store.read().await?;
+                self.usual_custody(&tx.keys_of(purpose).await?)
+            }
         };
         let id = self.with_random(KeyId::random);
         let (certificate, private) = certified(self, &id, size, custody).await?;
@@ -324,16 +360,55 @@ impl App {
 }
 
 impl App {
+    /// What speaks against staging a key that is made for it.
+    async fn against_a_new_one(
+        &self,
+        tx: &mut Tx<'_>,
+        purpose: KeyPurpose,
+        found: &Keys,
+        now: Timestamp,
+    ) -> Result<Vec<Obstacle>, Error> {
+        let facts = rules::KeyFacts {
+            purpose,
+            state: KeyState::Prepared,
+            staged_at: None,
+            since: now,
+            not_after: now.plus(CERTIFICATE_LIFETIME),
+        };
+        let key = (None, self.usual_custody(&found.keys));
+        let step = Step::Stage;
+        let mut obstacles = self
+            .obstacles_by(tx, step, &facts, key, &found.keys, now)
+            .await?;
+        obstacles.extend(found.flaw.map(|flaw| flaw.obstacle(purpose)));
+        Ok(obstacles)
+    }
+
+    async fn mark(
+        &self,
+        tx: &mut Tx<'_>,
+        purpose: KeyPurpose,
+        former: Option<i64>,
+    ) -> Result<(), Error> {
+        let seen = self.seen_generation(purpose);
+        mark(tx, &self.sealing, purpose, former, seen).await
+    }
+
+    /// Fails if the keys of a purpose are missing or do not fit together.
+    async fn sound(&self, purpose: KeyPurpose) -> Result<(), Error> {
+        let mut tx = self.store.read().await?;
+        let found = Keys::of_all_events(&mut tx, &self.sealing, purpose).await?;
+        found.flaw.map_or(Ok(()), |flaw| Err(flaw.error(purpose)))
+    }
+
     /// Where a new key is made if nobody says it: in the token that is configured, or because
     /// the active one is in one. Never in software because a token is away.
-    async fn usual_custody(&self, purpose: KeyPurpose) -> Result<Custody, Error> {
-        let mut tx = self.store.read().await?;
-        let keys = tx.keys_of(purpose).await?;
-        let active = only(&keys, KeyState::Active).map(|key| key.custody);
-        Ok(match (&self.token, active) {
+    fn usual_custody(&self, keys: &[StoredKey]) -> Custody {
+        let active = only(keys, KeyState::Active).map(|key| key.custody);
+        match (&self.token, active) {
             (None, None | Some(Custody::Software)) => Custody::Software,
             (Some(_), _) | (None, Some(Custody::Hardware)) => Custody::Hardware,
-        })
+        }
     }
 
     /// Why the key that is to be activated cannot sign, if it is in a token.
@@ -350,72 +425,8 @@ impl App {
     }
 }
 
-/// The key of that state, if there is one and no more.
-fn only(keys: &[StoredKey], state: KeyState) -> Option<&StoredKey> {
-    let mut found = keys.iter().filter(|key| key.standing.state == state);
-    found.next().filter(|_| found.next().is_none())
-}
-
-/// The key that is meant; none: one is to be made.
-fn choose<'k>(
-    step: Step,
-    chosen: &Chosen,
-    keys: &'k [StoredKey],
-) -> Result<Option<&'k StoredKey>, Error> {
-    if let Some(id) = &chosen.key {
-        let found = keys.iter().find(|key| key.id == *id);
-        return found.map(Some).ok_or_else(|| unknown(id));
-    }
-    let purpose = chosen.purpose;
-    let (from, none) = match step {
-        Step::Stage => {
-            let mut prepared = keys
-                .iter()
-                .filter(|key| key.standing.state == KeyState::Prepared);
-            return match (prepared.next(), prepared.next()) {
-                // Refused with the reasons if another one is staged.
-                (None, _) => Ok(only(keys, KeyState::Staged)),
-                (one, None) => Ok(one),
-                _ => Err(Error::conflict(format!(
-                    "several {purpose} keys are prepared; name one with --key"
-                ))),
-            };
-        }
-        Step::Activate => (
-            KeyState::Staged,
-            "no key is staged; stage one first with `claimbridge keys stage`, or name a retiring one with --key to go back to it",
-        ),
-        Step::Retire => (
-            KeyState::Retiring,
-            "no key is retiring; name with --key the one that is to be taken away",
-        ),
-    };
-    let mut found = keys.iter().filter(|key| key.standing.state == from);
-    match (found.next(), found.next()) {
-        (None, _) => Err(Error::conflict(none)),
-        (one, None) => Ok(one),
-        _ => Err(Error::conflict(format!(
-            "several {purpose} keys are {from}; name one with --key"
-        ))),
-    }
-}
-
-fn unknown(id: &KeyId) -> Error {
-    Error::not_found(format!(
-        "there is no key {id} of that purpose; see `claimbridge keys list`"
-    ))
-}
-
-fn moved_meanwhile(stored: &StoredKey) -> Error {
-    Error::conflict(format!(
-        "the key {} was moved by somebody else at this moment; see `claimbridge keys list`",
-        stored.id
-    ))
-}
-
-fn altered(stored: &StoredKey) -> Error {
-    Error::conflict(format!(
-        "the row of the key {} was altered outside claimbridge; it is not used. Restore it from a backup, or roll over to another key",
-        stored.id
-    ))
+fn is_refused(obstacles: &[Obstacle], force: Force) -> bool {
+    obstacles
+        .iter()
+        .any(|obstacle| obstacle.weight == Weight::Impossible || force == Force::Withheld)
 }

@@ -173,24 +173,33 @@ impl Token {
                     AttributeType::Sensitive,
                     AttributeType::Extractable,
                     AttributeType::NeverExtractable,
+                    AttributeType::AlwaysSensitive,
+                    AttributeType::Local,
                     AttributeType::Modulus,
                     AttributeType::PublicExponent,
                 ],
             )
             .map_err(|error| self.failed("reading the key's attributes", &error))?;
         let (mut modulus, mut exponent) = (None, None);
-        let (mut is_sensitive, mut is_extractable, mut was_extractable) = (false, true, false);
+        let (mut is_sensitive, mut is_extractable) = (false, true);
+        // What the token does not say is not so: each key here was made there, by us.
+        let (mut never_extractable, mut always_sensitive, mut is_local) = (false, false, false);
         for attribute in attributes {
             match attribute {
                 Attribute::Sensitive(value) => is_sensitive = value,
                 Attribute::Extractable(value) => is_extractable = value,
-                Attribute::NeverExtractable(value) => was_extractable = !value,
+                Attribute::NeverExtractable(value) => never_extractable = value,
+                Attribute::AlwaysSensitive(value) => always_sensitive = value,
+                Attribute::Local(value) => is_local = value,
                 Attribute::Modulus(value) => modulus = Some(value),
                 Attribute::PublicExponent(value) => exponent = Some(value),
                 _ => {}
             }
         }
-        if is_extractable || was_extractable || !is_sensitive {
+        if !is_local {
+            return Err(self.unfit(id, "the token does not say that it was made there"));
+        }
+        if is_extractable || !never_extractable || !is_sensitive || !always_sensitive {
             return Err(self.unfit(id, "it can be, or could once be, taken out of the token"));
         }
         match (modulus, exponent) {

@@ -18,6 +18,9 @@ use crate::{
 /// The namespace of metadata.
 pub const METADATA_NS: &str = "urn:oasis:names:tc:SAML:2.0:metadata";
 
+/// How long a reader may go by its copy: several times within the day that a rollover waits.
+const CACHE_DURATION: &str = "PT6H";
+
 /// What the metadata of a domain says.
 #[derive(Clone, Debug)]
 pub struct IdpMetadata<'a> {
@@ -46,7 +49,7 @@ pub(in crate::protocol) fn open_entity(xml: &mut String, entity_id: &str) {
     push(
         xml,
         format_args!(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<md:EntityDescriptor xmlns:md=\"{METADATA_NS}\" entityID=\"{}\">",
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<md:EntityDescriptor xmlns:md=\"{METADATA_NS}\" entityID=\"{}\" cacheDuration=\"{CACHE_DURATION}\">",
             Escaped(entity_id)
         ),
     );
@@ -120,6 +123,7 @@ mod tests {
             root.attribute("entityID"),
             Some("https://idp.example.com/contoso.com?a&b")
         );
+        assert_eq!(root.attribute("cacheDuration"), Some("PT6H"));
         let locations: Vec<_> = document
             .elements()
             .filter_map(|element| {

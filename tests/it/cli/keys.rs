@@ -175,7 +175,10 @@ async fn attack_20_an_altered_active_row_can_be_rolled_over_from() {
         let list = cli.run(&["keys", "list", "--json"]);
         let keys: serde_json::Value = serde_json::from_str(&list.out).unwrap();
         assert_eq!(keys[0]["state"], "altered");
-        assert_eq!(cli.run(&["keys", "stage"]).exit, 0);
+        // A step takes the keys as they stand from then on: not without a word.
+        let refused = cli.refused(1, &["keys", "stage"]);
+        assert!(refused.contains("altered outside claimbridge"), "{refused}");
+        assert_eq!(cli.run(&["keys", "stage", "--force"]).exit, 0);
         // Parties go by the former key: it is no first one.
         let refused = cli.run(&["keys", "activate"]);
         assert!(refused.err.contains("contoso.com"), "{}", refused.err);

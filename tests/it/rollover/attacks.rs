@@ -100,6 +100,94 @@ async fn attack_20_nobody_is_made_to_know_a_key_by_hand() {
     assert_eq!(held, 1, "the one that is genuine: of the active key");
 }
 
+/// Whoever takes all keys away gets no new one made, and signed with, in their place (review H1).
+#[tokio::test]
+async fn attack_20_keys_that_were_deleted_are_missed_and_none_is_made() {
+    for with_the_mark in [false, true] {
+        let mut site = Site::new().await;
+        let former = site.published(ASSERTION).await.active.unwrap().id;
+        let sql = site.world.sql().await;
+        sql.define("DELETE FROM key_sightings").await;
+        for table in ["signing_keys", "key_marks"] {
+            if with_the_mark || table != "key_marks" {
+                sql.run(&format!("DELETE FROM {table}")).await;
+            }
+        }
+        assert!(site.world.app().ready().await.is_err());
+        site.world.start_node().await;
+        let node = site.world.nodes.last().unwrap().app.clone();
+        assert!(node.ready().await.is_err());
+        assert_eq!(node.keys().await.unwrap().len(), 0);
+        assert!(!site.try_sign_in(0).await);
+        site.refused(Step::Stage, ASSERTION, &["missing"]).await;
+        assert_eq!(
+            node.keys().await.unwrap().len(),
+            0,
+            "judged before it is made"
+        );
+        // The way on without a backup: forced, and nobody knows the new key.
+        site.force(Step::Stage, ASSERTION).await;
+        let by = ["contoso.com", "fabrikam.com", "https://sp.example.com"];
+        site.refused(Step::Activate, ASSERTION, &by).await;
+        site.force(Step::Activate, ASSERTION).await;
+        let new = site.published(ASSERTION).await.active;
+        assert_ne!(new.unwrap().id, former);
+        assert!(node.ready().await.is_ok());
+    }
+}
+
+/// Rows as they once were, tags and all, revive no key (review H7); nor do they with the mark of
+/// that time beside them.
+#[tokio::test]
+async fn attack_20_an_older_copy_that_is_put_back_revives_nothing() {
+    for with_the_mark in [false, true] {
+        let mut site = Site::new().await;
+        site.must(Step::Stage, ASSERTION).await;
+        let sql = site.world.sql().await;
+        sql.define("CREATE TABLE older AS SELECT * FROM signing_keys")
+            .await;
+        sql.define("CREATE TABLE older_marks AS SELECT * FROM key_marks")
+            .await;
+        site.force(Step::Activate, ASSERTION).await;
+        site.force(Step::Retire, ASSERTION).await;
+        for node in &site.world.nodes {
+            assert!(node.app.ready().await.is_ok());
+        }
+        sql.run("UPDATE signing_keys SET state = 'retired'").await;
+        let put_back: Vec<String> = [
+            "state",
+            "staged_at",
+            "state_since",
+            "state_tag",
+            "sealed_private_key",
+        ]
+        .iter()
+        .map(|column| {
+            format!("{column} = (SELECT {column} FROM older WHERE older.id = signing_keys.id)")
+        })
+        .collect();
+        sql.run(&format!("UPDATE signing_keys SET {}", put_back.join(", ")))
+            .await;
+        if with_the_mark {
+            sql.run("DELETE FROM key_marks").await;
+            sql.run("INSERT INTO key_marks SELECT * FROM older_marks")
+                .await;
+        }
+        // Who was running saw more; who starts reads what happened.
+        let refused = site.world.app().ready().await.unwrap_err();
+        assert!(refused.detail().contains("altered"), "{refused}");
+        assert!(!site.try_sign_in(0).await);
+        site.world.start_node().await;
+        let node = site.world.nodes.last().unwrap().app.clone();
+        let keys = node.keys().await.unwrap();
+        assert_eq!(keys.len(), 2);
+        assert!(keys.iter().all(|key| key.state.is_none()), "{keys:?}");
+        assert!(node.ready().await.is_err());
+        let published = site.published(ASSERTION).await;
+        assert_eq!(published.certificates(), Vec::<&[u8]>::new());
+    }
+}
+
 /// Of two operators who activate different keys at once, or one key twice, one does.
 #[tokio::test]
 async fn attack_28_two_operators_make_one_step() {

@@ -127,8 +127,16 @@ impl World {
         let mut tx = app.store.read().await.unwrap();
         let stored = tx.keys_of(KeyPurpose::Assertion).await.unwrap().remove(0);
         drop(tx);
-        app.ring
-            .hold(&stored, &Arc::new(key.signing_by(Arc::new(hangs))));
+        app.ready().await.unwrap();
+        let mark = app
+            .store
+            .read()
+            .await
+            .unwrap()
+            .active_key(stored.purpose)
+            .await;
+        let key = Arc::new(key.signing_by(Arc::new(hangs)));
+        app.ring.hold(mark.unwrap().unwrap(), &key, 1);
         Self {
             app,
             asked,

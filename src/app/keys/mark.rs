@@ -1,0 +1,171 @@
+//! Whether the keys of a purpose are all there, and as they were left.
+//!
+//! Always true: nothing signs and nothing is published of keys that do not fit their mark;
+//! no key is made in the place of missing ones before an operator says so. Keys of before
+//! there were marks get one at the first start, if no event speaks against them.
+
+use crate::{
+    app::{Error, error::Category},
+    keys::{
+        KeyPurpose,
+        mark::{KeyMark, Marked},
+        rollover::{Obstacle, Weight},
+        sealing::Sealing,
+        state::KeyState,
+    },
+    storage::{ReadTx, StoredKey, Tx},
+};
+
+/// The keys of a purpose, and what is wrong with them together.
+pub(super) struct Keys {
+    pub(super) keys: Vec<StoredKey>,
+    /// None: there is no mark yet.
+    pub(super) generation: Option<i64>,
+    /// Its tag; empty: there is none.
+    pub(super) mark_tag: String,
+    pub(super) flaw: Option<Flaw>,
+}
+
+/// What is wrong with all keys of a purpose together.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Flaw {
+    /// There were keys, and there are none.
+    Missing,
+    /// Rows were taken away, or put back as they once were.
+    Altered,
+}
+
+impl Flaw {
+    fn why(self, purpose: KeyPurpose) -> String {
+        match self {
+            Self::Missing => format!("The {purpose} keys are missing: there were some."),
+            Self::Altered => format!(
+                "The {purpose} keys were altered outside claimbridge: one was taken away, or rows were put back from an older copy."
+            ),
+        }
+    }
+
+    pub(super) fn error(self, purpose: KeyPurpose) -> Error {
+        Error::conflict(format!(
+            "{} Restore the newest backup; see “Missing or altered keys” in docs/keys.md",
+            self.why(purpose)
+        ))
+    }
+
+    pub(super) fn tampering(self, purpose: KeyPurpose) -> Error {
+        Error::tampering("signing keys", None, &self.why(purpose))
+    }
+
+    /// What speaks against each step, and can be forced: the way on without a backup.
+    pub(super) fn obstacle(self, purpose: KeyPurpose) -> Obstacle {
+        Obstacle {
+            why: self.why(purpose),
+            breaks: match self {
+                Self::Missing => {
+                    "With another key everybody is rejected until every tenant and relying party has its certificate."
+                }
+                Self::Altered => {
+                    "A key that was taken away for good reason may stand among them again; from then on they are taken as they stand."
+                }
+            }
+            .to_owned(),
+            first: "Restore the newest backup, or compare `claimbridge keys list` with the events.".to_owned(),
+            until: None,
+            weight: Weight::Breaks,
+        }
+    }
+}
+
+impl Keys {
+    /// By what `tx` sees; events are not asked.
+    pub(super) async fn of(
+        tx: &mut ReadTx<'_>,
+        sealing: &Sealing,
+        purpose: KeyPurpose,
+    ) -> Result<Self, Error> {
+        let (keys, mark) = tx.keys_with_mark(purpose).await?;
+        let flaw = match &mark {
+            Some(_) if keys.is_empty() => Some(Flaw::Missing),
+            Some(mark) => {
+                let fits = mark.require(sealing, &marked(&keys));
+                fits.err().map(|_| Flaw::Altered)
+            }
+            None => None,
+        };
+        Ok(Self {
+            keys,
+            generation: mark.as_ref().map(|mark| mark.generation),
+            mark_tag: mark.map(|mark| mark.tag).unwrap_or_default(),
+            flaw,
+        })
+    }
+
+    /// The same, and no event speaks against them: a key that was made is there, one that was
+    /// retired stays so. For commands and starts: events are many.
+    pub(super) async fn of_all_events(
+        tx: &mut ReadTx<'_>,
+        sealing: &Sealing,
+        purpose: KeyPurpose,
+    ) -> Result<Self, Error> {
+        let mut found = Self::of(tx, sealing, purpose).await?;
+        if found.flaw.is_some() {
+            return Ok(found);
+        }
+        let told = tx.keys_in_events(purpose).await?;
+        let behind = told.iter().any(|(id, is_retired)| {
+            let key = found.keys.iter().find(|key| key.id == *id);
+            match key {
+                // With a mark it is the mark that says which there are: an operator may have
+                // begun anew after a loss.
+                None => found.generation.is_none(),
+                Some(key) => *is_retired && key.standing.state != KeyState::Retired,
+            }
+        });
+        if behind {
+            found.flaw = Some(if found.keys.is_empty() {
+                Flaw::Missing
+            } else {
+                Flaw::Altered
+            });
+        }
+        Ok(found)
+    }
+
+    /// The one that signs.
+    pub(super) fn active(&self) -> Option<&StoredKey> {
+        let mut keys = self.keys.iter();
+        keys.find(|key| key.standing.state == KeyState::Active)
+    }
+}
+
+/// Marks the keys of a purpose as they stand in `tx`, after those of the generation `former`;
+/// `seen` is the highest that this process saw.
+pub(super) async fn mark(
+    tx: &mut Tx<'_>,
+    sealing: &Sealing,
+    purpose: KeyPurpose,
+    former: Option<i64>,
+    seen: i64,
+) -> Result<(), Error> {
+    let keys = tx.keys_of(purpose).await?;
+    let generation = former.unwrap_or_default().max(seen).saturating_add(1);
+    let mark = KeyMark::new(sealing, purpose, generation, &marked(&keys));
+    if tx.put_key_mark(&mark, former).await? {
+        return Ok(());
+    }
+    Err(Error::new(
+        Category::Conflict,
+        &crate::app::SupportCode::INTERNAL,
+        "the keys were moved by somebody else at this moment; see `claimbridge keys list`",
+    ))
+}
+
+fn marked(keys: &[StoredKey]) -> Vec<Marked<'_>> {
+    keys.iter()
+        .map(|key| Marked {
+            id: &key.id,
+            state: key.standing.state,
+            seal: key.vouching(),
+        })
+        .collect()
+}
