@@ -10,7 +10,6 @@ use super::{
     sign_in::{Begun, Browser},
 };
 use crate::{
-    audit::{Actor, Event},
     base::{clock::Timestamp, ids::UserId, random::random_token},
     directory::User,
     session::SessionRow,
@@ -18,7 +17,7 @@ use crate::{
         complete,
         request::{Interaction, OWN_ACCOUNT, Protocol, Reauthentication, SignInRequest},
     },
-    storage::{Notice, ReadTx, Tx},
+    storage::{Notice, ReadTx, SessionParty, Tx},
 };
 
 /// The account page.
@@ -44,7 +43,27 @@ pub struct AccountView {
     /// The last sign-ins, newest first.
     pub sign_ins: Vec<RecentSignIn>,
     /// Live sessions, this one among them.
-    pub sessions: Vec<SessionRow>,
+    pub sessions: Vec<KnownSession>,
+}
+
+/// A session, and who was told of it.
+#[derive(Debug)]
+pub struct KnownSession {
+    /// The session.
+    pub row: SessionRow,
+    /// The parties that know of it.
+    pub told: Vec<ToldParty>,
+}
+
+/// A party that a session told something.
+#[derive(Debug)]
+pub struct ToldParty {
+    /// Its entity id.
+    pub entity_id: String,
+    /// What people call it.
+    pub name: String,
+    /// What it was told last.
+    pub said: SessionParty,
 }
 
 /// A sign-in of the person, as its receipt or event has it.
@@ -158,6 +177,29 @@ impl App {
         Ok(all_live.then_some(user))
     }
 
+    /// Who was told of a session, in the order in which they were told last.
+    pub(super) async fn told_by(
+        &self,
+        tx: &mut ReadTx<'_>,
+        session: &SessionRow,
+    ) -> Result<Vec<ToldParty>, Error> {
+        let mut all = Vec::new();
+        for (entity_id, said) in tx.parties_of_session(&session.id).await? {
+            let party = if entity_id == self.inspector_entity_id() {
+                Some(self.inspector_party())
+            } else {
+                self.find_party(tx, &entity_id).await?
+            };
+            let name = party.map_or_else(|| entity_id.clone(), |party| party.display_name);
+            all.push(ToldParty {
+                entity_id,
+                name,
+                said,
+            });
+        }
+        Ok(all)
+    }
+
     /// Holds the person and looks at the session once more, in the transaction that changes
     /// something. What an operator did since (a reset, a password) ended the session: then
     /// nothing is changed any more, however long a hash took.
@@ -215,8 +257,13 @@ impl App {
         let changes = tx.notices_since(&user.id, since, MOST_CHANGES).await?;
         let sign_ins = recent_sign_ins(&mut tx, &user.id).await?;
         let policy = self.settings.sessions;
-        let mut sessions = tx.sessions_of(&user.id).await?;
-        sessions.retain(|row| row.is_alive(policy, now));
+        let mut sessions = Vec::new();
+        for row in tx.sessions_of(&user.id).await? {
+            if row.is_alive(policy, now) {
+                let told = self.told_by(&mut tx, &row).await?;
+                sessions.push(KnownSession { row, told });
+            }
+        }
         let recovery_codes = tx.recovery_codes_left(&user.id).await?;
         Ok(Some(AccountView {
             user,
@@ -230,43 +277,6 @@ impl App {
             sign_ins,
             sessions,
         }))
-    }
-
-    /// Ends all sessions of the person whose live session this browser has, and the
-    /// attempts that are not answered yet. Without one nothing happens.
-    pub async fn sign_out_everywhere(&self, browser: &Browser) -> Result<(), Error> {
-        let now = self.now();
-        let mut tx = self.store.begin().await?;
-        let session = self.session_of(&mut tx, browser).await?;
-        let alive = session.filter(|row| row.is_alive(self.settings.sessions, now));
-        if let Some(session) = alive {
-            tx.revoke_sessions_of(&session.user, now).await?;
-            tx.end_attempts_of(&session.user, now).await?;
-            let event = Event::SessionsEnded {
-                reason: "signed-out",
-            };
-            tx.append(Actor::Person, Some(session.user), event);
-            tx.commit().await?;
-        }
-        Ok(())
-    }
-
-    /// Ends the browser's session. Without one nothing happens.
-    pub async fn sign_out(&self, browser: &Browser) -> Result<(), Error> {
-        let mut tx = self.store.begin().await?;
-        if let Some(session) = self.session_of(&mut tx, browser).await?
-            && tx.revoke_session(&session.id, self.now()).await?
-        {
-            let event = Event::SessionEnded {
-                session: session.id,
-                reason: "signed-out",
-            };
-            // On a shared desk "back" must not send the last answer once more.
-            tx.forget_answers_of(&session.user).await?;
-            tx.append(Actor::Person, Some(session.user), event);
-            tx.commit().await?;
-        }
-        Ok(())
     }
 }
 

@@ -121,6 +121,24 @@ support_codes! {
     LOOP = "CB-SIGNIN-015",
         "The application sent you back again and again, so the sign-in was stopped. Wait two minutes and try once more; if it stops again, ask your administrator.",
         "A person took three answers to one party within two minutes and the party asked for a fourth: it does not take them, and does not say so. Look at the domain's federatedIdpMfaBehavior and certificates (`domain verify`), at the class that the party asks for, and at the clock (`doctor`). The page shows what the inspector finds in the last answer.";
+    SIGN_OUT_MALFORMED = "CB-SIGNOUT-001",
+        "The sign-out message could not be read, and nothing was changed. To sign out here, open this service's sign-out page.",
+        "The relying party's LogoutRequest or LogoutResponse is malformed, oversized, too old, made for another address, or its signature does not hold. The log line names what was wrong.";
+    SIGN_OUT_PARTY = "CB-SIGNOUT-002",
+        "The sign-out message came from an application that is not registered here, and nothing was changed.",
+        "The Issuer of the message is neither the configured Entra cloud nor a party added with `relying-party add`.";
+    SIGN_OUT_OVER = "CB-SIGNOUT-003",
+        "This sign-out is over, or it was begun in another browser. If you are not sure, open this service's sign-out page.",
+        "A sign-out goes on for 15 minutes, in the browser whose session it ended, and each application's answer counts once. The session itself ended at the first step, whatever came of the rest.";
+    SIGN_OUT_EMBEDDED = "CB-SIGNOUT-004",
+        "Signing out works only in a window of its own, and nothing was changed. Open the application again and sign out from there.",
+        "Another page embedded or fetched the sign-out address instead of sending the browser there; the browser says so in Sec-Fetch-Mode or Sec-Fetch-Dest. Only wsignoutcleanup1.0 may stand in a frame.";
+    SIGN_OUT_OTHER = "CB-SIGNOUT-005",
+        "The application asked to sign out somebody else than who is signed in here, so nothing was changed. To sign out here, open this service's sign-out page.",
+        "NameID or SessionIndex of the LogoutRequest are not what this browser's session told that party (status UnknownPrincipal); the party has no single-logout address for the answer, or no issuer could speak: with several domains the party must use the address with ?domain= from our metadata.";
+    SIGN_OUT_LIMIT = "CB-SIGNOUT-006",
+        "Too many sign-outs were begun from your network. Wait a few minutes and try again.",
+        "The number of sign-outs that one source began and that ended no session, within 15 minutes, reached policy.open_attempts_per_source. Set policy.trusted_proxies if a reverse proxy hides the addresses.";
     FORGED_FORM = "CB-FORM-001",
         "The form was too old or came from another page. Go back, reload and try again.",
         "The anti-forgery token is missing or not of this browser.";

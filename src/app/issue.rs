@@ -33,7 +33,7 @@ use crate::{
         complete::{self, FormerSession, Holder, NotSignedIn, SignedIn},
         request::Protocol,
     },
-    storage::{SessionParty, Tx},
+    storage::{SessionParty, Told, Tx},
 };
 
 /// Who signed in, for whom, and in which session: what an answer is made of.
@@ -120,6 +120,7 @@ impl App {
             session_index: index,
             answered_at: now,
             reused_at: signed_in.carried_from().map(|_| now),
+            told: None,
         };
         let grant = Grant {
             signed_in: &signed_in,
@@ -178,6 +179,7 @@ impl App {
             session_index: index,
             answered_at: now,
             reused_at: Some(now),
+            told: None,
         };
         let grant = Grant {
             signed_in: &signed_in,
@@ -261,6 +263,16 @@ impl App {
         let form = outline.destination(xml, attempt.request.relay_state.as_deref());
         self.keep_answer(&mut tx, attempt, &form).await?;
         tx.insert_receipt(&receipt).await?;
+        // What a sign-out must repeat, as the party knows it.
+        let told = SessionParty {
+            told: Some(Told {
+                protocol: attempt.request.protocol,
+                issuer: claims.issuer().to_owned(),
+                name_id: claims.name_id().to_owned(),
+                authn_instant: claims.authn_instant(),
+            }),
+            ..told
+        };
         tx.put_party_of_session(session, party.entity_id.as_str(), &told)
             .await?;
         let event = Event::AnswerIssued {

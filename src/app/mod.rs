@@ -79,6 +79,8 @@ pub mod security_keys;
 pub mod settings;
 /// Beginning an attempt and choosing what comes next.
 pub mod sign_in;
+/// Signing out, here and at the parties of the session.
+pub mod sign_out;
 /// Real sign-ins to the inspector.
 pub mod test_sign_in;
 /// WS-Trust: a password in, a token without the MFA claim out.

@@ -110,6 +110,7 @@ impl App {
             issuer: &issuer,
             domain: asked.as_ref(),
             sso_url: &self.settings.sso_url(None),
+            slo_url: &self.settings.slo_url(),
             certificates: &published.certificates(),
         }))
     }

@@ -113,4 +113,9 @@ impl Settings {
             None => format!("{}/wsfed", self.public_url),
         }
     }
+
+    /// The address for single logout, without a query.
+    pub fn slo_url(&self) -> String {
+        format!("{}/saml2/slo", self.public_url)
+    }
 }

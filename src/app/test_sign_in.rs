@@ -210,6 +210,8 @@ impl App {
             sha1: Sha1::Refused,
             response_signature: ResponseSignature::AssertionOnly,
             session_max_age: self.settings.entra.session_max_age,
+            // Nothing is signed in at the inspector.
+            single_logout: None,
         }
     }
 }

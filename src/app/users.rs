@@ -4,7 +4,9 @@
 //! that person; so each of these ends the person's sessions and attempts, is an event
 //! that names the operator, and is shown to the person at the next sign-in.
 
-use super::{App, Error, groups::join, guess::in_a_row, security_keys::revoke_keys_of};
+use super::{
+    App, Error, account::KnownSession, groups::join, guess::in_a_row, security_keys::revoke_keys_of,
+};
 use crate::{
     audit::{Actor, Event},
     base::{
@@ -14,7 +16,6 @@ use crate::{
     },
     claims::require_domain,
     directory::{GroupName, ImmutableId, PasswordCredential, User, identity_tag},
-    session::SessionRow,
     storage::{InsertUser, ReadTx, SetImmutableId, Tx},
 };
 
@@ -333,11 +334,16 @@ impl App {
         Ok(())
     }
 
-    /// The person's sessions, newest first.
-    pub async fn sessions_of(&self, upn: &Upn) -> Result<Vec<SessionRow>, Error> {
+    /// The person's sessions, newest first, and who was told of each.
+    pub async fn sessions_of(&self, upn: &Upn) -> Result<Vec<KnownSession>, Error> {
         let mut tx = self.store.read().await?;
         let user = find(&mut tx, upn).await?;
-        Ok(tx.sessions_of(&user.id).await?)
+        let mut sessions = Vec::new();
+        for row in tx.sessions_of(&user.id).await? {
+            let told = self.told_by(&mut tx, &row).await?;
+            sessions.push(KnownSession { row, told });
+        }
+        Ok(sessions)
     }
 
     /// Ends the person's sessions; how many there were.

@@ -137,6 +137,7 @@ impl App {
             domain: asked.as_ref(),
             passive_url: &self.settings.wsfed_url(None),
             sso_url: &self.settings.sso_url(None),
+            slo_url: &self.settings.slo_url(),
             certificates: &published.certificates(),
         }))
     }

@@ -206,6 +206,14 @@ pub enum Event {
         session: SessionId,
         reason: &'static str,
     },
+    /// A party of a session that was signed out was asked to end its own: what is known of
+    /// it. `outcome`: "signed-out", "partly", "refused", "no-answer", "asked" (in a frame, which
+    /// cannot be confirmed) or "cannot-be-asked".
+    PartyAskedToSignOut {
+        session: SessionId,
+        relying_party: String,
+        outcome: &'static str,
+    },
     /// All sessions and open attempts of the person ended.
     SessionsEnded { reason: &'static str },
     /// A row was altered or moved outside claimbridge.

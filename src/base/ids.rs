@@ -72,6 +72,8 @@ ids! {
     RecoveryCodeId = "rec_";
     /// A browser session's public name (its cookie's secret is another value).
     SessionId = "ses_";
+    /// A sign-out on its way through a browser.
+    SignOutId = "out_";
     /// A person.
     UserId = "usr_";
 }

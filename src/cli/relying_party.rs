@@ -166,5 +166,10 @@ fn as_json(party: &RelyingParty) -> Value {
         "reply_urls": party.reply_urls.iter().map(|reply| &reply.url).collect::<Vec<_>>(),
         "request_certificates": party.request_certificates.len(),
         "session_max_age_seconds": party.session_max_age.as_secs(),
+        "single_logout": party.single_logout.as_ref().map(|logout| json!({
+            "binding": logout.binding.as_str(),
+            "request_url": logout.request_url,
+            "response_url": logout.response_url(),
+        })),
     })
 }

@@ -20,6 +20,7 @@ use super::{
 use crate::{
     app::{
         App,
+        account::{KnownSession, ToldParty},
         users::{NewUser, PasswordState, Replace, UserView},
     },
     base::{clock::Timestamp, secret::Secret, text::Upn},
@@ -294,17 +295,18 @@ async fn sessions(
     if args.json {
         let list: Vec<Value> = rows
             .iter()
-            .map(|row| {
+            .map(|KnownSession { row, told }| {
                 json!({
                     "id": row.id, "created_at": row.created_at.to_rfc3339(),
                     "last_used_at": row.last_used_at.to_rfc3339(),
                     "ended_at": row.revoked_at.map(Timestamp::to_rfc3339),
+                    "told": told.iter().map(told_as_json).collect::<Vec<_>>(),
                 })
             })
             .collect();
         return said(out, &Value::Array(list).to_string());
     }
-    for row in &rows {
+    for KnownSession { row, told } in &rows {
         let state = row
             .revoked_at
             .map_or_else(|| "live".to_owned(), |at| format!("ended {at}"));
@@ -313,8 +315,29 @@ async fn sessions(
             "{}\tsince {}\tlast used {}\t{state}",
             row.id, row.created_at, row.last_used_at
         )?;
+        for party in told {
+            writeln!(
+                out,
+                "\ttold {} ({})\tat {}",
+                party.name, party.entity_id, party.said.answered_at
+            )?;
+        }
     }
     Ok(())
+}
+
+/// What a party knows of a session: what stands in its own log, too.
+fn told_as_json(party: &ToldParty) -> Value {
+    let told = party.said.told.as_ref();
+    json!({
+        "relying_party": party.entity_id,
+        "at": party.said.answered_at.to_rfc3339(),
+        "session_index": party.said.session_index,
+        "protocol": told.map(|told| told.protocol.as_str()),
+        "issuer": told.map(|told| told.issuer.as_str()),
+        "name_id": told.map(|told| told.name_id.as_str()),
+        "authn_instant": told.map(|told| told.authn_instant.to_rfc3339()),
+    })
 }
 
 /// One line of standard input.

@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    EntityId, RelyingParty, RelyingPartyKind, ReplyUrl, RequestSignature, ResponseSignature, Sha1,
+    EntityId, LogoutBinding, RelyingParty, RelyingPartyKind, ReplyUrl, RequestSignature,
+    ResponseSignature, Sha1, SingleLogout,
 };
 
 /// How old the proofs of a session may be to answer Entra without asking again.
@@ -94,6 +95,12 @@ impl EntraCloud {
             sha1: Sha1::Refused,
             response_signature: ResponseSignature::AssertionOnly,
             session_max_age: ENTRA_SESSION_MAX_AGE,
+            // Entra's metadata offers it by HTTP-POST at login.srf only (facts §1.4).
+            single_logout: Some(SingleLogout {
+                binding: LogoutBinding::Post,
+                request_url: self.reply_url.clone(),
+                response_url: None,
+            }),
         }
     }
 }

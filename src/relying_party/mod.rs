@@ -14,6 +14,8 @@ pub mod endpoints;
 pub mod known_federation;
 /// Which entity ids nobody else may register.
 pub mod name_rule;
+/// Where a party is told of a sign-out.
+pub mod single_logout;
 
 use std::{fmt, time::Duration};
 
@@ -21,6 +23,7 @@ pub use cloud::EntraCloud;
 pub use domain::{Domain, DomainProtocol};
 pub use endpoints::{EndpointsError, EntraEndpoints};
 pub use known_federation::KnownFederation;
+pub use single_logout::{LogoutBinding, SingleLogout};
 
 /// A SAML entity id (or WS-Federation realm): an opaque string, compared byte for byte.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, serde::Serialize)]
@@ -60,6 +63,8 @@ pub struct RelyingParty {
     pub response_signature: ResponseSignature,
     /// How old the oldest proof of a session may be to answer this party.
     pub session_max_age: Duration,
+    /// Where it takes part in SAML single logout, if it does.
+    pub single_logout: Option<SingleLogout>,
 }
 
 /// What sort of relying party it is.

@@ -18,6 +18,24 @@ pub enum Protocol {
     Account,
 }
 
+impl Protocol {
+    /// The stored spelling, outside of a request.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Saml2 => "saml2",
+            Self::WsFed => "ws-fed",
+            Self::Account => "account",
+        }
+    }
+
+    /// From the stored spelling.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Saml2, Self::WsFed, Self::Account]
+            .into_iter()
+            .find(|protocol| protocol.as_str() == text)
+    }
+}
+
 /// Whether the person must prove everything anew (SAML `ForceAuthn`).
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -118,6 +136,8 @@ mod tests {
         ] {
             assert_eq!(serde_json::to_string(&protocol).unwrap(), name);
             assert_eq!(serde_json::from_str::<Protocol>(name).unwrap(), protocol);
+            assert_eq!(name.trim_matches('"'), protocol.as_str());
+            assert_eq!(Protocol::parse(protocol.as_str()), Some(protocol));
         }
     }
 }

@@ -247,6 +247,7 @@ impl Tx<'_> {
         for statement in [
             "DELETE FROM attempts WHERE expires_at < $1 AND (answered_at IS NULL OR answered_at < $1)",
             "DELETE FROM ceremonies WHERE expires_at < $1",
+            "DELETE FROM sign_outs WHERE expires_at < $1",
             "DELETE FROM throttle WHERE counts = 'tries' AND touched_at < $1 AND wait_until < $1",
             "DELETE FROM sessions WHERE last_used_at < $1 OR revoked_at < $1",
         ] {

@@ -363,6 +363,7 @@ impl Tx<'_> {
         for statement in [
             "UPDATE attempts SET sealed_answer = NULL, expires_at = 0",
             "DELETE FROM evidence",
+            "DELETE FROM sign_outs",
         ] {
             rows += self.run(sql(statement)).await?;
         }

@@ -41,6 +41,7 @@ migrations![
     "0011_watch",
     "0013_key_sightings",
     "0015_key_generation",
+    "0017_sign_out",
     "0018_application_passwords",
 ];
 

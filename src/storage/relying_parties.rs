@@ -12,8 +12,34 @@ use super::{
     tx::{ReadTx, Tx},
 };
 use crate::relying_party::{
-    EntityId, RelyingParty, RelyingPartyKind, ReplyUrl, RequestSignature, ResponseSignature, Sha1,
+    EntityId, LogoutBinding, RelyingParty, RelyingPartyKind, ReplyUrl, RequestSignature,
+    ResponseSignature, Sha1, SingleLogout,
 };
+
+#[derive(Deserialize, Serialize)]
+struct StoredLogout {
+    binding: String,
+    request_url: String,
+    response_url: Option<String>,
+}
+
+impl StoredLogout {
+    fn of(address: &SingleLogout) -> Self {
+        Self {
+            binding: address.binding.as_str().to_owned(),
+            request_url: address.request_url.clone(),
+            response_url: address.response_url.clone(),
+        }
+    }
+
+    fn read(self) -> Option<SingleLogout> {
+        Some(SingleLogout {
+            binding: LogoutBinding::parse(&self.binding)?,
+            request_url: self.request_url,
+            response_url: self.response_url,
+        })
+    }
+}
 
 #[derive(Deserialize, Serialize)]
 struct StoredReplyUrl {
@@ -66,6 +92,14 @@ fn party(row: &AnyRow) -> Result<RelyingParty, StoreError> {
             _ => None,
         })?,
         session_max_age: Duration::from_millis(row.small("session_max_age")?),
+        single_logout: match row.optional_text("single_logout")? {
+            None => None,
+            Some(text) => {
+                let stored: Option<StoredLogout> = serde_json::from_str(&text).ok();
+                let read = stored.and_then(StoredLogout::read);
+                Some(read.ok_or_else(|| row.impossible("single_logout"))?)
+            }
+        },
     })
 }
 
@@ -79,7 +113,7 @@ impl ReadTx<'_> {
     pub async fn relying_parties(&mut self) -> Result<Vec<RelyingParty>, StoreError> {
         self.all(sql(
             "SELECT entity_id, display_name, kind, reply_urls, request_certificates,
-                   request_signature, sha1, response_signature, session_max_age
+                   request_signature, sha1, response_signature, session_max_age, single_logout
                  FROM relying_parties ORDER BY entity_id",
         ))
         .await?
@@ -96,7 +130,7 @@ impl ReadTx<'_> {
         self.one(
             sql(
                 "SELECT entity_id, display_name, kind, reply_urls, request_certificates,
-                   request_signature, sha1, response_signature, session_max_age
+                   request_signature, sha1, response_signature, session_max_age, single_logout
                  FROM relying_parties WHERE entity_id = $1",
             )
             .bind(id.as_str()),
@@ -125,10 +159,12 @@ impl Tx<'_> {
             .iter()
             .map(|der| STANDARD.encode(der))
             .collect();
+        let single_logout = party.single_logout.as_ref().map(StoredLogout::of);
+        let single_logout = single_logout.as_ref().map(to_json).transpose()?;
         self.run_once(
             sql("INSERT INTO relying_parties (entity_id, display_name, kind, reply_urls, request_certificates,
-                   request_signature, sha1, response_signature, session_max_age)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (entity_id) DO NOTHING")
+                   request_signature, sha1, response_signature, session_max_age, single_logout)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (entity_id) DO NOTHING")
             .bind(party.entity_id.as_str())
             .bind(party.display_name.as_str())
             .bind(match party.kind {
@@ -149,7 +185,8 @@ impl Tx<'_> {
                 ResponseSignature::AssertionOnly => "assertion-only",
                 ResponseSignature::AssertionAndResponse => "assertion-and-response",
             })
-            .bind(i64::try_from(party.session_max_age.as_millis()).unwrap_or(i64::MAX)),
+            .bind(i64::try_from(party.session_max_age.as_millis()).unwrap_or(i64::MAX))
+            .bind(single_logout),
         )
         .await
     }

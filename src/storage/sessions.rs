@@ -15,7 +15,7 @@ use crate::{
     },
     factor::FactorKind,
     session::{SessionProof, SessionRow},
-    signin::complete::SealedSession,
+    signin::{complete::SealedSession, request::Protocol},
 };
 
 /// What a session told a relying party.
@@ -27,6 +27,49 @@ pub struct SessionParty {
     pub answered_at: Timestamp,
     /// When it last got one that rested on the session instead of fresh proofs.
     pub reused_at: Option<Timestamp>,
+    /// What it was told last; none in rows of former versions.
+    pub told: Option<Told>,
+}
+
+/// Who a party was told the person is, and by whom: what a sign-out must repeat.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Told {
+    /// Over which protocol.
+    pub protocol: Protocol,
+    /// The issuer that spoke.
+    pub issuer: String,
+    /// The NameID.
+    pub name_id: String,
+    /// When the first factor was proved, as the party was told.
+    pub authn_instant: Timestamp,
+}
+
+fn told(row: &Reader<'_>) -> Result<Option<Told>, StoreError> {
+    let protocol = row.optional_text("protocol")?;
+    let (Some(protocol), Some(issuer), Some(name_id), Some(authn_instant)) = (
+        protocol,
+        row.optional_text("issuer")?,
+        row.optional_text("name_id")?,
+        row.optional_time("authn_instant")?,
+    ) else {
+        return Ok(None);
+    };
+    Ok(Some(Told {
+        protocol: Protocol::parse(&protocol).ok_or_else(|| row.impossible("protocol"))?,
+        issuer,
+        name_id,
+        authn_instant,
+    }))
+}
+
+fn session_party(row: &AnyRow) -> Result<SessionParty, StoreError> {
+    let row = Reader::new(row, "session_parties", "session_id");
+    Ok(SessionParty {
+        session_index: row.text("session_index")?,
+        answered_at: row.time("answered_at")?,
+        reused_at: row.optional_time("reused_at")?,
+        told: told(&row)?,
+    })
 }
 
 fn session(row: &AnyRow) -> Result<SessionRow, StoreError> {
@@ -131,20 +174,37 @@ impl ReadTx<'_> {
         let row = self
             .one(
                 sql(
-                    "SELECT session_id, session_index, answered_at, reused_at FROM session_parties
-                     WHERE session_id = $1 AND entity_id = $2",
+                    "SELECT session_id, session_index, answered_at, reused_at, protocol, issuer,
+                       name_id, authn_instant
+                     FROM session_parties WHERE session_id = $1 AND entity_id = $2",
                 )
                 .bind(id.as_str())
                 .bind(entity_id),
             )
             .await?;
-        let Some(row) = &row else { return Ok(None) };
-        let row = Reader::new(row, "session_parties", "session_id");
-        Ok(Some(SessionParty {
-            session_index: row.text("session_index")?,
-            answered_at: row.time("answered_at")?,
-            reused_at: row.optional_time("reused_at")?,
-        }))
+        row.as_ref().map(session_party).transpose()
+    }
+
+    /// Every party that a session told something, with its entity id; first told first.
+    pub async fn parties_of_session(
+        &mut self,
+        id: &SessionId,
+    ) -> Result<Vec<(String, SessionParty)>, StoreError> {
+        self.all(
+            sql(
+                "SELECT session_id, entity_id, session_index, answered_at, reused_at, protocol,
+                   issuer, name_id, authn_instant
+                 FROM session_parties WHERE session_id = $1 ORDER BY answered_at, entity_id",
+            )
+            .bind(id.as_str()),
+        )
+        .await?
+        .iter()
+        .map(|row| {
+            let entity_id = Reader::new(row, "session_parties", "session_id").text("entity_id")?;
+            Ok((entity_id, session_party(row)?))
+        })
+        .collect()
     }
 }
 
@@ -248,15 +308,22 @@ impl Tx<'_> {
         party: &SessionParty,
     ) -> Result<(), StoreError> {
         self.run(
-            sql("INSERT INTO session_parties (session_id, entity_id, session_index, answered_at, reused_at)
-                 VALUES ($1, $2, $3, $4, $5)
+            sql("INSERT INTO session_parties (session_id, entity_id, session_index, answered_at, reused_at,
+                   protocol, issuer, name_id, authn_instant)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
                  ON CONFLICT (session_id, entity_id) DO UPDATE SET session_index = excluded.session_index,
-                   answered_at = excluded.answered_at, reused_at = excluded.reused_at")
+                   answered_at = excluded.answered_at, reused_at = excluded.reused_at,
+                   protocol = excluded.protocol, issuer = excluded.issuer, name_id = excluded.name_id,
+                   authn_instant = excluded.authn_instant")
             .bind(id.as_str())
             .bind(entity_id)
             .bind(party.session_index.as_str())
             .bind(party.answered_at.as_millis())
-            .bind(millis(party.reused_at)),
+            .bind(millis(party.reused_at))
+            .bind(party.told.as_ref().map(|told| told.protocol.as_str()))
+            .bind(party.told.as_ref().map(|told| told.issuer.clone()))
+            .bind(party.told.as_ref().map(|told| told.name_id.clone()))
+            .bind(millis(party.told.as_ref().map(|told| told.authn_instant))),
         )
         .await
         .map(drop)

@@ -10,7 +10,7 @@ use axum::routing::{MethodRouter, any, get, post};
 
 use super::{
     Web, account, assets, enrol, health, home, inspect, keys, models, own_methods, pass, saml,
-    sign_in, token, trust, wsfed,
+    sign_in, sign_out, token, trust, wsfed,
 };
 
 /// Who gets an answer other than "start again" or a refusal.
@@ -29,7 +29,7 @@ pub enum Who {
 pub enum Get {
     /// Nothing, or there is no GET.
     ChangesNothing,
-    /// It begins or answers a sign-in: the protocol asks by GET.
+    /// It begins or answers a sign-in or a sign-out: the protocol asks by GET.
     Protocol,
 }
 
@@ -60,7 +60,7 @@ pub fn routes() -> Vec<Route> {
     let table = vec![
         row("/",                               Anyone,          ChangesNothing, get(home::home)),
         row("/saml2/sso",                      Anyone,          Protocol,       get(saml::sso_redirect).post(saml::sso_post)),
-        row("/saml2/slo",                      Anyone,          ChangesNothing, get(saml::slo).post(saml::slo)),
+        row("/saml2/slo",                      Anyone,          Protocol,       get(sign_out::slo_redirect).post(sign_out::slo_post)),
         row("/saml2/metadata",                 Anyone,          ChangesNothing, get(saml::metadata)),
         row("/wsfed",                          Anyone,          Protocol,       get(wsfed::get).post(wsfed::post)),
         row("/{folder}/2007-06/{document}",    Anyone,          ChangesNothing, get(wsfed::metadata)),
@@ -96,8 +96,9 @@ pub fn routes() -> Vec<Route> {
         row("/inspect",                        SignedIn,        Protocol,       inspect::routes()),
         row("/inspect/test",                   SignedIn,        ChangesNothing, post(inspect::test).get(inspect::back)),
         row("/inspect/response",               SignedIn,        ChangesNothing, post(inspect::response).get(inspect::back)),
-        row("/sign-out",                       SignedIn,        ChangesNothing, get(account::ask_sign_out).post(account::sign_out)),
-        row("/sign-out/everywhere",            SignedIn,        ChangesNothing, post(account::sign_out_everywhere)),
+        row("/sign-out",                       SignedIn,        ChangesNothing, get(sign_out::ask).post(sign_out::here)),
+        row("/sign-out/everywhere",            SignedIn,        ChangesNothing, post(sign_out::everywhere)),
+        row("/sign-out/{id}",                  Anyone,          Protocol,       get(sign_out::page).post(sign_out::go_on)),
         row("/assets/{file}",                  Anyone,          ChangesNothing, get(assets::serve)),
         row("/models/{aaguid}",                Anyone,          ChangesNothing, get(models::picture)),
         row("/healthz",                        Anyone,          ChangesNothing, get(health::healthz)),

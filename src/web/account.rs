@@ -1,17 +1,15 @@
-//! `/account`, `/sign-out`: what a signed-in person sees and ends.
+//! `/account`: what a signed-in person sees and ends.
 
 use std::{sync::Arc, time::Duration};
 
 use axum::{
     extract::State,
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, StatusCode},
     response::{Redirect, Response},
 };
 
 use super::{
     Web,
-    cookies::Cookie,
-    forms::{CsrfForm, Pressed},
     models::picture_path,
     navigation::is_navigation,
     pages::{
@@ -20,7 +18,6 @@ use super::{
             AccountPage, AppPasswordLine, AppPasswords, Making, Method, Removable, SessionLine,
             SignInLine,
         },
-        outcome::{SignOutPage, SignOutScope, SignedOutPage},
     },
     saml,
     sign_in::notice,
@@ -28,7 +25,7 @@ use super::{
 };
 use crate::app::{
     Error,
-    account::{AccountView, FRESH},
+    account::{AccountView, FRESH, KnownSession},
     app_passwords::AppPasswordView,
     enrol::MethodKind,
     error::SupportCode,
@@ -114,7 +111,8 @@ pub async fn account(State(web): State<Arc<Web>>, visit: Visit, headers: HeaderM
             .collect(),
         sessions: sessions
             .into_iter()
-            .map(|row| SessionLine {
+            .map(|KnownSession { row, told }| SessionLine {
+                told: told.into_iter().map(|party| party.name).collect(),
                 this_one: row.id == session.id,
                 id: row.id.to_string(),
                 since: Moment(row.created_at),
@@ -202,61 +200,6 @@ fn kinds(proofs: &str) -> String {
         })
         .collect();
     words.join(" and ")
-}
-
-/// Asks whether to sign out, because GET changes nothing.
-pub async fn ask_sign_out(State(web): State<Arc<Web>>, visit: Visit) -> Response {
-    match visit.session_form(&web) {
-        Some(csrf) => {
-            let frame = &web.frame;
-            web.page(StatusCode::OK, &SignOutPage { frame, csrf })
-        }
-        None => signed_out(&web, SignOutScope::Here),
-    }
-}
-
-/// Ends this browser's session.
-pub async fn sign_out(
-    State(web): State<Arc<Web>>,
-    visit: Visit,
-    form: CsrfForm<Pressed>,
-) -> Response {
-    if form
-        .verify(&web.forms, visit.browser.session.as_ref())
-        .is_err()
-    {
-        return web.stale_form();
-    }
-    match web.app.sign_out(&visit.browser).await {
-        Ok(()) => signed_out(&web, SignOutScope::Here),
-        Err(error) => web.fail(&error),
-    }
-}
-
-/// Ends all sessions of the person.
-pub async fn sign_out_everywhere(
-    State(web): State<Arc<Web>>,
-    visit: Visit,
-    form: CsrfForm<Pressed>,
-) -> Response {
-    if form
-        .verify(&web.forms, visit.browser.session.as_ref())
-        .is_err()
-    {
-        return web.stale_form();
-    }
-    match web.app.sign_out_everywhere(&visit.browser).await {
-        Ok(()) => signed_out(&web, SignOutScope::Everywhere),
-        Err(error) => web.fail(&error),
-    }
-}
-
-fn signed_out(web: &Web, scope: SignOutScope) -> Response {
-    let frame = &web.frame;
-    let mut response = web.page(StatusCode::OK, &SignedOutPage { frame, scope });
-    let cookie = Cookie::Session.clear(web.site.scheme);
-    response.headers_mut().append(header::SET_COOKIE, cookie);
-    response
 }
 
 #[cfg(test)]

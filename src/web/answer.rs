@@ -64,7 +64,7 @@ fn auto_submit(web: &Web, action: String, fields: Vec<(&'static str, String)>) -
 }
 
 /// The host that people will see in the address bar next.
-fn host_of(action: &str) -> String {
+pub(super) fn host_of(action: &str) -> String {
     url::Url::parse(action)
         .ok()
         .and_then(|url| url.host_str().map(str::to_owned))

@@ -37,6 +37,27 @@ pub const POLICY_FOR_LEAVING: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'",
 );
 
+/// A page of ours that asks WS-Federation parties in frames: these addresses' origins and no
+/// others. Where a person goes from there is another origin's, so there is no `form-action`.
+pub fn policy_for_frames(addresses: &[String]) -> HeaderValue {
+    let mut origins: Vec<String> = addresses
+        .iter()
+        .filter_map(|address| url::Url::parse(address).ok())
+        .map(|address| address.origin().ascii_serialization())
+        .collect();
+    origins.sort();
+    origins.dedup();
+    let policy = format!(
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; frame-src {}; frame-ancestors 'none'; base-uri 'none'",
+        origins.join(" ")
+    );
+    if origins.is_empty() {
+        return POLICY_FOR_LEAVING;
+    }
+    // An origin is ASCII without spaces: it cannot fail.
+    HeaderValue::from_str(&policy).unwrap_or(POLICY_FOR_LEAVING)
+}
+
 /// Two years. Without sub-domains: they are not ours to decide about.
 const STAY_ON_TLS: HeaderValue = HeaderValue::from_static("max-age=63072000");
 

@@ -36,6 +36,7 @@ mod saml;
 /// Sockets, TLS, and stopping without cutting anyone off.
 pub mod serve;
 mod sign_in;
+mod sign_out;
 /// Scheme, host and port of `public_url`.
 pub mod site;
 /// The certificate that browsers are shown, and how it is replaced.

@@ -1,4 +1,4 @@
-//! `/saml2/sso`, `/saml2/slo`, `/saml2/metadata`: where Entra sends people's browsers.
+//! `/saml2/sso`, `/saml2/metadata`: where Entra sends people's browsers.
 //!
 //! A request is answered with 303 to the attempt's page, also after POST: the POST
 //! came from another site and brought no `SameSite=Lax` cookie; the GET that follows
@@ -114,11 +114,6 @@ pub(super) fn parameter(query: &str, name: &str) -> Option<String> {
         (Some(value), None) if !value.is_empty() && value.len() <= 256 => Some(value),
         _ => None,
     }
-}
-
-/// Where Entra sends a browser that signs out there: asks whether to sign out here too.
-pub async fn slo() -> Redirect {
-    Redirect::to("/sign-out")
 }
 
 /// What a service provider needs to know of us; not signed (attack 10).

@@ -50,6 +50,8 @@ mod session_model;
 #[cfg(test)]
 mod sign_in;
 #[cfg(test)]
+mod sign_out;
+#[cfg(test)]
 mod soft_key;
 #[cfg(test)]
 mod storage;

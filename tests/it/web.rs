@@ -41,7 +41,10 @@ async fn each_address_answers_a_signed_in_person_as_the_table_says() {
             (Who::AttemptsBrowser, _) => &[303, 403],
             (Who::SignedIn, "/sign-out/everywhere") => &[405],
             (Who::SignedIn, "/account" | "/account/password") => &[200],
-            (Who::Anyone, "/assets/{file}" | "/models/{aaguid}" | "/saml2/metadata") => &[404],
+            (
+                Who::Anyone,
+                "/assets/{file}" | "/models/{aaguid}" | "/saml2/metadata" | "/sign-out/{id}",
+            ) => &[404],
             (Who::Anyone, "/saml2/sso" | "/wsfed") => &[400],
             (Who::Anyone, "/saml2/slo") => &[303],
             // The addresses of forms lead back to the page that they stand on.

@@ -247,6 +247,7 @@ fn attack_10_metadata_names_issuer_addresses_and_keys_of_both_roles_and_is_not_s
         domain: Some(&domain),
         passive_url: "https://idp.example.com/wsfed",
         sso_url: "https://idp.example.com/saml2/sso",
+        slo_url: "https://idp.example.com/saml2/slo",
         certificates: &[b"now", b"next"],
     });
     let document = read(text.as_bytes(), &XmlLimits::METADATA).unwrap();

@@ -11,8 +11,8 @@ use claimbridge::{
         state::{Custody, Held, KeyState, Party, Sighting, Standing},
     },
     relying_party::{
-        Domain, EntityId, EntraCloud, RelyingParty, RelyingPartyKind, ReplyUrl, RequestSignature,
-        ResponseSignature, Sha1,
+        Domain, EntityId, EntraCloud, LogoutBinding, RelyingParty, RelyingPartyKind, ReplyUrl,
+        RequestSignature, ResponseSignature, Sha1, SingleLogout,
     },
     storage::{ActiveMark, EnrolmentRow, OpenedBy, StoredKey},
 };
@@ -77,6 +77,11 @@ pub async fn relying_parties_read_back(database: Database) {
         sha1: Sha1::AllowedInRequests,
         response_signature: ResponseSignature::AssertionAndResponse,
         session_max_age: Duration::from_mins(61),
+        single_logout: Some(SingleLogout {
+            binding: LogoutBinding::Redirect,
+            request_url: "https://sp.example.com/slo?a=\"b\"".to_owned(),
+            response_url: Some("https://sp.example.com/slo-done".to_owned()),
+        }),
     };
     let mut tx = store.begin().await.unwrap();
     assert!(tx.insert_relying_party(&entra).await.unwrap());

@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use claimbridge::{
-    signin::complete::{self, NotSignedIn},
-    storage::SessionParty,
+    signin::{
+        complete::{self, NotSignedIn},
+        request::Protocol,
+    },
+    storage::{SessionParty, Told},
 };
 
 use super::{
@@ -192,21 +195,34 @@ pub async fn parties_are_remembered(database: Database) {
     let person = Person::new(&store, "a@contoso.com").await;
     let session = person.session(&store, NOW).await;
     let id = &session.row().id;
+    let told = Told {
+        protocol: Protocol::Saml2,
+        issuer: "https://idp.example.com/contoso.com".to_owned(),
+        name_id: "ABCDEG1234567890".to_owned(),
+        authn_instant: NOW,
+    };
     let first = SessionParty {
         session_index: "_i".to_owned(),
         answered_at: NOW,
         reused_at: None,
+        told: None,
     };
     let again = SessionParty {
         reused_at: Some(NOW.plus(MILLI)),
         answered_at: NOW.plus(MILLI),
+        told: Some(told),
         ..first.clone()
     };
     let mut tx = store.begin().await.unwrap();
     assert_eq!(tx.party_of_session(id, ENTRA).await.unwrap(), None);
     for party in [first, again] {
         tx.put_party_of_session(id, ENTRA, &party).await.unwrap();
-        assert_eq!(tx.party_of_session(id, ENTRA).await.unwrap(), Some(party));
+        assert_eq!(
+            tx.party_of_session(id, ENTRA).await.unwrap().as_ref(),
+            Some(&party)
+        );
+        let all = tx.parties_of_session(id).await.unwrap();
+        assert_eq!(all, [(ENTRA.to_owned(), party)]);
     }
     assert_eq!(
         tx.party_of_session(id, "https://sp.example.com")

@@ -399,6 +399,7 @@ mod tests {
                 issuer,
                 domain: None,
                 sso_url: url,
+                slo_url: "https://idp.example.com/saml2/slo",
                 certificates,
             })
         };

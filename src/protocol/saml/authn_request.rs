@@ -11,7 +11,6 @@
 //! attribute our reader has found to be of its schema, and what both read must agree.
 
 mod schema;
-mod signer;
 
 use std::{str::FromStr as _, time::Duration};
 
@@ -19,18 +18,19 @@ use samael::schema::AuthnRequest;
 
 use super::{
     ASSERTION_NS, POST_BINDING,
-    binding::{self, Binding, BindingError, Message},
+    binding::{self, BindingError, Message},
     requested::{require_context, require_name_id_policy},
+    sender::{Covered, SenderError, require_sender},
     status::Status,
 };
 use crate::{
     base::{clock::Timestamp, text::DomainName},
     keys::certificate::CertificateError,
     protocol::xml::{
-        self, ReadError, XmlDocument, XmlError, XmlLimits,
-        signature::{self, SignatureError, is_plain_id},
+        self, ReadError, XmlError, XmlLimits,
+        signature::{SignatureError, is_plain_id},
     },
-    relying_party::{RelyingParty, ReplyUrlError, RequestSignature, Sha1},
+    relying_party::{RelyingParty, ReplyUrlError},
     signin::request::{Interaction, Protocol, Reauthentication, SignInRequest},
 };
 
@@ -121,6 +121,20 @@ pub enum RequestError {
     /// The sender is known and the request is its own: it gets an answer with a status.
     #[error("the request asks what cannot be given: {}", .0.status.second_level())]
     Answerable(Box<Refusal>),
+}
+
+impl From<SenderError> for RequestError {
+    fn from(error: SenderError) -> Self {
+        match error {
+            SenderError::Inside => {
+                Self::Form("it carries a signature inside, which a redirect does not")
+            }
+            SenderError::Unsigned => Self::Unsigned,
+            SenderError::Signature(error) => Self::Signature(error),
+            SenderError::UnknownKey => Self::UnknownKey,
+            SenderError::Certificate(error) => Self::Certificate(error),
+        }
+    }
 }
 
 /// What is needed to answer with a status instead of an assertion.
@@ -217,7 +231,10 @@ impl UnverifiedAuthnRequest {
             });
         }
         let document = xml::read(&self.message.xml, &XmlLimits::MESSAGE)?;
-        let (canonical, is_signed) = self.verify_signature(&document, party)?;
+        let Covered {
+            canonical,
+            is_signed,
+        } = require_sender(&self.message, &document, party)?;
         let request = self.read_values(&canonical)?;
         if request.version != "2.0" {
             return Err(RequestError::Form("its version is not 2.0"));
@@ -269,41 +286,6 @@ impl UnverifiedAuthnRequest {
             received_at: arrival.now,
             domain: arrival.domain.cloned(),
         })
-    }
-
-    /// The canonical bytes that may be read, and whether a signature covers them.
-    fn verify_signature(
-        &self,
-        document: &XmlDocument<'_>,
-        party: &RelyingParty,
-    ) -> Result<(Vec<u8>, bool), RequestError> {
-        let root = document.root();
-        let inner = signature::signature_of(root)?;
-        let is_signed = match (self.message.binding, inner, &self.message.signature) {
-            (Binding::Redirect, Some(_), _) => {
-                return Err(RequestError::Form(
-                    "it carries a signature inside, which a redirect does not",
-                ));
-            }
-            (Binding::Post, Some(inner), _) => {
-                let certificates = signer::named_certificates(inner, party)?;
-                let sha1 = match party.sha1 {
-                    Sha1::Refused => signature::Sha1::Refused,
-                    Sha1::AllowedInRequests => signature::Sha1::Allowed,
-                };
-                let signed = signature::verify(document, root, &certificates, sha1)?;
-                return Ok((signed.canonical(document)?, true));
-            }
-            (_, None, Some(beside)) => {
-                signer::verify_query(beside, party)?;
-                true
-            }
-            (_, None, None) => false,
-        };
-        if !is_signed && party.request_signature == RequestSignature::Required {
-            return Err(RequestError::Unsigned);
-        }
-        Ok((signature::canonical(document, root, None)?, is_signed))
     }
 
     /// The values, out of the canonical form only.
@@ -415,7 +397,10 @@ fn reply_url<'a>(request: &AuthnRequest, party: &'a RelyingParty) -> Result<&'a 
 
 #[cfg(test)]
 mod tests {
-    use super::{super::PROTOCOL_NS, *};
+    use super::{
+        super::{PROTOCOL_NS, binding::Binding},
+        *,
+    };
 
     /// What passes must be what was read before: otherwise the log and the lookup
     /// speak of one request and the answer of another.

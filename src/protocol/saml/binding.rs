@@ -24,7 +24,7 @@ const DEFLATE: &str = "urn:oasis:names:tc:SAML:2.0:bindings:URL-Encoding:DEFLATE
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum BindingError {
     /// No message.
-    #[error("there is no SAMLRequest")]
+    #[error("there is no SAML message of the expected name")]
     Missing,
     /// One of the parameters of the binding stands twice, or under an encoded name.
     #[error("the parameter {0} is there twice or is spelt unusually")]
@@ -94,16 +94,72 @@ pub struct Message {
     pub signature: Option<QuerySignature>,
 }
 
+/// Whether a message asks or answers: the name of its parameter.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum MessageKind {
+    /// `SAMLRequest`.
+    Request,
+    /// `SAMLResponse`.
+    Response,
+}
+
+impl MessageKind {
+    /// The name of the parameter.
+    pub fn parameter(self) -> &'static str {
+        match self {
+            Self::Request => MESSAGE,
+            Self::Response => "SAMLResponse",
+        }
+    }
+}
+
 const MESSAGE: &str = "SAMLRequest";
 const RELAY_STATE: &str = "RelayState";
 const SIG_ALG: &str = "SigAlg";
 const SIGNATURE: &str = "Signature";
 const ENCODING: &str = "SAMLEncoding";
 
-/// Takes a message out of the raw query string of a redirect (without `?`).
+/// Takes a request out of the raw query string of a redirect (without `?`).
 pub fn parse_redirect(raw_query: &str) -> Result<Message, BindingError> {
+    message_of_redirect(raw_query, MessageKind::Request)
+}
+
+/// The same where either may come; both at once are refused.
+pub fn parse_redirect_of_either(raw_query: &str) -> Result<(MessageKind, Message), BindingError> {
+    let there = |kind: MessageKind| raw_parameter(raw_query, kind.parameter());
+    let kind = one_of_both(
+        there(MessageKind::Request)?.is_some(),
+        there(MessageKind::Response)?.is_some(),
+    )?;
+    Ok((kind, message_of_redirect(raw_query, kind)?))
+}
+
+/// Takes whichever of both is there out of the fields of a posted form.
+pub fn parse_post_of_either<'a>(
+    fields: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Result<(MessageKind, Message), BindingError> {
+    let fields: Vec<(&str, &str)> = fields.into_iter().collect();
+    let there = |kind: MessageKind| fields.iter().any(|(name, _)| *name == kind.parameter());
+    let kind = one_of_both(there(MessageKind::Request), there(MessageKind::Response))?;
+    Ok((kind, message_of_post(fields, kind)?))
+}
+
+fn one_of_both(
+    is_request_there: bool,
+    is_response_there: bool,
+) -> Result<MessageKind, BindingError> {
+    match (is_request_there, is_response_there) {
+        (true, false) => Ok(MessageKind::Request),
+        (false, true) => Ok(MessageKind::Response),
+        (true, true) => Err(BindingError::Repeated(MESSAGE)),
+        (false, false) => Err(BindingError::Missing),
+    }
+}
+
+fn message_of_redirect(raw_query: &str, kind: MessageKind) -> Result<Message, BindingError> {
     let raw = |name| raw_parameter(raw_query, name);
-    let request = raw(MESSAGE)?.ok_or(BindingError::Missing)?;
+    let parameter = kind.parameter();
+    let message = raw(parameter)?.ok_or(BindingError::Missing)?;
     let relay_state = raw(RELAY_STATE)?;
     let sig_alg = raw(SIG_ALG)?;
     let signature = raw(SIGNATURE)?;
@@ -119,9 +175,9 @@ pub fn parse_redirect(raw_query: &str) -> Result<Message, BindingError> {
             // §3.4.4.1: this order, whatever the order in the query, and the raw values.
             signed: match relay_state {
                 Some(state) => {
-                    format!("{MESSAGE}={request}&{RELAY_STATE}={state}&{SIG_ALG}={sig_alg}")
+                    format!("{parameter}={message}&{RELAY_STATE}={state}&{SIG_ALG}={sig_alg}")
                 }
-                None => format!("{MESSAGE}={request}&{SIG_ALG}={sig_alg}"),
+                None => format!("{parameter}={message}&{SIG_ALG}={sig_alg}"),
             }
             .into_bytes(),
             signature: BASE64
@@ -131,8 +187,8 @@ pub fn parse_redirect(raw_query: &str) -> Result<Message, BindingError> {
         _ => return Err(BindingError::HalfSignature),
     };
     let deflated = BASE64
-        .decode(decode(request, MESSAGE)?)
-        .map_err(|_| BindingError::Base64(MESSAGE))?;
+        .decode(decode(message, parameter)?)
+        .map_err(|_| BindingError::Base64(parameter))?;
     let relay_state = relay_state
         .map(|state| decode(state, RELAY_STATE))
         .transpose()?;
@@ -144,14 +200,22 @@ pub fn parse_redirect(raw_query: &str) -> Result<Message, BindingError> {
     })
 }
 
-/// Takes a message out of the fields of a posted form (decoded by the web layer).
+/// Takes a request out of the fields of a posted form (decoded by the web layer).
 pub fn parse_post<'a>(
     fields: impl IntoIterator<Item = (&'a str, &'a str)>,
 ) -> Result<Message, BindingError> {
-    let (mut request, mut relay_state) = (None, None);
+    message_of_post(fields, MessageKind::Request)
+}
+
+fn message_of_post<'a>(
+    fields: impl IntoIterator<Item = (&'a str, &'a str)>,
+    kind: MessageKind,
+) -> Result<Message, BindingError> {
+    let parameter = kind.parameter();
+    let (mut message, mut relay_state) = (None, None);
     for (name, value) in fields {
         let (slot, name) = match name {
-            MESSAGE => (&mut request, MESSAGE),
+            name if name == parameter => (&mut message, parameter),
             RELAY_STATE => (&mut relay_state, RELAY_STATE),
             _ => continue,
         };
@@ -159,18 +223,18 @@ pub fn parse_post<'a>(
             return Err(BindingError::Repeated(name));
         }
     }
-    let request = request.ok_or(BindingError::Missing)?;
-    if request.len() > MAX_MESSAGE / 3 * 4 + 4096 {
+    let message = message.ok_or(BindingError::Missing)?;
+    if message.len() > MAX_MESSAGE / 3 * 4 + 4096 {
         return Err(BindingError::TooLarge);
     }
     // Line breaks are how RFC 2045 writes long base64; nothing else is skipped.
-    let unbroken: String = request
+    let unbroken: String = message
         .chars()
         .filter(|c| !matches!(c, '\r' | '\n'))
         .collect();
     let xml = BASE64
         .decode(unbroken)
-        .map_err(|_| BindingError::Base64(MESSAGE))?;
+        .map_err(|_| BindingError::Base64(parameter))?;
     if xml.len() > MAX_MESSAGE {
         return Err(BindingError::TooLarge);
     }

@@ -30,12 +30,13 @@ pub struct IdpMetadata<'a> {
     pub domain: Option<&'a DomainName>,
     /// Our sign-on address, without a query.
     pub sso_url: &'a str,
+    /// Our single-logout address, without a query.
+    pub slo_url: &'a str,
     /// The certificate that signs now and, while a rollover runs, the next (DER).
     pub certificates: &'a [&'a [u8]],
 }
 
-/// The metadata document. It offers no SingleLogoutService until SAML sign-out is answered
-/// (issue 6); `/saml2/slo` asks the person whether to sign out here.
+/// The metadata document.
 pub fn encode_metadata(metadata: &IdpMetadata<'_>) -> String {
     let mut xml = String::with_capacity(8 * 1024);
     open_entity(&mut xml, metadata.issuer);
@@ -64,21 +65,34 @@ pub(in crate::protocol) fn push_idp(xml: &mut String, metadata: &IdpMetadata<'_>
         ),
     );
     push_keys(xml, metadata.certificates);
+    push_services(
+        xml,
+        "SingleLogoutService",
+        &at_domain(metadata.slo_url, metadata.domain),
+    );
     push(
         xml,
         format_args!("<md:NameIDFormat>{PERSISTENT}</md:NameIDFormat>"),
     );
-    let address = at_domain(metadata.sso_url, metadata.domain);
+    push_services(
+        xml,
+        "SingleSignOnService",
+        &at_domain(metadata.sso_url, metadata.domain),
+    );
+    xml.push_str("</md:IDPSSODescriptor>");
+}
+
+/// One address over both bindings.
+fn push_services(xml: &mut String, name: &str, address: &str) {
     for binding in [REDIRECT_BINDING, POST_BINDING] {
         push(
             xml,
             format_args!(
-                "<md:SingleSignOnService Binding=\"{binding}\" Location=\"{}\"/>",
-                Escaped(&address)
+                "<md:{name} Binding=\"{binding}\" Location=\"{}\"/>",
+                Escaped(address)
             ),
         );
     }
-    xml.push_str("</md:IDPSSODescriptor>");
 }
 
 /// The certificates (DER) whose keys sign.
@@ -114,6 +128,7 @@ mod tests {
             issuer: "https://idp.example.com/contoso.com?a&b",
             domain: Some(&domain),
             sso_url: "https://idp.example.com/saml2/sso",
+            slo_url: "https://idp.example.com/saml2/slo",
             certificates: &[b"now", b"next"],
         });
         let document = read(text.as_bytes(), &XmlLimits::METADATA).unwrap();
@@ -135,9 +150,12 @@ mod tests {
             })
             .collect();
         let sso = "https://idp.example.com/saml2/sso?domain=contoso.com";
+        let slo = "https://idp.example.com/saml2/slo?domain=contoso.com";
         assert_eq!(
             locations,
             [
+                ("SingleLogoutService", "HTTP-Redirect", slo),
+                ("SingleLogoutService", "HTTP-POST", slo),
                 ("SingleSignOnService", "HTTP-Redirect", sso),
                 ("SingleSignOnService", "HTTP-POST", sso),
             ]

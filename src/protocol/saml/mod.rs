@@ -5,18 +5,22 @@
 //! nothing else; samael's types reach no further than this folder.
 //!
 //! Read in this order: [`binding`], [`authn_request`], [`requested`],
-//! [`response`], [`metadata`], [`sp_metadata`].
+//! [`response`], [`logout`], [`metadata`], [`sp_metadata`].
 
 /// A request's bytes → what a party asks, unverified → verified.
 pub mod authn_request;
 /// How messages travel: HTTP-Redirect and HTTP-POST.
 pub mod binding;
+/// Single logout: requests and responses, both ways.
+pub mod logout;
 /// Our metadata.
 pub mod metadata;
 /// What a request may demand of the answer, and what we can give.
 pub mod requested;
 /// A claim set → a signed response.
 pub mod response;
+/// Who sent a message.
+pub mod sender;
 /// A service provider's metadata → a party to register.
 pub mod sp_metadata;
 /// Status codes of answers that bring no assertion.

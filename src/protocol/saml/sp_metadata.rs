@@ -14,13 +14,13 @@ use std::time::Duration;
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use url::{Host, Url};
 
-use super::{POST_BINDING, PROTOCOL_NS, metadata::METADATA_NS};
+use super::{POST_BINDING, PROTOCOL_NS, REDIRECT_BINDING, metadata::METADATA_NS};
 use crate::{
     keys::certificate::{Certificate, CertificateError},
     protocol::xml::{self, ReadError, XmlElement, XmlError, XmlLimits, signature::DSIG},
     relying_party::{
-        EntityId, RelyingParty, RelyingPartyKind, ReplyUrl, RequestSignature, ResponseSignature,
-        Sha1,
+        EntityId, LogoutBinding, RelyingParty, RelyingPartyKind, ReplyUrl, RequestSignature,
+        ResponseSignature, Sha1, SingleLogout,
         name_rule::{NameTaken, is_microsofts_host, is_microsofts_name, require_free_name},
     },
 };
@@ -85,6 +85,8 @@ pub struct SpMetadata {
     pub wants_signed_assertions: bool,
     /// The NameID formats it takes.
     pub name_id_formats: Vec<String>,
+    /// Where it takes part in single logout, over a binding that we speak.
+    pub single_logout: Option<SingleLogout>,
 }
 
 /// Reads metadata of one service provider.
@@ -114,6 +116,7 @@ pub fn parse_sp_metadata(bytes: &[u8]) -> Result<SpMetadata, MetadataError> {
         signs_requests: is_true(role.attribute("AuthnRequestsSigned")),
         wants_signed_assertions: is_true(role.attribute("WantAssertionsSigned")),
         name_id_formats,
+        single_logout: single_logout(role),
     })
 }
 
@@ -131,6 +134,11 @@ impl SpMetadata {
         for reply in &self.reply_urls {
             require_reply_url(&reply.url)?;
         }
+        // What is sent there names a person, and the browser goes there with it.
+        if let Some(logout) = &self.single_logout {
+            require_reply_url(&logout.request_url)?;
+            require_reply_url(logout.response_url())?;
+        }
         Ok(RelyingParty {
             display_name: display_name.unwrap_or(&self.entity_id).to_owned(),
             entity_id: EntityId(self.entity_id),
@@ -145,6 +153,7 @@ impl SpMetadata {
             sha1: Sha1::Refused,
             response_signature: ResponseSignature::AssertionOnly,
             session_max_age: SESSION_MAX_AGE,
+            single_logout: self.single_logout,
         })
     }
 }
@@ -200,6 +209,24 @@ fn reply_urls(role: XmlElement<'_>) -> Result<Vec<ReplyUrl>, MetadataError> {
         return Err(MetadataError::NoReplyUrl);
     }
     Ok(urls)
+}
+
+/// HTTP-Redirect before HTTP-POST (see [`LogoutBinding`]); of several the first.
+fn single_logout(role: XmlElement<'_>) -> Option<SingleLogout> {
+    let bindings = [
+        (REDIRECT_BINDING, LogoutBinding::Redirect),
+        (POST_BINDING, LogoutBinding::Post),
+    ];
+    bindings.into_iter().find_map(|(uri, binding)| {
+        let service = role
+            .children_named(METADATA_NS, "SingleLogoutService")
+            .find(|service| service.attribute("Binding") == Some(uri))?;
+        Some(SingleLogout {
+            binding,
+            request_url: service.attribute("Location").unwrap_or("").to_owned(),
+            response_url: service.attribute("ResponseLocation").map(str::to_owned),
+        })
+    })
 }
 
 fn request_certificates(role: XmlElement<'_>) -> Result<Vec<Vec<u8>>, MetadataError> {

@@ -27,6 +27,8 @@ pub struct FederationMetadata<'a> {
     pub passive_url: &'a str,
     /// Our sign-on address of SAML, without a query.
     pub sso_url: &'a str,
+    /// Our single-logout address of SAML, without a query.
+    pub slo_url: &'a str,
     /// The certificate that signs now and, while a rollover runs, the next (DER).
     pub certificates: &'a [&'a [u8]],
 }
@@ -80,6 +82,7 @@ pub fn encode_metadata(metadata: &FederationMetadata<'_>) -> String {
             issuer: metadata.entity_id,
             domain: metadata.domain,
             sso_url: metadata.sso_url,
+            slo_url: metadata.slo_url,
             certificates: metadata.certificates,
         },
     );

@@ -47,6 +47,8 @@ pub struct SessionLine {
     pub last_used: Moment,
     /// Whether it is the session of the browser that asks.
     pub this_one: bool,
+    /// The applications that were told of it, in words.
+    pub told: Vec<String>,
 }
 
 /// Whether a method may be removed.

@@ -27,6 +27,8 @@ pub mod outcome;
 pub mod qr;
 /// The steps of a sign-in.
 pub mod sign_in;
+/// Signing out.
+pub mod sign_out;
 /// A hardware token is activated, or brought back into step.
 pub mod token;
 

@@ -1,8 +1,8 @@
-//! Pages that end a journey: sent on, refused, start again, signed out, home.
+//! Pages that end a journey: sent on, refused, start again, home.
 
 use askama::Template;
 
-use super::{CsrfToken, Frame, Moment};
+use super::{Frame, Moment};
 use crate::app::round_trips::Stopped;
 
 /// The answer on its way to the relying party: a form that a script file sends,
@@ -166,46 +166,6 @@ pub struct OtherBrowserPage<'a> {
     pub frame: &'a Frame,
     /// `CB-…`, for `claimbridge explain`.
     pub support_code: String,
-}
-
-/// Asks before signing out, because GET changes nothing.
-#[derive(Debug, Template)]
-#[template(path = "sign_out.html")]
-pub struct SignOutPage<'a> {
-    /// What stands around the page.
-    pub frame: &'a Frame,
-    /// For the form.
-    pub csrf: CsrfToken,
-}
-
-/// What was ended.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum SignOutScope {
-    /// This browser's session.
-    Here,
-    /// All of the person's sessions.
-    Everywhere,
-}
-
-impl SignOutScope {
-    /// The page's sentence.
-    #[must_use]
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Here => "This browser is signed out of this service.",
-            Self::Everywhere => "All your browsers are signed out of this service.",
-        }
-    }
-}
-
-/// Signed out.
-#[derive(Debug, Template)]
-#[template(path = "signed_out.html")]
-pub struct SignedOutPage<'a> {
-    /// What stands around the page.
-    pub frame: &'a Frame,
-    /// What was ended.
-    pub scope: SignOutScope,
 }
 
 /// Whether this browser has a session.

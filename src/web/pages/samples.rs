@@ -14,14 +14,15 @@ use super::{
     inspect::{Given, InspectPage, Judged, TestSignIn},
     keys::{KeyAddedPage, KeyEnrolPage, KeyPage, KeyState},
     outcome::{
-        AutoSubmitPage, ErrorKind, ErrorPage, HomePage, OtherBrowserPage, SignOutPage,
-        SignOutScope, SignedInHere, SignedOutPage, StartAgain, StartAgainPage, StoppedPage,
+        AutoSubmitPage, ErrorKind, ErrorPage, HomePage, OtherBrowserPage, SignedInHere, StartAgain,
+        StartAgainPage, StoppedPage,
     },
     qr::Qr,
     sign_in::{
         Happened, NoticeItem, NoticePage, PassPage, PassState, PasswordPage, PasswordState,
         TotpPage, TotpState, Username,
     },
+    sign_out::{SignOutAskPage, SignOutPage, SignedOutPage, Turn, WayOut, in_words},
     token::{TokenPage, TokenPurpose, TokenState},
 };
 use crate::{
@@ -30,6 +31,7 @@ use crate::{
         round_trips::{LastAnswer, Stopped},
         security_keys::KeyProblem,
         sign_in::Proved,
+        sign_out::{Known, Scope},
         test_sign_in::Substitution,
     },
     base::clock::Timestamp,
@@ -546,12 +548,14 @@ fn samples(frame: &Frame, words: &Words, desk: Desk) -> Vec<(String, String)> {
                     last_used: moment(),
                     since: moment(),
                     this_one: true,
+                    told: vec!["Microsoft Entra ID".to_owned(), words.name.to_owned()],
                 },
                 SessionLine {
                     id: "ses_bbbbbbbbbbbbbbbbbbbbbbbbbb".to_owned(),
                     last_used: moment(),
                     since: moment(),
                     this_one: false,
+                    told: Vec::new(),
                 },
             ],
         ),
@@ -566,17 +570,74 @@ fn samples(frame: &Frame, words: &Words, desk: Desk) -> Vec<(String, String)> {
             csrf: csrf(),
         },
     );
-    for (name, scope) in [
-        ("here", SignOutScope::Here),
-        ("everywhere", SignOutScope::Everywhere),
-    ] {
-        add(
-            &format!("signed_out-{name}"),
-            &SignedOutPage { frame, scope },
-        );
+    for (name, page) in sign_outs(frame, words) {
+        add(&name, page.as_ref());
     }
     for (name, signed_in) in [("nobody", SignedInHere::No), ("user", SignedInHere::Yes)] {
         add(&format!("home-{name}"), &HomePage { frame, signed_in });
+    }
+    pages
+}
+
+/// The way out: parties that are asked, and what is known at the end.
+fn sign_outs<'f>(
+    frame: &'f Frame,
+    words: &Words,
+) -> Vec<(String, Box<dyn askama::DynTemplate + 'f>)> {
+    let form = || WayOut::Form {
+        action: "https://sp.example.com/slo".to_owned(),
+        fields: vec![("SAMLRequest", words.name.to_owned())],
+    };
+    let address = || WayOut::Address(format!("https://sp.example.com/slo?a={}&b", words.name));
+    let mut pages: Vec<(String, Box<dyn askama::DynTemplate + 'f>)> = Vec::new();
+    for (name, turn, way) in [
+        ("first", Turn::First, form()),
+        ("again", Turn::Again, address()),
+    ] {
+        let page = SignOutAskPage {
+            frame,
+            csrf: csrf(),
+            here: "/sign-out/out_aaaaaaaaaaaaaaaaaaaaaaaaaa".to_owned(),
+            name: words.name.to_owned(),
+            turn,
+            way,
+        };
+        pages.push((format!("sign_out-ask-{name}"), Box::new(page)));
+    }
+    let all = [
+        Known::Ended,
+        Known::Partly,
+        Known::Refused,
+        Known::NoAnswer,
+        Known::Asked,
+        Known::CannotBeAsked,
+    ];
+    let frames = || vec!["https://rp.example.com/?a=b&wa=wsignoutcleanup1.0".to_owned()];
+    for (name, scope, known, frames, onward) in [
+        ("here", Scope::Here, &all[..0], Vec::new(), None),
+        ("everywhere", Scope::Everywhere, &all[..0], Vec::new(), None),
+        ("parties", Scope::Here, &all[..], frames(), None),
+        ("onward", Scope::Here, &all[..], frames(), Some(form())),
+        (
+            "onward-link",
+            Scope::Here,
+            &all[..1],
+            Vec::new(),
+            Some(address()),
+        ),
+    ] {
+        let page = SignedOutPage {
+            frame,
+            scope,
+            parties: known
+                .iter()
+                .map(|known| (words.name.to_owned(), in_words(*known)))
+                .collect(),
+            all_ended: known == [Known::Ended],
+            frames,
+            onward,
+        };
+        pages.push((format!("signed_out-{name}"), Box::new(page)));
     }
     pages
 }

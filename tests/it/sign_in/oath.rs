@@ -286,7 +286,7 @@ async fn assigning_ends_what_was_begun_and_losing_ends_it_all() {
         let sessions = world.app().sessions_of(&upn).await.unwrap();
         sessions
             .iter()
-            .filter(|row| row.revoked_at.is_none())
+            .filter(|known| known.row.revoked_at.is_none())
             .count()
     };
     assert!(live().await > 0);

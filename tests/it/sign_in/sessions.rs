@@ -225,7 +225,10 @@ async fn what_makes_someone_able_to_become_a_person_ends_the_sessions() {
         }
         let sessions = app.sessions_of(&upn).await.unwrap();
         assert!(
-            !sessions.is_empty() && sessions.iter().all(|session| session.revoked_at.is_some()),
+            !sessions.is_empty()
+                && sessions
+                    .iter()
+                    .all(|session| session.row.revoked_at.is_some()),
             "{what}"
         );
         world.advance(60);

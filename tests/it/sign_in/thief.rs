@@ -456,7 +456,7 @@ async fn attack_6_sessions_that_rest_on_a_removed_key_end_with_it() {
         .await
         .unwrap();
     let view = app.account(&cookies).await.unwrap().unwrap();
-    let left: Vec<_> = view.sessions.iter().map(|row| &row.id).collect();
+    let left: Vec<_> = view.sessions.iter().map(|known| &known.row.id).collect();
     assert_eq!(left, [&view.session.id]);
     let mut tx = app.store().read().await.unwrap();
     let events = tx.events_of(&person.user.id, 10).await.unwrap();

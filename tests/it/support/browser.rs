@@ -166,6 +166,10 @@ impl Browser {
         for _ in 0..5 {
             let Some(to) = page.redirect() else { break };
             let to = to.strip_prefix(super::PUBLIC_URL).unwrap_or(&to).to_owned();
+            // Another site's.
+            if !to.starts_with('/') {
+                break;
+            }
             self.at.clone_from(&to);
             page = self.request("GET", &to, None).await;
         }

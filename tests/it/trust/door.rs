@@ -135,10 +135,8 @@ async fn attack_22_a_token_says_a_password_and_no_more() {
     // It made no session: who asks is a program.
     let sessions = world.app().sessions_of(&person.user.upn).await.unwrap();
     assert!(
-        sessions
-            .iter()
-            .all(|session| session.created_at
-                < world.now().minus(std::time::Duration::from_secs(20)))
+        sessions.iter().all(|session| session.row.created_at
+            < world.now().minus(std::time::Duration::from_secs(20)))
     );
     // What operators and auditors see as the last MFA is the sign-in, not these.
     let view = world.app().view_user(&person.user.upn).await.unwrap();

@@ -1,0 +1,255 @@
+//! Signing out: here at once, then at the parties of the session.
+//!
+//! Always true: our session ends before anybody is asked, in the transaction that makes the
+//! list of whom to ask; it is ended by its own browser only (the cookie), and by a party's
+//! message only if that names what this session told that party; of two sign-outs at once one
+//! has the list. No transaction is held while something is signed.
+//!
+//! Read next: [`journey`] for what is asked of whom, [`saml`] for messages of parties, [`steps`]
+//! for the way through the browser.
+
+mod journey;
+mod saml;
+mod steps;
+mod ws_federation;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use journey::{Initiator, Journey, Stop, Way, saml_way};
+pub use journey::{Known, Scope};
+use saml::LogoutAsked;
+pub use steps::{Onward, SignOutStep, Turn};
+pub use ws_federation::cleanup_address;
+
+use super::{App, Error, error::SupportCode, sign_in::Browser};
+use crate::{
+    audit::{Actor, Event},
+    base::ids::SignOutId,
+    keys::sealing::{Place, SealError},
+    protocol::{assertion::message_id, saml::logout::outgoing::Outgoing},
+    relying_party::{RelyingParty, RelyingPartyKind},
+    session::{Desk, SessionRow},
+    signin::request::Protocol,
+    storage::{InsertSignOut, ReadTx, SessionParty, SignOutRow, Tx},
+};
+
+/// How long a sign-out may take until the last party has answered.
+pub const LIFETIME: Duration = Duration::from_mins(15);
+
+/// What became of the wish to sign out.
+#[derive(Debug)]
+pub enum SignOutBegun {
+    /// On to its page.
+    Page(SignOutId),
+    /// Nobody else is to be asked or answered.
+    Over(Scope),
+    /// A party's message is answered at once.
+    Answer(Outgoing),
+}
+
+/// What is kept of a sign-out, under seal.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum State {
+    /// A party's request came by a form, which brings no cookie of ours: what it is about is
+    /// seen when the browser comes to the page.
+    Arrived(LogoutAsked),
+    /// The session is over; its parties are asked.
+    Going(Box<Journey>),
+}
+
+impl App {
+    /// Ends this browser's session. Without one nothing happens.
+    pub async fn sign_out(&self, browser: &Browser) -> Result<SignOutBegun, Error> {
+        self.end_for_person(Scope::Here, browser).await
+    }
+
+    /// Ends all sessions of the person whose live session this browser has, and the attempts
+    /// that are not answered yet. Without one nothing happens. Parties of other browsers'
+    /// sessions can be asked by those browsers only.
+    pub async fn sign_out_everywhere(&self, browser: &Browser) -> Result<SignOutBegun, Error> {
+        self.end_for_person(Scope::Everywhere, browser).await
+    }
+
+    async fn end_for_person(&self, scope: Scope, browser: &Browser) -> Result<SignOutBegun, Error> {
+        let now = self.now();
+        let mut tx = self.store.begin().await?;
+        let Some(session) = self.session_of(&mut tx, browser).await? else {
+            return Ok(SignOutBegun::Over(scope));
+        };
+        let is_alive = session.is_alive(self.settings.sessions, now);
+        let ended = match scope {
+            Scope::Here => self.end_here(&mut tx, &session, "signed-out").await?,
+            // Whoever holds an old cookie does not end what the person began since.
+            Scope::Everywhere if is_alive => {
+                tx.revoke_sessions_of(&session.user, now).await?;
+                tx.end_attempts_of(&session.user, now).await?;
+                let event = Event::SessionsEnded {
+                    reason: "signed-out",
+                };
+                tx.append(Actor::Person, Some(session.user.clone()), event);
+                true
+            }
+            Scope::Everywhere => false,
+        };
+        if !ended {
+            return Ok(SignOutBegun::Over(scope));
+        }
+        let initiator = Initiator::Person(scope);
+        let journey = self.journey(&mut tx, &session, initiator, None).await?;
+        if journey.stops.is_empty() {
+            tx.commit().await?;
+            return Ok(SignOutBegun::Over(scope));
+        }
+        self.set_out(tx, &session, journey, None, browser).await
+    }
+
+    /// Ends a session by the wish of its browser; `false` if it had ended.
+    async fn end_here(
+        &self,
+        tx: &mut Tx<'_>,
+        session: &SessionRow,
+        reason: &'static str,
+    ) -> Result<bool, Error> {
+        let now = self.now();
+        if !tx.revoke_session(&session.id, now).await? {
+            return Ok(false);
+        }
+        match self.settings.desk {
+            // "Back" must not send the last answer once more.
+            Desk::Ordinary => tx.forget_answers_of(&session.user).await?,
+            // Nor may the next person at a shared desk go on with what was begun here.
+            Desk::Clean => tx.end_attempts_of(&session.user, now).await?,
+        };
+        let event = Event::SessionEnded {
+            session: session.id.clone(),
+            reason,
+        };
+        tx.append(Actor::Person, Some(session.user.clone()), event);
+        Ok(true)
+    }
+
+    /// Whom the session told something, and how each can be asked. Entra comes last: where its
+    /// page ends the way, everybody else was asked before.
+    async fn journey(
+        &self,
+        tx: &mut ReadTx<'_>,
+        session: &SessionRow,
+        initiator: Initiator,
+        except: Option<&str>,
+    ) -> Result<Journey, Error> {
+        let (mut stops, mut last) = (Vec::new(), Vec::new());
+        for (entity_id, told) in tx.parties_of_session(&session.id).await? {
+            // Nobody is signed in at the inspector.
+            if except == Some(entity_id.as_str()) || entity_id == self.inspector_entity_id() {
+                continue;
+            }
+            let party = self.find_party(tx, &entity_id).await?;
+            let name = party
+                .as_ref()
+                .map_or_else(|| entity_id.clone(), |party| party.display_name.clone());
+            let is_entra = party
+                .as_ref()
+                .is_some_and(|party| party.kind == RelyingPartyKind::Entra);
+            let way = party.map_or(Way::None, |party| way_to(&party, &told));
+            let stop = Stop::new(entity_id, name, way);
+            if is_entra { &mut last } else { &mut stops }.push(stop);
+        }
+        stops.append(&mut last);
+        Ok(Journey { initiator, stops })
+    }
+
+    /// Stores a new sign-out and makes everything of `tx` last. `request`: the party's, to be
+    /// answered once.
+    async fn set_out(
+        &self,
+        mut tx: Tx<'_>,
+        session: &SessionRow,
+        mut journey: Journey,
+        request: Option<(&str, &str)>,
+        browser: &Browser,
+    ) -> Result<SignOutBegun, Error> {
+        let (now, id) = (self.now(), self.with_random(SignOutId::random));
+        journey.advance(self.with_random(message_id));
+        let asking = journey.asking().map(str::to_owned);
+        self.note_unreachable(&mut tx, session, &journey);
+        let mut row = SignOutRow {
+            id: id.clone(),
+            browser: Some(session.token.clone()),
+            asking,
+            stage: 0,
+            sealed_state: String::new(),
+            expires_at: now.plus(LIFETIME),
+        };
+        row.sealed_state = self.seal_state(&row, &State::Going(Box::new(journey)))?;
+        let inserted = tx
+            .insert_sign_out(&row, request, &browser.source, now)
+            .await?;
+        match inserted {
+            InsertSignOut::Inserted => {
+                tx.commit().await?;
+                Ok(SignOutBegun::Page(id))
+            }
+            // The same request once more: nothing of this transaction is kept.
+            InsertSignOut::Known(id) => Ok(SignOutBegun::Page(id)),
+        }
+    }
+
+    /// Parties that cannot be asked are written down when the session ends.
+    fn note_unreachable(&self, tx: &mut Tx<'_>, session: &SessionRow, journey: &Journey) {
+        for stop in &journey.stops {
+            if stop.way == Way::None {
+                let event = Event::PartyAskedToSignOut {
+                    session: session.id.clone(),
+                    relying_party: stop.relying_party.clone(),
+                    outcome: Known::CannotBeAsked.as_str(),
+                };
+                tx.append(Actor::System, Some(session.user.clone()), event);
+            }
+        }
+    }
+
+    fn seal_state(&self, row: &SignOutRow, state: &State) -> Result<String, Error> {
+        let plain =
+            serde_json::to_vec(state).map_err(|error| Error::internal(error.to_string()))?;
+        Ok(self.with_random(|random| self.sealing.seal(&place(row), &plain, random)))
+    }
+
+    fn open_state(&self, row: &SignOutRow) -> Result<State, Error> {
+        let plain = match self.sealing.open(&place(row), &row.sealed_state) {
+            Ok(plain) => plain,
+            Err(SealError::OtherKey) => return Err(over("sealed under a former master key")),
+            Err(error) => return Err(Error::tampering("sign-out", None, &error)),
+        };
+        serde_json::from_slice(&plain).map_err(|error| Error::internal(error.to_string()))
+    }
+}
+
+/// How a party can be asked to end what it was told of.
+fn way_to(party: &RelyingParty, said: &SessionParty) -> Way {
+    match &said.told {
+        Some(told) => match told.protocol {
+            Protocol::Saml2 if party.single_logout.is_some() => saml_way(told, &said.session_index),
+            Protocol::WsFed => cleanup_address(party).map_or(Way::None, Way::Frame),
+            Protocol::Saml2 | Protocol::Account => Way::None,
+        },
+        // A row of a former version.
+        None => Way::None,
+    }
+}
+
+/// A sign-out is kept for its browser: put under another cookie's hash it does not open.
+fn place(row: &SignOutRow) -> Place<'_> {
+    Place {
+        table: "sign_outs",
+        column: "sealed_state",
+        row: row.id.as_str(),
+        owner: row.browser.as_ref().map_or("", |browser| browser.as_str()),
+    }
+}
+
+fn over(detail: &str) -> Error {
+    Error::denied(&SupportCode::SIGN_OUT_OVER, detail)
+}

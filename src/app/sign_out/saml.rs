@@ -1,0 +1,331 @@
+//! What parties send to `/saml2/slo`: who asks, whom it is about, and what it is answered.
+//!
+//! Why these answers. Nobody is signed in here: Success, because what was asked for is so
+//! (somebody whose session ran out would otherwise see an error of the application at every
+//! sign-out). Somebody is, but this party was told of another person or session, or of none:
+//! UnknownPrincipal, and the session stays.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Initiator, SignOutBegun, State, over};
+use crate::{
+    app::{
+        App, Error,
+        error::{Category, SupportCode},
+        saml::{chain, sole_issuer},
+        sign_in::Browser,
+    },
+    audit::Refused,
+    base::{ids::SignOutId, text::DomainName},
+    protocol::assertion::message_id,
+    protocol::saml::{
+        authn_request::RequestWindow,
+        binding::Binding,
+        logout::{
+            LogoutArrival, LogoutError, UnverifiedLogout,
+            outgoing::{LogoutResponse, LogoutStatus, encode_response},
+            request::{LogoutSubject, UnverifiedLogoutRequest, VerifiedLogoutRequest},
+            response::UnverifiedLogoutResponse,
+        },
+    },
+    relying_party::RelyingParty,
+    signin::request::Protocol,
+    storage::{InsertSignOut, SessionParty, SignOutRow},
+};
+
+/// A party's verified request.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(super) struct LogoutAsked {
+    relying_party: String,
+    request_id: String,
+    relay_state: Option<String>,
+    subject: LogoutSubject,
+    /// Who may speak if the session does not say it.
+    issuer: Option<String>,
+}
+
+impl App {
+    /// Takes a message of single logout. `domain`: the one of `?domain=`.
+    pub async fn take_logout(
+        &self,
+        parsed: Result<UnverifiedLogout, LogoutError>,
+        domain: Option<&str>,
+        browser: &Browser,
+    ) -> Result<SignOutBegun, Error> {
+        let taken = self.logout_taken(parsed, domain, browser).await;
+        self.noting_tampering(taken).await
+    }
+
+    async fn logout_taken(
+        &self,
+        parsed: Result<UnverifiedLogout, LogoutError>,
+        domain: Option<&str>,
+        browser: &Browser,
+    ) -> Result<SignOutBegun, Error> {
+        let parsed = parsed.map_err(|error| self.malformed_logout(&error))?;
+        let mut tx = self.store.read().await?;
+        let Some(party) = self.find_party(&mut tx, parsed.issuer()).await? else {
+            self.count_refused(Refused::UnknownParty);
+            let detail = format!(
+                "a sign-out message of {:?}, which is not registered",
+                parsed.issuer()
+            );
+            return Err(Error::denied(&SupportCode::SIGN_OUT_PARTY, detail));
+        };
+        let domains = tx.domains().await?;
+        drop(tx);
+        match parsed {
+            UnverifiedLogout::Request(request) => {
+                let domain: Option<DomainName> = domain.and_then(|name| name.parse().ok());
+                let issuer = sole_issuer(&domains, domain.as_ref());
+                self.logout_asked(request, &party, issuer, browser).await
+            }
+            UnverifiedLogout::Response(response) => self.logout_answered(response, &party).await,
+        }
+    }
+
+    async fn logout_asked(
+        &self,
+        request: UnverifiedLogoutRequest,
+        party: &RelyingParty,
+        issuer: Option<String>,
+        browser: &Browser,
+    ) -> Result<SignOutBegun, Error> {
+        let binding = request.binding();
+        let slo_url = self.settings.slo_url();
+        let VerifiedLogoutRequest {
+            relying_party,
+            request_id,
+            relay_state,
+            subject,
+        } = request
+            .verify(party, &self.logout_arrival(&slo_url))
+            .map_err(|error| self.malformed_logout(&error))?;
+        let asked = LogoutAsked {
+            relying_party,
+            request_id,
+            relay_state,
+            subject,
+            issuer,
+        };
+        match binding {
+            Binding::Redirect => self.end_by_party(asked, None, browser).await,
+            Binding::Post => self.keep_asked(asked, browser).await,
+        }
+    }
+
+    /// A form posted by another site brings no cookie; the page that follows does.
+    async fn keep_asked(
+        &self,
+        asked: LogoutAsked,
+        browser: &Browser,
+    ) -> Result<SignOutBegun, Error> {
+        let now = self.now();
+        let mut row = SignOutRow {
+            id: self.with_random(SignOutId::random),
+            browser: None,
+            asking: None,
+            stage: 0,
+            sealed_state: String::new(),
+            expires_at: now.plus(super::LIFETIME),
+        };
+        row.sealed_state = self.seal_state(&row, &State::Arrived(asked.clone()))?;
+        let mut tx = self.store.begin().await?;
+        let begun = tx.idle_sign_outs_from(&browser.source, now).await?;
+        if begun >= i64::from(self.settings.open_attempts_per_source) {
+            drop(tx);
+            self.count_refused(Refused::SourceLimit);
+            let detail = format!(
+                "{} has {begun} sign-outs that ended nothing",
+                browser.source
+            );
+            return Err(Error::denied(&SupportCode::SIGN_OUT_LIMIT, detail));
+        }
+        let request = (asked.relying_party.as_str(), asked.request_id.as_str());
+        let inserted = tx
+            .insert_sign_out(&row, Some(request), &browser.source, now)
+            .await?;
+        tx.commit().await?;
+        Ok(SignOutBegun::Page(match inserted {
+            InsertSignOut::Inserted => row.id,
+            InsertSignOut::Known(id) => id,
+        }))
+    }
+
+    /// Ends this browser's session if it is the one that the party means. `kept`: where the
+    /// request is kept, if it came by a form.
+    pub(super) async fn end_by_party(
+        &self,
+        asked: LogoutAsked,
+        kept: Option<SignOutRow>,
+        browser: &Browser,
+    ) -> Result<SignOutBegun, Error> {
+        let mut tx = self.store.begin().await?;
+        let session = self.session_of(&mut tx, browser).await?;
+        let said = match &session {
+            Some(session) => {
+                let party = &asked.relying_party;
+                tx.party_of_session(&session.id, party).await?
+            }
+            None => None,
+        };
+        // Whoever told the party speaks to it.
+        let told = said.as_ref().and_then(|said| said.told.as_ref());
+        let issuer = told
+            .map(|told| told.issuer.clone())
+            .or_else(|| asked.issuer.clone());
+        let Some(session) = session.filter(|session| session.revoked_at.is_none()) else {
+            drop(tx);
+            return self.answer_logout(asked, issuer, LogoutStatus::Ended).await;
+        };
+        let (Some(issuer), true) = (&issuer, said.is_some_and(|said| is_meant(&said, &asked)))
+        else {
+            drop(tx);
+            self.count_refused(Refused::RefusedParameters);
+            return self
+                .answer_logout(asked, issuer, LogoutStatus::NotThisSession)
+                .await;
+        };
+        let issuer = issuer.clone();
+        if !self
+            .end_here(&mut tx, &session, "asked-by-relying-party")
+            .await?
+        {
+            drop(tx);
+            return self
+                .answer_logout(asked, Some(issuer), LogoutStatus::Ended)
+                .await;
+        }
+        let except = Some(asked.relying_party.as_str());
+        let initiator = Initiator::Saml {
+            relying_party: asked.relying_party.clone(),
+            request_id: asked.request_id.clone(),
+            relay_state: asked.relay_state.clone(),
+            issuer,
+        };
+        let mut journey = self.journey(&mut tx, &session, initiator, except).await?;
+        let Some(mut row) = kept else {
+            let request = (asked.relying_party.as_str(), asked.request_id.as_str());
+            return self
+                .set_out(tx, &session, journey, Some(request), browser)
+                .await;
+        };
+        journey.advance(self.with_random(message_id));
+        self.note_unreachable(&mut tx, &session, &journey);
+        row.asking = journey.asking().map(str::to_owned);
+        row.browser = Some(session.token.clone());
+        row.sealed_state = self.seal_state(&row, &State::Going(Box::new(journey)))?;
+        if !tx.step_sign_out(&row, self.now()).await? {
+            // Another request of the same page was quicker: its list stands.
+            return Ok(SignOutBegun::Page(row.id));
+        }
+        tx.commit().await?;
+        Ok(SignOutBegun::Page(row.id))
+    }
+
+    /// The answer to a request that ended nothing here, or has nobody else to ask.
+    async fn answer_logout(
+        &self,
+        asked: LogoutAsked,
+        issuer: Option<String>,
+        status: LogoutStatus,
+    ) -> Result<SignOutBegun, Error> {
+        let mut tx = self.store.read().await?;
+        let party = self.find_party(&mut tx, &asked.relying_party).await?;
+        let to = party.and_then(|party| party.single_logout);
+        let (Some(to), Some(issuer)) = (to, issuer) else {
+            return match status {
+                LogoutStatus::NotThisSession => Err(Error::denied(
+                    &SupportCode::SIGN_OUT_OTHER,
+                    format!(
+                        "{} asked to end a session that is not here",
+                        asked.relying_party
+                    ),
+                )),
+                LogoutStatus::Ended | LogoutStatus::Partly => {
+                    Ok(SignOutBegun::Over(super::Scope::Here))
+                }
+            };
+        };
+        let key = self.signing_key(&mut tx).await?;
+        drop(tx);
+        let (id, now) = (self.with_random(message_id), self.now());
+        let signing = self.with_key(&key, move |key| {
+            let response = LogoutResponse {
+                id,
+                in_response_to: &asked.request_id,
+                issuer: &issuer,
+                status,
+                now,
+            };
+            encode_response(&response, &to, asked.relay_state.as_deref(), key)
+        });
+        Ok(SignOutBegun::Answer(signing.await?))
+    }
+
+    /// A party answers our request: it counts once, for the party that was asked. It needs no
+    /// cookie (a form brings none): the id that it answers is known to that party and to the
+    /// browser that carried it, and to nobody else.
+    async fn logout_answered(
+        &self,
+        response: UnverifiedLogoutResponse,
+        party: &RelyingParty,
+    ) -> Result<SignOutBegun, Error> {
+        let mut tx = self.store.begin().await?;
+        let row = tx.sign_out_asking(response.in_response_to()).await?;
+        let Some(row) = row.filter(|row| self.now() < row.expires_at) else {
+            return Err(over("a LogoutResponse to a request that waits for none"));
+        };
+        let State::Going(mut journey) = self.open_state(&row)? else {
+            return Err(over("a LogoutResponse to a sign-out that asked nobody"));
+        };
+        let is_asked = journey.asked().is_some_and(|stop| {
+            stop.relying_party == party.entity_id.as_str()
+                && journey.asking() == Some(response.in_response_to())
+        });
+        if !is_asked {
+            return Err(over("a LogoutResponse of another party than was asked"));
+        }
+        let slo_url = self.settings.slo_url();
+        let outcome = response
+            .verify(party, &self.logout_arrival(&slo_url))
+            .map_err(|error| self.malformed_logout(&error))?;
+        let id = row.id.clone();
+        journey.settle(outcome.into());
+        self.go_on(
+            tx,
+            row,
+            *journey,
+            &[(party.entity_id.as_str(), outcome.into())],
+        )
+        .await?;
+        Ok(SignOutBegun::Page(id))
+    }
+
+    fn logout_arrival<'a>(&self, slo_url: &'a str) -> LogoutArrival<'a> {
+        LogoutArrival {
+            slo_url,
+            now: self.now(),
+            window: RequestWindow::default(),
+        }
+    }
+
+    fn malformed_logout(&self, error: &LogoutError) -> Error {
+        self.count_refused(Refused::MalformedRequest);
+        let category = match error {
+            LogoutError::Sender(_) => Category::Denied,
+            _ => Category::Invalid,
+        };
+        Error::new(category, &SupportCode::SIGN_OUT_MALFORMED, chain(error))
+    }
+}
+
+/// Whether this is what the party means.
+fn is_meant(said: &SessionParty, asked: &LogoutAsked) -> bool {
+    said.told.as_ref().is_some_and(|told| {
+        told.protocol == Protocol::Saml2
+            && asked
+                .subject
+                .is(&told.name_id, &told.issuer, &said.session_index)
+    })
+}

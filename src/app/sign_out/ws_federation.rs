@@ -1,0 +1,95 @@
+//! Sign-out over WS-Federation: `wsignout1.0` ends the session and goes on to its parties;
+//! `wsignoutcleanup1.0` ends the session and says nothing.
+
+use super::{Initiator, Scope, SignOutBegun};
+use crate::{
+    app::{App, Error, sign_in::Browser},
+    protocol::saml::logout::outgoing::Outgoing,
+    relying_party::RelyingParty,
+    storage::ReadTx,
+};
+
+impl App {
+    /// `wa=wsignout1.0`: ends this browser's session at once, whoever sent the browser here.
+    /// `realm`: the asking party's, if it names itself; `reply`: where it wishes the browser to
+    /// go, followed only if it is a listed address.
+    pub async fn sign_out_by_ws(
+        &self,
+        realm: Option<&str>,
+        reply: Option<&str>,
+        browser: &Browser,
+    ) -> Result<SignOutBegun, Error> {
+        let mut tx = self.store.begin().await?;
+        let reply = self.listed(&mut tx, realm, reply).await?;
+        let back = |reply: Option<String>| match reply {
+            Some(address) => SignOutBegun::Answer(Outgoing::Address(address)),
+            None => SignOutBegun::Over(Scope::Here),
+        };
+        let Some(session) = self.session_of(&mut tx, browser).await? else {
+            return Ok(back(reply));
+        };
+        if !self
+            .end_here(&mut tx, &session, "asked-by-relying-party")
+            .await?
+        {
+            return Ok(back(reply));
+        }
+        let initiator = Initiator::WsFed {
+            reply: reply.clone(),
+        };
+        let journey = self.journey(&mut tx, &session, initiator, realm).await?;
+        if journey.stops.is_empty() {
+            tx.commit().await?;
+            return Ok(back(reply));
+        }
+        self.set_out(tx, &session, journey, None, browser).await
+    }
+
+    /// `wa=wsignoutcleanup1.0`: ends this browser's session if the browser brought its cookie
+    /// (into a frame of another site it brings none). Nobody is asked and nothing is answered.
+    pub async fn clean_up_by_ws(&self, browser: &Browser) -> Result<(), Error> {
+        // Most come without a cookie: they take no write lock.
+        if browser.session.is_none() {
+            return Ok(());
+        }
+        let mut tx = self.store.begin().await?;
+        if let Some(session) = self.session_of(&mut tx, browser).await?
+            && self
+                .end_here(&mut tx, &session, "asked-by-relying-party")
+                .await?
+        {
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+
+    /// The address that was asked for, if a registered party lists it: the one that `realm`
+    /// names, or any if there is none.
+    async fn listed(
+        &self,
+        tx: &mut ReadTx<'_>,
+        realm: Option<&str>,
+        reply: Option<&str>,
+    ) -> Result<Option<String>, Error> {
+        let Some(reply) = reply else { return Ok(None) };
+        let parties: Vec<RelyingParty> = match realm {
+            Some(realm) => self.find_party(tx, realm).await?.into_iter().collect(),
+            None => {
+                let mut all = tx.relying_parties().await?;
+                all.push(self.settings.entra.clone());
+                all
+            }
+        };
+        Ok(parties.iter().find_map(|party| {
+            let found = party.reply_url(Some(reply), None).ok()?;
+            Some(found.url.clone())
+        }))
+    }
+}
+
+/// Where a party is asked in a frame to clean up; `None` if it has no address.
+pub fn cleanup_address(party: &RelyingParty) -> Option<String> {
+    let address = &party.reply_url(None, None).ok()?.url;
+    let joint = if address.contains('?') { '&' } else { '?' };
+    Some(format!("{address}{joint}wa=wsignoutcleanup1.0"))
+}
