@@ -260,6 +260,7 @@ async fn keyless(app: &App) -> Result<Ours, Failure> {
         domains: domains::list(app.store()).await?,
         known_federations: Vec::new(),
         ws_federation: app.settings().ws_federation.clone(),
+        active_door: app.settings().active_door,
     })
 }
 

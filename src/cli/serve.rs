@@ -73,6 +73,14 @@ pub async fn run(
     if let Some(file) = &mut metadata {
         file.load_first(&app).await?;
     }
+    // Before anybody is told that it runs: from then on it may be asked to stop.
+    let [
+        stop_people,
+        stop_ops,
+        stop_certificate,
+        stop_upkeep,
+        stop_watch,
+    ] = [(); 5].map(|()| start::stop_signal());
     writeln!(
         out,
         "{} is served on {}.",
@@ -84,9 +92,9 @@ pub async fn run(
     let ops = async {
         match ops {
             Some(listener) => {
-                web::serve::serve(listener, None, health, start::stop_signal()).await;
+                web::serve::serve(listener, None, health, stop_ops).await;
             }
-            None => start::stop_signal().await,
+            None => stop_ops.await,
         }
     };
     let acceptor = match &tls {
@@ -96,12 +104,11 @@ pub async fn run(
                 .map_err(|error| Failure::usage(format!("tls: {}", tls_files::in_words(&error))))?,
         ),
     };
-    let people = web::serve::serve(listener, acceptor, router, start::stop_signal());
-    let certificate =
-        tls_files::keep_current(tls, tls_files::EVERY, tls_asked, start::stop_signal());
+    let people = web::serve::serve(listener, acceptor, router, stop_people);
+    let certificate = tls_files::keep_current(tls, tls_files::EVERY, tls_asked, stop_certificate);
     // Not aborted: counts that are being written are not in memory any more.
-    let upkeep = upkeep(&app, metadata, asked, start::stop_signal());
-    let watch = watch::keep_watch(&app, &watcher, start::stop_signal());
+    let upkeep = upkeep(&app, metadata, asked, stop_upkeep);
+    let watch = watch::keep_watch(&app, &watcher, stop_watch);
     tokio::join!(people, ops, upkeep, certificate, watch);
     write_counts(&app).await;
     Ok(())

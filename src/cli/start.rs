@@ -47,27 +47,36 @@ pub async fn start(
     })
 }
 
-/// Ends when this process is asked to stop (Ctrl-C, SIGTERM).
-pub async fn stop_signal() {
-    let interrupt = async {
+/// Ends when this process is asked to stop (Ctrl-C, SIGTERM). It listens from the call on, not
+/// from the first time that it is awaited: of several, one that began to listen after the signal
+/// would wait for ever, and the process with it. Call it inside the runtime.
+#[cfg(unix)]
+pub fn stop_signal() -> impl Future<Output = ()> + Send + 'static {
+    use tokio::signal::unix::{SignalKind, signal};
+    let signals = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
+    async move {
+        let [interrupt, terminate] = signals.map(|signal| async {
+            match signal {
+                Ok(mut signal) => {
+                    signal.recv().await;
+                }
+                Err(_) => std::future::pending().await,
+            }
+        });
+        tokio::select! {
+            () = interrupt => {}
+            () = terminate => {}
+        }
+    }
+}
+
+/// Ends when this process is asked to stop (Ctrl-C).
+#[cfg(not(unix))]
+pub fn stop_signal() -> impl Future<Output = ()> + Send + 'static {
+    async {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
-    };
-    #[cfg(unix)]
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(_) => std::future::pending().await,
-        }
-    };
-    #[cfg(not(unix))]
-    let terminate = std::future::pending::<()>();
-    tokio::select! {
-        () = interrupt => {}
-        () = terminate => {}
     }
 }
 

@@ -65,6 +65,7 @@ pub(super) fn ours() -> Ours {
         ],
         known_federations: Vec::new(),
         ws_federation: Vec::new(),
+        active_door: crate::signin::active::ActiveDoor::Closed,
     }
 }
 

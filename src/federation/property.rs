@@ -99,10 +99,10 @@ impl Property {
             Self::PassiveSignInUri => "Browsers are sent there to sign in.",
             Self::SignOutUri => "Browsers are sent there to sign out.",
             Self::ActiveSignInUri => {
-                "Programs send passwords there; we take none from programs, and another provider's address would collect them."
+                "Programs send passwords there: to our WS-Trust if [trust] is on and the domain speaks WS-Federation, else to nobody. Another provider's address would collect them."
             }
             Self::MetadataExchangeUri => {
-                "Programs look there for an address for passwords; we have none."
+                "Programs look there for the address for passwords: our WS-Trust's if [trust] is on and the domain speaks WS-Federation, else none."
             }
             Self::PreferredAuthenticationProtocol => {
                 "Without it the sign-in in browsers fails (AADSTS50107)."

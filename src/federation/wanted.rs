@@ -12,6 +12,7 @@ use super::{
 use crate::{
     base::text::DomainName,
     relying_party::{Domain, DomainProtocol, KnownFederation},
+    signin::active::ActiveDoor,
 };
 
 /// Our certificates for assertions, DER.
@@ -93,6 +94,8 @@ pub struct Ours {
     pub known_federations: Vec<KnownFederation>,
     /// The roots among them that speak WS-Federation.
     pub ws_federation: Vec<DomainName>,
+    /// Whether programs may bring passwords (WS-Trust).
+    pub active_door: ActiveDoor,
 }
 
 /// Whether the cloud knows `systemBrowserEnabledOn`.
@@ -148,6 +151,10 @@ impl Ours {
     pub fn wanted(&self, domain: &Domain) -> Wanted {
         let text = |text: &str| Some(Setting::Text(text.to_owned()));
         let protocol = self.protocol(&domain.root);
+        // With SAML the first of the two would be for another protocol (ECP), and no program of
+        // Microsoft's asks (facts §1.5).
+        let takes_programs = self.active_door.is_open() && protocol == DomainProtocol::WsFed;
+        let programs = takes_programs.then_some(self.public_url.as_str());
         let mut values: BTreeMap<Property, Option<Setting>> = BTreeMap::from([
             (Property::DisplayName, text(&self.display_name)),
             (Property::IssuerUri, text(&domain.issuer_uri)),
@@ -156,10 +163,16 @@ impl Ours {
                 text(&self.sign_in_url(&domain.root)),
             ),
             (Property::SignOutUri, text(&self.sign_out_url(&domain.root))),
-            // Addresses for passwords of programs: we have none, and one that another
+            // Addresses for passwords of programs: where we have none, one that another
             // provider left there would still be sent passwords.
-            (Property::ActiveSignInUri, None),
-            (Property::MetadataExchangeUri, None),
+            (
+                Property::ActiveSignInUri,
+                programs.and_then(|url| text(&format!("{url}/trust/2005/usernamemixed"))),
+            ),
+            (
+                Property::MetadataExchangeUri,
+                programs.and_then(|url| text(&format!("{url}/trust/mex"))),
+            ),
             (
                 Property::PreferredAuthenticationProtocol,
                 text(protocol.as_str()),
@@ -319,6 +332,36 @@ mod tests {
             // Programs send no passwords here.
             for unset in [Property::ActiveSignInUri, Property::MetadataExchangeUri] {
                 assert_eq!(wanted.values.get(&unset), Some(&None));
+            }
+        }
+    }
+
+    /// While the door for programs is open, they are told where it is; with SAML nobody asks.
+    #[test]
+    fn programs_are_sent_to_an_open_door_of_a_domain_that_speaks_ws_federation() {
+        for door in [
+            ActiveDoor::Closed,
+            ActiveDoor::ApplicationPasswords,
+            ActiveDoor::OwnPasswordsToo,
+        ] {
+            for speaks in [false, true] {
+                let mut ours = fixture::ours();
+                ours.active_door = door;
+                let domain = ours.domains[0].clone();
+                if speaks {
+                    ours.ws_federation = vec![domain.name.clone()];
+                }
+                let wanted = ours.wanted(&domain);
+                let is = |path: &str| {
+                    let url = format!("https://idp.contoso.com{path}");
+                    (speaks && door.is_open()).then_some(Setting::Text(url))
+                };
+                for (property, path) in [
+                    (Property::ActiveSignInUri, "/trust/2005/usernamemixed"),
+                    (Property::MetadataExchangeUri, "/trust/mex"),
+                ] {
+                    assert_eq!(wanted.values.get(&property), Some(&is(path)), "{door:?}");
+                }
             }
         }
     }

@@ -22,6 +22,7 @@ import xml.etree.ElementTree as ET
 from datetime import datetime, timezone
 
 import msal
+import requests
 import urllib3.util.connection
 from msal.mex import Mex
 from msal.wstrust_request import send_request
@@ -189,12 +190,21 @@ def idp(world, **more):
             yield
         finally:
             server.terminate()
-            server.wait()
+            # It waits for requests that are under way, and for nothing else.
+            server.wait(timeout=60)
+
+
+def http_client(world):
+    """MSAL's own kind of client, which believes the test's root and no variable or proxy."""
+    client = requests.Session()
+    client.trust_env = False
+    client.verify = str(world["folder"] / "root.pem")
+    return client
 
 
 def msal_token(world, password, upn=None):
     client = msal.PublicClientApplication(
-        CLIENT, authority=f"https://{AUTHORITY}/contoso", verify=str(world["folder"] / "root.pem"))
+        CLIENT, authority=f"https://{AUTHORITY}/contoso", http_client=http_client(world))
     return client.acquire_token_by_username_password(
         upn or world["upn"], password, scopes=["https://graph.microsoft.com/.default"])
 
@@ -242,9 +252,7 @@ def by_application_password(world, password):
     assert asked[-1] == "urn:ietf:params:oauth:grant-type:saml1_1-bearer", asked
 
     # The older version, by the library's own reader of what the description says.
-    http = msal.PublicClientApplication(
-        CLIENT, authority=f"https://{AUTHORITY}/contoso",
-        verify=str(world["folder"] / "root.pem")).http_client
+    http = http_client(world)
     document = http.get(f"https://{IDP}/trust/mex")
     assert document.status_code == 200, document.text
     mex = Mex(document.text)

@@ -84,5 +84,6 @@ fn with(settings: &Settings, certificates: Certificates, domains: Vec<Domain>) -
         domains,
         known_federations: settings.known_federations.clone(),
         ws_federation: settings.ws_federation.clone(),
+        active_door: settings.active_door,
     }
 }

@@ -169,6 +169,33 @@ fn a_renewed_certificate_is_used_without_a_restart_and_no_handshake_fails() {
     assert!(server.child.wait().unwrap().success());
 }
 
+/// Asked to stop in the moment in which it says that it runs, it stops: nothing in it begins to
+/// listen for the signal later than that.
+#[test]
+fn a_server_that_is_stopped_at_once_stops() {
+    let cli = Cli::new();
+    let pair = pair();
+    put(&cli, "tls.pem", &pair.certificate);
+    put(&cli, "tls.key", &pair.key);
+    for _ in 0..5 {
+        let mut server = Server::start(&cli);
+        server.signal("-TERM");
+        let (tell, told) = std::sync::mpsc::channel();
+        let id = server.child.id().to_string();
+        std::thread::spawn(move || {
+            if told
+                .recv_timeout(std::time::Duration::from_secs(30))
+                .is_err()
+            {
+                let _ = Command::new("kill").args(["-KILL", &id]).status();
+            }
+        });
+        let status = server.child.wait().unwrap();
+        let _ = tell.send(());
+        assert!(status.success(), "it had to be killed: {status}");
+    }
+}
+
 #[test]
 fn check_and_serve_name_what_is_wrong_with_the_files() {
     let cli = Cli::new();

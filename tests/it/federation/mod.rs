@@ -68,6 +68,7 @@ fn ours() -> Ours {
         ],
         known_federations: Vec::new(),
         ws_federation: Vec::new(),
+        active_door: claimbridge::signin::active::ActiveDoor::Closed,
     }
 }
 
