@@ -58,6 +58,10 @@ pub fn policy_for_frames(addresses: &[String]) -> HeaderValue {
     HeaderValue::from_str(&policy).unwrap_or(POLICY_FOR_LEAVING)
 }
 
+/// An empty page that any party may put into a frame (`wsignoutcleanup1.0`).
+pub const POLICY_IN_A_FRAME: HeaderValue =
+    HeaderValue::from_static("default-src 'none'; form-action 'none'; base-uri 'none'; sandbox");
+
 /// Two years. Without sub-domains: they are not ours to decide about.
 const STAY_ON_TLS: HeaderValue = HeaderValue::from_static("max-age=63072000");
 

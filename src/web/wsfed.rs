@@ -14,10 +14,11 @@ use axum::{
 };
 
 use super::{
-    Web,
+    Web, edge,
     navigation::is_navigation,
     pages::outcome::ErrorKind,
     saml::{embedded, parameter, to_attempt},
+    sign_out,
     visit::Visit,
 };
 use crate::{
@@ -39,7 +40,8 @@ pub async fn get(
     RawQuery(query): RawQuery,
 ) -> Response {
     let query = query.unwrap_or_default();
-    answer(&web, &visit, &headers, Parameters::of(&query, "")).await
+    let parameters = Parameters::of(&query, "");
+    answer(&web, &visit, &headers, (Came::ByAddress, parameters)).await
 }
 
 /// By a form; the address may fix the domain.
@@ -70,20 +72,32 @@ pub async fn post(
         // Of a GET the edge has found it in the address.
         tracing::Span::current().record("client_request_id", id);
     }
-    answer(&web, &visit, &headers, parameters).await
+    answer(&web, &visit, &headers, (Came::ByForm, parameters)).await
+}
+
+/// How a message came. A form of another site brings no cookie of ours.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Came {
+    ByAddress,
+    ByForm,
 }
 
 async fn answer(
     web: &Web,
     visit: &Visit,
     headers: &HeaderMap,
-    parameters: Result<Parameters<'_>, ParameterError>,
+    (came, parameters): (Came, Result<Parameters<'_>, ParameterError>),
 ) -> Response {
     let asked = parameters.and_then(|parameters| Ok((parameters, parameters.action()?)));
     match asked {
         Ok((parameters, Action::SignIn)) => sign_in(web, visit, headers, &parameters).await,
-        Ok((_, Action::SignOut)) => sign_out(),
-        Ok((_, Action::SignOutCleanup)) => clean_up(),
+        Ok((parameters, Action::SignOut)) => {
+            end_session(web, visit, headers, (came, &parameters)).await
+        }
+        Ok((_, Action::SignOutCleanup)) if came == Came::ByAddress => clean_up(web, visit).await,
+        Ok((_, Action::SignOutCleanup)) => {
+            web.refuse(ErrorKind::Method, &SupportCode::WRONG_METHOD)
+        }
         Err(error) => web.fail(&web.app.refused(&RequestError::from(error))),
     }
 }
@@ -103,14 +117,53 @@ async fn sign_in(
     }
 }
 
-/// Where Entra sends a browser that signs out there: asks whether to sign out here too.
-fn sign_out() -> Response {
-    Redirect::to("/sign-out").into_response()
+/// Ends the session at once: there is nothing in such a request that could be checked, and
+/// whoever sends a browser here could as well close it.
+async fn end_session(
+    web: &Web,
+    visit: &Visit,
+    headers: &HeaderMap,
+    (came, parameters): (Came, &Parameters<'_>),
+) -> Response {
+    if !is_navigation(headers) {
+        return sign_out::embedded(web);
+    }
+    // Both decide where the browser goes: what is there twice is not followed.
+    let value = |name| parameters.value(name).ok().flatten();
+    let (realm, reply) = (value("wtrealm"), value("wreply"));
+    if came == Came::ByForm {
+        let mut query = url::form_urlencoded::Serializer::new("wa=wsignout1.0".to_owned());
+        for (name, value) in [("wtrealm", &realm), ("wreply", &reply)] {
+            if let Some(value) = value {
+                query.append_pair(name, value);
+            }
+        }
+        return Redirect::to(&format!("/wsfed?{}", query.finish())).into_response();
+    }
+    let begun = web
+        .app
+        .sign_out_by_ws(realm.as_deref(), reply.as_deref(), &visit.browser)
+        .await;
+    sign_out::begun(web, begun)
 }
 
-/// A party of ours that clears up; nothing that we keep is another party's to clear.
-fn clean_up() -> Response {
-    StatusCode::OK.into_response()
+/// A party signs the person out and asks in a frame. Always the same empty page, the only
+/// answer that may stand in a frame: it has nothing on it, and takes nothing.
+async fn clean_up(web: &Web, visit: &Visit) -> Response {
+    if let Err(error) = web.app.clean_up_by_ws(&visit.browser).await {
+        tracing::warn!(
+            code = error.code().code,
+            "a session was not cleaned up: {error}"
+        );
+    }
+    let headers = [
+        (header::CONTENT_SECURITY_POLICY, edge::POLICY_IN_A_FRAME),
+        (
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("text/html; charset=utf-8"),
+        ),
+    ];
+    (StatusCode::OK, headers, "").into_response()
 }
 
 /// What a relying party, and Entra's own look for new certificates, need to know of us; not

@@ -89,6 +89,9 @@ impl App {
 
 /// Where a party is asked in a frame to clean up; `None` if it has no address.
 pub fn cleanup_address(party: &RelyingParty) -> Option<String> {
+    if !party.speaks_ws_federation() {
+        return None;
+    }
     let address = &party.reply_url(None, None).ok()?.url;
     let joint = if address.contains('?') { '&' } else { '?' };
     Some(format!("{address}{joint}wa=wsignoutcleanup1.0"))

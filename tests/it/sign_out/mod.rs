@@ -1,5 +1,7 @@
 //! Signing out, here and at the parties of the session.
 
+mod framing;
 mod kit;
 mod messages;
 mod parties;
+mod ws_federation;

@@ -1,6 +1,6 @@
 //! WS-Federation through the real router.
 
-mod kit;
+pub mod kit;
 mod metadata;
 mod refusals;
 mod sign_in;
