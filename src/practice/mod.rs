@@ -9,6 +9,7 @@
 //! [`tenant`] (the pages of the way there and back), [`federation`] (the break buttons),
 //! [`directory`] and [`graph`] (what is registered, and how it is changed).
 
+mod active_site;
 /// A copy of a response without the class reference, re-signed.
 pub mod altered;
 /// The way there.

@@ -17,7 +17,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    Break, Practice,
+    Break, Practice, active_site,
     asking::{self, Ask},
     federation::Protocol,
     graph, oauth,
@@ -46,6 +46,7 @@ pub(super) fn router(practice: &Arc<Practice>) -> Router {
         .route("/start", get(start))
         .route("/login.srf", post(receive).get(signing_out::clean_up))
         .route("/sign-out", get(signing_out::sign_out))
+        .route("/active", post(active_site::judge))
         .route("/result", get(result))
         .route("/last.json", get(last))
         .route("/onward", get(onward))

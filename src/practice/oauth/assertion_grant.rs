@@ -48,25 +48,42 @@ pub(super) fn redeem(
         Some(text) => Scope::parse(text, client.resource(), &practice.graph_url())?,
         None => return Err(OAuthError::Missing("scope")),
     };
-    let refused = |aadsts: u32, why: &str| OAuthError::Assertion {
-        aadsts,
-        why: why.to_owned(),
-    };
     let xml = ENGINE
         .decode(assertion)
         .ok()
         .and_then(|bytes| String::from_utf8(bytes).ok())
         .ok_or_else(|| refused(50_008, "It is not XML in base64url."))?;
+    let grant = Grant {
+        client: client.id().to_owned(),
+        scope,
+        sign_in: judge(practice, &xml)?,
+        ends: practice.now().plus(CODE_LIFETIME),
+    };
+    tokens(practice, version, client, &grant, None, Refresh::Begin)
+}
+
+fn refused(aadsts: u32, why: &str) -> OAuthError {
+    OAuthError::Assertion {
+        aadsts,
+        why: why.to_owned(),
+    }
+}
+
+/// Whom the assertion signs in, with a password; it is written down as a sign-in.
+pub(in crate::practice) fn judge(
+    practice: &Practice,
+    xml: &str,
+) -> Result<AcceptedSignIn, OAuthError> {
     let now = practice.now();
     let judgement = {
         let directory = lock(&practice.directory);
-        let issuer = wsfed::reading::claimed_issuer(&xml);
+        let issuer = wsfed::reading::claimed_issuer(xml);
         let domain = (0..directory.domains().len())
             .filter_map(|at| directory.federated(at))
             .find(|domain| issuer.as_ref() == Some(&domain.issuer_uri))
             .ok_or_else(|| refused(50_107, "No federated domain here has its issuer."))?;
         wsfed::bearer::judge(
-            &xml,
+            xml,
             &Expectation {
                 now,
                 entity_id: &practice.entity_id,
@@ -91,23 +108,17 @@ pub(super) fn redeem(
         error_code: failed.map(number).unwrap_or_default(),
         failure: failed.map(|check| check.title.to_owned()),
     });
-    let (Some(person), Some(at)) = (judgement.person, judgement.authn_instant) else {
-        return Err(failed.map_or_else(
-            || refused(50_008, "It does not say when the person signed in."),
-            |check| refused(number(check), &check.detail),
-        ));
-    };
-    let grant = Grant {
-        client: client.id().to_owned(),
-        scope,
-        sign_in: AcceptedSignIn {
+    match (judgement.person, judgement.authn_instant) {
+        (Some(person), Some(at)) => Ok(AcceptedSignIn {
             person,
             amr: Amr::Password,
             at,
-        },
-        ends: now.plus(CODE_LIFETIME),
-    };
-    tokens(practice, version, client, &grant, None, Refresh::Begin)
+        }),
+        _ => Err(failed.map_or_else(
+            || refused(50_008, "It does not say when the person signed in."),
+            |check| refused(number(check), &check.detail),
+        )),
+    }
 }
 
 fn number(check: &Check) -> u32 {

@@ -186,6 +186,11 @@ impl OAuthError {
         }
     }
 
+    /// The number after AADSTS.
+    pub fn number(&self) -> u32 {
+        self.codes().1
+    }
+
     /// `AADSTS…: …`.
     pub(super) fn description(&self) -> String {
         format!("AADSTS{}: {self}", self.codes().1)

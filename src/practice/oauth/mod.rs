@@ -10,7 +10,7 @@
 
 /// The tenant's own sign-in, for people of domains that are not federated.
 pub mod account;
-mod assertion_grant;
+pub(super) mod assertion_grant;
 /// `/{tenant}/oauth2/…/authorize`: the request, and the code that answers it.
 pub mod authorize;
 /// The applications that the tenant knows.

@@ -8,6 +8,8 @@
 pub mod altered;
 /// The checks of an assertion that came over WS-Trust.
 pub mod bearer;
+/// A WS-Trust answer as MSAL reads it.
+pub mod msal;
 /// Bytes to an answer and the fields of its assertion.
 pub mod reading;
 /// The addresses that a browser is sent to.

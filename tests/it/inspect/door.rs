@@ -81,14 +81,14 @@ impl Sent {
             context,
         }
     }
+}
 
-    fn posted(&self, wresult: &str) -> String {
-        form(&[
-            ("wa", "wsignin1.0"),
-            ("wresult", wresult),
-            ("wctx", CONTEXT),
-        ])
-    }
+fn posted(wresult: &str) -> String {
+    form(&[
+        ("wa", "wsignin1.0"),
+        ("wresult", wresult),
+        ("wctx", CONTEXT),
+    ])
 }
 
 fn between<'a>(text: &'a str, from: &str, to: &str) -> &'a str {
@@ -109,7 +109,7 @@ fn what_the_door_sends_is_accepted_in_each_form_and_each_altered_copy_breaks_its
     let sent = Sent::by_the_door();
     let judge = |bytes: &str| inspect(bytes.as_bytes(), &sent.context);
     accepted_with_mfa(&judge(&sent.wresult), "the answer alone");
-    accepted_with_mfa(&judge(&sent.posted(&sent.wresult)), "the posted form");
+    accepted_with_mfa(&judge(&posted(&sent.wresult)), "the posted form");
     accepted_with_mfa(&judge(&sent.page), "the page");
 
     let request = judge(&sent.asked);
@@ -119,12 +119,7 @@ fn what_the_door_sends_is_accepted_in_each_form_and_each_altered_copy_breaks_its
     let at = sent.context.at.to_string();
     let trace = har(&[
         exchange(&at, "GET", &sent.asked, None),
-        exchange(
-            &at,
-            "POST",
-            &sent.reply_url,
-            Some(&sent.posted(&sent.wresult)),
-        ),
+        exchange(&at, "POST", &sent.reply_url, Some(&posted(&sent.wresult))),
     ]);
     let report = inspect(&trace, &sent.context);
     let kinds: Vec<_> = report
@@ -164,7 +159,7 @@ fn altered_copies(sent: &Sent) {
     for (rule, altered) in [
         ("CB-XML-001", format!("<!DOCTYPE a>{good}")),
         ("CB-XML-003", good.replacen("agent1@", "agent1<!-- -->@", 1)),
-        ("CB-WSFED-001", sent.posted(&STANDARD.encode(good))),
+        ("CB-WSFED-001", posted(&STANDARD.encode(good))),
         ("CB-WSFED-001", good.replace(&assertion, &twice)),
         (
             "CB-WSFED-002",

@@ -235,7 +235,7 @@ async fn each_wrong_thing_is_refused_by_its_check() {
     })
     .await;
     refused(&world, "assertion", "50008", |t| {
-        t.minor_version = "0".to_owned()
+        t.minor_version = "0".to_owned();
     })
     .await;
     refused(&world, "assertion", "50008", |t| {
@@ -324,7 +324,7 @@ async fn a_sign_in_of_the_future_is_refused_and_an_old_one_is_told_by_the_instan
     // Asked for afresh, it must say when the second factor was used.
     browser
         .wsfed_sign_in(&world, "/start?force_authn=1", |token| {
-            token.second_factor_at = None
+            token.second_factor_at = None;
         })
         .await;
     assert_eq!(failed(&browser.last(&world).await), ["mfa-instant"]);

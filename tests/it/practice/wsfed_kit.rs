@@ -122,7 +122,7 @@ impl Token {
             )
         }));
         claims.extend(self.mfa.iter().cloned());
-        let claims: String = claims
+        let claims: Vec<String> = claims
             .into_iter()
             .map(|(namespace, name, value)| {
                 format!(
@@ -130,6 +130,7 @@ impl Token {
                 )
             })
             .collect();
+        let claims = claims.concat();
         let signature = Response::signature(id, key);
         let (early, late) = match self.placed {
             Placed::Last => ("", signature.as_str()),
