@@ -90,6 +90,7 @@ fn answers(criterion: &mut Criterion) {
     let wsfed_envelope = || assertion::Envelope {
         assertion_id: "_mudaonqdfo4jqqqnbbr5zjzfha".to_owned(),
         now: NOW,
+        stay: claimbridge::session::Stay::UntilClosed,
     };
     context.expect = Some(Consumer::EntraWsfed);
     context.request = None;

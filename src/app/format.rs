@@ -16,6 +16,7 @@ use crate::{
         wsfed,
     },
     relying_party::{EntraCloud, ResponseSignature},
+    session::Stay,
     signin::request::Protocol,
 };
 
@@ -55,6 +56,7 @@ pub(super) struct Outline {
     pub(super) reply_url: String,
     pub(super) now: Timestamp,
     pub(super) response_signature: ResponseSignature,
+    pub(super) stay: Stay,
 }
 
 impl Outline {
@@ -80,6 +82,7 @@ impl Outline {
                 let envelope = wsfed::assertion::Envelope {
                     assertion_id: self.assertion_id.clone(),
                     now: self.now,
+                    stay: self.stay,
                 };
                 wsfed::response::encode_response(claims, &envelope, key)
             }

@@ -306,6 +306,7 @@ impl App {
             reply_url: reply_url.to_owned(),
             now: draft.at(self.now()),
             response_signature: party.response_signature,
+            stay: self.settings.sessions.stay,
         })
     }
 

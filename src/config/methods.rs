@@ -13,7 +13,7 @@ use crate::{
     factor::webauthn::policy::{
         Attestation, CoseAlgorithm, Models, Permission, Reaction, UserVerification, WebAuthnPolicy,
     },
-    session::Desk,
+    session::{Desk, Stay},
 };
 
 /// Security keys: which count, and the file that knows their models.
@@ -274,6 +274,12 @@ pub(super) fn object_to_a_messy_desk(reader: &mut Reader, policy: &Policy, brand
         contradicts(
             "policy.session_lifetime",
             "sessions on shared PCs are short; make it 1h or shorter",
+        );
+    }
+    if policy.session.stay == Stay::ForLifetime {
+        contradicts(
+            "policy.stay_signed_in",
+            "the next person opens the same browser; make it false, or take the line out",
         );
     }
     let webauthn = &policy.webauthn;

@@ -5,7 +5,7 @@ use std::{ops::RangeInclusive, time::Duration};
 use super::{DAY, HOUR, MINUTE, Policy, methods, reader::Reader};
 use crate::{
     relying_party::cloud::ENTRA_SESSION_MAX_AGE,
-    session::SessionPolicy,
+    session::{SessionPolicy, Stay},
     signin::{attempt, lockout::Delays},
 };
 
@@ -20,6 +20,11 @@ pub(super) fn read(reader: &mut Reader) -> Policy {
                 session.absolute,
                 MINUTE..=7 * DAY,
             ),
+            stay: if reader.flag("policy.stay_signed_in") {
+                Stay::ForLifetime
+            } else {
+                Stay::UntilClosed
+            },
         },
         entra_session_max_age: reader.duration(
             "policy.entra_session_max_age",

@@ -17,7 +17,7 @@ use crate::{
     },
     keys::hardware::TokenName,
     relying_party::{RequestSignature, ResponseSignature, Sha1},
-    session::Desk,
+    session::{Desk, Stay},
     signin::lockout::Delays,
 };
 
@@ -96,6 +96,8 @@ impl Config {
         let mut put = |name: &str, member: Value| value.insert(name.to_owned(), member);
         put("session_idle", time(policy.session.idle));
         put("session_lifetime", time(policy.session.absolute));
+        let stays = policy.session.stay == Stay::ForLifetime;
+        put("stay_signed_in", stays.into());
         put("entra_session_max_age", time(policy.entra_session_max_age));
         put("attempt_lifetime", time(policy.attempt_lifetime));
         put("totp_skew_steps", json!(policy.totp_skew_steps));

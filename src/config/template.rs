@@ -63,6 +63,8 @@ master_key_file = "master.key"
 # Lengths of time are written "90s", "15m", "8h" or "30d".
 # session_idle = "1h"
 # session_lifetime = "10h"
+# Keep people signed in when they close the browser, for session_lifetime at most, and let Entra do so:
+# stay_signed_in = false
 # How old the proofs may be to answer Entra without asking again (it keeps a session of its own):
 # entra_session_max_age = "15m"
 # How long one sign-in may take:

@@ -68,6 +68,7 @@ impl Desk {
             Self::Clean => Some(SessionPolicy {
                 idle: Duration::from_mins(5),
                 absolute: Duration::from_hours(1),
+                stay: Stay::UntilClosed,
             }),
         }
     }
@@ -80,6 +81,19 @@ pub struct SessionPolicy {
     pub idle: Duration,
     /// In all.
     pub absolute: Duration,
+    /// Whether it outlives the browser's window.
+    pub stay: Stay,
+}
+
+/// Whether a person stays signed in when the browser is closed.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Stay {
+    /// Closing the browser ends it there: the cookie has no age.
+    #[default]
+    UntilClosed,
+    /// The cookie lives as long as the session may, and Entra is told that it may keep its
+    /// own as well (facts §2.3, `psso`). Proofs age all the same.
+    ForLifetime,
 }
 
 impl Default for SessionPolicy {
@@ -88,6 +102,7 @@ impl Default for SessionPolicy {
         Self {
             idle: Duration::from_hours(1),
             absolute: Duration::from_hours(10),
+            stay: Stay::UntilClosed,
         }
     }
 }

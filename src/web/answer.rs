@@ -32,17 +32,14 @@ pub fn send(web: &Web, answer: Answer) -> Response {
         }
     };
     let headers = response.headers_mut();
-    let cookies = [
-        (Cookie::Session, answer.session),
-        (Cookie::KnownBrowser, answer.known),
-    ];
-    for (cookie, token) in cookies {
-        if let Some(token) = token {
-            headers.append(
-                header::SET_COOKIE,
-                cookie.set(&token, web.site.scheme, web.app.settings().desk),
-            );
-        }
+    let (scheme, settings) = (web.site.scheme, web.app.settings());
+    if let Some(token) = answer.session {
+        let cookie = Cookie::set_session(&token, scheme, settings.sessions);
+        headers.append(header::SET_COOKIE, cookie);
+    }
+    if let Some(token) = answer.known {
+        let cookie = Cookie::KnownBrowser.set(&token, scheme, settings.desk);
+        headers.append(header::SET_COOKIE, cookie);
     }
     response
 }

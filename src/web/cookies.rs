@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use super::site::Scheme;
 use crate::{
     base::{browser::CookieToken, ids::AttemptId},
-    session::Desk,
+    session::{Desk, SessionPolicy, Stay},
 };
 
 /// Which cookie.
@@ -104,6 +104,17 @@ impl Cookie<'_> {
         self.write(token.expose(), self.kept(desk), scheme)
     }
 
+    /// Sets a session's, for as long as the session may live if the policy says that people
+    /// stay signed in, else until the browser is closed.
+    #[must_use]
+    pub fn set_session(token: &CookieToken, scheme: Scheme, policy: SessionPolicy) -> HeaderValue {
+        let kept = match policy.stay {
+            Stay::ForLifetime => Some(policy.absolute),
+            Stay::UntilClosed => None,
+        };
+        Self::Session.write(token.expose(), kept, scheme)
+    }
+
     /// Takes it away.
     #[must_use]
     pub fn clear(self, scheme: Scheme) -> HeaderValue {
@@ -147,6 +158,20 @@ mod tests {
         let set = Cookie::Attempt(&id).set(&token, Scheme::Https, Desk::Ordinary);
         assert!(line(&set).starts_with(&format!("__Host-claimbridge-{id}=")));
         assert!(line(&set).ends_with("; Secure; Max-Age=3600"));
+    }
+
+    #[test]
+    fn a_session_outlives_the_browser_only_where_the_policy_says_so() {
+        let token = CookieToken::random(&mut SystemRandom);
+        let until_closed = SessionPolicy::default();
+        let set = Cookie::set_session(&token, Scheme::Https, until_closed);
+        assert!(!line(&set).contains("Max-Age") && !line(&set).contains("Expires"));
+        let stays = SessionPolicy {
+            stay: Stay::ForLifetime,
+            ..until_closed
+        };
+        let set = Cookie::set_session(&token, Scheme::Https, stays);
+        assert!(line(&set).ends_with("; Secure; Max-Age=36000"), "{set:?}");
     }
 
     #[test]

@@ -20,6 +20,7 @@ use claimbridge::{
         },
     },
     relying_party::{EntraCloud, RelyingParty},
+    session::Stay,
 };
 
 use super::{
@@ -34,6 +35,7 @@ fn envelope() -> Envelope {
     Envelope {
         assertion_id: "_mudaonqdfo4jqqqnbbr5zjzfha".to_owned(),
         now: NOW,
+        stay: Stay::UntilClosed,
     }
 }
 
@@ -87,6 +89,23 @@ fn the_pre_flight_stops_what_entra_would_refuse() {
     assert!(pre_flight(xml.as_bytes(), &context).is_err());
     let context = registered(&assertion_key(&new_key()));
     assert!(pre_flight(xml.as_bytes(), &context).is_err());
+}
+
+#[test]
+fn entra_is_told_to_keep_its_session_only_where_people_stay_signed_in_here() {
+    let key = assertion_key(&new_key());
+    let psso = |stay| {
+        let claims = Agent::of_contoso().sign_in(&entra(), NOW);
+        let envelope = Envelope { stay, ..envelope() };
+        let xml = encode_response(&claims, &envelope, &key).unwrap();
+        assert!(pre_flight(xml.as_bytes(), &registered(&key)).is_ok());
+        let says = "<saml:Attribute AttributeName=\"psso\" \
+            AttributeNamespace=\"http://schemas.microsoft.com/2014/03\">\
+            <saml:AttributeValue>true</saml:AttributeValue></saml:Attribute>";
+        (xml.matches(says).count(), xml.matches("psso").count())
+    };
+    assert_eq!(psso(Stay::UntilClosed), (0, 0));
+    assert_eq!(psso(Stay::ForLifetime), (1, 1));
 }
 
 #[test]

@@ -56,6 +56,7 @@ fn wsfed_response(agent: &mut Agent) -> (String, String) {
     let envelope = wsfed::assertion::Envelope {
         assertion_id: message_id(&mut SystemRandom),
         now,
+        stay: claimbridge::session::Stay::UntilClosed,
     };
     let xml = wsfed::response::encode_response(&claims, &envelope, &key).unwrap();
     (xml, pem(&key))

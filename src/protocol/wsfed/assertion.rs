@@ -22,6 +22,7 @@ use crate::{
             writing::{Escaped, EscapedText, push},
         },
     },
+    session::Stay,
 };
 
 const BEARER: &str = "urn:oasis:names:tc:SAML:1.0:cm:bearer";
@@ -64,6 +65,9 @@ pub const MULTI_FACTOR_INSTANT: Name = (
     "multifactorauthenticationinstant",
 );
 
+/// That the reader may keep the person signed in, too ("keep me signed in"). Never a proof.
+pub const PERSISTENT: Name = ("http://schemas.microsoft.com/2014/03", "psso");
+
 /// What stands around the claims.
 #[derive(Clone, Debug)]
 pub struct Envelope {
@@ -71,6 +75,8 @@ pub struct Envelope {
     pub assertion_id: String,
     /// Now.
     pub now: Timestamp,
+    /// Whether the person stays signed in here: then the reader may keep its session too.
+    pub stay: Stay,
 }
 
 /// An assertion as it goes out. It is put into an answer as it stands: written again by a
@@ -162,6 +168,9 @@ fn encode(
     );
     push_subject(&mut xml, statement);
     push_attributes(&mut xml, statement);
+    if envelope.stay == Stay::ForLifetime {
+        push_attribute(&mut xml, PERSISTENT, &["true"]);
+    }
     push(
         &mut xml,
         format_args!(

@@ -163,7 +163,7 @@ fn check_names_what_is_messy_on_a_clean_desk() {
     cli.write("claimbridge.toml", text);
     configure(
         &cli,
-        "[policy]\nclean_desk = true\nsession_idle = \"1h\"\nsession_lifetime = \"8h\"\n\
+        "[policy]\nclean_desk = true\nsession_idle = \"1h\"\nsession_lifetime = \"8h\"\nstay_signed_in = true\n\
          [policy.webauthn]\nattestation = \"recorded\"\nsynced_passkeys = \"allowed\"\n\
          keys_without_model = \"allowed\"\n",
     );
@@ -173,6 +173,7 @@ fn check_names_what_is_messy_on_a_clean_desk() {
     let wanted = [
         ("policy.session_idle", "make it 5m or shorter"),
         ("policy.session_lifetime", "make it 1h or shorter"),
+        ("policy.stay_signed_in", "make it false"),
         ("policy.webauthn.attestation", "make it \"enforced\""),
         ("policy.webauthn.mds_file", "name it"),
         ("policy.webauthn.synced_passkeys", "make it \"refused\""),

@@ -92,6 +92,7 @@ impl Site {
         world.settings.sessions = SessionPolicy {
             idle: long,
             absolute: long,
+            ..SessionPolicy::default()
         };
         world.settings.entra.session_max_age = long;
         let signing_node = world.nodes.len();
