@@ -81,7 +81,7 @@ support_codes! {
         "No claims could be released: the domain is not configured, the person has no ImmutableID, or a row was altered. The log line says which.";
     PRE_FLIGHT = "CB-SIGNIN-009",
         "The answer that was prepared would have been rejected, so it was not sent. Ask your administrator.",
-        "The signed response failed the inspector's own rules. The event `pre-flight-failed` lists the rule ids; `claimbridge explain CB-SAML-…` describes each.";
+        "The signed response failed the inspector's own rules. The event `pre-flight-failed` lists the rule ids; `claimbridge explain CB-SAML-…` (or CB-WSFED-…) describes each.";
     NOT_SIGNED_IN = "CB-SIGNIN-010",
         "The sign-in could not be completed because something about your account changed meanwhile. Start again from the application.",
         "A credential or the account was revoked or disabled during the sign-in, or a sealed row does not belong there (then there is an event `tampering-found`).";

@@ -90,7 +90,8 @@ fn the_file_that_init_writes_is_good_and_names_every_key() {
         .collect();
     let uncommented = uncommented
         .replace("name = \"contoso.com\"", "")
-        .replace("issuer = \"https://idp.contoso.com/contoso.com\"", "");
+        .replace("issuer = \"https://idp.contoso.com/contoso.com\"", "")
+        .replace("protocol = \"saml\"", "");
     let plain = load_in(&folder, &[]).unwrap();
     fs::write(&path, uncommented).unwrap();
     let spelled_out = load_in(&folder, &[]).unwrap();
@@ -198,6 +199,16 @@ fn the_environment_wins_over_the_file() {
     assert_eq!(config.policy.trusted_proxies.len(), 2);
     let names: Vec<&str> = config.domains.iter().map(|d| d.name.as_str()).collect();
     assert_eq!(names, ["contoso.com", "fabrikam.com"]);
+}
+
+#[test]
+fn a_domain_speaks_saml_unless_it_says_otherwise() {
+    let folder = folder(&with(
+        "[[domain]]\nname = \"contoso.com\"\n[[domain]]\nname = \"fabrikam.com\"\nprotocol = \"wsfed\"",
+    ));
+    let config = load_in(&folder, &[]).unwrap();
+    let protocols: Vec<DomainProtocol> = config.domains.iter().map(|d| d.protocol).collect();
+    assert_eq!(protocols, [DomainProtocol::Saml, DomainProtocol::WsFed]);
 }
 
 #[test]

@@ -189,9 +189,9 @@ fn attack_14_what_decides_stands_once() {
 
 #[test]
 fn freshness_is_asked_for_in_three_ways() {
+    use Reauthentication::{Always, AsNeeded};
     let freshness =
         |more: &str| asked(more).map(|request| (request.reauthentication, request.max_age_seconds));
-    use Reauthentication::{Always, AsNeeded};
     for (more, expected) in [
         ("", (AsNeeded, None)),
         ("wfresh=", (AsNeeded, None)),
