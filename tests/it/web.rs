@@ -205,7 +205,7 @@ async fn attack_30_a_relay_state_stays_text_and_comes_back_byte_for_byte() {
         let answer = page.expect_answer();
         assert_eq!(answer.relay_state.as_deref(), Some(hostile));
         assert!(!page.body.contains("<script>alert"), "{}", page.body);
-        world.advance(30);
+        world.advance(60);
     }
 }
 
@@ -247,9 +247,9 @@ async fn attack_28_signing_out_ends_the_session_and_everywhere_ends_all() {
     let world = World::new().await;
     let person = world.ready("agent1@contoso.com").await;
     let mut desk = signed_in(&world, &person).await;
-    world.advance(30);
+    world.advance(60);
     let mut home = signed_in(&world, &person).await;
-    world.advance(30);
+    world.advance(60);
     let mut third = signed_in(&world, &person).await;
 
     let stolen = desk.cookies.clone();
