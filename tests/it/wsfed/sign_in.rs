@@ -232,6 +232,7 @@ async fn attack_30_any_context_comes_back_byte_for_byte_through_page_and_form() 
     let world = World::new().await;
     let person = world.ready("agent1@contoso.com").await;
     let mut browser = world.browser();
+    world.advance(60);
     let page = sign_in(&world, &mut browser, &person, &request("", &[])).await;
     assert_eq!(expect_answer(&page).wctx.as_deref(), Some(""));
     let mut random = ChaCha8Rng::seed_from_u64(36);
