@@ -252,6 +252,8 @@ async fn every_address_answers_a_stranger_as_the_table_says() {
             (Who::SignedIn, "/sign-out/everywhere") => &[405],
             (Who::SignedIn, _) | (Who::Anyone, "/saml2/slo") => &[303],
             (Who::Anyone, "/assets/{file}" | "/models/{aaguid}" | "/sign-out/{id}") => &[404],
+            // Closed unless opened.
+            (Who::Anyone, path) if path.starts_with("/trust/") => &[404],
             // Without a request in it.
             (Who::Anyone, "/saml2/sso" | "/wsfed") => &[400],
             (Who::Anyone, _) => &[200],
@@ -275,6 +277,7 @@ async fn every_address_answers_a_stranger_as_the_table_says() {
             (_, "/saml2/sso" | "/wsfed") => &[400],
             (_, "/saml2/slo") => &[303],
             (_, "/sign-out/{id}") => &[403],
+            (_, path) if path.starts_with("/trust/") => &[404],
             _ => &[405],
         };
         assert!(expected.contains(&status), "POST {path}: {status}");
