@@ -135,12 +135,11 @@ async fn revoke(
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
     let upn = &args.upn;
-    let ids: Vec<CredentialId> = match &args.id {
-        Some(id) => vec![id.clone()],
-        None => {
-            let all = app.app_passwords_of(upn).await?;
-            all.into_iter().map(|password| password.id).collect()
-        }
+    let ids: Vec<CredentialId> = if let Some(id) = &args.id {
+        vec![id.clone()]
+    } else {
+        let all = app.app_passwords_of(upn).await?;
+        all.into_iter().map(|password| password.id).collect()
     };
     for id in &ids {
         app.revoke_app_password(upn, id, operator).await?;

@@ -148,8 +148,8 @@ impl App {
             (PasswordKind::Own, Some(own)) => no_longer_proves(&mut tx, own).await?,
             (PasswordKind::Own, None) => Some("no-password"),
             (PasswordKind::Application, _) => {
-                let used = tx.use_app_password(claims.credential(), now).await?;
-                (!used).then_some("revoked")
+                let opened = tx.use_app_password(claims.credential(), now).await?;
+                (!opened).then_some("revoked")
             }
         };
         if let Some(reason) = meanwhile {
