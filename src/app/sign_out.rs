@@ -174,7 +174,7 @@ impl App {
         let (now, id) = (self.now(), self.with_random(SignOutId::random));
         journey.advance(self.with_random(message_id));
         let asking = journey.asking().map(str::to_owned);
-        self.note_unreachable(&mut tx, session, &journey);
+        note_unreachable(&mut tx, session, &journey);
         let mut row = SignOutRow {
             id: id.clone(),
             browser: Some(session.token.clone()),
@@ -197,20 +197,6 @@ impl App {
         }
     }
 
-    /// Parties that cannot be asked are written down when the session ends.
-    fn note_unreachable(&self, tx: &mut Tx<'_>, session: &SessionRow, journey: &Journey) {
-        for stop in &journey.stops {
-            if stop.way == Way::None {
-                let event = Event::PartyAskedToSignOut {
-                    session: session.id.clone(),
-                    relying_party: stop.relying_party.clone(),
-                    outcome: Known::CannotBeAsked.as_str(),
-                };
-                tx.append(Actor::System, Some(session.user.clone()), event);
-            }
-        }
-    }
-
     fn seal_state(&self, row: &SignOutRow, state: &State) -> Result<String, Error> {
         let plain =
             serde_json::to_vec(state).map_err(|error| Error::internal(error.to_string()))?;
@@ -224,6 +210,20 @@ impl App {
             Err(error) => return Err(Error::tampering("sign-out", None, &error)),
         };
         serde_json::from_slice(&plain).map_err(|error| Error::internal(error.to_string()))
+    }
+}
+
+/// Parties that cannot be asked are written down when the session ends.
+fn note_unreachable(tx: &mut Tx<'_>, session: &SessionRow, journey: &Journey) {
+    for stop in &journey.stops {
+        if stop.way == Way::None {
+            let event = Event::PartyAskedToSignOut {
+                session: session.id.clone(),
+                relying_party: stop.relying_party.clone(),
+                outcome: Known::CannotBeAsked.as_str(),
+            };
+            tx.append(Actor::System, Some(session.user.clone()), event);
+        }
     }
 }
 

@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Initiator, SignOutBegun, State, over};
+use super::{Initiator, SignOutBegun, State, note_unreachable, over};
 use crate::{
     app::{
         App, Error,
@@ -211,7 +211,7 @@ impl App {
                 .await;
         };
         journey.advance(self.with_random(message_id));
-        self.note_unreachable(&mut tx, &session, &journey);
+        note_unreachable(&mut tx, &session, &journey);
         row.asking = journey.asking().map(str::to_owned);
         row.browser = Some(session.token.clone());
         row.sealed_state = self.seal_state(&row, &State::Going(Box::new(journey)))?;

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     app::{App, Error, sign_in::Browser},
     audit::{Actor, Event},
-    base::ids::SignOutId,
+    base::{browser::CookieToken, ids::SignOutId},
     protocol::assertion::message_id,
     protocol::saml::logout::outgoing::{
         LogoutRequest, LogoutResponse, Outgoing, encode_request, encode_response,
@@ -122,7 +122,7 @@ impl App {
     async fn without(&self, id: &SignOutId, browser: &Browser) -> Result<(), Error> {
         let mut tx = self.store.begin().await?;
         let row = tx.sign_out(id).await?;
-        let hash = browser.session.as_ref().map(|session| session.hash());
+        let hash = browser.session.as_ref().map(CookieToken::hash);
         let Some(row) = row.filter(|row| hash.is_some() && row.browser == hash) else {
             return Err(over("a sign-out of another browser"));
         };

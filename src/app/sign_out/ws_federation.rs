@@ -72,13 +72,12 @@ impl App {
         reply: Option<&str>,
     ) -> Result<Option<String>, Error> {
         let Some(reply) = reply else { return Ok(None) };
-        let parties: Vec<RelyingParty> = match realm {
-            Some(realm) => self.find_party(tx, realm).await?.into_iter().collect(),
-            None => {
-                let mut all = tx.relying_parties().await?;
-                all.push(self.settings.entra.clone());
-                all
-            }
+        let parties: Vec<RelyingParty> = if let Some(realm) = realm {
+            self.find_party(tx, realm).await?.into_iter().collect()
+        } else {
+            let mut all = tx.relying_parties().await?;
+            all.push(self.settings.entra.clone());
+            all
         };
         Ok(parties.iter().find_map(|party| {
             let found = party.reply_url(Some(reply), None).ok()?;
