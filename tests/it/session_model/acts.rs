@@ -4,7 +4,7 @@
 use rand_chacha::ChaCha8Rng;
 use rand_core::RngCore as _;
 
-use super::rules::{Asks, HOUR, Instant, MINUTE, Model, Party, SECOND, Wish};
+use super::rules::{Asks, Door, HOUR, Instant, MINUTE, Model, Party, SECOND, Wish};
 
 #[derive(Clone, Debug)]
 pub enum Act {
@@ -39,6 +39,17 @@ pub enum Act {
     SignOutEverywhere {
         browser: usize,
     },
+    /// The service provider sends the browser with a request to sign out: of the session that
+    /// it was told of, or of another one.
+    PartySignsOut {
+        browser: usize,
+        right: bool,
+    },
+    /// Entra sends the browser with `wsignout1.0`, or has it ask in a frame.
+    EntraSignsOut {
+        browser: usize,
+        framed: bool,
+    },
     /// An operator ends a person's sessions.
     EndSessions {
         who: usize,
@@ -59,27 +70,44 @@ pub enum Act {
     Enable {
         who: usize,
     },
-    /// The person removes a method from another browser, or adds it again.
+    /// The person removes a method from another browser, or adds it again; and perhaps reads
+    /// there what is said of it.
     Generator {
         who: usize,
+        read: bool,
     },
     SecurityKey {
         who: usize,
+        read: bool,
     },
     /// A new node takes over: what was revoked stays so.
     Restart,
     /// Cookies of a session that is over, in a browser of their own.
     OldCookies {
-        pick: usize,
+        back: usize,
         party: Party,
     },
 }
 
-pub struct Draw(pub ChaCha8Rng);
+pub struct Draw {
+    random: ChaCha8Rng,
+    /// Something is about to change, or just did: a good time to ask.
+    at_an_edge: bool,
+    /// A session was just ended: a good time to try its cookies.
+    at_a_grave: bool,
+}
 
 impl Draw {
+    pub fn new(random: ChaCha8Rng) -> Self {
+        Self {
+            random,
+            at_an_edge: false,
+            at_a_grave: false,
+        }
+    }
+
     fn below(&mut self, limit: u32) -> u32 {
-        self.0.next_u32() % limit
+        self.random.next_u32() % limit
     }
 
     fn index(&mut self, limit: usize) -> usize {
@@ -91,39 +119,75 @@ impl Draw {
     }
 
     fn wish(&mut self) -> Wish {
-        let party = match self.below(10) {
-            0..=3 => Party::Entra,
-            4..=6 => Party::Shop,
-            7..=8 => Party::Account,
-            _ => Party::Change,
+        let (party, door) = match self.below(12) {
+            0..=2 => (Party::Entra, Door::Saml),
+            3..=5 => (Party::Entra, Door::WsFed),
+            6..=8 => (Party::Shop, Door::Saml),
+            9..=10 => (Party::Account, Door::Pages),
+            _ => (Party::Change, Door::Pages),
         };
-        let asks = matches!(party, Party::Entra | Party::Shop);
+        let minutes = [1, 4, 14, 600][self.index(4)];
         Wish {
             party,
-            fresh: asks && self.one_in(8),
-            passive: asks && self.one_in(8),
-            at_most: None,
+            door,
+            fresh: door != Door::Pages && self.one_in(8),
+            passive: door == Door::Saml && self.one_in(8),
+            at_most: (door == Door::WsFed && self.one_in(3)).then_some(minutes * MINUTE),
         }
     }
 
     fn wait(&mut self) -> i64 {
         match self.below(12) {
-            0..=3 => i64::from(self.below(60)) * SECOND,
-            4..=5 => i64::from(self.below(4)) * MINUTE,
-            6..=8 => i64::from(self.below(12)) * MINUTE,
-            9 => 16 * MINUTE,
-            10 => 41 * MINUTE,
+            0..=2 => i64::from(self.below(60)) * SECOND,
+            3..=5 => i64::from(self.below(4)) * MINUTE,
+            6..=9 => i64::from(self.below(12)) * MINUTE,
+            10 if self.one_in(2) => 16 * MINUTE,
+            10 => 31 * MINUTE,
             _ => i64::from(self.below(30)) * HOUR,
         }
     }
 
-    /// Most acts go on with what was begun, so that the walk gets somewhere.
     pub fn act(&mut self, model: &Model, now: Instant) -> Act {
+        let act = self.any_act(model, now);
+        self.at_an_edge = matches!(act, Act::Edge { .. });
+        self.at_a_grave = matches!(
+            act,
+            Act::SignOut { .. }
+                | Act::SignOutEverywhere { .. }
+                | Act::PartySignsOut { .. }
+                | Act::EntraSignsOut { .. }
+                | Act::EndSessions { .. }
+                | Act::EndSession { .. }
+                | Act::NewPassword { .. }
+                | Act::OwnNewPassword { .. }
+                | Act::Disable { .. }
+        );
+        act
+    }
+
+    fn old_cookies(&mut self) -> Act {
+        Act::OldCookies {
+            // Mostly the last ones.
+            back: self.index(3),
+            party: [Party::Entra, Party::Shop, Party::Account][self.index(3)],
+        }
+    }
+
+    /// Most acts go on with what was begun, so that the walk gets somewhere.
+    fn any_act(&mut self, model: &Model, now: Instant) -> Act {
         let browser = self.index(model.browsers.len());
         let anybody = self.index(model.people.len());
+        if self.at_a_grave && self.one_in(2) {
+            return self.old_cookies();
+        }
+        if self.at_an_edge && self.below(4) > 0 {
+            let mut wish = self.wish();
+            (wish.fresh, wish.passive, wish.at_most) = (false, false, None);
+            return Act::Ask { browser, wish };
+        }
         if self.below(10) < 6 {
             if let Some(asks) = model.asked(browser, now) {
-                return self.go_on(model, browser, asks, anybody);
+                return self.go_on(model, browser, asks, anybody, now);
             }
             return Act::Ask {
                 browser,
@@ -131,10 +195,10 @@ impl Draw {
             };
         }
         let who = anybody;
-        match self.below(43) {
+        match self.below(45) {
             0..=6 => Act::Wait(self.wait()),
             7..=13 => Act::Edge {
-                pick: self.0.next_u32(),
+                pick: self.random.next_u32(),
                 past: [-SECOND, 0, SECOND][self.index(3)],
             },
             14..=17 => Act::Ask {
@@ -151,7 +215,15 @@ impl Draw {
                 which: 0,
                 right: false,
             },
-            20..=21 => Act::SignOut { browser },
+            20 => Act::SignOut { browser },
+            21 if self.one_in(2) => Act::EntraSignsOut {
+                browser,
+                framed: self.one_in(2),
+            },
+            21 | 43 | 44 => Act::PartySignsOut {
+                browser,
+                right: self.one_in(2),
+            },
             22 => Act::SignOutEverywhere { browser },
             23 => Act::EndSessions { who },
             24..=25 => Act::EndSession { browser },
@@ -159,19 +231,42 @@ impl Draw {
             27 => Act::OwnNewPassword { browser },
             28..=29 => Act::Disable { who },
             30..=33 => Act::Enable { who },
-            34..=35 => Act::Generator { who },
-            36..=37 => Act::SecurityKey { who },
-            38 => Act::Restart,
-            _ => Act::OldCookies {
-                pick: self.index(1_000),
-                party: [Party::Entra, Party::Shop, Party::Account][self.index(3)],
+            34..=35 => Act::Generator {
+                who,
+                read: self.one_in(2),
             },
+            36..=37 => Act::SecurityKey {
+                who,
+                read: self.one_in(2),
+            },
+            38 => Act::Restart,
+            _ => self.old_cookies(),
         }
     }
 
-    fn go_on(&mut self, model: &Model, browser: usize, asks: Asks, anybody: usize) -> Act {
+    fn go_on(
+        &mut self,
+        model: &Model,
+        browser: usize,
+        asks: Asks,
+        anybody: usize,
+        now: Instant,
+    ) -> Act {
+        // Somebody goes on although the session that the attempt began upon is over.
+        let shaken = model.open(browser, now).is_some_and(|it| it.shaken);
+        if shaken && self.one_in(2) {
+            return Act::Code {
+                browser,
+                which: 0,
+                right: true,
+            };
+        }
+        // Who is slow has proofs of different ages.
+        if self.one_in(6) {
+            return Act::Wait(i64::from(self.below(10)) * MINUTE);
+        }
         // Mostly whoever the attempt is of; sometimes somebody else tries.
-        let who = match model.person_of(browser) {
+        let who = match model.person_of(browser, now) {
             Some(who) if !self.one_in(8) => who,
             _ => anybody,
         };

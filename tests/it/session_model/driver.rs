@@ -1,9 +1,9 @@
 //! Does acts to the real program and compares what comes back with the rules.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, io::Write as _, time::Duration};
 
 use claimbridge::{
-    base::{ids::CredentialId, secret::Secret, text::Upn},
+    base::{clock::Timestamp, ids::CredentialId, secret::Secret, text::Upn},
     directory::TotpParameters,
     factor::totp,
     relying_party::{
@@ -13,8 +13,11 @@ use claimbridge::{
 
 use super::{
     acts::Act,
-    rules::{Asks, Expect, HOUR, Instant, MINUTE, Means, Model, Party, Policy, Thing, Told, Wish},
-    token::{Posted, Token, posted},
+    rules::{
+        self, Asks, Door, Expect, HOUR, Instant, MINUTE, Means, Model, Party, Policy,
+        ROUND_TRIPS_IN, Thing, Told, Wish,
+    },
+    token::{MULTIPLE_AUTHN, Posted, Token, posted},
 };
 use crate::{
     sign_in::keys::{registers, signs},
@@ -35,7 +38,9 @@ pub struct Met {
     pub tokens: u32,
     pub resumed: u32,
     pub by_key: u32,
+    pub by_wsfed: u32,
     pub stepped_up: u32,
+    pub stopped: u32,
     pub no_passive: u32,
     pub own_pages: u32,
     pub refused: u32,
@@ -47,7 +52,9 @@ impl Met {
         self.tokens += more.tokens;
         self.resumed += more.resumed;
         self.by_key += more.by_key;
+        self.by_wsfed += more.by_wsfed;
         self.stepped_up += more.stepped_up;
+        self.stopped += more.stopped;
         self.no_passive += more.no_passive;
         self.own_pages += more.own_pages;
         self.refused += more.refused;
@@ -60,6 +67,9 @@ impl Met {
             self.tokens >= 60
                 && self.resumed >= 15
                 && self.by_key >= 10
+                && self.by_wsfed >= 15
+                && self.stepped_up >= 1
+                && self.stopped >= 1
                 && self.no_passive >= 3
                 && self.own_pages >= 15
                 && self.refused >= 20
@@ -108,7 +118,9 @@ pub struct Run {
     /// What each party calls each person.
     names: BTreeMap<(Party, String), usize>,
     /// Which session each index belongs to: an index is never used for another.
-    indexes: BTreeMap<String, (usize, Party, Instant)>,
+    indexes: BTreeMap<String, (usize, usize, Party, u32)>,
+    /// How often each browser was signed out.
+    sign_outs: Vec<u32>,
     turn: usize,
 }
 
@@ -128,13 +140,20 @@ impl Run {
     /// Two people with two generators and a key each, no notices waiting, two nodes.
     pub async fn new(seed: u64) -> Self {
         let mut world = World::new().await;
-        world.start_node().await;
+        // A working day, or sessions so short that both their ends are met.
+        let (idle, absolute) = [(HOUR, 10 * HOUR), (20 * MINUTE, 35 * MINUTE)][even(seed)];
         let policy = Policy {
-            idle: HOUR,
-            absolute: 10 * HOUR,
+            idle,
+            absolute,
             entra: 15 * MINUTE,
             shop: SHOP_MAX_AGE,
         };
+        world.settings.sessions.idle = milliseconds(idle);
+        world.settings.sessions.absolute = milliseconds(absolute);
+        world.nodes.clear();
+        for _ in 0..2 {
+            world.start_node().await;
+        }
         let shop = RelyingParty {
             entity_id: EntityId(SHOP.to_owned()),
             display_name: "Shop".to_owned(),
@@ -155,8 +174,9 @@ impl Run {
         let mut run = Self {
             model: Model {
                 policy,
-                people: vec![super::rules::Person::default(); PEOPLE],
-                browsers: vec![super::rules::Browser::default(); BROWSERS],
+                people: vec![rules::Person::default(); PEOPLE],
+                browsers: vec![rules::Browser::default(); BROWSERS],
+                answered: Vec::new(),
             },
             met: Met::default(),
             holders: Vec::new(),
@@ -166,12 +186,15 @@ impl Run {
             old: Vec::new(),
             names: BTreeMap::new(),
             indexes: BTreeMap::new(),
-            turn: usize::try_from(seed % 2).unwrap(),
+            sign_outs: vec![0; BROWSERS],
+            turn: even(seed),
             world,
         };
         for who in 0..PEOPLE {
             run.enrol(who).await;
         }
+        // No answer of these preparations counts any more.
+        run.wait(ROUND_TRIPS_IN);
         run.browsers = (0..BROWSERS).map(|_| run.world.browser()).collect();
         run
     }
@@ -336,8 +359,22 @@ impl Run {
                 if live || page.forms().iter().any(|form| form.action == "/sign-out") {
                     self.browsers[browser].press("/sign-out").await;
                 }
-                self.model.sign_out(browser);
-                self.model.browsers[browser].attempt = None;
+                self.signed_out(browser);
+            }
+            Act::PartySignsOut { browser, right } => {
+                return self.party_signs_out(browser, right).await;
+            }
+            Act::EntraSignsOut { browser, framed } => {
+                let action = if framed {
+                    "wsignoutcleanup1.0"
+                } else {
+                    "wsignout1.0"
+                };
+                self.bury(browser);
+                self.browsers[browser]
+                    .get(&format!("/wsfed?wa={action}"))
+                    .await;
+                self.signed_out(browser);
             }
             Act::SignOutEverywhere { browser } => {
                 let Some(who) = self.at_the_account(browser).await else {
@@ -370,7 +407,7 @@ impl Run {
                 self.app().enable_user(&upn, "tester").await.unwrap();
                 self.model.people[who].disabled = false;
             }
-            Act::Generator { who } | Act::SecurityKey { who } => {
+            Act::Generator { who, read } | Act::SecurityKey { who, read } => {
                 let thing = if matches!(act, Act::Generator { .. }) {
                     Thing::Generator(1)
                 } else {
@@ -384,6 +421,9 @@ impl Run {
                     (false, Thing::Key) => self.add_key(who).await,
                     (false, _) => self.add_generator(who).await,
                 }
+                if read {
+                    self.desk(who).await;
+                }
             }
             Act::Restart => {
                 self.world.start_node().await;
@@ -395,13 +435,58 @@ impl Run {
                     browser.at = old.at;
                 }
             }
-            Act::OldCookies { pick, party } => return self.old_cookies(pick, party).await,
+            Act::OldCookies { back, party } => return self.old_cookies(back, party).await,
         }
         Ok(())
     }
 
     fn wait(&self, length: i64) {
         self.world.clock.advance(milliseconds(length));
+    }
+
+    fn signed_out(&mut self, browser: usize) {
+        self.model.sign_out(browser);
+        self.model.browsers[browser].attempt = None;
+        self.sign_outs[browser] += 1;
+    }
+
+    async fn party_signs_out(&mut self, browser: usize, right: bool) -> Result<(), Fault> {
+        let of = |browser: &rules::Browser| {
+            let session = browser.session.as_ref();
+            session.and_then(|session| session.indexes.get(&Party::Shop).cloned())
+        };
+        let told = of(&self.model.browsers[browser]);
+        let index = if right {
+            told.clone()
+        } else {
+            // What the other browser's session is called, or nobody's.
+            let other = of(&self.model.browsers[BROWSERS - 1 - browser]);
+            Some(other.unwrap_or_else(|| "_nobody".to_owned()))
+        };
+        let (Some(index), Some((_, name))) = (index, self.shop_name(browser)) else {
+            return Ok(());
+        };
+        self.bury(browser);
+        let request = logout_request(self.world.now(), &name, &index);
+        self.browsers[browser].get(&request).await;
+        if right {
+            self.signed_out(browser);
+            return Ok(());
+        }
+        self.model.browsers[browser].attempt = None;
+        self.old.pop();
+        // Somebody else's session ends nothing here.
+        self.ask(browser, Wish::page(Party::Account)).await
+    }
+
+    /// What the service provider calls whoever the browser's session is of.
+    fn shop_name(&self, browser: usize) -> Option<(Party, String)> {
+        let session = self.model.browsers[browser].session.as_ref()?;
+        let mut names = self.names.iter();
+        let is_it = |(name, who): &(&(Party, String), &usize)| {
+            name.0 == Party::Shop && **who == session.who
+        };
+        names.find(is_it).map(|(name, _)| name.clone())
     }
 
     /// What the browser had before something was proved: of no use once that is answered.
@@ -460,16 +545,14 @@ impl Run {
             .await;
         self.bury(browser);
         self.model.sign_out(browser);
+        if let Some(attempt) = &mut self.model.browsers[browser].attempt {
+            attempt.shaken |= attempt.proofs.is_empty();
+        }
     }
 
     async fn own_new_password(&mut self, browser: usize) {
         let now = self.now();
-        let wish = Wish {
-            party: Party::Change,
-            fresh: false,
-            passive: false,
-            at_most: None,
-        };
+        let wish = Wish::page(Party::Change);
         let mut ahead = self.model.clone();
         let Expect::Answer(told) = ahead.request(browser, wish, now) else {
             return;
@@ -485,12 +568,12 @@ impl Run {
         self.new_password(who);
     }
 
-    async fn old_cookies(&mut self, pick: usize, party: Party) -> Result<(), Fault> {
+    async fn old_cookies(&mut self, back: usize, party: Party) -> Result<(), Fault> {
         if self.old.is_empty() {
             return Ok(());
         }
         let mut ghost = self.world.browser();
-        ghost.cookies = self.old[pick % self.old.len()].clone();
+        ghost.cookies = self.old[self.old.len() - 1 - back % self.old.len()].clone();
         match party {
             Party::Account | Party::Change => ghost.get("/account").await,
             _ => ghost.start(&self.saml_request(party, "")).await,
@@ -517,6 +600,12 @@ impl Run {
         match wish.party {
             Party::Account => drop(there.get("/account").await),
             Party::Change => drop(there.get("/account/password").await),
+            Party::Entra | Party::Shop if wish.door == Door::WsFed => {
+                let context = format!("LoginOptions=3&x=<\"'>&number={now}");
+                let request = ws_federation(wish, &context);
+                there.get(&request).await;
+                self.requests[browser] = context;
+            }
             Party::Entra | Party::Shop => {
                 let mut attributes = Vec::new();
                 if wish.fresh {
@@ -546,7 +635,10 @@ impl Run {
         if !page.is_some_and(Page::asks_for_password) {
             return Ok(());
         }
-        let fits = self.model.person_of(browser).is_none_or(|it| it == who);
+        let fits = self
+            .model
+            .person_of(browser, self.now())
+            .is_none_or(|it| it == who);
         let futile = !right || !fits || self.model.people[who].disabled;
         if futile && self.may_not_be_wrong(who) {
             return Ok(());
@@ -575,11 +667,19 @@ impl Run {
         let Some(party) = self.party_of(browser) else {
             return Ok(());
         };
-        let Some(Asks::Second(who)) = self.model.asked(browser, self.now()) else {
-            return Ok(());
+        let asked = self.model.asked(browser, self.now());
+        let session = self.model.browsers[browser].session.as_ref();
+        let who = match (asked, session) {
+            (Some(Asks::Second(who)), _) => who,
+            // The page still asks for a code alone, but what it counted on is over.
+            (Some(_), Some(session)) => session.who,
+            _ => return Ok(()),
         };
+        let counts = matches!(asked, Some(Asks::Second(_)));
         let which = usize::from(which == 1 && self.holders[who].generators[1].is_some());
-        self.turn_to(browser, "code").await;
+        if counts {
+            self.turn_to(browser, "code").await;
+        }
         let page = self.browsers[browser].page.as_ref();
         if !page.is_some_and(Page::asks_for_code) {
             return Ok(());
@@ -591,7 +691,7 @@ impl Run {
         // Each code is of a new step.
         self.world.advance(30);
         let now = self.now();
-        let expected = if right {
+        let expected = if right && counts {
             self.model.prove(browser, who, Means::Generator(which), now)
         } else {
             Expect::Asks(Asks::Whatever)
@@ -599,6 +699,9 @@ impl Run {
         let code = self.holders[who].code(which, &self.world).unwrap();
         let wrong = if code == "000000" { "111111" } else { "000000" };
         let code = if right { &code } else { wrong };
+        if !counts && let Some(attempt) = &mut self.model.browsers[browser].attempt {
+            attempt.over = true;
+        }
         self.browsers[browser].submit_code(code).await;
         self.compare(browser, party, expected).await
     }
@@ -624,10 +727,21 @@ impl Run {
         if !offered {
             return Ok(());
         }
-        let fits = self.model.person_of(browser).is_none_or(|it| it == who);
+        let fits = self
+            .model
+            .person_of(browser, self.now())
+            .is_none_or(|it| it == who);
         let futile =
             !fits || self.model.people[who].disabled || !self.model.people[who].has(Thing::Key);
         if futile && self.may_not_be_wrong(who) {
+            return Ok(());
+        }
+        let shaken = self
+            .model
+            .open(browser, self.now())
+            .is_some_and(|it| it.shaken);
+        if shaken && verified {
+            // Two classes by itself, and so a sign-in that needs no session.
             return Ok(());
         }
         self.before(browser);
@@ -681,6 +795,11 @@ impl Run {
                 self.met.no_passive += 1;
                 Ok(())
             }
+            (Expect::Stopped, Seen::Page(page)) if page.status == 429 => {
+                self.met.stopped += 1;
+                Ok(())
+            }
+            (Expect::Stopped, Seen::Status(code)) if code == "NoPassive" => Ok(()),
             (Expect::Asks(asks), Seen::Page(page)) => {
                 self.met.refused += 1;
                 is_asked(asks, &page, &self.holders)
@@ -690,7 +809,7 @@ impl Run {
                 self.token(browser, party, &answers, &token)
             }
             (Expect::Answer(answers), seen) if matches!(party, Party::Account | Party::Change) => {
-                self.own_page(browser, party, &answers, seen).await
+                self.own_page(browser, &answers, seen).await
             }
             (expected, seen) => Err(format!("{expected:?} was to be, but {}", words(&seen))),
         }
@@ -704,11 +823,12 @@ impl Run {
         token: &Token,
     ) -> Result<(), Fault> {
         let wrong = |what: &str| Err(format!("{what}; by the rules {answers:?}, but {token:?}"));
-        let Some(told) = answers
-            .iter()
-            .find(|told| told.oldest() == token.authenticated)
-        else {
-            return wrong("the instant is no proof's");
+        let is_told = |told: &&Told| {
+            told.oldest() == token.authenticated
+                && token.second.is_none_or(|second| second == told.second())
+        };
+        let Some(told) = answers.iter().find(is_told) else {
+            return wrong("the instants are not the proofs'");
         };
         if !token.says_mfa {
             return wrong("two proofs, and no claim");
@@ -737,13 +857,19 @@ impl Run {
         self.met.tokens += 1;
         self.met.resumed += u32::from(told.resumed);
         self.settle(browser, &told.clone());
+        self.met.by_wsfed += u32::from(token.second.is_some());
+        let Some(index) = &token.index else {
+            return Ok(());
+        };
         let session = self.model.browsers[browser].session.as_mut().unwrap();
-        let index = session.indexes.entry(party).or_insert(token.index.clone());
-        if *index != token.index {
+        let known = session.indexes.entry(party).or_insert(index.clone());
+        if known != index {
             return wrong("another index than this party had for this session");
         }
-        let of = (browser, party, session.began);
-        if *self.indexes.entry(token.index.clone()).or_insert(of) != of {
+        // A session that follows upon another of the same person in the same browser may keep
+        // the index, so that a later sign-out reaches what was told it; not after a sign-out.
+        let of = (browser, told.who, party, self.sign_outs[browser]);
+        if *self.indexes.entry(index.clone()).or_insert(of) != of {
             return wrong("another session's index");
         }
         Ok(())
@@ -765,11 +891,9 @@ impl Run {
     async fn own_page(
         &mut self,
         browser: usize,
-        party: Party,
         answers: &[Told],
         seen: Seen,
     ) -> Result<(), Fault> {
-        let now = self.now();
         let cookies = self.browsers[browser].app_cookies();
         let view = self.app().account(&cookies).await.unwrap();
         let Some(view) = view else {
@@ -783,21 +907,6 @@ impl Run {
             return Err(format!("{told:?}, but the page of {}", view.user.upn));
         }
         self.settle(browser, &told);
-        // What was proved slowly may be too old for the page by now: asked once more.
-        if party == Party::Change && !told.resumed {
-            let wish = Wish {
-                party,
-                fresh: false,
-                passive: false,
-                at_most: None,
-            };
-            if let Expect::Asks(asks) = self.model.request(browser, wish, now) {
-                return match seen {
-                    Seen::Page(page) if is_asked(asks, &page, &self.holders).is_some() => Ok(()),
-                    seen => Err(format!("not {asks:?} was asked but {}", words(&seen))),
-                };
-            }
-        }
         let named = &self.holders[told.who].upn;
         let page = self.browsers[browser].page.as_ref().unwrap();
         match seen {
@@ -808,6 +917,44 @@ impl Run {
             seen => Err(format!("{told:?} was to be, but {}", words(&seen))),
         }
     }
+}
+
+/// A request of the service provider to sign somebody out, by redirect.
+fn logout_request(at: Timestamp, name: &str, index: &str) -> String {
+    let id = entra::request(at).id;
+    let xml = format!(
+        r#"<p:LogoutRequest xmlns:p="urn:oasis:names:tc:SAML:2.0:protocol" xmlns:a="urn:oasis:names:tc:SAML:2.0:assertion" ID="{id}" Version="2.0" IssueInstant="{at}" Destination="https://idp.example.com/saml2/slo"><a:Issuer>{SHOP}</a:Issuer><a:NameID Format="urn:oasis:names:tc:SAML:2.0:nameid-format:persistent">{name}</a:NameID><p:SessionIndex>{index}</p:SessionIndex></p:LogoutRequest>"#
+    );
+    let mut deflate = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
+    deflate.write_all(xml.as_bytes()).unwrap();
+    let message = data_encoding::BASE64.encode(&deflate.finish().unwrap());
+    let query = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("SAMLRequest", &message)
+        .finish();
+    format!("/saml2/slo?{query}")
+}
+
+fn even(seed: u64) -> usize {
+    usize::try_from(seed % 2).unwrap()
+}
+
+/// A request as Entra sends it.
+fn ws_federation(wish: Wish, context: &str) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query
+        .append_pair("wa", "wsignin1.0")
+        .append_pair("wtrealm", entra::ENTRA)
+        .append_pair("wctx", context);
+    // The two ways in which Entra says `prompt=login`.
+    match (wish.fresh, wish.at_most) {
+        (true, None) => drop(query.append_pair("wfresh", "0")),
+        (true, Some(_)) => drop(query.append_pair("prompt", "login")),
+        (false, _) => drop(query.append_pair("wauth", MULTIPLE_AUTHN)),
+    }
+    if let Some(age) = wish.at_most {
+        query.append_pair("wfresh", &(age / MINUTE).to_string());
+    }
+    format!("/wsfed?domain=contoso.com&{}", query.finish())
 }
 
 fn milliseconds(length: i64) -> Duration {

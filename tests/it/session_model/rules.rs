@@ -19,13 +19,13 @@ pub const HOUR: i64 = 60 * MINUTE;
 pub const ATTEMPT: i64 = 15 * MINUTE;
 /// Changing the own account needs proofs of the last five minutes.
 pub const CHANGE: i64 = 5 * MINUTE;
+/// So many answers to one party in `ROUND_TRIPS_IN`, and no more: what goes on is a circle.
+pub const ROUND_TRIPS: usize = 3;
+pub const ROUND_TRIPS_IN: i64 = 2 * MINUTE;
 /// Asked again so soon after an answer out of a session means "too old"...
 pub const AGAIN: i64 = 2 * MINUTE;
 /// ...if the proofs are older than this.
 pub const AGAIN_OLDER: i64 = 5 * MINUTE;
-
-/// Whether only what has aged is asked again. (Until the program does, everything is.)
-const STEPS_UP: bool = false;
 
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Class {
@@ -89,15 +89,41 @@ pub enum Party {
     Change,
 }
 
+/// By which protocol.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Door {
+    Saml,
+    WsFed,
+    /// Our own pages.
+    Pages,
+}
+
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Wish {
     pub party: Party,
+    pub door: Door,
     /// `ForceAuthn`, `wfresh=0`, `prompt=login`.
     pub fresh: bool,
     /// `IsPassive`.
     pub passive: bool,
     /// `wfresh=N`.
     pub at_most: Option<i64>,
+}
+
+impl Wish {
+    pub fn page(party: Party) -> Self {
+        Self {
+            party,
+            door: Door::Pages,
+            fresh: false,
+            passive: false,
+            at_most: None,
+        }
+    }
+
+    fn is_own_page(self) -> bool {
+        matches!(self.party, Party::Account | Party::Change)
+    }
 }
 
 /// What the operator configured.
@@ -126,10 +152,10 @@ pub struct Attempt {
     pub began: Instant,
     /// The request itself counts as one for a fresh sign-in.
     fresh: bool,
-    /// Whose session is being stepped up: the same person or nobody.
-    step_up: Option<usize>,
     pub proofs: Vec<Proof>,
     pub over: bool,
+    /// The session that it began upon was ended meanwhile: the next proof brings no token.
+    pub shaken: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -166,6 +192,14 @@ impl Told {
     pub fn oldest(&self) -> Instant {
         self.proofs.iter().map(|proof| proof.at).min().unwrap()
     }
+
+    /// When the second class was proved.
+    pub fn second(&self) -> Instant {
+        let mut proofs = self.proofs.clone();
+        proofs.sort_by_key(|proof| proof.at);
+        let enough = (1..=proofs.len()).find(|&many| is_two_classes(&proofs[..many]));
+        proofs[enough.unwrap() - 1].at
+    }
 }
 
 /// What must be seen.
@@ -177,6 +211,8 @@ pub enum Expect {
     NoPassive,
     /// A page that asks for this, and no token.
     Asks(Asks),
+    /// The page that ends a circle, and no token.
+    Stopped,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -196,6 +232,8 @@ pub struct Model {
     pub policy: Policy,
     pub people: Vec<Person>,
     pub browsers: Vec<Browser>,
+    /// Whom which party was answered about, when.
+    pub answered: Vec<(usize, Party, Instant)>,
 }
 
 fn is_two_classes(proofs: &[Proof]) -> bool {
@@ -275,7 +313,8 @@ impl Model {
         wish.fresh || (again && old)
     }
 
-    /// The proofs of the browser's session that need not be made again for `wish`.
+    /// The proofs of the browser's session that need not be made again for `wish`: of one
+    /// that is too old as a whole. One that is not answers, or is not asked.
     fn carried(&self, browser: usize, wish: Wish, fresh: bool, now: Instant) -> Vec<Proof> {
         let Some(session) = self.live_session(browser, now).filter(|_| !fresh) else {
             return Vec::new();
@@ -284,63 +323,87 @@ impl Model {
         let kept: Vec<Proof> = proofs
             .filter(|proof| self.is_fresh(wish, proof, now))
             .collect();
-        if STEPS_UP || kept.len() == session.proofs.len() {
+        if kept.len() < session.proofs.len() {
             kept
         } else {
             Vec::new()
         }
     }
 
-    fn asks(proofs: &[Proof]) -> Expect {
+    /// All that counts in an attempt: what was proved in it, and what the same person's
+    /// session still has.
+    fn counting(&self, browser: usize, attempt: &Attempt, now: Instant) -> Vec<Proof> {
+        let mut proofs = attempt.proofs.clone();
         let who = proofs.first().map(|proof| proof.who);
+        let mut carried = self.carried(browser, attempt.wish, attempt.fresh, now);
+        carried.retain(|proof| who.is_none_or(|who| who == proof.who));
+        proofs.append(&mut carried);
+        proofs
+    }
+
+    fn runs_in_circles(&self, who: usize, wish: Wish, now: Instant) -> bool {
+        let lately = self.answered.iter().filter(|(whom, party, at)| {
+            (*whom, *party) == (who, wish.party) && now - at < ROUND_TRIPS_IN
+        });
+        !wish.is_own_page() && lately.count() >= ROUND_TRIPS
+    }
+
+    fn asks(proofs: &[Proof]) -> Asks {
         let knows = proofs
             .iter()
             .any(|proof| proof.means.classes().contains(&Class::Knowledge));
-        Expect::Asks(match who {
+        match proofs.first().map(|proof| proof.who) {
             None => Asks::Everything,
             Some(who) if knows => Asks::Second(who),
             Some(who) => Asks::Password(who),
-        })
+        }
     }
 
     /// Somebody asks for a token (or a page of the own account).
     pub fn request(&mut self, browser: usize, wish: Wish, now: Instant) -> Expect {
-        let own_page = matches!(wish.party, Party::Account | Party::Change);
-        let untold = self
-            .live_session(browser, now)
-            .is_some_and(|session| self.people[session.who].to_be_told);
-        let fresh = self.wants_fresh(browser, wish, now) || (untold && !own_page);
-        let carried = self.carried(browser, wish, fresh, now);
-        let told = self
-            .live_session(browser, now)
-            .filter(|session| !fresh && carried.len() == session.proofs.len())
+        let fresh = self.wants_fresh(browser, wish, now);
+        let session = self.live_session(browser, now).filter(|_| !fresh);
+        let whole = session.filter(|session| {
+            let mut proofs = session.proofs.iter();
+            proofs.all(|proof| self.is_fresh(wish, proof, now))
+        });
+        // What was done to the account is told first, after a new proof.
+        let told = whole
+            .filter(|session| wish.is_own_page() || !self.people[session.who].to_be_told)
             .map(|session| Told {
                 who: session.who,
-                proofs: carried.clone(),
+                proofs: session.proofs.clone(),
                 began: session.began,
                 resumed: true,
             });
-        let there = &mut self.browsers[browser];
-        there.attempt = None;
+        let carried = self.carried(browser, wish, fresh, now);
+        self.browsers[browser].attempt = None;
         if let Some(told) = told {
-            if !own_page {
+            if self.runs_in_circles(told.who, wish, now) {
+                return Expect::Stopped;
+            }
+            let there = &mut self.browsers[browser];
+            if !wish.is_own_page() {
                 there.reused.insert(wish.party, now);
-                there.session.as_mut().unwrap().used = now;
+                if let Some(session) = &mut there.session {
+                    session.used = now;
+                }
+                self.answered.push((told.who, wish.party, now));
             }
             return Expect::Answer(vec![told]);
         }
         if wish.passive {
             return Expect::NoPassive;
         }
-        there.attempt = Some(Attempt {
+        self.browsers[browser].attempt = Some(Attempt {
             wish,
             began: now,
             fresh,
-            step_up: carried.first().map(|proof| proof.who),
             proofs: Vec::new(),
             over: false,
+            shaken: false,
         });
-        Self::asks(&carried)
+        Expect::Asks(Self::asks(&carried))
     }
 
     /// The attempt of the browser, if something can still be proved in it.
@@ -352,21 +415,19 @@ impl Model {
         (in_time && stands).then_some(attempt)
     }
 
-    /// Whose attempt it is, as far as anything says so.
-    pub fn person_of(&self, browser: usize) -> Option<usize> {
-        let attempt = self.browsers[browser].attempt.as_ref()?;
-        attempt
-            .step_up
-            .or_else(|| attempt.proofs.first().map(|proof| proof.who))
-    }
-
     /// What is asked for there now.
     pub fn asked(&self, browser: usize, now: Instant) -> Option<Asks> {
         let attempt = self.open(browser, now)?;
-        let mut proofs = attempt.proofs.clone();
-        proofs.extend(self.carried(browser, attempt.wish, attempt.fresh, now));
-        match Self::asks(&proofs) {
-            Expect::Asks(asks) => Some(asks),
+        Some(Self::asks(&self.counting(browser, attempt, now)))
+    }
+
+    /// Who alone can go on there: who proved something in it; or whose password the session
+    /// still has, because then nobody types a name.
+    pub fn person_of(&self, browser: usize, now: Instant) -> Option<usize> {
+        let attempt = self.open(browser, now)?;
+        match (attempt.proofs.first(), self.asked(browser, now)) {
+            (Some(proof), _) => Some(proof.who),
+            (None, Some(Asks::Second(who))) => Some(who),
             _ => None,
         }
     }
@@ -377,45 +438,53 @@ impl Model {
         let Some(&edition) = self.people[who].has.get(&means.thing()) else {
             return nothing;
         };
-        let first = self.person_of(browser);
+        let first = self.person_of(browser, now);
         if self.open(browser, now).is_none()
             || self.people[who].disabled
             || first.is_some_and(|first| first != who)
         {
             return nothing;
         }
-        let attempt = self.browsers[browser].attempt.as_mut().unwrap();
+        let Some(attempt) = self.browsers[browser].attempt.as_mut() else {
+            return nothing;
+        };
+        if attempt.shaken {
+            attempt.over = true;
+            return nothing;
+        }
         attempt.proofs.push(Proof {
             who,
             means,
             edition,
             at: now,
         });
-        let (wish, fresh) = (attempt.wish, attempt.fresh);
-        let own = attempt.proofs.clone();
-        let carried = self.carried(browser, wish, fresh, now);
-        let former = self.browsers[browser].session.as_ref();
-        let former = former.map_or(now, |session| session.began);
+        let attempt = attempt.clone();
+        let own = &attempt.proofs;
+        let all = self.counting(browser, &attempt, now);
         let told = |proofs: Vec<Proof>, began| Told {
             who,
             proofs,
             began,
             resumed: false,
         };
-        let mut all = own.clone();
-        all.extend(&carried);
         let mut answers = Vec::new();
-        if is_two_classes(&own) {
+        if is_two_classes(own) {
             answers.push(told(own.clone(), now));
         } else if is_two_classes(&all) {
+            // Stepping up makes no session live longer.
+            let session = self.browsers[browser].session.as_ref();
+            let began = session.map_or(now, |session| session.began);
             // What adds nothing need not be counted.
-            let mut needed = own.clone();
-            let adding = carried.iter().filter(|proof| adds_to(&own, proof));
-            needed.extend(adding.copied());
-            answers.push(told(needed, former));
-            answers.push(told(all, former));
+            let adding = |proof: &&Proof| own.contains(proof) || adds_to(own, proof);
+            let needed = all.iter().filter(adding).copied().collect();
+            answers.push(told(needed, began));
+            answers.push(told(all, began));
         } else {
-            return Self::asks(&all);
+            return Expect::Asks(Self::asks(&all));
+        }
+        if self.runs_in_circles(who, attempt.wish, now) {
+            self.browsers[browser].attempt = None;
+            return Expect::Stopped;
         }
         Expect::Answer(answers)
     }
@@ -424,7 +493,15 @@ impl Model {
     pub fn settle(&mut self, browser: usize, told: &Told, now: Instant) {
         self.people[told.who].to_be_told = false;
         let there = &mut self.browsers[browser];
-        there.attempt = None;
+        if let Some(attempt) = there.attempt.take() {
+            // An answer that rests on a session in part is one out of a session.
+            if told.proofs.len() > attempt.proofs.len() {
+                there.reused.insert(attempt.wish.party, now);
+            }
+            if !attempt.wish.is_own_page() {
+                self.answered.push((told.who, attempt.wish.party, now));
+            }
+        }
         there.session = Some(Session {
             who: told.who,
             proofs: told.proofs.clone(),
@@ -443,14 +520,15 @@ impl Model {
 
     /// All that the person has begun or has open is over.
     pub fn end(&mut self, who: usize) {
-        for browser in 0..self.browsers.len() {
-            let begun = self.person_of(browser) == Some(who);
-            let there = &mut self.browsers[browser];
-            if let Some(session) = there.session.as_mut().filter(|it| it.who == who) {
-                session.over = true;
-            }
-            if let Some(attempt) = there.attempt.as_mut().filter(|_| begun) {
-                attempt.over = true;
+        for there in &mut self.browsers {
+            let is_of = |session: &&mut Session| session.who == who && !session.over;
+            let ended = there.session.as_mut().filter(is_of);
+            let ended = ended.map(|session| session.over = true).is_some();
+            if let Some(attempt) = &mut there.attempt {
+                match attempt.proofs.first() {
+                    Some(proof) => attempt.over |= proof.who == who,
+                    None => attempt.shaken |= ended && !attempt.fresh,
+                }
             }
         }
     }
@@ -476,6 +554,8 @@ impl Model {
                     .map(|attempt| attempt.began + ATTEMPT),
             );
         }
+        let answers = self.answered.iter().rev().take(ROUND_TRIPS);
+        edges.extend(answers.map(|(_, _, at)| at + ROUND_TRIPS_IN));
         edges
     }
 }
