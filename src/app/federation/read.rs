@@ -73,16 +73,16 @@ impl ReadError {
 pub fn of_tenant<'t>(
     tenant: &'t Tenant,
     domain: &DomainName,
-) -> Result<&'t DomainState, ReadError> {
+) -> Result<&'t DomainState, Box<ReadError>> {
     if let Some(unreadable) = tenant.unreadable_domain(domain) {
-        return Err(ReadError::OfOne {
+        return Err(Box::new(ReadError::OfOne {
             domain: domain.clone(),
             why: unreadable.why.trim_end_matches('.').to_owned(),
-        });
+        }));
     }
     tenant
         .domain(domain)
-        .ok_or_else(|| ReadError::NoDomain(domain.clone()))
+        .ok_or_else(|| Box::new(ReadError::NoDomain(domain.clone())))
 }
 
 /// One domain with its federation.

@@ -327,12 +327,11 @@ impl App {
             ));
         }
         let now = self.now();
-        let custody = match custody {
-            Some(custody) => custody,
-            None => {
-                let mut tx = self.store.read().await?;
-                self.usual_custody(&tx.keys_of(purpose).await?)
-            }
+        let custody = if let Some(custody) = custody {
+            custody
+        } else {
+            let mut tx = self.store.read().await?;
+            self.usual_custody(&tx.keys_of(purpose).await?)
         };
         let id = self.with_random(KeyId::random);
         let (certificate, private) = certified(self, &id, size, custody).await?;

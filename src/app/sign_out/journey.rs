@@ -327,7 +327,7 @@ mod tests {
         }
         let frame = "https://rp.example.com/?wa=wsignoutcleanup1.0".to_owned();
         let mut journey = journey(vec![stop("w", Way::Frame(frame.clone()))]);
-        assert_eq!(journey.frames(), [frame.clone()]);
+        assert_eq!(journey.frames(), std::slice::from_ref(&frame));
         assert_eq!(journey.settle_frames(), ["urn:w"]);
         assert!(journey.settle_frames().is_empty());
         assert_eq!(

@@ -183,7 +183,7 @@ fn push_binding(xml: &mut String, names: &Names) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::xml::{XmlLimits, read};
+    use crate::protocol::xml::{XmlElement, XmlLimits, read};
 
     #[test]
     fn both_versions_are_described_at_our_address() {
@@ -209,7 +209,7 @@ mod tests {
             let policy = reference.attribute("URI").unwrap();
             let policies: Vec<&str> = root
                 .children_named(POLICY, "Policy")
-                .flat_map(|policy| policy.attributes())
+                .flat_map(XmlElement::attributes)
                 .filter(|(namespace, name, _)| *namespace == UTILITY && *name == "Id")
                 .map(|(_, _, id)| id)
                 .collect();
