@@ -82,7 +82,7 @@ impl App {
         )
         .map_err(|error| not_signed_in(error, user))?;
 
-        self.end_former(&mut tx, former, &signed_in, now).await?;
+        let former = self.end_former(&mut tx, former, &signed_in, now).await?;
         let (id, token, index) = self.with_random(|random| {
             (
                 SessionId::random(random),
@@ -116,8 +116,10 @@ impl App {
         let party = self
             .party_of(&mut tx, &attempt.request.relying_party)
             .await?;
+        // A party that was told of the forerunner goes on with the name that it knows.
+        let known_as = tx.party_of_session(&id, party.entity_id.as_str()).await?;
         let told = SessionParty {
-            session_index: index,
+            session_index: known_as.map_or(index, |known| known.session_index),
             answered_at: now,
             reused_at: signed_in.carried_from().map(|_| now),
             told: None,

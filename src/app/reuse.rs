@@ -180,13 +180,14 @@ impl App {
     }
 
     /// A rise of privilege is a new session with a new cookie; the former one ends.
-    pub(super) async fn end_former(
+    /// The session that ended here, if one did: one that had ended before has no successor.
+    pub(super) async fn end_former<'s>(
         &self,
         tx: &mut Tx<'_>,
-        former: Option<&SessionRow>,
+        former: Option<&'s SessionRow>,
         signed_in: &SignedIn,
         now: Timestamp,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<&'s SessionRow>, Error> {
         let ended = match former {
             Some(former) => tx.revoke_session(&former.id, now).await?,
             None => false,
@@ -205,7 +206,7 @@ impl App {
                 "the session was ended meanwhile",
             ));
         }
-        Ok(())
+        Ok(former.filter(|_| ended))
     }
 }
 

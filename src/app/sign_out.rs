@@ -240,20 +240,6 @@ fn way_to(party: &RelyingParty, said: &SessionParty) -> Way {
     }
 }
 
-/// Parties that cannot be asked are written down when the session ends.
-fn note_unreachable(tx: &mut Tx<'_>, session: &SessionRow, journey: &Journey) {
-    for stop in &journey.stops {
-        if stop.way == Way::None {
-            let event = Event::PartyAskedToSignOut {
-                session: session.id.clone(),
-                relying_party: stop.relying_party.clone(),
-                outcome: Known::CannotBeAsked.as_str(),
-            };
-            tx.append(Actor::System, Some(session.user.clone()), event);
-        }
-    }
-}
-
 /// A sign-out is kept for its browser: put under another cookie's hash it does not open.
 fn place(row: &SignOutRow) -> Place<'_> {
     Place {

@@ -102,7 +102,7 @@ async fn attack_21_nothing_is_carried_over_from_what_was_ended_revoked_or_is_not
                     .sql()
                     .await
                     .run("UPDATE sessions SET revoked_at = 1")
-                    .await
+                    .await;
             }
             "method" => {
                 let revoked = "UPDATE totp SET revoked_at = 1";

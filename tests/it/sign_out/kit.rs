@@ -184,8 +184,8 @@ impl Logout {
         let algorithm: String =
             url::form_urlencoded::byte_serialize(signature::RSA_SHA256.as_bytes()).collect();
         let signed = format!("{}&SigAlg={algorithm}", self.query(&self.xml()));
-        let signer = key.signer_for(KeyPurpose::Assertion).unwrap();
-        let value = BASE64.encode(signer.sign(signed.as_bytes()).unwrap());
+        let private = key.signer_for(KeyPurpose::Assertion).unwrap();
+        let value = BASE64.encode(private.sign(signed.as_bytes()).unwrap());
         let value: String = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
         format!("/saml2/slo?{signed}&Signature={value}")
     }
