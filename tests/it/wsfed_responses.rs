@@ -174,7 +174,7 @@ fn the_signature_is_the_last_child_and_the_assertion_stands_alone() {
         assert!(signature::verify(&document, found, &[other], Sha1::Refused).is_err());
         let parts = signature::describe(signature::signature_of(found).unwrap().unwrap());
         assert_eq!(parts.method, Some(signature::RSA_SHA256));
-        assert_eq!(parts.certificates, [key.certificate.clone()]);
+        assert_eq!(parts.certificates, std::slice::from_ref(&key.certificate));
         assert_eq!(parts.references.len(), 1);
         assert_eq!(
             parts.references[0].uri,

@@ -273,13 +273,11 @@ impl Draw {
         let way = self.below(8);
         let verified = way.is_multiple_of(2);
         match (asks, way) {
-            (Asks::Everything, 0..=2) | (Asks::Second(_), 0..=2) | (Asks::Password(_), 0) => {
-                Act::Key {
-                    browser,
-                    who,
-                    verified,
-                }
-            }
+            (Asks::Everything | Asks::Second(_), 0..=2) | (Asks::Password(_), 0) => Act::Key {
+                browser,
+                who,
+                verified,
+            },
             (Asks::Second(_), _) => Act::Code {
                 browser,
                 which: usize::from(way == 7),

@@ -1004,8 +1004,7 @@ fn is_asked(asks: Asks, page: &Page, holders: &[Holder]) -> Option<()> {
     let password = page.asks_for_password();
     let second = page.asks_for_code() || key;
     let right = match asks {
-        Asks::Everything => password && !second,
-        Asks::Password(_) => password && !second,
+        Asks::Everything | Asks::Password(_) => password && !second,
         Asks::Second(who) => !password && second && page.body.contains(&holders[who].upn),
         Asks::Whatever => true,
     };

@@ -11,10 +11,7 @@ mod driver;
 mod rules;
 mod token;
 
-use std::{
-    sync::{Arc, Mutex},
-    time::{Duration, Instant},
-};
+use std::sync::{Arc, Mutex};
 
 use rand_core::SeedableRng as _;
 
@@ -27,8 +24,8 @@ use self::{
 const SEEDS: std::ops::Range<u64> = 0..6;
 const ACTS: usize = 100;
 
-/// How long a failing order is shortened.
-const SHORTENING: Duration = Duration::from_secs(60);
+/// How many times a failing order is walked again to shorten it.
+const SHORTENING: u32 = 60;
 
 fn seeds() -> std::ops::Range<u64> {
     let Ok(given) = std::env::var("CLAIMBRIDGE_MODEL_SEEDS") else {
@@ -79,16 +76,17 @@ async fn replay(seed: u64, acts: Vec<Act>) -> Option<String> {
 
 /// Leaves out what the fault does not need: halves first, then single acts.
 async fn shortest(seed: u64, mut acts: Vec<Act>, mut fault: String) -> (Vec<Act>, String) {
-    let until = Instant::now() + SHORTENING;
+    let mut left = SHORTENING;
     let mut size = acts.len() / 2;
-    while size > 0 && Instant::now() < until {
+    while size > 0 && left > 0 {
         let mut from = 0;
         // The last act is where it shows.
-        while from + size < acts.len() && Instant::now() < until {
+        while from + size < acts.len() && left > 0 {
+            left -= 1;
             let mut fewer = acts.clone();
             fewer.drain(from..from + size);
             match replay(seed, fewer.clone()).await {
-                Some(seen) => (acts, fault) = (fewer, seen),
+                Some(shorter) => (acts, fault) = (fewer, shorter),
                 None => from += size,
             }
         }

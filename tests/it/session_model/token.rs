@@ -43,12 +43,12 @@ pub fn posted(page: &Page) -> Option<Posted> {
         };
         if let Some(response) = value("SAMLResponse") {
             let xml = data_encoding::BASE64.decode(response.as_bytes()).unwrap();
-            return Some(saml2(form.action, String::from_utf8(xml).unwrap()));
+            return Some(saml2(form.action, std::str::from_utf8(&xml).unwrap()));
         }
         if let Some(result) = value("wresult") {
             assert_eq!(value("wa").as_deref(), Some("wsignin1.0"));
             let context = value("wctx").unwrap();
-            return Some(saml11(form.action, context, result));
+            return Some(saml11(form.action, &context, &result));
         }
     }
     None
@@ -69,11 +69,11 @@ fn one<'a, 'i>(document: &'a Document<'i>, name: &str) -> Node<'a, 'i> {
     nodes[0]
 }
 
-fn saml2(to: String, xml: String) -> Posted {
-    let document = Document::parse(&xml).unwrap();
+fn saml2(to: String, xml: &str) -> Posted {
+    let document = Document::parse(xml).unwrap();
     let one = |name| one(&document, name);
     if all(&document, "Assertion").is_empty() {
-        let code = *all(&document, "StatusCode").last().unwrap();
+        let code = *all(&document, "StatusCode").iter().next_back().unwrap();
         let code = code.attribute("Value").unwrap();
         let code = code.rsplit(':').next().unwrap().to_owned();
         return Posted::Status(code);
@@ -93,7 +93,7 @@ fn saml2(to: String, xml: String) -> Posted {
         index: Some(statement.attribute("SessionIndex").unwrap().to_owned()),
         answers: answers.to_owned(),
         to,
-        xml: xml.clone(),
+        xml: xml.to_owned(),
     }))
 }
 
@@ -104,8 +104,8 @@ const PLACES: [&str; 3] = [
     "authenticationmethodsreferences",
 ];
 
-fn saml11(to: String, context: String, xml: String) -> Posted {
-    let document = Document::parse(&xml).unwrap();
+fn saml11(to: String, context: &str, xml: &str) -> Posted {
+    let document = Document::parse(xml).unwrap();
     let statement = one(&document, "AuthenticationStatement");
     let claim = |name: &str| -> Vec<String> {
         all(&document, "Attribute")
@@ -126,7 +126,7 @@ fn saml11(to: String, context: String, xml: String) -> Posted {
     let names = all(&document, "NameIdentifier");
     let name_id = names[0].text().unwrap().to_owned();
     assert!(names.iter().all(|node| node.text() == Some(&*name_id)));
-    assert_eq!(claim("ImmutableID"), [name_id.clone()]);
+    assert_eq!(claim("ImmutableID"), std::slice::from_ref(&name_id));
     Posted::Token(Box::new(Token {
         audience: one(&document, "Audience").text().unwrap().to_owned(),
         name_id,
@@ -134,9 +134,9 @@ fn saml11(to: String, context: String, xml: String) -> Posted {
         authenticated: instant(&authenticated[0]),
         second: Some(instant(&second[0])),
         index: None,
-        answers: context,
+        answers: context.to_owned(),
         to,
-        xml: xml.clone(),
+        xml: xml.to_owned(),
     }))
 }
 
