@@ -95,6 +95,8 @@ pub struct Draw {
     at_an_edge: bool,
     /// A session was just ended: a good time to try its cookies.
     at_a_grave: bool,
+    /// What happens next, the last first: chance alone seldom hits on these orders.
+    planned: Vec<Act>,
 }
 
 impl Draw {
@@ -103,6 +105,7 @@ impl Draw {
             random,
             at_an_edge: false,
             at_a_grave: false,
+            planned: Vec::new(),
         }
     }
 
@@ -132,7 +135,7 @@ impl Draw {
             door,
             fresh: door != Door::Pages && self.one_in(8),
             passive: door == Door::Saml && self.one_in(8),
-            at_most: (door == Door::WsFed && self.one_in(3)).then_some(minutes * MINUTE),
+            at_most: (door == Door::WsFed && self.one_in(2)).then_some(minutes * MINUTE),
         }
     }
 
@@ -148,7 +151,11 @@ impl Draw {
     }
 
     pub fn act(&mut self, model: &Model, now: Instant) -> Act {
-        let act = self.any_act(model, now);
+        if self.planned.is_empty() && self.one_in(20) {
+            self.plan(model);
+        }
+        let planned = self.planned.pop();
+        let act = planned.unwrap_or_else(|| self.any_act(model, now));
         self.at_an_edge = matches!(act, Act::Edge { .. });
         self.at_a_grave = matches!(
             act,
@@ -163,6 +170,77 @@ impl Draw {
                 | Act::Disable { .. }
         );
         act
+    }
+
+    /// A slow sign-in and what follows when a part of it has aged; or a session that is used
+    /// again and again until it is over.
+    fn plan(&mut self, model: &Model) {
+        let browser = self.index(model.browsers.len());
+        let who = self.index(model.people.len());
+        let ask = |party, door, fresh, at_most| Act::Ask {
+            browser,
+            wish: Wish {
+                party,
+                door,
+                fresh,
+                passive: false,
+                at_most,
+            },
+        };
+        let shop = |fresh| ask(Party::Shop, Door::Saml, fresh, None);
+        let entra = ask(Party::Entra, Door::WsFed, false, None);
+        let password = |who| Act::Password {
+            browser,
+            who,
+            right: true,
+        };
+        let begin = [Act::Enable { who }, shop(true)];
+        let verified = Act::Key {
+            browser,
+            who,
+            verified: true,
+        };
+        let minutes = |minutes: i64| Act::Wait(minutes * MINUTE);
+        let mut plan = begin.to_vec();
+        match self.below(3) {
+            0 => {
+                let slow = 2 + i64::from(self.below(10));
+                let next = if self.one_in(3) {
+                    self.index(model.people.len())
+                } else {
+                    who
+                };
+                plan.extend([
+                    password(who),
+                    minutes(slow),
+                    Act::Code {
+                        browser,
+                        which: 0,
+                        right: true,
+                    },
+                    minutes(15 - slow),
+                    entra,
+                    password(next),
+                    minutes(10),
+                    shop(false),
+                    minutes(10),
+                    shop(false),
+                ]);
+            }
+            1 => {
+                plan.push(verified);
+                for _ in 0..3 {
+                    plan.extend([minutes(12), shop(false)]);
+                }
+            }
+            _ => {
+                let long = Some(10 * HOUR);
+                let entra = ask(Party::Entra, Door::WsFed, false, long);
+                plan.extend([verified, minutes(16), entra]);
+            }
+        }
+        plan.reverse();
+        self.planned = plan;
     }
 
     fn old_cookies(&mut self) -> Act {
@@ -182,7 +260,7 @@ impl Draw {
         }
         if self.at_an_edge && self.below(4) > 0 {
             let mut wish = self.wish();
-            (wish.fresh, wish.passive, wish.at_most) = (false, false, None);
+            (wish.fresh, wish.passive) = (false, false);
             return Act::Ask { browser, wish };
         }
         if self.below(10) < 6 {

@@ -68,7 +68,7 @@ impl Met {
                 && self.resumed >= 15
                 && self.by_key >= 10
                 && self.by_wsfed >= 15
-                && self.stepped_up >= 1
+                && self.stepped_up >= 5
                 && self.stopped >= 1
                 && self.no_passive >= 3
                 && self.own_pages >= 15

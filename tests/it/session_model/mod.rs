@@ -21,11 +21,11 @@ use self::{
 };
 
 /// What is walked in each run of the tests, and how far.
-const SEEDS: std::ops::Range<u64> = 0..6;
+const SEEDS: std::ops::Range<u64> = 0..10;
 const ACTS: usize = 100;
 
-/// How many times a failing order is walked again to shorten it.
-const SHORTENING: u32 = 60;
+/// How many times a failing order is tried with fewer acts.
+const REPLAYS: usize = 60;
 
 fn seeds() -> std::ops::Range<u64> {
     let Ok(given) = std::env::var("CLAIMBRIDGE_MODEL_SEEDS") else {
@@ -76,7 +76,7 @@ async fn replay(seed: u64, acts: Vec<Act>) -> Option<String> {
 
 /// Leaves out what the fault does not need: halves first, then single acts.
 async fn shortest(seed: u64, mut acts: Vec<Act>, mut fault: String) -> (Vec<Act>, String) {
-    let mut left = SHORTENING;
+    let mut left = REPLAYS;
     let mut size = acts.len() / 2;
     while size > 0 && left > 0 {
         let mut from = 0;
@@ -86,7 +86,7 @@ async fn shortest(seed: u64, mut acts: Vec<Act>, mut fault: String) -> (Vec<Act>
             let mut fewer = acts.clone();
             fewer.drain(from..from + size);
             match replay(seed, fewer.clone()).await {
-                Some(shorter) => (acts, fault) = (fewer, shorter),
+                Some(again) => (acts, fault) = (fewer, again),
                 None => from += size,
             }
         }

@@ -538,7 +538,7 @@ impl Model {
         let mut edges = Vec::new();
         for browser in &self.browsers {
             for proof in browser.session.iter().flat_map(|session| &session.proofs) {
-                for age in [self.policy.entra, self.policy.shop, CHANGE] {
+                for age in [self.policy.entra, self.policy.shop, CHANGE, 4 * MINUTE] {
                     edges.push(proof.at + age);
                 }
             }

@@ -43,12 +43,12 @@ pub fn posted(page: &Page) -> Option<Posted> {
         };
         if let Some(response) = value("SAMLResponse") {
             let xml = data_encoding::BASE64.decode(response.as_bytes()).unwrap();
-            return Some(saml2(form.action, std::str::from_utf8(&xml).unwrap()));
+            return Some(saml2(form.action, &String::from_utf8(xml).unwrap()));
         }
         if let Some(result) = value("wresult") {
             assert_eq!(value("wa").as_deref(), Some("wsignin1.0"));
             let context = value("wctx").unwrap();
-            return Some(saml11(form.action, &context, &result));
+            return Some(saml11(form.action, context, &result));
         }
     }
     None
@@ -73,7 +73,7 @@ fn saml2(to: String, xml: &str) -> Posted {
     let document = Document::parse(xml).unwrap();
     let one = |name| one(&document, name);
     if all(&document, "Assertion").is_empty() {
-        let code = *all(&document, "StatusCode").iter().next_back().unwrap();
+        let code = *all(&document, "StatusCode").last().unwrap();
         let code = code.attribute("Value").unwrap();
         let code = code.rsplit(':').next().unwrap().to_owned();
         return Posted::Status(code);
@@ -104,7 +104,7 @@ const PLACES: [&str; 3] = [
     "authenticationmethodsreferences",
 ];
 
-fn saml11(to: String, context: &str, xml: &str) -> Posted {
+fn saml11(to: String, context: String, xml: &str) -> Posted {
     let document = Document::parse(xml).unwrap();
     let statement = one(&document, "AuthenticationStatement");
     let claim = |name: &str| -> Vec<String> {
@@ -134,7 +134,7 @@ fn saml11(to: String, context: &str, xml: &str) -> Posted {
         authenticated: instant(&authenticated[0]),
         second: Some(instant(&second[0])),
         index: None,
-        answers: context.to_owned(),
+        answers: context,
         to,
         xml: xml.to_owned(),
     }))
