@@ -350,14 +350,22 @@ pub(super) async fn no_longer_proves(
 /// A code is asked only of someone whose password was right in this attempt, or in this
 /// browser's session so lately that it need not be asked again; and is the password still.
 pub(super) fn require_password_proof(scene: &Scene) -> Result<&User, Error> {
+    let carried = factor::classes_of(scene.carried_kinds()).contains(&FactorClass::Knowledge);
+    match &scene.user {
+        Some(user) if carried => Ok(user),
+        _ => require_password_here(scene),
+    }
+}
+
+/// What opens enrolment is taken only from someone whose password was right in this attempt:
+/// a session never opens it (attack 37).
+pub(super) fn require_password_here(scene: &Scene) -> Result<&User, Error> {
     let here = scene.evidence.iter().any(|proof| {
         proof.kind().classes().contains(&FactorClass::Knowledge)
             && scene.live_credentials.contains(proof.credential())
     });
-    let carried = factor::classes_of(scene.carried_kinds()).contains(&FactorClass::Knowledge);
-    let proved = here || carried;
     match &scene.user {
-        Some(user) if proved => Ok(user),
+        Some(user) if here => Ok(user),
         _ => Err(Error::denied(
             &SupportCode::ATTEMPT_OVER,
             "a code before the password",

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     audit::{Actor, Event},
-    base::clock::Timestamp,
+    base::{clock::Timestamp, text::Upn},
     directory::User,
     relying_party::RelyingParty,
     session::{SessionProof, SessionRow},
@@ -95,14 +95,16 @@ impl App {
         let Some(former) = session.filter(|row| row.is_alive(self.settings.sessions, now)) else {
             return Ok(None);
         };
-        if scene.enrolment.is_some() || scene.is_of_other_than(&former.user) {
+        // After an enrolment, finished or not, everything is proved anew in this attempt: what
+        // opened it was no proof, and the new method alone is one.
+        if scene.is_of_other_than(&former.user) || tx.had_enrolment(&scene.attempt.id).await? {
             return Ok(None);
         }
         let Some(user) = tx.user(&former.user).await? else {
             return Ok(None);
         };
         let request = &scene.attempt.request;
-        if !self.may_answer(tx, &user, request).await? {
+        if !self.may_answer(tx, &user, request).await? || names_another(request, &user) {
             return Ok(None);
         }
         let terms = self.measure(tx, request, &former).await?.terms;
@@ -208,6 +210,13 @@ impl App {
         }
         Ok(former.filter(|_| ended))
     }
+}
+
+/// Whether the request's hint names somebody else, by a name as ours are: then the person of
+/// this browser's session is not led on, nor bound to the attempt.
+fn names_another(request: &SignInRequest, user: &User) -> bool {
+    let hint = request.login_hint.as_deref().map(str::parse::<Upn>);
+    matches!(hint, Some(Ok(hint)) if hint != user.upn)
 }
 
 /// Who was told of the former session of the same person is told when this one ends.

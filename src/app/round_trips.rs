@@ -11,6 +11,7 @@ use crate::{
     base::{clock::Timestamp, ids::UserId},
     claims::{authn_context::MULTIPLE_AUTHN, require_domain},
     directory::User,
+    factor::FactorKind,
     inspect::{self, Finding, Outcome},
     keys::KeyPurpose,
     relying_party::EntraCloud,
@@ -51,7 +52,7 @@ pub struct LastAnswer {
 }
 
 impl App {
-    /// How many answers this person's browser took to the asking party lately. A person's own
+    /// How many answers this person's browsers took to the asking party before this request. A person's own
     /// pages, and the inspector, bounce nobody.
     pub(super) async fn recent_answers(
         &self,
@@ -76,7 +77,12 @@ impl App {
         let mut receipts = tx.receipts_of(user, LOOKED_AT).await?;
         receipts.retain(|receipt| {
             let at = Timestamp::from_millis(receipt.issued_at_millis);
-            receipt.relying_party == *party && now.since(at) < LOOP_WINDOW
+            // A circle is serial; and a program's token that rests on one password came back
+            // to nobody.
+            receipt.relying_party == *party
+                && now.since(at) < LOOP_WINDOW
+                && at <= request.received_at()
+                && is_of_a_sign_in(&receipt.proofs)
         });
         Ok(receipts)
     }
@@ -154,5 +160,25 @@ impl App {
             is_accepted: verdicts.any(|verdict| verdict.outcome == Outcome::Accepted),
             findings: report.findings,
         }))
+    }
+}
+
+/// Whether a receipt's proofs are those of a sign-in, not the password of a program.
+fn is_of_a_sign_in(proofs: &str) -> bool {
+    let kinds = proofs.lines().map(|line| line.split(' ').next());
+    let mut kinds = kinds.map(|kind| kind.and_then(FactorKind::parse));
+    kinds.all(|kind| kind.is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_of_a_sign_in;
+
+    #[test]
+    fn attack_22_a_programs_token_is_no_round_trip() {
+        assert!(is_of_a_sign_in("password crd_a 2026\ntotp crd_b 2026"));
+        assert!(is_of_a_sign_in("webauthn-verified crd_a 2026"));
+        assert!(!is_of_a_sign_in("application-password crd_a 2026"));
+        assert!(!is_of_a_sign_in("password-only crd_a 2026"));
     }
 }

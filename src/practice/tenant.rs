@@ -164,6 +164,8 @@ async fn start(
 struct LoginForm {
     #[serde(rename = "SAMLResponse", default)]
     response: String,
+    #[serde(rename = "SAMLRequest")]
+    logout: Option<String>,
     #[serde(rename = "RelayState", default)]
     relay_state: String,
     wa: Option<String>,
@@ -178,6 +180,9 @@ async fn receive(
     headers: HeaderMap,
     Form(form): Form<LoginForm>,
 ) -> Response {
+    if let Some(request) = &form.logout {
+        return signing_out::answer_logout(&practice, &headers, request);
+    }
     let answer = match form.wa.as_deref() {
         None => Answer {
             protocol: Protocol::Saml2,

@@ -64,6 +64,14 @@ pub struct EnrolmentRow {
 }
 
 impl ReadTx<'_> {
+    /// Whether an enrolment was ever opened in an attempt.
+    pub async fn had_enrolment(&mut self, attempt: &AttemptId) -> Result<bool, StoreError> {
+        let row = self
+            .one(sql("SELECT attempt FROM enrolments WHERE attempt = $1").bind(attempt.as_str()))
+            .await?;
+        Ok(row.is_some())
+    }
+
     /// The enrolment that is open in an attempt.
     pub async fn open_enrolment_of(
         &mut self,

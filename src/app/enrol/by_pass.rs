@@ -11,7 +11,7 @@ use crate::{
         error::SupportCode,
         guess::{Counter, Named, TypedName},
         passes::{Terms, TypedPass, pass_tag},
-        prove::{Guess, require_password_proof},
+        prove::{Guess, require_password_here},
         sign_in::Browser,
     },
     audit::{Actor, Event, Refused},
@@ -68,7 +68,7 @@ impl App {
             Named::Known(user) => Some(user),
             Named::Unknown(_) => None,
         };
-        let proved = require_password_proof(&scene).ok();
+        let proved = require_password_here(&scene).ok();
         let knows_password = proved.is_some_and(|proved| {
             let named = user.as_ref();
             named.is_some_and(|user| user.id == proved.id)

@@ -341,9 +341,11 @@ impl Model {
         proofs
     }
 
-    fn runs_in_circles(&self, who: usize, wish: Wish, now: Instant) -> bool {
+    /// `asked`: when the party asked. A circle is serial: what was answered after that, in
+    /// another browser, did not come back as this request.
+    fn runs_in_circles(&self, who: usize, wish: Wish, asked: Instant, now: Instant) -> bool {
         let lately = self.answered.iter().filter(|(whom, party, at)| {
-            (*whom, *party) == (who, wish.party) && now - at < ROUND_TRIPS_IN
+            (*whom, *party) == (who, wish.party) && now - at < ROUND_TRIPS_IN && *at <= asked
         });
         !wish.is_own_page() && lately.count() >= ROUND_TRIPS
     }
@@ -379,7 +381,7 @@ impl Model {
         let carried = self.carried(browser, wish, fresh, now);
         self.browsers[browser].attempt = None;
         if let Some(told) = told {
-            if self.runs_in_circles(told.who, wish, now) {
+            if self.runs_in_circles(told.who, wish, now, now) {
                 return Expect::Stopped;
             }
             let there = &mut self.browsers[browser];
@@ -482,7 +484,7 @@ impl Model {
         } else {
             return Expect::Asks(Self::asks(&all));
         }
-        if self.runs_in_circles(who, attempt.wish, now) {
+        if self.runs_in_circles(who, attempt.wish, attempt.began, now) {
             self.browsers[browser].attempt = None;
             return Expect::Stopped;
         }

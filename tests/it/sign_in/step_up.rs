@@ -135,6 +135,73 @@ async fn attack_21_nothing_is_carried_over_from_what_was_ended_revoked_or_is_not
     }
 }
 
+/// So that only the code is asked: the password is five minutes old, the code older than all
+/// that Entra takes.
+async fn only_the_code_is_asked(world: &World, browser: &mut Browser, person: &Person) {
+    sign_in(world, browser, person).await;
+    world.advance(14 * 60 + 30);
+    start(world, browser).await;
+    let page = browser.submit_password(person.upn(), PASSWORD).await;
+    page.expect_answer();
+    world.advance(5 * 60);
+}
+
+#[tokio::test]
+async fn attack_37_a_carried_password_opens_no_enrolment_and_none_is_carried_after_one() {
+    let world = World::new().await;
+    let person = world.ready("agent1@contoso.com").await;
+    let mut browser = world.browser();
+    // A new account has recovery codes only if it asks for them.
+    browser.get("/account").await;
+    browser.submit_password(person.upn(), PASSWORD).await;
+    world.advance(60);
+    browser.submit_code(&person.code(world.now())).await;
+    browser.get("/account").await;
+    let page = browser.press("/account/recovery-codes").await;
+    let code = page.body.split("<code>").nth(1).unwrap();
+    let code = code.split("</code>").next().unwrap().to_owned();
+    world.advance(60);
+    let mut browser = world.browser();
+    start(&world, &mut browser).await;
+    browser.submit_password(person.upn(), PASSWORD).await;
+    browser.submit_code(&person.code(world.now())).await;
+    browser.submit(&[]).await.expect_answer();
+    world.advance(16 * 60);
+    only_the_code_is_asked(&world, &mut browser, &person).await;
+    assert!(start(&world, &mut browser).await.asks_for_code());
+    let path: Vec<&str> = browser.at.split('/').take(3).collect();
+    let path = path.join("/");
+    browser.get(&format!("{path}/pass")).await;
+    let values = [("username", person.upn()), ("pass", code.as_str())];
+    let page = browser.submit(&values).await;
+    assert!(page.asks_for_pass(), "refused: {}", page.text());
+
+    // With a pass, which needs no password: afterwards everything is asked in this attempt.
+    let tx = world.sql().await;
+    let began = "UPDATE enrolments SET finished_at = 1, attempt = (SELECT id FROM attempts \
+        WHERE answered_at IS NULL ORDER BY created_at DESC LIMIT 1)";
+    tx.run(began).await;
+    let page = browser.get(&path).await;
+    assert!(page.asks_for_password(), "{}", page.text());
+}
+
+#[tokio::test]
+async fn a_name_that_the_party_gives_is_not_another_persons_step_up() {
+    let world = World::new().await;
+    let person = world.ready("agent1@contoso.com").await;
+    let other = world.ready("agent2@contoso.com").await;
+    for (hint, asks_code) in [(person.upn(), true), (other.upn(), false)] {
+        let mut browser = world.browser();
+        only_the_code_is_asked(&world, &mut browser, &person).await;
+        let request = entra::request(world.now()).redirect();
+        let page = browser.get(&format!("{request}&username={hint}")).await;
+        assert_eq!(page.asks_for_code(), asks_code, "{hint}: {}", page.text());
+        assert_eq!(page.asks_for_password(), !asks_code, "{hint}");
+        assert!(page.body.contains(hint));
+        world.advance(20 * 60);
+    }
+}
+
 #[tokio::test]
 async fn attack_21_two_tabs_step_up_at_once_and_a_session_that_ended_is_worth_nothing() {
     let world = World::new().await;
