@@ -95,6 +95,13 @@ pub enum TokenError {
     },
 }
 
+impl TokenError {
+    /// Whether no token at all was seen, of whatever name.
+    fn sees_no_token(&self) -> bool {
+        matches!(self, Self::NotThere { present, .. } if present == "none")
+    }
+}
+
 /// A token, opened at its first use.
 pub struct Token {
     setting: TokenSetting,

@@ -18,6 +18,9 @@ use tokio::time::Instant;
 use super::{Hashing, Token, TokenError, Up};
 use crate::keys::hardware::TokenName;
 
+/// So often it is looked again where no token is seen at all: some milliseconds each.
+const LOOKS: usize = 40;
+
 impl Token {
     /// Loads the module and logs in.
     pub(super) fn connect(&self, number: u64) -> Result<Up, TokenError> {
@@ -29,16 +32,24 @@ impl Token {
         let path = std::path::absolute(&self.setting.module);
         let path = path.unwrap_or_else(|_| self.setting.module.clone());
         let context = Pkcs11::new(path).map_err(|error| module(&error))?;
-        match context.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
-            Ok(()) | Err(CryptokiError::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => {}
-            Err(error) => return Err(module(&error)),
-        }
-        match self.log_in(&context, number) {
-            Ok(up) => Ok(up),
-            Err(error) => {
-                // The next opening begins from the beginning.
-                let _ = context.finalize();
-                Err(error)
+        let mut looks = 0;
+        loop {
+            match context.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
+                Ok(()) | Err(CryptokiError::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => {}
+                Err(error) => return Err(module(&error)),
+            }
+            looks += 1;
+            match self.log_in(&context, number) {
+                Ok(up) => return Ok(up),
+                Err(error) => {
+                    // The next opening begins from the beginning.
+                    let _ = context.clone().finalize();
+                    // A token in files cannot be read while a neighbour's login writes it: then
+                    // none is seen at all, for some milliseconds.
+                    if !(error.sees_no_token() && looks < LOOKS) {
+                        return Err(error);
+                    }
+                }
             }
         }
     }
