@@ -35,6 +35,6 @@ pub use plan::{Call, CallWeight, Difference, Method, Plan, Warning, plan};
 pub use property::{Platform, Property, Setting};
 pub use restore::{Restoration, UnknownKeys, restore};
 pub use tenant::{
-    Authentication, DomainState, Tenant, TokenValidation, UnreadableDomain, UnreadableState,
+    Authentication, DomainState, Lasts, Tenant, TokenValidation, UnreadableDomain, UnreadableState,
 };
 pub use wanted::{Certificates, KeyOrigin, Ours, RequestSigning, Wanted};

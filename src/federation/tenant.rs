@@ -232,6 +232,17 @@ pub struct UnreadableDomain {
     pub name: String,
     /// What is wrong with what was shown of it.
     pub why: String,
+    /// Whether that may pass.
+    pub lasts: Lasts,
+}
+
+/// Whether what is wrong with a domain may pass by itself.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Lasts {
+    /// Parts of Entra that do not know of a change yet look like this.
+    MayPass,
+    /// It is shown so.
+    Stays,
 }
 
 /// For whose domains Entra compares the root of realm and person (facts §4.6).
@@ -290,6 +301,7 @@ impl Tenant {
                 tenant.unreadable.push(UnreadableDomain {
                     name: shown(item["id"].as_str().unwrap_or_default(), 200),
                     why: shown(item["why"].as_str().unwrap_or_default(), 400),
+                    lasts: Lasts::Stays,
                 });
             }
             // Only who read them all says so.
@@ -327,7 +339,7 @@ impl Tenant {
                     if id.parse().ok().as_ref() == Some(asked) {
                         return Err(error);
                     }
-                    self.cannot_read(id, &error);
+                    self.cannot_read(id, &error, Lasts::Stays);
                 }
             }
         }
@@ -335,12 +347,13 @@ impl Tenant {
     }
 
     /// Keeps that a domain of the tenant cannot be judged; `id` is what the tenant calls it.
-    pub fn cannot_read(&mut self, id: &str, why: &(dyn std::error::Error + 'static)) {
+    pub fn cannot_read(&mut self, id: &str, why: &(dyn std::error::Error + 'static), lasts: Lasts) {
         let causes = std::iter::successors(Some(why), |error| error.source());
         let said: Vec<String> = causes.map(ToString::to_string).collect();
         self.unreadable.push(UnreadableDomain {
             name: shown(id, 200),
             why: shown(&said.join(": "), 400),
+            lasts,
         });
     }
 

@@ -8,7 +8,9 @@ use serde_json::Value;
 
 use crate::{
     base::text::DomainName,
-    federation::{Authentication, DomainState, Tenant, UnreadableState, plan::federation_path},
+    federation::{
+        Authentication, DomainState, Lasts, Tenant, UnreadableState, plan::federation_path,
+    },
     outbound::graph::{Graph, GraphError, segment},
 };
 
@@ -62,6 +64,15 @@ impl ReadError {
                 GraphError::Forbidden { .. } | GraphError::Refused(_) | GraphError::NotFound(_)
             ),
             Self::NoDomain(_) | Self::OfOne { .. } => false,
+        }
+    }
+
+    /// What is shown and cannot be read stays; a refusal, and a contradiction such as Entra
+    /// shows for a minute after each change, may pass.
+    fn lasts(&self) -> Lasts {
+        match self {
+            Self::Unreadable { .. } => Lasts::Stays,
+            _ => Lasts::MayPass,
         }
     }
 }
@@ -155,7 +166,7 @@ pub async fn read_tenant(graph: &Graph) -> Result<Tenant, ReadError> {
                 configuration: None,
                 ..domain
             }),
-            (Err(cause), Some(id)) => tenant.cannot_read(id, &cause),
+            (Err(cause), Some(id)) => tenant.cannot_read(id, &cause, Lasts::Stays),
             (Err(cause), None) => return Err(unreadable(DOMAINS, cause)),
         }
     }
@@ -186,7 +197,7 @@ pub async fn read_tenant(graph: &Graph) -> Result<Tenant, ReadError> {
                 tenant.domains.push(domain);
             }
             Err(error) if error.is_of_one_domain() => {
-                tenant.cannot_read(domain.name.as_str(), &error);
+                tenant.cannot_read(domain.name.as_str(), &error, error.lasts());
                 let forbids = matches!(error, ReadError::Graph(GraphError::Forbidden { .. }));
                 refused = refused.or(forbids.then_some(error));
             }

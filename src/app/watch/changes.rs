@@ -1,7 +1,8 @@
 //! What is told, and when: once when it is new, once when it changes, once a day while it is
 //! there and to be mended, once when it is over.
 //!
-//! Always true: pure; what could not be looked at is neither new nor over.
+//! Always true: pure; what could not be looked at is neither new nor over: no part of it
+//! ([`Part`]), and no domain of a tenant whose others could be read.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -13,7 +14,7 @@ use super::{
 };
 use crate::{
     base::clock::Timestamp,
-    federation::{Drift, DriftSeverity},
+    federation::{Drift, DriftKind, DriftSeverity},
 };
 
 /// While a finding is there that is to be mended, it is told this often.
@@ -40,6 +41,27 @@ pub enum Part {
     Keys,
     /// The rest, which can always be looked at.
     Own,
+}
+
+/// What a look could see.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Looked {
+    /// Of these parts.
+    pub parts: BTreeSet<Part>,
+    /// Of the tenant all but these domains.
+    pub unread: BTreeSet<String>,
+    /// Those of them of which that may pass by itself.
+    pub may_pass: BTreeSet<String>,
+}
+
+impl Looked {
+    /// Whether a finding would have been seen if it were there.
+    fn would_see(&self, alarm: &Alarm) -> bool {
+        let domain = alarm.domain.as_ref().filter(|_| !alarm.is_unreadable());
+        let is_hidden = alarm.origin == Origin::Tenant
+            && domain.is_some_and(|domain| self.unread.contains(domain));
+        self.parts.contains(&alarm.part()) && !is_hidden
+    }
 }
 
 /// How bad.
@@ -98,8 +120,13 @@ pub struct Alarm {
 
 impl From<&Drift> for Alarm {
     fn from(drift: &Drift) -> Self {
+        let id = match (drift.kind, &drift.domain) {
+            // Whatever the reason is this time.
+            (DriftKind::DomainUnreadable, Some(domain)) => format!("{}:{domain}", drift.kind),
+            _ => drift.key(),
+        };
         Self {
-            id: drift.key(),
+            id,
             origin: Origin::Tenant,
             kind: drift.kind.as_str().to_owned(),
             severity: drift.severity.into(),
@@ -122,10 +149,16 @@ impl Alarm {
         }
     }
 
+    /// Whether it says that a domain cannot be read.
+    fn is_unreadable(&self) -> bool {
+        self.kind == DriftKind::DomainUnreadable.as_str()
+    }
+
     /// Whether the same finding is worse or better than it was, or of other things. The reason
     /// why something could not be looked at is another each time and no news.
     fn says_another_thing_than(&self, old: &Self) -> bool {
-        let is_fickle = matches!(self.kind.as_str(), TENANT_UNREADABLE | WATCH_BROKEN);
+        let is_fickle =
+            matches!(self.kind.as_str(), TENANT_UNREADABLE | WATCH_BROKEN) || self.is_unreadable();
         self.severity != old.severity || (!is_fickle && self.sentence != old.sentence)
     }
 
@@ -192,19 +225,29 @@ pub struct Change {
     pub replaces: Option<String>,
 }
 
+/// A domain that cannot be read, and of which that may pass, is not the worst the first time.
+pub fn ease_first(known: &[Known], seen: &mut [Alarm], looked: &Looked) {
+    for alarm in seen {
+        let may_pass = alarm
+            .domain
+            .as_ref()
+            .is_some_and(|domain| looked.may_pass.contains(domain));
+        let was_so = known.iter().any(|old| old.alarm.is_of_the_place_of(alarm));
+        if alarm.is_unreadable() && may_pass && !was_so {
+            alarm.severity = Severity::Warning;
+            "Wait for the next look: Entra shows this for some minutes after a change. If it stays, look at this domain in Entra by hand.".clone_into(&mut alarm.remedy);
+        }
+    }
+}
+
 /// What is to be told of `seen`, where `known` was told before and `looked` could be looked at.
 /// The worst first, and of these what is new: where more changes than is told at once, nobody
 /// hides something new behind it.
-pub fn changes(
-    known: &[Known],
-    seen: &[Alarm],
-    looked: &BTreeSet<Part>,
-    now: Timestamp,
-) -> Vec<Change> {
+pub fn changes(known: &[Known], seen: &[Alarm], looked: &Looked, now: Timestamp) -> Vec<Change> {
     let present: BTreeSet<&str> = seen.iter().map(|alarm| alarm.id.as_str()).collect();
     let mut gone: Vec<&Known> = known
         .iter()
-        .filter(|old| looked.contains(&old.alarm.part()))
+        .filter(|old| looked.would_see(&old.alarm))
         .filter(|old| !present.contains(old.alarm.id.as_str()))
         .collect();
     let mut told = BTreeSet::new();
@@ -289,7 +332,11 @@ mod tests {
         seen: &[Alarm],
         looked: impl Into<BTreeSet<Part>>,
     ) -> Vec<(Telling, String)> {
-        changes(known, seen, &looked.into(), NOW)
+        let looked = Looked {
+            parts: looked.into(),
+            ..Looked::default()
+        };
+        changes(known, seen, &looked, NOW)
             .into_iter()
             .map(|change| (change.telling, change.alarm.id))
             .collect()
@@ -378,8 +425,7 @@ mod tests {
         let mut bad = alarm("bad", Origin::Tenant, "x");
         bad.severity = Severity::Critical;
         let seen = [alarm("a", Origin::Tenant, "y"), bad];
-        let first = &changes(&[], &seen, &YES.into(), NOW)[0];
-        assert_eq!(first.alarm.id, "bad");
+        assert_eq!(told(&[], &seen, YES)[0].1, "bad");
         // Of one severity what is new: who changes much hides nothing behind it.
         let before = [known("old", Origin::Tenant, "x", 1)];
         let mut other = before[0].alarm.clone();

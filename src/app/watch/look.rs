@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, time::Duration};
 use super::{
     CREDENTIAL_CAN_WRITE, CREDENTIAL_UNKNOWN, SIGNING_CERTIFICATE_EXPIRED,
     SIGNING_CERTIFICATE_EXPIRING, TLS_CERTIFICATE_EXPIRING, TenantReader, WATCH_BROKEN, Watcher,
-    changes::{Alarm, Origin, Part, Severity},
+    changes::{Alarm, Looked, Origin, Part, Severity},
     credential::Powers,
 };
 use crate::{
@@ -18,8 +18,9 @@ use crate::{
         saml::chain,
     },
     audit::Actor,
+    base::text::DomainName,
     federation::{
-        Ours, Tenant, drift,
+        Lasts, Ours, Tenant, drift,
         drift::{CERTIFICATE_SOON, drift_without_key},
     },
     keys::{KeyPurpose, certificate::Certificate, state::KeyState},
@@ -50,7 +51,7 @@ pub(super) struct Seen {
     /// What is not as it should be.
     pub alarms: Vec<Alarm>,
     /// What could be looked at: what of it is not among the alarms is over.
-    pub looked: BTreeSet<Part>,
+    pub looked: Looked,
     /// What became of the tenant.
     pub tenant: TenantLook,
 }
@@ -60,20 +61,23 @@ impl App {
     pub(super) async fn look(&self, watcher: &Watcher, outbound: &Outbound) -> Seen {
         let mut seen = Seen {
             alarms: Vec::new(),
-            looked: BTreeSet::from([Part::Own]),
+            looked: Looked {
+                parts: BTreeSet::from([Part::Own]),
+                ..Looked::default()
+            },
             tenant: TenantLook::NotConfigured,
         };
         seen.alarms.extend(self.tls_alarm(watcher));
         match self.key_alarms().await {
             Ok(alarms) => {
                 seen.alarms.extend(alarms);
-                seen.looked.insert(Part::Keys);
+                seen.looked.parts.insert(Part::Keys);
             }
             Err(error) => seen.alarms.push(broken(&error)),
         }
         let Some(reader) = &watcher.tenant else {
             // No application, hence none that could write.
-            seen.looked.insert(Part::Credential);
+            seen.looked.parts.insert(Part::Credential);
             return seen;
         };
         let looking = self.look_at_tenant(reader, outbound, &mut seen);
@@ -88,7 +92,7 @@ impl App {
             Err(_) => TenantLook::Failed("it took too long".to_owned()),
         };
         if matches!(seen.tenant, TenantLook::Read) {
-            seen.looked.insert(Part::Tenant);
+            seen.looked.parts.insert(Part::Tenant);
         }
         seen
     }
@@ -166,7 +170,7 @@ impl App {
             Ok(opened) => opened,
             Err(error) => return Ok(TenantLook::Failed(chain(&error))),
         };
-        seen.looked.insert(Part::Credential);
+        seen.looked.parts.insert(Part::Credential);
         seen.alarms.extend(of_powers(&powers));
         let tenant = match read_tenant(&graph).await {
             Ok(tenant) => tenant,
@@ -182,6 +186,18 @@ impl App {
             (ours, drifts, TenantLook::NotCompared)
         };
         seen.alarms.extend(drifts.iter().map(Alarm::from));
+        for domain in &tenant.unreadable {
+            let name = domain
+                .name
+                .parse()
+                .map_or_else(|_| domain.name.clone(), |name: DomainName| name.to_string());
+            for name in [name, domain.name.clone()] {
+                if domain.lasts == Lasts::MayPass {
+                    seen.looked.may_pass.insert(name.clone());
+                }
+                seen.looked.unread.insert(name);
+            }
+        }
         self.note_certificates(&ours, &tenant).await?;
         Ok(look)
     }

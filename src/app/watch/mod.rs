@@ -161,7 +161,7 @@ fn words_of_drift(kind: DriftKind) -> &'static str {
             "A domain that signs in here is not in the tenant: somebody removed it, or [graph] names another tenant."
         }
         DriftKind::DomainUnreadable => {
-            "What Entra shows of a domain cannot be read, so nobody watches that one; look at it in Entra by hand."
+            "What Entra shows of a domain cannot be read, so nobody watches that one; look at it in Entra by hand. What was found there before stays as it was told. A refusal, or a contradiction as Entra shows it for a minute after a change, is a warning at the first look and critical at the second."
         }
         DriftKind::NotFederated => {
             "A domain that signs in here is managed: Entra asks its people for a password of its own."

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{
     TENANT_UNREADABLE, Watcher,
-    changes::{Alarm, Change, Known, Origin, Severity, Telling, changes},
+    changes::{Alarm, Change, Known, Origin, Severity, Telling, changes, ease_first},
     kept::{Owed, read, stored},
     look::{Seen, TenantLook, own},
     round::Round,
@@ -56,6 +56,7 @@ impl App {
             tx.end_watch_anyway(&state).await?;
         }
         let known = self.known(&mut tx, watcher, &seen.tenant).await?;
+        ease_first(&known, &mut seen.alarms, &seen.looked);
         let mut changes = changes(&known, &seen.alarms, &seen.looked, now);
         if changes.len() > MOST {
             // The rest is new again the next time: nothing is lost, and nothing is over.

@@ -213,6 +213,80 @@ async fn attack_20_a_domain_that_shows_odd_things_hides_no_other() {
 }
 
 #[tokio::test]
+async fn attack_20_a_domain_that_shows_odd_things_makes_no_finding_of_it_over() {
+    let watched = Watched::new().await;
+    watched
+        .tenant
+        .set("contoso.com", "nextSigningCertificate", foreign());
+    assert_eq!(
+        watched.look().await,
+        told(&[(Telling::New, "unknown-certificate")])
+    );
+    let faults = watched.tenant.practice.graph_faults();
+    let at = |kind: FaultKind| {
+        faults.clear();
+        faults.add(Fault::next(
+            1000,
+            "/contoso.com/federationConfiguration",
+            kind,
+        ));
+    };
+    // What cannot be read is the worst at once …
+    let two = json!({"value": [{"id": "1"}, {"id": "2"}]});
+    at(FaultKind::Lie(two));
+    assert_eq!(
+        watched.look().await,
+        told(&[(Telling::New, "domain-unreadable")])
+    );
+    assert_eq!(watched.measure("watch_critical_findings").await, 2);
+    assert_eq!(watched.look().await, told(&[]));
+    faults.clear();
+    assert_eq!(
+        watched.look().await,
+        told(&[(Telling::Over, "domain-unreadable")])
+    );
+    // … and what Entra shows for a minute after a change, or refuses, when it stays.
+    let empty = FaultKind::Lie(json!({"value": []}));
+    for kind in [empty, FaultKind::Forbidden] {
+        at(kind);
+        assert_eq!(
+            watched.look().await,
+            told(&[(Telling::New, "domain-unreadable")])
+        );
+        assert_eq!(watched.measure("watch_critical_findings").await, 1);
+        assert_eq!(
+            watched.look().await,
+            told(&[(Telling::Changed, "domain-unreadable")])
+        );
+        assert_eq!(watched.measure("watch_critical_findings").await, 2);
+        assert_eq!(watched.look().await, told(&[]), "whatever the reason is");
+        faults.clear();
+        assert_eq!(
+            watched.look().await,
+            told(&[(Telling::Over, "domain-unreadable")])
+        );
+    }
+    // Each telling that there was; none said that the backdoor is gone.
+    while watched.deliver().await.sent > 0 {}
+    let over: Vec<Value> = watched
+        .receiver
+        .taken()
+        .iter()
+        .map(kit::Posted::json)
+        .filter(|message| message["event"] == "over")
+        .map(|message| message["kind"].clone())
+        .collect();
+    assert_eq!(over, vec![json!("domain-unreadable"); 3]);
+    watched
+        .tenant
+        .set("contoso.com", "nextSigningCertificate", Value::Null);
+    assert_eq!(
+        watched.look().await,
+        told(&[(Telling::Over, "unknown-certificate")])
+    );
+}
+
+#[tokio::test]
 async fn an_application_that_could_write_is_told_and_blinds_nobody() {
     let mut watched = Watched::new().await;
     let reader = watched.tenant.reader(watched.tenant.writing());
