@@ -126,14 +126,17 @@ pub(super) async fn first_key(
         let key = make()?;
         let mut tx = store.begin().await?;
         if tx.insert_first_key(&key).await? {
+            let mut generation = None;
+            if is_marked {
+                let number = mark::mark(&mut tx, sealing, purpose, None, 0).await?;
+                generation = Some(mark::numbered(sealing, purpose, &key.id, number));
+            }
             let event = Event::KeyCreated {
                 key: key.id.clone(),
                 purpose: key.purpose.to_string(),
+                generation,
             };
             tx.append(Actor::System, None, event);
-            if is_marked {
-                mark::mark(&mut tx, sealing, purpose, None, 0).await?;
-            }
             tx.commit().await?;
         }
         // Another node may have been quicker; either way the stored key is the one.
@@ -160,7 +163,10 @@ pub(super) async fn first_ring(
     let found = Keys::of_all_events(&mut tx, sealing, purpose).await?;
     // Nothing of this generation signs here: the next one is an operator's step.
     let generation = match found.flaw {
-        Some(_) => found.generation.unwrap_or_default().saturating_add(1),
+        Some(_) => {
+            let next = found.generation.unwrap_or_default().saturating_add(1);
+            next.max(found.told)
+        }
         None => 0,
     };
     let ring = match found.active().or(found.keys.first()) {

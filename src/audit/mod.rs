@@ -246,12 +246,19 @@ pub enum Event {
     /// A relying party was removed.
     RelyingPartyRemoved { entity_id: String },
     /// A signing key was made.
-    KeyCreated { key: KeyId, purpose: String },
+    KeyCreated {
+        key: KeyId,
+        purpose: String,
+        #[serde(flatten)]
+        generation: Option<Generation>,
+    },
     /// A signing key was published. `forced`: what spoke against it.
     KeyStaged {
         key: KeyId,
         purpose: String,
         forced: Vec<String>,
+        #[serde(flatten)]
+        generation: Generation,
     },
     /// A signing key signs from now on. `forced`: what spoke against it.
     KeyActivated {
@@ -259,12 +266,16 @@ pub enum Event {
         former: Option<KeyId>,
         purpose: String,
         forced: Vec<String>,
+        #[serde(flatten)]
+        generation: Generation,
     },
     /// A signing key was taken away and its private half erased. `forced`: what spoke against it.
     KeyRetired {
         key: KeyId,
         purpose: String,
         forced: Vec<String>,
+        #[serde(flatten)]
+        generation: Generation,
     },
     /// A party was seen to know a signing key ("held", or "confirmed" by the operator's word),
     /// or not to ("missing").
@@ -294,6 +305,16 @@ pub enum Event {
     },
     /// Everything sealed was sealed again under a new master key.
     KeysRewrapped { from: String, to: String },
+}
+
+/// How many changes of a purpose's keys there were with this one: whoever puts an older copy of
+/// the keys back is behind it. Keys for evidence are not counted.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Generation {
+    /// The number.
+    pub generation: i64,
+    /// Vouches for it (`keys::mark::tag_generation`).
+    pub generation_tag: String,
 }
 
 /// An event as it is stored.

@@ -3,7 +3,8 @@
 //! Always true: a mark is made at each change of a key, over all keys of the purpose and a
 //! number that counts the changes. So a writer of the database cannot take a key away, or put
 //! rows back as they once were, without the mark not fitting; and who puts the mark back with
-//! them is behind what a running server saw (attack 20).
+//! them is behind what a running server saw, and behind the events of later changes, which have
+//! the number too, under a tag of its own (attack 20).
 
 use aws_lc_rs::digest;
 use subtle::ConstantTimeEq as _;
@@ -80,6 +81,45 @@ impl KeyMark {
     }
 }
 
+/// Vouches for the number in the event of a change, so that nobody raises it by hand.
+pub fn tag_generation(
+    sealing: &Sealing,
+    purpose: KeyPurpose,
+    key: &KeyId,
+    generation: i64,
+) -> String {
+    let generation = generation.to_string();
+    sealing.tag(
+        TagLabel::KeyGeneration,
+        &generation_fields(purpose, key, &generation),
+    )
+}
+
+/// Checks [`tag_generation`].
+pub fn require_generation(
+    sealing: &Sealing,
+    purpose: KeyPurpose,
+    key: &KeyId,
+    generation: i64,
+    tag: &str,
+) -> Result<(), SealError> {
+    let generation = generation.to_string();
+    let fields = generation_fields(purpose, key, &generation);
+    sealing.verify_tag(TagLabel::KeyGeneration, &fields, tag)
+}
+
+fn generation_fields<'f>(
+    purpose: KeyPurpose,
+    key: &'f KeyId,
+    generation: &'f str,
+) -> [&'f [u8]; 3] {
+    [
+        purpose.as_str().as_bytes(),
+        key.as_str().as_bytes(),
+        generation.as_bytes(),
+    ]
+}
+
 fn digest_of(keys: &[Marked<'_>]) -> String {
     let mut lines: Vec<String> = keys
         .iter()
@@ -138,5 +178,21 @@ mod tests {
         }
         let another = Sealing::new(&MasterKey::random(&mut SystemRandom));
         assert!(mark.require(&another, &keys).is_err());
+    }
+
+    #[test]
+    fn attack_20_the_number_in_an_event_is_of_its_key_and_purpose() {
+        let sealing = Sealing::new(&MasterKey::random(&mut SystemRandom));
+        let another = Sealing::new(&MasterKey::random(&mut SystemRandom));
+        let [one, two] = [(); 2].map(|()| KeyId::random(&mut SystemRandom));
+        let tag = tag_generation(&sealing, KeyPurpose::Assertion, &one, 7);
+        let fits = |sealing, purpose, key, generation| {
+            require_generation(sealing, purpose, key, generation, &tag).is_ok()
+        };
+        assert!(fits(&sealing, KeyPurpose::Assertion, &one, 7));
+        assert!(!fits(&sealing, KeyPurpose::Assertion, &one, 8));
+        assert!(!fits(&sealing, KeyPurpose::Assertion, &two, 7));
+        assert!(!fits(&sealing, KeyPurpose::Oidc, &one, 7));
+        assert!(!fits(&another, KeyPurpose::Assertion, &one, 7));
     }
 }

@@ -77,6 +77,8 @@ pub enum TagLabel {
     KeyState,
     /// All signing keys of a purpose together.
     KeyMark,
+    /// How many changes of the keys there were, in the event of one.
+    KeyGeneration,
     /// Which party was seen to know a signing key.
     KeySighting,
     /// What the watch over the federation found and is to tell.
@@ -101,6 +103,7 @@ impl TagLabel {
             Self::Pseudonym => "pseudonym",
             Self::KeyState => "key-state",
             Self::KeyMark => "key-mark",
+            Self::KeyGeneration => "key-generation",
             Self::KeySighting => "key-sighting",
             Self::Watch => "watch",
             Self::Probe => "probe",

@@ -2,8 +2,8 @@
 //!
 //! Always true: the standing of a key is under a tag of its own, together with the key's
 //! purpose and certificate, so that a writer of the database can make no standing that it
-//! never had (attack 20). Who writes back a whole copy of earlier rows brings back what was
-//! then: a tag binds a row, not its place in time.
+//! never had (attack 20). A tag binds a row, not its place in time: that does the mark over all
+//! rows ([`super::mark`]).
 //!
 //! Read next: [`super::rollover`], which says who may go where.
 

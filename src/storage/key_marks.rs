@@ -11,6 +11,31 @@ use crate::{
     keys::{KeyPurpose, mark::KeyMark},
 };
 
+/// What an event tells of a key.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct KeyTold {
+    /// Which key.
+    pub key: KeyId,
+    /// What became of it.
+    pub change: KeyChange,
+    /// Whether something that spoke against it was overridden.
+    pub is_forced: bool,
+    /// The number of the change and its tag, not checked; none in events of before there were
+    /// any.
+    pub generation: Option<(i64, String)>,
+}
+
+/// What became of a key.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum KeyChange {
+    /// It was made.
+    Created,
+    /// It was published, or signs.
+    Moved,
+    /// It was taken away.
+    Retired,
+}
+
 impl ReadTx<'_> {
     /// The mark of a purpose; none in a database of before there were marks.
     pub async fn key_mark(&mut self, purpose: KeyPurpose) -> Result<Option<KeyMark>, StoreError> {
@@ -49,15 +74,15 @@ impl ReadTx<'_> {
         }
     }
 
-    /// The keys of a purpose that events name: whether each was retired.
+    /// What events tell of the keys of a purpose, oldest first.
     pub async fn keys_in_events(
         &mut self,
         purpose: KeyPurpose,
-    ) -> Result<Vec<(KeyId, bool)>, StoreError> {
+    ) -> Result<Vec<KeyTold>, StoreError> {
         let rows = self
-            .all(sql(
-                "SELECT id, kind, body FROM events WHERE kind IN ('key-created', 'key-retired')",
-            ))
+            .all(sql("SELECT id, kind, body FROM events
+                 WHERE kind IN ('key-created', 'key-staged', 'key-activated', 'key-retired')
+                 ORDER BY written_at, node, sequence"))
             .await?;
         let mut found = Vec::new();
         for row in &rows {
@@ -67,7 +92,20 @@ impl ReadTx<'_> {
             if let Some(key) = key
                 && body["purpose"].as_str() == Some(purpose.as_str())
             {
-                found.push((key, row.text("kind")? == "key-retired"));
+                let change = match row.text("kind")?.as_str() {
+                    "key-created" => KeyChange::Created,
+                    "key-retired" => KeyChange::Retired,
+                    _ => KeyChange::Moved,
+                };
+                let tag = body["generation_tag"].as_str();
+                found.push(KeyTold {
+                    key,
+                    change,
+                    is_forced: body["forced"]
+                        .as_array()
+                        .is_some_and(|forced| !forced.is_empty()),
+                    generation: body["generation"].as_i64().zip(tag.map(ToOwned::to_owned)),
+                });
             }
         }
         Ok(found)

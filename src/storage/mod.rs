@@ -52,6 +52,7 @@ pub use error::StoreError;
 pub use events::{RefusedCount, StoredEvent, hour_of};
 pub use federation::{StoredChange, StoredEntry};
 pub use health::Upkeep;
+pub use key_marks::{KeyChange, KeyTold};
 pub use keys::{ActiveMark, StoredKey};
 pub use ledger::MfaClaim;
 pub use migrations::{DatabaseVersion, MigrationState};

@@ -319,6 +319,7 @@ pub async fn acts_are_told_and_missing_events_are_noticed(database: Database) {
     let created = Event::KeyCreated {
         key: KeyId::random(&mut SystemRandom),
         purpose: "audit".to_owned(),
+        generation: None,
     };
     tx.append(Actor::System, None, created);
     tx.commit().await.unwrap();

@@ -2,18 +2,21 @@
 //!
 //! Always true: nothing signs and nothing is published of keys that do not fit their mark;
 //! no key is made in the place of missing ones before an operator says so. Keys of before
-//! there were marks get one at the first start, if no event speaks against them.
+//! there were marks get one at the first start, if no event speaks against them. A change is an
+//! event with its number, so a mark that is put back with its keys is behind the events.
 
 use crate::{
     app::{Error, error::Category},
+    audit::Generation,
+    base::ids::KeyId,
     keys::{
         KeyPurpose,
-        mark::{KeyMark, Marked},
+        mark::{KeyMark, Marked, require_generation, tag_generation},
         rollover::{Obstacle, Weight},
         sealing::Sealing,
         state::KeyState,
     },
-    storage::{ReadTx, StoredKey, Tx},
+    storage::{KeyChange, KeyTold, ReadTx, StoredKey, Tx},
 };
 
 /// The keys of a purpose, and what is wrong with them together.
@@ -24,6 +27,9 @@ pub(super) struct Keys {
     /// Its tag; empty: there is none.
     pub(super) mark_tag: String,
     pub(super) flaw: Option<Flaw>,
+    /// The highest number of a change that is known otherwise than by the mark: by events, if
+    /// they were asked.
+    pub(super) told: i64,
 }
 
 /// What is wrong with all keys of a purpose together.
@@ -97,6 +103,7 @@ impl Keys {
             generation: mark.as_ref().map(|mark| mark.generation),
             mark_tag: mark.map(|mark| mark.tag).unwrap_or_default(),
             flaw,
+            told: 0,
         })
     }
 
@@ -108,20 +115,12 @@ impl Keys {
         purpose: KeyPurpose,
     ) -> Result<Self, Error> {
         let mut found = Self::of(tx, sealing, purpose).await?;
-        if found.flaw.is_some() {
-            return Ok(found);
-        }
         let told = tx.keys_in_events(purpose).await?;
-        let behind = told.iter().any(|(id, is_retired)| {
-            let key = found.keys.iter().find(|key| key.id == *id);
-            match key {
-                // With a mark it is the mark that says which there are: an operator may have
-                // begun anew after a loss.
-                None => found.generation.is_none(),
-                Some(key) => *is_retired && key.standing.state != KeyState::Retired,
-            }
-        });
-        if behind {
+        let numbers = told
+            .iter()
+            .filter_map(|told| number_of(told, sealing, purpose));
+        found.told = numbers.max().unwrap_or_default();
+        if found.flaw.is_none() && found.is_behind(&told, sealing, purpose) {
             found.flaw = Some(if found.keys.is_empty() {
                 Flaw::Missing
             } else {
@@ -131,6 +130,33 @@ impl Keys {
         Ok(found)
     }
 
+    fn is_behind(&self, told: &[KeyTold], sealing: &Sealing, purpose: KeyPurpose) -> bool {
+        if self.generation.unwrap_or_default() < self.told {
+            return true;
+        }
+        told.iter().enumerate().any(|(at, event)| {
+            let key = self.keys.iter().find(|key| key.id == event.key);
+            match key {
+                // An operator may have begun anew after a loss: then a later step says so, by
+                // its number, which the mark has too, or by what it overrode.
+                None => {
+                    let number = number_of(event, sealing, purpose).unwrap_or_default();
+                    // Clocks of servers differ, numbers do not: those of before there were any
+                    // go by their order.
+                    let mut events = told.iter().enumerate();
+                    self.generation.is_none()
+                        || !events.any(|(other, later)| match number_of(later, sealing, purpose) {
+                            Some(later) => later > number,
+                            None => number == 0 && later.is_forced && other > at,
+                        })
+                }
+                Some(key) => {
+                    event.change == KeyChange::Retired && key.standing.state != KeyState::Retired
+                }
+            }
+        })
+    }
+
     /// The one that signs.
     pub(super) fn active(&self) -> Option<&StoredKey> {
         let mut keys = self.keys.iter();
@@ -138,20 +164,41 @@ impl Keys {
     }
 }
 
+/// The number of a change, if it is ours. One that was sealed under an earlier master key is not
+/// needed: no mark of that time fits any more.
+fn number_of(told: &KeyTold, sealing: &Sealing, purpose: KeyPurpose) -> Option<i64> {
+    let (number, tag) = told.generation.as_ref()?;
+    let is_ours = require_generation(sealing, purpose, &told.key, *number, tag).is_ok();
+    is_ours.then_some(*number)
+}
+
+/// As the event of a change has it.
+pub(super) fn numbered(
+    sealing: &Sealing,
+    purpose: KeyPurpose,
+    key: &KeyId,
+    generation: i64,
+) -> Generation {
+    Generation {
+        generation,
+        generation_tag: tag_generation(sealing, purpose, key, generation),
+    }
+}
+
 /// Marks the keys of a purpose as they stand in `tx`, after those of the generation `former`;
-/// `seen` is the highest that this process saw.
+/// `seen` is the highest that this process saw, or that events tell of. The new one's number.
 pub(super) async fn mark(
     tx: &mut Tx<'_>,
     sealing: &Sealing,
     purpose: KeyPurpose,
     former: Option<i64>,
     seen: i64,
-) -> Result<(), Error> {
+) -> Result<i64, Error> {
     let keys = tx.keys_of(purpose).await?;
     let generation = former.unwrap_or_default().max(seen).saturating_add(1);
     let mark = KeyMark::new(sealing, purpose, generation, &marked(&keys));
     if tx.put_key_mark(&mark, former).await? {
-        return Ok(());
+        return Ok(generation);
     }
     Err(Error::new(
         Category::Conflict,

@@ -10,7 +10,7 @@ use choice::{altered, choose, moved_meanwhile, only, unknown};
 
 use super::{
     CERTIFICATE_LIFETIME, KeyView, certified,
-    mark::{Keys, mark},
+    mark::{Keys, mark, numbered},
     open::{is_ours, key_place, open_sealed, require_standing},
     view,
 };
@@ -78,31 +78,23 @@ impl App {
         self.sound(purpose).await?;
         let stored = self.make_key(purpose, size, custody).await?;
         let mut tx = self.store.begin().await?;
-        let found = Keys::of(&mut tx, &self.sealing, purpose).await?;
+        let found = Keys::of_all_events(&mut tx, &self.sealing, purpose).await?;
         if let Some(flaw) = found.flaw {
             return Err(flaw.error(purpose));
         }
-        let key = self.keep_new(&mut tx, stored, actor).await?;
-        self.mark(&mut tx, purpose, found.generation).await?;
+        keep_new(&mut tx, &stored).await?;
+        let number = self.mark(&mut tx, purpose, &found).await?;
+        tx.append(actor, None, self.created(&stored, number));
         tx.commit().await?;
-        Ok(key)
+        Ok(view(stored, &[], &self.sealing))
     }
 
-    async fn keep_new(
-        &self,
-        tx: &mut Tx<'_>,
-        stored: StoredKey,
-        actor: Actor,
-    ) -> Result<KeyView, Error> {
-        if !tx.insert_key(&stored).await? {
-            return Err(Error::conflict("a key of that id is there already"));
+    fn created(&self, key: &StoredKey, number: i64) -> Event {
+        Event::KeyCreated {
+            key: key.id.clone(),
+            purpose: key.purpose.to_string(),
+            generation: Some(numbered(&self.sealing, key.purpose, &key.id, number)),
         }
-        let event = Event::KeyCreated {
-            key: stored.id.clone(),
-            purpose: stored.purpose.to_string(),
-        };
-        tx.append(actor, None, event);
-        Ok(view(stored, &[], &self.sealing))
     }
 
     /// Takes a step, if nothing speaks against it or it may be forced. To stage without a
@@ -122,6 +114,7 @@ impl App {
         };
         let mut tx = self.store.begin().await?;
         let mut found = Keys::of_all_events(&mut tx, &self.sealing, chosen.purpose).await?;
+        let mut made = None;
         let stored = if let Some(stored) = choose(step, chosen, &found.keys)? {
             stored.clone()
         } else {
@@ -141,7 +134,8 @@ impl App {
                 .await?;
             tx = self.store.begin().await?;
             found = Keys::of_all_events(&mut tx, &self.sealing, chosen.purpose).await?;
-            self.keep_new(&mut tx, new.clone(), actor.clone()).await?;
+            keep_new(&mut tx, &new).await?;
+            made = Some(new.clone());
             new
         };
         let keys = &found.keys;
@@ -160,6 +154,11 @@ impl App {
             Step::Stage | Step::Retire => None,
         };
         let moved = self.move_to(&mut tx, &stored, step.leads_to(), now).await?;
+        let number = self.mark(&mut tx, chosen.purpose, &found).await?;
+        if let Some(made) = &made {
+            tx.append(actor.clone(), None, self.created(made, number));
+        }
+        let generation = numbered(&self.sealing, chosen.purpose, &stored.id, number);
         let forced = obstacles.iter().map(|obstacle| obstacle.why.clone());
         let (key, purpose) = (stored.id.clone(), stored.purpose.to_string());
         let forced_words = forced.collect();
@@ -168,21 +167,23 @@ impl App {
                 key,
                 purpose,
                 forced: forced_words,
+                generation,
             },
             Step::Activate => Event::KeyActivated {
                 key,
                 former,
                 purpose,
                 forced: forced_words,
+                generation,
             },
             Step::Retire => Event::KeyRetired {
                 key,
                 purpose,
                 forced: forced_words,
+                generation,
             },
         };
         tx.append(actor, None, event);
-        self.mark(&mut tx, chosen.purpose, found.generation).await?;
         let sightings = tx.key_sightings().await?;
         tx.commit().await?;
         Ok(Outcome::Done {
@@ -387,10 +388,10 @@ impl App {
         &self,
         tx: &mut Tx<'_>,
         purpose: KeyPurpose,
-        former: Option<i64>,
-    ) -> Result<(), Error> {
-        let seen = self.seen_generation(purpose);
-        mark(tx, &self.sealing, purpose, former, seen).await
+        former: &Keys,
+    ) -> Result<i64, Error> {
+        let seen = self.seen_generation(purpose).max(former.told);
+        mark(tx, &self.sealing, purpose, former.generation, seen).await
     }
 
     /// Fails if the keys of a purpose are missing or do not fit together.
@@ -422,6 +423,13 @@ impl App {
             _ => Ok(None),
         }
     }
+}
+
+async fn keep_new(tx: &mut Tx<'_>, key: &StoredKey) -> Result<(), Error> {
+    if tx.insert_key(key).await? {
+        return Ok(());
+    }
+    Err(Error::conflict("a key of that id is there already"))
 }
 
 fn is_refused(obstacles: &[Obstacle], force: Force) -> bool {

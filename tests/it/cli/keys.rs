@@ -84,6 +84,46 @@ fn a_rollover_says_what_comes_next_and_refuses_what_would_break() {
     assert!(refused.contains("erased"), "{}", refused);
 }
 
+/// Each command is a process that saw nothing (review L1): an older copy with its mark, from before
+/// a key was staged, or from before it was activated.
+#[tokio::test]
+async fn attack_20_an_older_copy_of_the_keys_is_altered_for_each_command() {
+    for is_staged in [false, true] {
+        let cli = Cli::new();
+        let copy = "CREATE TABLE older_keys AS SELECT * FROM signing_keys; CREATE TABLE older_marks AS SELECT * FROM key_marks";
+        cli.json(&["keys", "list"]);
+        if is_staged {
+            cli.done(&["keys", "stage"]);
+        }
+        cli.sql(copy).await;
+        if !is_staged {
+            cli.done(&["keys", "stage"]);
+        }
+        cli.done(&["keys", "activate", "--force"]);
+        cli.sql("DELETE FROM key_sightings; DELETE FROM signing_keys; DELETE FROM key_marks; INSERT INTO signing_keys SELECT * FROM older_keys; INSERT INTO key_marks SELECT * FROM older_marks").await;
+        let list = cli.json(&["keys", "list"]);
+        let states = list.as_array().unwrap().iter().map(|key| &key["state"]);
+        assert!(states.clone().all(|state| state == "altered"), "{list}");
+        assert!(states.count() > 0);
+        let refused = cli.run(&["keys", "stage"]);
+        assert_eq!(refused.exit, 1);
+        assert!(
+            refused.err.contains("altered outside claimbridge"),
+            "{refused:?}"
+        );
+        cli.done(&["keys", "activate", "--force"].map(|word| {
+            if is_staged || word != "activate" {
+                word
+            } else {
+                "stage"
+            }
+        }));
+        let list = cli.json(&["keys", "list"]);
+        let states = list.as_array().unwrap().iter().map(|key| &key["state"]);
+        assert!(states.clone().all(|state| state != "altered"), "{list}");
+    }
+}
+
 #[test]
 fn a_new_master_key_takes_a_rollover_along() {
     let cli = Cli::new();

@@ -188,6 +188,90 @@ async fn attack_20_an_older_copy_that_is_put_back_revives_nothing() {
     }
 }
 
+/// An older copy with its genuine mark, although no key was retired since: a server that starts
+/// has seen nothing, and reads the numbers of the changes in the events (review L1).
+#[tokio::test]
+async fn attack_20_no_start_takes_an_older_copy_for_the_newest() {
+    for is_staged in [false, true] {
+        let mut site = Site::new().await;
+        if is_staged {
+            site.must(Step::Stage, ASSERTION).await;
+        }
+        let sql = site.world.sql().await;
+        for table in ["signing_keys", "key_marks"] {
+            let copy = format!("CREATE TABLE older_{table} AS SELECT * FROM {table}");
+            sql.define(&copy).await;
+        }
+        if !is_staged {
+            site.must(Step::Stage, ASSERTION).await;
+        }
+        site.force(Step::Activate, ASSERTION).await;
+        let newest = site.published(ASSERTION).await.active.unwrap().id;
+        for table in ["key_sightings", "signing_keys", "key_marks"] {
+            sql.define(&format!("DELETE FROM {table}")).await;
+        }
+        for table in ["signing_keys", "key_marks"] {
+            sql.run(&format!("INSERT INTO {table} SELECT * FROM older_{table}"))
+                .await;
+        }
+        site.world.nodes.clear();
+        site.world.start_node().await;
+        site.world.start_node().await;
+        let node = site.world.app();
+        let refused = node.ready().await.unwrap_err();
+        assert!(refused.detail().contains("altered"), "{refused}");
+        let keys = node.keys().await.unwrap();
+        assert_eq!(keys.len(), if is_staged { 2 } else { 1 });
+        assert!(keys.iter().all(|key| key.state.is_none()), "{keys:?}");
+        // The way on without a backup, by a process that saw none of it.
+        let stage = [Step::Stage, Step::Activate];
+        for step in if is_staged { &stage[1..] } else { &stage[..] } {
+            site.force(*step, ASSERTION).await;
+        }
+        assert!(node.ready().await.is_ok());
+        assert_eq!(
+            site.published(ASSERTION).await.active.unwrap().id == newest,
+            is_staged
+        );
+        site.world.start_node().await;
+        let another = &site.world.nodes.last().unwrap().app;
+        assert!(another.ready().await.is_ok());
+        assert!(
+            another
+                .keys()
+                .await
+                .unwrap()
+                .iter()
+                .all(|key| key.state.is_some())
+        );
+    }
+}
+
+/// Nobody raises the number by hand: then no step could ever be the newest one.
+#[tokio::test]
+async fn attack_20_a_number_that_was_written_by_hand_counts_for_nothing() {
+    let mut site = Site::new().await;
+    site.must(Step::Stage, ASSERTION).await;
+    let sql = site.world.sql().await;
+    sql.run("UPDATE events SET body = replace(body, '\"generation\":2', '\"generation\":9223372036854775807') WHERE kind = 'key-staged'")
+        .await;
+    let mut tx = site.world.app().store().read().await.unwrap();
+    let told = tx.keys_in_events(ASSERTION).await.unwrap();
+    drop(tx);
+    assert!(told.iter().any(|told| {
+        told.generation
+            .as_ref()
+            .is_some_and(|(number, _)| *number == i64::MAX)
+    }));
+    site.world.start_node().await;
+    let node = &site.world.nodes.last().unwrap().app;
+    assert!(node.ready().await.is_ok());
+    site.force(Step::Activate, ASSERTION).await;
+    let mut tx = site.world.app().store().read().await.unwrap();
+    let mark = tx.key_mark(ASSERTION).await.unwrap().unwrap();
+    assert_eq!(mark.generation, 3);
+}
+
 /// Of two operators who activate different keys at once, or one key twice, one does.
 #[tokio::test]
 async fn attack_28_two_operators_make_one_step() {
