@@ -18,6 +18,7 @@ use super::{
         Desk, TO_MANAGED, administrator, change_failure, confirmed, done, not_done, note_seen,
         read_failure, require_person, require_settled, require_unchanged, say, tell, tell_altered,
     },
+    domain_managed,
     domain_words::Words,
     graph_sign_in::GraphArgs,
     open,
@@ -37,8 +38,8 @@ use crate::{
         text::DomainName,
     },
     federation::{
-        Authentication, Certificates, DomainState, Ours, Property, RequestSigning, Restoration,
-        Setting, UnknownKeys, restore, wanted::SystemBrowser,
+        Certificates, DomainState, Ours, Property, RequestSigning, Restoration, Setting,
+        UnknownKeys, restore, wanted::SystemBrowser,
     },
 };
 
@@ -51,13 +52,13 @@ use crate::{
 )]
 pub struct RollbackArgs {
     /// The domain.
-    domain: DomainName,
+    pub(super) domain: DomainName,
     /// Change nothing: show what would be done.
     #[arg(long)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
     /// Do not ask: this is the domain's name. Without a terminal nothing is changed unless it is given.
     #[arg(long, value_name = "DOMAIN")]
-    confirm: Option<DomainName>,
+    pub(super) confirm: Option<DomainName>,
     /// Restore also certificates that are none of ours: whoever has such a key can sign in as anybody. Needed to go back
     /// to an earlier provider.
     #[arg(long)]
@@ -65,12 +66,12 @@ pub struct RollbackArgs {
     /// Break glass: make the domain managed, whatever it was before. Entra asks its people for passwords of its own then;
     /// everybody needs a new one. Works without a journal.
     #[arg(long, conflicts_with = "with_unknown_certificates")]
-    to_managed: bool,
+    pub(super) to_managed: bool,
     /// Print what was planned and done as JSON.
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     #[command(flatten)]
-    graph: GraphArgs,
+    pub(super) graph: GraphArgs,
 }
 
 const ROLLBACK_HELP: &str = "\
@@ -91,6 +92,9 @@ pub async fn rollback(
     path: Option<&Path>,
     out: &mut dyn Write,
 ) -> Result<ExitCode, Failure> {
+    if args.to_managed {
+        return domain_managed::to_managed(args, path, out).await;
+    }
     require_person(&args.graph)?;
     let config = open::config(path)?;
     let app = open::app(&config).await?;
@@ -100,7 +104,6 @@ pub async fn rollback(
     // Before anybody signs in: whether there is something to go back to.
     let target = target(&history);
     let before = match target {
-        _ if args.to_managed => managed(domain),
         // A journal that lacks what came later leads to where who altered it wants.
         _ if !history.altered.is_empty() => return Err(altered(&history)),
         Some(target) => target.before()?,
@@ -141,7 +144,7 @@ pub async fn rollback(
             tell(&format!(
                 "Mind: {error}. The way back to managed does not need it."
             ));
-            keyless(&app).await?
+            keyless(&app).await
         }
         ours => ours?,
     };
@@ -231,7 +234,7 @@ pub async fn rollback(
 }
 
 /// What a rollback undoes: what an open one began with, or the last apply that is in force.
-fn target(history: &History) -> Option<&Change> {
+pub(super) fn target(history: &History) -> Option<&Change> {
     let open = history
         .open()
         .filter(|change| change.kind() == ChangeKind::Rollback);
@@ -245,8 +248,8 @@ fn target(history: &History) -> Option<&Change> {
 }
 
 /// What we are when no key of ours can be used.
-async fn keyless(app: &App) -> Result<Ours, Failure> {
-    Ok(Ours {
+pub(super) async fn keyless(app: &App) -> Ours {
+    Ours {
         display_name: app.settings().service_name.clone(),
         public_url: app.settings().public_url.clone(),
         certificates: Certificates {
@@ -257,19 +260,10 @@ async fn keyless(app: &App) -> Result<Ours, Failure> {
         },
         request_signing: RequestSigning::Unverifiable,
         system_browser: SystemBrowser::LeftAlone,
-        domains: domains::list(app.store()).await?,
+        domains: domains::list(app.store()).await.unwrap_or_default(),
         known_federations: Vec::new(),
         ws_federation: app.settings().ws_federation.clone(),
         active_door: app.settings().active_door,
-    })
-}
-
-/// A domain that nobody federates.
-fn managed(domain: &DomainName) -> DomainState {
-    DomainState {
-        authentication: Some(Authentication::Managed),
-        configuration: Some(None),
-        ..DomainState::unknown(domain.clone())
     }
 }
 
@@ -292,7 +286,7 @@ fn first_line(
 }
 
 /// The change at hand goes on, or a new one begins; nothing where nothing is to be sent.
-async fn journal<'a>(
+pub(super) async fn journal<'a>(
     desk: &Desk<'a>,
     history: &History,
     target: Option<&Change>,

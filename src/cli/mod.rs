@@ -10,6 +10,7 @@ mod doctor;
 mod domain;
 mod domain_apply;
 mod domain_desk;
+mod domain_managed;
 mod domain_plan;
 mod domain_rollback;
 mod domain_verify;

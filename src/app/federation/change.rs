@@ -187,6 +187,14 @@ async fn look_for(
 /// Graph ourselves, and what a gateway may keep it.
 pub const SETTLES: Duration = Duration::from_mins(6);
 
+/// How long a call of that instant may still take place; nothing: no longer. It is never more
+/// than [`SETTLES`], whatever the instant is: who could choose that must not keep anybody waiting.
+pub fn may_still_take_place(at: Timestamp, now: Timestamp) -> Option<Duration> {
+    let end = at.plus(SETTLES);
+    let is_none_of_ours = at > now.plus(SETTLES);
+    (now < end && !is_none_of_ours).then(|| end.since(now).min(SETTLES))
+}
+
 /// How long it still is until it is known what became of the last call of an open change;
 /// nothing: it is known, or the tenant shows it, or Graph can no longer finish it.
 pub async fn still_open(
@@ -198,14 +206,11 @@ pub async fn still_open(
     let Some((call, at)) = change.unsettled() else {
         return Ok(None);
     };
-    let end = at.plus(SETTLES);
-    if now >= end {
+    let left = may_still_take_place(at, now);
+    if left.is_none() || look_for(graph, &change.domain, &call, looks).await? {
         return Ok(None);
     }
-    if look_for(graph, &change.domain, &call, looks).await? {
-        return Ok(None);
-    }
-    Ok(Some(end.since(now)))
+    Ok(left)
 }
 
 /// A change of which nothing took place is over; of another the next command finds the rest.

@@ -126,6 +126,9 @@ pub enum Entry {
         path: String,
         /// What is sent.
         body: Value,
+        /// When it was written, in milliseconds since 1970; none: an earlier claimbridge wrote it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<i64>,
     },
     /// This came of the call before.
     Outcome {
@@ -224,7 +227,10 @@ impl Change {
             .entries
             .iter()
             .rposition(|(_, entry)| matches!(entry, Entry::Call { .. }))?;
-        let Entry::Call { method, path, body } = &self.entries[at].1 else {
+        let Entry::Call {
+            method, path, body, ..
+        } = &self.entries[at].1
+        else {
             return None;
         };
         let call = Call {
@@ -246,12 +252,15 @@ impl Change {
 
     /// The last call if nobody knows what came of it, and when it was about to be sent.
     pub fn unsettled(&self) -> Option<(Call, Timestamp)> {
+        // The column beside the entry is not sealed: only for what has no instant of its own.
         let at = self
             .entries
             .iter()
             .rev()
-            .find(|(_, entry)| matches!(entry, Entry::Call { .. }))
-            .map(|(at, _)| *at)?;
+            .find_map(|(column, entry)| match entry {
+                Entry::Call { at, .. } => Some(at.map_or(*column, Timestamp::from_millis)),
+                _ => None,
+            })?;
         match self.last_call()? {
             (call, None | Some(CallOutcome::Unknown)) => Some((call, at)),
             _ => None,

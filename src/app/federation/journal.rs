@@ -9,7 +9,7 @@
 //! Read next: `order` (whether all changes are there).
 
 use super::{
-    change::SETTLES,
+    change::may_still_take_place,
     order::{Head, Standing, behind, behind_events, out_of_order},
 };
 pub use super::{
@@ -217,19 +217,10 @@ impl<'a> Journal<'a> {
         hand: Hand,
         found: &DomainState,
     ) -> Result<Journal<'a>, Error> {
-        let mut journal = Self {
-            app,
-            id: change.id.clone(),
-            domain: change.domain.clone(),
-            hand: hand.clone(),
-            next: i64::try_from(change.entries.len()).unwrap_or(i64::MAX),
-            changed: change.may_have_changed(),
-            begun_at: change.begun_at,
-            standing: change.standing.clone(),
-        };
+        let mut journal = Self::of_open(app, change, hand.clone());
         if let Some((call, at)) = change.unsettled()
             && !call.is_in_force(found)
-            && app.now() < at.plus(SETTLES)
+            && may_still_take_place(at, app.now()).is_some()
         {
             return Err(Error::conflict(format!(
                 "the last call of the change {} may still take place; run the command again in some minutes",
@@ -260,6 +251,26 @@ impl<'a> Journal<'a> {
         Ok(journal)
     }
 
+    /// Ends an open change without a look at what came of it: it is of another tenant, or nobody can
+    /// read what this one has.
+    pub async fn give_up(app: &'a App, change: &Change, hand: Hand) -> Result<(), Error> {
+        let journal = Self::of_open(app, change, hand);
+        journal.finish(ChangeOutcome::Superseded, None).await
+    }
+
+    fn of_open(app: &'a App, change: &Change, hand: Hand) -> Self {
+        Self {
+            app,
+            id: change.id.clone(),
+            domain: change.domain.clone(),
+            hand,
+            next: i64::try_from(change.entries.len()).unwrap_or(i64::MAX),
+            changed: change.may_have_changed(),
+            begun_at: change.begun_at,
+            standing: change.standing.clone(),
+        }
+    }
+
     /// Whether a call of an earlier command took place, or may have.
     pub fn has_changed(&self) -> bool {
         self.changed
@@ -271,6 +282,7 @@ impl<'a> Journal<'a> {
             method: call.method.as_str().to_owned(),
             path: call.path.clone(),
             body: call.body.clone(),
+            at: Some(self.app.now().as_millis()),
         };
         let mut tx = self.app.store().begin().await?;
         self.add(&mut tx, &entry).await?;

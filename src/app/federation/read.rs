@@ -56,7 +56,7 @@ pub enum ReadError {
 
 impl ReadError {
     /// Whether it is about what one domain shows, and not about the way to Graph.
-    fn is_of_one_domain(&self) -> bool {
+    pub fn is_of_one_domain(&self) -> bool {
         match self {
             Self::Unreadable { .. } | Self::Contradiction(_) => true,
             Self::Graph(error) => matches!(
@@ -98,12 +98,19 @@ pub fn of_tenant<'t>(
 
 /// One domain with its federation.
 pub async fn read_domain(graph: &Graph, domain: &DomainName) -> Result<DomainState, ReadError> {
+    let mut state = read_kind(graph, domain).await?;
+    read_federation(graph, &mut state, Above::Nothing).await?;
+    Ok(state)
+}
+
+/// One domain without its federation: whether it is managed or federated.
+pub async fn read_kind(graph: &Graph, domain: &DomainName) -> Result<DomainState, ReadError> {
     let path = format!("/v1.0/domains/{}", segment(domain.as_str()));
     let answer = match graph.get(&path).await {
         Err(GraphError::NotFound(_)) => return Err(ReadError::NoDomain(domain.clone())),
         answer => answer?.body.unwrap_or_default(),
     };
-    let mut state = DomainState::parse(&answer).map_err(|cause| unreadable(&path, cause))?;
+    let state = DomainState::parse(&answer).map_err(|cause| unreadable(&path, cause))?;
     if state.name != *domain {
         let cause = UnreadableState::OtherDomain {
             asked: domain.clone(),
@@ -117,7 +124,6 @@ pub async fn read_domain(graph: &Graph, domain: &DomainName) -> Result<DomainSta
             UnreadableState::Value("authenticationType"),
         ));
     }
-    read_federation(graph, &mut state, Above::Nothing).await?;
     Ok(state)
 }
 

@@ -3,6 +3,7 @@
 mod altered;
 mod changes;
 mod drifts;
+mod glass;
 mod odd;
 mod plans;
 mod scripts;

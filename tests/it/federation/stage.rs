@@ -11,7 +11,7 @@ use std::{
 use claimbridge::{
     app::{App, Parts, Settings},
     base::{clock::SystemClock, random::SystemRandom, secret::Secret},
-    keys::sealing::{MasterKey, Sealing},
+    keys::sealing::{MasterKey, Place, Sealing},
     practice::{
         self, Fault, More, Person, Practice, PracticeConfig, PracticeUser, Role,
         graph::registration::Registration,
@@ -246,6 +246,92 @@ impl Stage {
         format!("{changes:?}")
     }
 
+    /// The calls of the newest change were written that much later, in milliseconds.
+    pub fn moved_in_time(&self, by: i64) {
+        self.resealed(|entry| {
+            if let Some(at) = entry["at"].as_i64() {
+                entry["at"] = (at + by).into();
+            }
+        });
+    }
+
+    /// The newest change's entries are others, as the program itself would have sealed them.
+    pub fn resealed(&self, change: impl Fn(&mut Value)) {
+        let sealing = sealing_of(&self.path("master.key"));
+        let url = format!("sqlite://{}", self.path("claimbridge.db").display());
+        self.runtime.block_on(async {
+            use sqlx::{Connection as _, Row as _};
+            let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
+            let row = sqlx::query(
+                "SELECT id, head FROM federation_changes ORDER BY begun_at DESC LIMIT 1",
+            )
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
+            let (id, head): (String, String) = (row.get("id"), row.get("head"));
+            let rows = sqlx::query(
+                "SELECT number, sealed FROM federation_journal WHERE change_id = $1 ORDER BY number",
+            )
+            .bind(&id)
+            .fetch_all(&mut connection)
+            .await
+            .unwrap();
+            let mut last = String::new();
+            for row in rows {
+                let (number, sealed): (i64, String) = (row.get("number"), row.get("sealed"));
+                let place = format!("{id}/{number}");
+                let place = Place {
+                    table: "federation_journal",
+                    column: "sealed",
+                    row: &place,
+                    owner: "contoso.com",
+                };
+                let mut entry: Value =
+                    serde_json::from_slice(&sealing.open(&place, &sealed).unwrap()).unwrap();
+                change(&mut entry);
+                last = sealing.seal(&place, entry.to_string().as_bytes(), &mut SystemRandom);
+                sqlx::query(
+                    "UPDATE federation_journal SET sealed = $3 WHERE change_id = $1 AND number = $2",
+                )
+                .bind(&id)
+                .bind(number)
+                .bind(&last)
+                .execute(&mut connection)
+                .await
+                .unwrap();
+            }
+            let place = Place {
+                table: "federation_changes",
+                column: "head",
+                row: &id,
+                owner: "contoso.com",
+            };
+            let mut said: Value =
+                serde_json::from_slice(&sealing.open(&place, &head).unwrap()).unwrap();
+            let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, last.as_bytes());
+            said["last"] = data_encoding::HEXLOWER.encode(digest.as_ref()).into();
+            let head = sealing.seal(&place, said.to_string().as_bytes(), &mut SystemRandom);
+            sqlx::query("UPDATE federation_changes SET head = $2 WHERE id = $1")
+                .bind(&id)
+                .bind(&head)
+                .execute(&mut connection)
+                .await
+                .unwrap();
+        });
+    }
+
+    /// `rollback contoso.com --to-managed`, confirmed.
+    pub fn break_glass(&self) -> Said {
+        self.run(&[
+            "domain",
+            "rollback",
+            "contoso.com",
+            "--to-managed",
+            "--confirm",
+            "contoso.com",
+        ])
+    }
+
     /// A statement on the database, as somebody who can write it would run it.
     pub fn by_hand(&self, statement: &'static str) {
         let url = format!("sqlite://{}", self.path("claimbridge.db").display());
@@ -262,6 +348,11 @@ impl Stage {
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
+}
+
+fn sealing_of(path: &std::path::Path) -> Sealing {
+    let hex = std::fs::read_to_string(path).unwrap();
+    Sealing::new(&MasterKey::parse(&hex).unwrap())
 }
 
 fn wait(child: &Arc<Mutex<Child>>) -> i32 {

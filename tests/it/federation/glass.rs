@@ -1,0 +1,149 @@
+//! Break glass (`domain rollback --to-managed`) leads out, whatever journal, tenant and clock say.
+
+use claimbridge::practice::{Fault, FaultKind};
+use serde_json::json;
+
+use super::stage::{Said, Stage};
+
+fn applied() -> Stage {
+    let stage = Stage::new();
+    assert_eq!(stage.apply(&[]).exit, 0);
+    stage
+}
+
+fn cut_at_the_change(stage: &Stage) {
+    stage.fault(Fault {
+        method: Some(axum::http::Method::POST),
+        path: "federationConfiguration".to_owned(),
+        after: 0,
+        times: 1,
+        kind: FaultKind::CutBeforeDone,
+    });
+    let cut = stage.apply(&[]);
+    assert_eq!(cut.exit, 3, "{cut:?}");
+}
+
+/// The journal's changes were made at another tenant: the domain has moved.
+fn moved_to_another_tenant(stage: &Stage) {
+    stage.resealed(|entry| {
+        if entry["hand"].is_object() {
+            entry["hand"]["tenant"] = json!("0bd0dc31-0000-4000-8000-000000000001");
+        }
+    });
+}
+
+#[test]
+fn another_tenants_journal_keeps_nobody_in() {
+    let stage = applied();
+    moved_to_another_tenant(&stage);
+    let back = stage.rollback(None);
+    assert_eq!(back.exit, 1, "{back:?}");
+    assert!(
+        back.err.contains("was made at the tenant 0bd0dc31"),
+        "{}",
+        back.err
+    );
+    let glass = stage.break_glass();
+    assert_eq!(glass.exit, 0, "{glass:?}");
+    assert!(stage.federation().is_none());
+
+    // Nor does a change that was interrupted there, in the middle of a call.
+    let stage = Stage::new();
+    cut_at_the_change(&stage);
+    moved_to_another_tenant(&stage);
+    stage.federated_elsewhere("contoso.com");
+    let glass = stage.break_glass();
+    assert_eq!(glass.exit, 0, "{glass:?}");
+    assert!(glass.err.contains("it is given up"), "{}", glass.err);
+    assert!(stage.federation().is_none());
+    let closed = ("apply".to_owned(), Some("superseded".to_owned()));
+    assert_eq!(stage.journal()[1], closed);
+}
+
+#[test]
+fn a_domain_that_shows_odd_things_becomes_managed() {
+    let oddities = [
+        FaultKind::Lie(json!({"value": [{"id": "1"}, {"id": "2"}]})),
+        FaultKind::Lie(json!({"value": [{"id": "x".repeat(65), "issuerUri": "a"}]})),
+        FaultKind::Lie(json!({"value": []})),
+        FaultKind::Forbidden,
+    ];
+    for kind in oddities {
+        let stage = applied();
+        let path = "/contoso.com/federationConfiguration";
+        stage.fault(Fault::next(1000, path, kind.clone()));
+        let glass = stage.break_glass();
+        assert!(
+            glass.err.contains("does not need it"),
+            "{kind:?}: {}",
+            glass.err
+        );
+        assert_eq!(glass.exit, 0, "{kind:?}: {glass:?}");
+        assert!(stage.federation().is_none(), "{kind:?}");
+    }
+    // Also where nothing at all is shown of it; then nobody can read it back.
+    let stage = applied();
+    let lie = FaultKind::Lie(json!({"id": "contoso.com", "authenticationType": 1}));
+    stage.fault(Fault {
+        method: Some(axum::http::Method::GET),
+        ..Fault::next(1000, "/domains/contoso.com", lie)
+    });
+    let glass = stage.break_glass();
+    assert_eq!(glass.exit, 3, "{glass:?}");
+    assert!(glass.out.contains("sent and accepted"), "{}", glass.out);
+    assert!(stage.federation().is_none());
+    // In the middle of a change that nobody can read back.
+    let stage = Stage::new();
+    cut_at_the_change(&stage);
+    stage.moved_in_time(-600_000);
+    stage.federated_elsewhere("contoso.com");
+    let two = FaultKind::Lie(json!({"value": [{"id": "1"}, {"id": "2"}]}));
+    stage.fault(Fault::next(
+        1000,
+        "/contoso.com/federationConfiguration",
+        two,
+    ));
+    let glass = stage.break_glass();
+    assert_eq!(glass.exit, 0, "{glass:?}");
+    assert!(stage.federation().is_none());
+}
+
+#[test]
+fn a_journal_that_cannot_be_read_keeps_nobody_in() {
+    let stage = applied();
+    stage.by_hand("UPDATE federation_changes SET begun_at = 'never'");
+    let glass = stage.break_glass();
+    assert_eq!(glass.exit, 0, "{glass:?}");
+    assert!(glass.err.contains("in no journal"), "{}", glass.err);
+    assert!(stage.federation().is_none());
+    // Nor one that takes nothing.
+    let stage = applied();
+    stage.by_hand(
+        "CREATE TRIGGER full BEFORE INSERT ON federation_journal BEGIN SELECT RAISE(ABORT, 'full'); END",
+    );
+    let glass = stage.break_glass();
+    assert_eq!(glass.exit, 0, "{glass:?}");
+    assert!(glass.err.contains("in no journal"), "{}", glass.err);
+    assert!(stage.federation().is_none());
+}
+
+/// Attack 38: an instant that lies ahead keeps nobody waiting for longer than a call can take.
+#[test]
+fn attack_38_an_instant_that_was_moved_keeps_nobody_waiting_for_ever() {
+    let stage = Stage::new();
+    cut_at_the_change(&stage);
+    let left = |said: &Said| {
+        assert_eq!(said.exit, 3, "{said:?}");
+        assert!(said.err.contains("in 6 minutes"), "{}", said.err);
+    };
+    stage.by_hand("UPDATE federation_journal SET written_at = 4102444800000");
+    left(&stage.apply(&[]));
+    // Of a clock that was wrong, and of an entry that an earlier version wrote without an instant.
+    stage.moved_in_time(300_000);
+    left(&stage.apply(&[]));
+    stage.resealed(|entry| {
+        entry.as_object_mut().unwrap().remove("at");
+    });
+    let again = stage.apply(&[]);
+    assert_eq!(again.exit, 0, "{again:?}");
+}
