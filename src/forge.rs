@@ -18,7 +18,11 @@ fn forge() {
     let _ = crate::factor::evidence::Evidence { ..made_up() }; // FORGE
     let _ = crate::signin::complete::SignedIn { ..made_up() }; // FORGE
     let _ = crate::signin::complete::SealedSession { ..made_up() }; // FORGE
+    let _ = crate::signin::second_factor::SecondFactorDone { ..made_up() }; // FORGE
+    let _ = crate::claims::second_factor::SecondFactorAnswer { ..made_up() }; // FORGE
     let _ = crate::claims::ClaimSet { ..made_up() }; // FORGE
     let _ = crate::claims::active::PasswordClaims { ..made_up() }; // FORGE
+    let _ = crate::protocol::oidc::hint::VerifiedHint { ..made_up() }; // FORGE
+    let _ = crate::protocol::oidc::request::VerifiedAuthorizationRequest { ..made_up() }; // FORGE
     let _ = crate::protocol::saml::authn_request::VerifiedAuthnRequest { ..made_up() }; // FORGE
 }

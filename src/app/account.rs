@@ -132,6 +132,7 @@ impl App {
             interaction: Interaction::Allowed,
             max_age_seconds: max_age.map(|age| age.as_secs()),
             login_hint: None,
+            second_factor: None,
             received_at_millis: self.now().as_millis(),
         }
     }

@@ -33,7 +33,8 @@ impl Format {
         match protocol {
             Protocol::Saml2 => Some(Self::Saml2),
             Protocol::WsFed => Some(Self::WsFed),
-            Protocol::Account => None,
+            // Its token has an encoder of its own, which takes no `ClaimSet`.
+            Protocol::ExternalMfa | Protocol::Account => None,
         }
     }
 

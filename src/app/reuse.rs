@@ -61,7 +61,8 @@ impl App {
         row: &SessionRow,
     ) -> Result<Measured, Error> {
         let (party, told) = match request.protocol {
-            Protocol::Account => (None, None),
+            // No session answers a request for one factor.
+            Protocol::ExternalMfa | Protocol::Account => (None, None),
             Protocol::Saml2 | Protocol::WsFed => (
                 Some(self.party_of(tx, &request.relying_party).await?),
                 tx.party_of_session(&row.id, &request.relying_party).await?,

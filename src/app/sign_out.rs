@@ -233,7 +233,7 @@ fn way_to(party: &RelyingParty, said: &SessionParty) -> Way {
         Some(told) => match told.protocol {
             Protocol::Saml2 if party.single_logout.is_some() => saml_way(told, &said.session_index),
             Protocol::WsFed => cleanup_address(party).map_or(Way::None, Way::Frame),
-            Protocol::Saml2 | Protocol::Account => Way::None,
+            Protocol::Saml2 | Protocol::ExternalMfa | Protocol::Account => Way::None,
         },
         // A row of a former version.
         None => Way::None,

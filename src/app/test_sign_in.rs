@@ -71,6 +71,7 @@ impl App {
             interaction: Interaction::Allowed,
             max_age_seconds: None,
             login_hint: None,
+            second_factor: None,
             received_at_millis: self.now().as_millis(),
         };
         self.begin(request, browser).await

@@ -11,6 +11,8 @@ pub mod address_range;
 pub mod browser;
 /// Instants in milliseconds and the clock that gives them.
 pub mod clock;
+/// GUIDs.
+pub mod guid;
 /// Typed identifiers; mixing two is a compile error.
 pub mod ids;
 /// Randomness that is handed in.

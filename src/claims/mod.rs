@@ -8,6 +8,8 @@
 pub mod active;
 /// Proofs → class reference and method references.
 pub mod authn_context;
+/// What Entra is told of a second factor.
+pub mod second_factor;
 
 use crate::{
     base::{clock::Timestamp, text::DomainName},

@@ -169,6 +169,22 @@ impl Certificate {
         Ok(&self.key_bits)
     }
 
+    /// Modulus and exponent, big-endian without leading zeros (RFC 7518 §6.3.1), if the key is
+    /// RSA and long enough.
+    pub fn rsa_numbers(&self) -> Result<(Vec<u8>, Vec<u8>), CertificateError> {
+        self.require_strong_rsa()?;
+        let (_, key) =
+            SubjectPublicKeyInfo::from_der(&self.public_key).map_err(|_| CertificateError::Form)?;
+        let Ok(PublicKey::RSA(rsa)) = key.parsed() else {
+            return Err(CertificateError::NotRsa);
+        };
+        let bare = |bytes: &[u8]| -> Vec<u8> {
+            let leading = bytes.iter().take_while(|byte| **byte == 0).count();
+            bytes[leading..].to_vec()
+        };
+        Ok((bare(rsa.modulus), bare(rsa.exponent)))
+    }
+
     /// Whether the key is RSA and long enough.
     pub fn require_strong_rsa(&self) -> Result<(), CertificateError> {
         match self.rsa_bits {
@@ -201,7 +217,13 @@ impl Certificate {
 
     /// SHA-1 of the certificate in upper-case hex: the thumbprint that Windows and Entra show.
     pub fn thumbprint(&self) -> String {
-        hex(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &self.der).as_ref())
+        hex(&self.sha1())
+    }
+
+    /// SHA-1 of the certificate: what `x5t` of a key list holds (RFC 7517 §4.8).
+    pub fn sha1(&self) -> Vec<u8> {
+        let digest = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &self.der);
+        digest.as_ref().to_vec()
     }
 
     /// SHA-256 of the certificate in upper-case hex.

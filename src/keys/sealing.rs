@@ -59,6 +59,8 @@ pub enum TagLabel {
     Credential,
     /// A person's UPN and ImmutableID.
     Identity,
+    /// Who somebody of a tenant is here.
+    EntraLink,
     /// A form of this browser (CSRF).
     Form,
     /// An enrolment that a pass opened, in one attempt and browser.
@@ -94,6 +96,7 @@ impl TagLabel {
             Self::Session => "session",
             Self::Credential => "credential",
             Self::Identity => "identity",
+            Self::EntraLink => "entra-link",
             Self::Form => "form",
             Self::Enrolment => "enrolment",
             Self::Pass => "pass",

@@ -1,7 +1,9 @@
-//! Bytes to meaning and back: parse in, encode out; encoders accept only `&ClaimSet`.
+//! Bytes to meaning and back: parse in, encode out; encoders accept only what `claims` released.
 
 /// What assertions of SAML 1.1 and 2.0 have in common.
 pub mod assertion;
+/// OpenID Connect, as Entra's External MFA speaks it.
+pub mod oidc;
 /// Files of hardware tokens in XML (RFC 6030).
 pub mod pskc;
 /// Parameters of addresses and forms.

@@ -10,6 +10,8 @@ pub mod cloud;
 pub mod domain;
 /// Where a cloud's authority and Microsoft Graph are.
 pub mod endpoints;
+/// The tenants that ask for a second factor.
+pub mod external_mfa;
 /// Domains of the tenant that are another provider's, rightly.
 pub mod known_federation;
 /// Which entity ids nobody else may register.
@@ -22,6 +24,7 @@ use std::{fmt, time::Duration};
 pub use cloud::EntraCloud;
 pub use domain::{Domain, DomainProtocol};
 pub use endpoints::{EndpointsError, EntraEndpoints};
+pub use external_mfa::{ExternalMfaCloud, ExternalMfaTenant, Tenants};
 pub use known_federation::KnownFederation;
 pub use single_logout::{LogoutBinding, SingleLogout};
 

@@ -99,6 +99,7 @@ pub(crate) mod tests {
             interaction: Interaction::Allowed,
             max_age_seconds: None,
             login_hint: None,
+            second_factor: None,
             received_at_millis: NOW.as_millis(),
         }
     }

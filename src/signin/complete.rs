@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use super::{attempt::Attempt, requirement::Freshness};
+use super::{attempt::Attempt, request::Protocol, requirement::Freshness};
 use crate::{
     base::{
         browser::TokenHash,
@@ -80,6 +80,9 @@ pub struct Holder<'a> {
 /// Why proofs or a session do not make a `SignedIn`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum NotSignedIn {
+    /// The attempt asks for one factor, and is answered by `second_factor` or not at all.
+    #[error("the attempt is an External MFA request")]
+    OtherDoor,
     /// A seal is broken, or a row belongs elsewhere.
     #[error("a sealed row does not belong here")]
     Seal,
@@ -111,6 +114,7 @@ pub fn complete(
     now: Timestamp,
     max_age: Duration,
 ) -> Result<SignedIn, NotSignedIn> {
+    require_own_door(attempt)?;
     let evidence = evidence::open_all(records, attempt.binding(), sealing, now, max_age)
         .map_err(|_| NotSignedIn::Seal)?;
     if evidence.iter().any(|proof| *proof.user() != holder.user.id)
@@ -228,6 +232,7 @@ fn require_session(
     sealing: &Sealing,
     now: Timestamp,
 ) -> Result<Vec<SessionProof>, NotSignedIn> {
+    require_own_door(attempt)?;
     if row.token != *presented {
         return Err(NotSignedIn::Seal);
     }
@@ -239,6 +244,17 @@ fn require_session(
         return Err(NotSignedIn::DifferentPeople);
     }
     require_live(row.proofs.clone(), holder, sealing)
+}
+
+/// What is proved at the door of External MFA makes no session there, and none answers there
+/// (attack 40).
+fn require_own_door(attempt: &Attempt) -> Result<(), NotSignedIn> {
+    let request = &attempt.request;
+    if request.protocol == Protocol::ExternalMfa || request.second_factor.is_some() {
+        Err(NotSignedIn::OtherDoor)
+    } else {
+        Ok(())
+    }
 }
 
 /// Checks a session's tag: that `complete` made this row.

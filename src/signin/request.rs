@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::second_factor::SecondFactorRequest;
 use crate::base::{clock::Timestamp, text::DomainName};
 
 /// Over which protocol the answer goes back. Stored with the attempt.
@@ -14,6 +15,8 @@ pub enum Protocol {
     Saml2,
     /// WS-Federation passive requestor profile.
     WsFed,
+    /// External MFA: Entra did the first factor and asks for the second (OpenID Connect).
+    ExternalMfa,
     /// Nobody asks but the person: to the own account pages. No token leaves.
     Account,
 }
@@ -24,13 +27,14 @@ impl Protocol {
         match self {
             Self::Saml2 => "saml2",
             Self::WsFed => "ws-fed",
+            Self::ExternalMfa => "external-mfa",
             Self::Account => "account",
         }
     }
 
     /// From the stored spelling.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Saml2, Self::WsFed, Self::Account]
+        [Self::Saml2, Self::WsFed, Self::ExternalMfa, Self::Account]
             .into_iter()
             .find(|protocol| protocol.as_str() == text)
     }
@@ -86,6 +90,9 @@ pub struct SignInRequest {
     pub max_age_seconds: Option<u64>,
     /// A name to fill in for the person; proves nothing.
     pub login_hint: Option<String>,
+    /// What Entra asks over [`Protocol::ExternalMfa`]; none of another protocol.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second_factor: Option<SecondFactorRequest>,
     /// When it arrived, milliseconds since 1970.
     pub received_at_millis: i64,
 }
@@ -132,6 +139,7 @@ mod tests {
         for (protocol, name) in [
             (Protocol::Saml2, "\"saml2\""),
             (Protocol::WsFed, "\"ws-fed\""),
+            (Protocol::ExternalMfa, "\"external-mfa\""),
             (Protocol::Account, "\"account\""),
         ] {
             assert_eq!(serde_json::to_string(&protocol).unwrap(), name);

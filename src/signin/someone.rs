@@ -11,7 +11,8 @@ use crate::{
         secret::Secret,
     },
     directory::{
-        ImmutableId, PasswordCredential, TotpCredential, TotpParameters, User, identity_tag,
+        EntraLink, ImmutableId, PasswordCredential, TotpCredential, TotpParameters, User,
+        identity_tag,
     },
     factor::{
         evidence::{self, Binding, EvidenceRecord},
@@ -22,6 +23,8 @@ use crate::{
     signin::{
         attempt::{self, Attempt, tests::NOW},
         complete::{FormerSession, Holder, NotSignedIn, SignedIn, complete},
+        request::{Protocol, SignInRequest},
+        second_factor::{Acr, SecondFactorRequest},
     },
 };
 
@@ -205,6 +208,30 @@ impl Someone {
         )
     }
 
+    /// An attempt of the External MFA door.
+    pub(crate) fn second_factor_attempt(&self, asked: SecondFactorRequest) -> Attempt {
+        let attempt = self.attempt();
+        Attempt {
+            request: SignInRequest {
+                protocol: Protocol::ExternalMfa,
+                second_factor: Some(asked),
+                ..attempt.request.clone()
+            },
+            ..attempt
+        }
+    }
+
+    /// Who this is for Entra in `asked`.
+    pub(crate) fn link(&self, asked: &SecondFactorRequest) -> EntraLink {
+        EntraLink::new(
+            &self.sealing,
+            asked.tenant,
+            asked.object_id,
+            self.user.id.clone(),
+            NOW,
+        )
+    }
+
     pub(crate) fn signed_in(&self) -> (Attempt, SignedIn) {
         let attempt = self.attempt();
         let records = [
@@ -220,4 +247,21 @@ impl Someone {
 
 pub(crate) fn sealing() -> Sealing {
     Sealing::new(&MasterKey::random(&mut SystemRandom))
+}
+
+/// What Entra asks at the door of External MFA.
+pub(crate) fn second_factor_request() -> SecondFactorRequest {
+    SecondFactorRequest {
+        tenant: "748b2d72-706b-42f8-8b25-82fd8733860f".parse().unwrap(),
+        object_id: "11111111-2222-3333-4444-555555555555".parse().unwrap(),
+        subject: "pairwise-subject".to_owned(),
+        client_id: "client-of-contoso".to_owned(),
+        nonce: "n-1".to_owned(),
+        acr: vec![Acr::PossessionOrInherence],
+        amr: ["fido", "hwk", "otp"].map(str::to_owned).to_vec(),
+        first_amr: Vec::new(),
+        shown_name: Some("agent1@contoso.com".to_owned()),
+        asked_at_millis: NOW.as_millis(),
+        client_request_id: None,
+    }
 }

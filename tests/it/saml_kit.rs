@@ -174,6 +174,7 @@ impl Agent {
                 interaction: Interaction::Allowed,
                 max_age_seconds: None,
                 login_hint: None,
+                second_factor: None,
                 received_at_millis: now.as_millis(),
             },
             user: Some(self.user.id.clone()),

@@ -263,6 +263,7 @@ pub fn attempt(user: Option<&User>) -> Attempt {
             interaction: Interaction::Allowed,
             max_age_seconds: None,
             login_hint: None,
+            second_factor: None,
             received_at_millis: NOW.as_millis(),
         },
         id,

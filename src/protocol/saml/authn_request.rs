@@ -339,6 +339,7 @@ impl VerifiedAuthnRequest {
             interaction: self.interaction,
             max_age_seconds: None,
             login_hint,
+            second_factor: None,
             received_at_millis: self.received_at.as_millis(),
         }
     }

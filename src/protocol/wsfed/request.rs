@@ -188,6 +188,7 @@ impl VerifiedSignInRequest {
             interaction: Interaction::Allowed,
             max_age_seconds: self.max_age.map(|age| age.as_secs()),
             login_hint: self.login_hint,
+            second_factor: None,
             received_at_millis: self.received_at.as_millis(),
         }
     }

@@ -21,9 +21,16 @@ pub const SEALED: &[(&str, &str)] = &[
     ("Evidence", "src/factor/evidence.rs"),
     ("SignedIn", "src/signin/complete.rs"),
     ("SealedSession", "src/signin/complete.rs"),
+    ("SecondFactorDone", "src/signin/second_factor.rs"),
     ("ClaimSet", "src/claims/mod.rs"),
+    ("SecondFactorAnswer", "src/claims/second_factor.rs"),
     ("PasswordClaims", "src/claims/active.rs"),
     ("VerifiedAuthnRequest", "src/protocol/saml/authn_request.rs"),
+    ("VerifiedHint", "src/protocol/oidc/hint.rs"),
+    (
+        "VerifiedAuthorizationRequest",
+        "src/protocol/oidc/request.rs",
+    ),
 ];
 
 /// Traits that would make a second one, or one from nothing.

@@ -159,6 +159,7 @@ impl World {
             interaction,
             max_age_seconds: None,
             login_hint: None,
+            second_factor: None,
             received_at_millis: NOW.as_millis(),
         };
         let mut browser = Browser {

@@ -52,6 +52,7 @@ fn what_entra_sends_becomes_a_request_of_the_story() {
             interaction: Interaction::Allowed,
             max_age_seconds: None,
             login_hint: Some("agent1@contoso.com".to_owned()),
+            second_factor: None,
             received_at_millis: NOW.as_millis(),
         }
     );

@@ -1,0 +1,442 @@
+//! Entra's request (facts §5.3; OpenID Connect Core §3.2.2.1): a posted form → [`AuthorizationRequest`]
+//! → with a verified hint [`VerifiedAuthorizationRequest`].
+//!
+//! Always true: nothing is decoded before its length is known; a parameter that decides anything
+//! stands once (attack 14); before the reply address is known to be one of ours, what is wrong
+//! ends on a page ([`Unanswerable`]), and afterwards it goes back to Entra with the state
+//! ([`RequestError::Answer`]); the address that is answered to is the written one, not the one
+//! that came (attack 30).
+
+use super::{
+    answer::{ErrorCode, FormAnswer, error_answer},
+    asked::{self, Asked, AskedError, MAX_CLAIMS},
+    hint::{HintError, UnverifiedHint, VerifiedHint},
+    hint_keys::HintKeys,
+};
+use crate::{
+    base::clock::Timestamp,
+    protocol::query::{QueryError, decode, raw_parameter},
+    relying_party::{ExternalMfaTenant, Tenants},
+    signin::{
+        request::{Interaction, Protocol, Reauthentication, SignInRequest},
+        second_factor::SecondFactorRequest,
+    },
+};
+
+/// The longest form, in bytes: larger ones end before anything is read of them.
+pub const MAX_BODY: usize = 256 * 1024;
+/// The longest `state`, in bytes.
+pub const MAX_STATE: usize = 8 * 1024;
+/// The longest `nonce`, in bytes.
+pub const MAX_NONCE: usize = 1024;
+/// The longest of the other values, in bytes.
+const MAX_VALUE: usize = 1024;
+
+/// Why a request ends on a page: nobody knows where an answer would go.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Unanswerable {
+    /// Over [`MAX_BODY`].
+    #[error("the request has more than {MAX_BODY} bytes")]
+    TooLarge,
+    /// A parameter that is needed to answer cannot be taken.
+    #[error(transparent)]
+    Parameter(#[from] QueryError),
+    /// It is missing.
+    #[error("the request has no {0}")]
+    Missing(&'static str),
+    /// `redirect_uri` and `redirect_url` differ.
+    #[error("redirect_uri and redirect_url name two addresses")]
+    TwoAddresses,
+    /// Nobody who asks here goes by that name and is answered there.
+    #[error(
+        "no tenant that is configured calls itself {client_id:?} and takes its answers at {address:?}; look at `claimbridge external-mfa list`"
+    )]
+    Unlisted {
+        /// The `client_id`, shortened.
+        client_id: String,
+        /// The address, shortened.
+        address: String,
+    },
+    /// `state` is over its limit, or holds what a form does not give back unchanged.
+    #[error("state is longer than {MAX_STATE} bytes or has control characters")]
+    State,
+    /// The tenant of the hint is of another cloud, or goes by another name.
+    #[error(
+        "the hint is of the tenant {0}, which asks by another client_id or is answered at another address"
+    )]
+    OtherTenant(crate::base::guid::Guid),
+}
+
+/// What is wrong with a request that can be answered.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// A parameter cannot be taken.
+    #[error(transparent)]
+    Parameter(#[from] QueryError),
+    /// It is missing.
+    #[error("the request has no {0}")]
+    Missing(&'static str),
+    /// It is over its limit.
+    #[error("{0} is too long")]
+    TooLong(&'static str),
+    /// A request object.
+    #[error("the request comes with {0}, and request objects are not supported")]
+    RequestObject(&'static str),
+    /// Not an id_token.
+    #[error("response_type is {0:?}; this service answers with id_token")]
+    ResponseType(String),
+    /// Not a form.
+    #[error("response_mode is {0:?}; this service answers with form_post")]
+    ResponseMode(String),
+    /// Not OpenID Connect.
+    #[error("scope is {0:?}, without openid")]
+    Scope(String),
+    /// What is asked for cannot be told.
+    #[error("the claims of the request cannot be used")]
+    Asked(#[from] AskedError),
+    /// The hint says nothing.
+    #[error("the hint of the request cannot be used")]
+    Hint(#[from] HintError),
+}
+
+impl Fault {
+    /// As Entra is told.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::RequestObject("request_uri") => ErrorCode::RequestUriNotSupported,
+            Self::RequestObject(_) => ErrorCode::RequestNotSupported,
+            Self::ResponseType(_) => ErrorCode::UnsupportedResponseType,
+            Self::Scope(_) => ErrorCode::InvalidScope,
+            Self::Parameter(_)
+            | Self::Missing(_)
+            | Self::TooLong(_)
+            | Self::ResponseMode(_)
+            | Self::Asked(_)
+            | Self::Hint(_) => ErrorCode::InvalidRequest,
+        }
+    }
+}
+
+/// Why a request goes no further.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    /// To be shown to the person: there is nobody to answer.
+    #[error(transparent)]
+    Page(#[from] Unanswerable),
+    /// To be posted to Entra.
+    #[error("the request is answered with an error")]
+    Answer {
+        /// The form.
+        answer: FormAnswer,
+        /// For the log.
+        #[source]
+        fault: Box<Fault>,
+    },
+}
+
+impl RequestError {
+    /// The hint's key, if nothing is wrong but that the cloud's keys as we know them have it not.
+    pub fn unknown_key(&self) -> Option<&str> {
+        match self {
+            Self::Answer { fault, .. } => match &**fault {
+                Fault::Hint(HintError::UnknownKey(kid)) => Some(kid),
+                _ => None,
+            },
+            Self::Page(_) => None,
+        }
+    }
+}
+
+/// A request that can be answered, of one who says to be Entra: nobody has checked that.
+#[derive(Debug)]
+pub struct AuthorizationRequest {
+    client_id: String,
+    reply_url: String,
+    state: Option<String>,
+    nonce: String,
+    asked: Asked,
+    hint: UnverifiedHint,
+    client_request_id: Option<String>,
+}
+
+/// The form's parameters, undecoded.
+#[derive(Clone, Copy)]
+struct Form<'a>(&'a str);
+
+impl Form<'_> {
+    /// The value, if it stands there once and is no longer than `most` bytes; an empty one is none.
+    fn value(&self, name: &'static str, most: usize) -> Result<Option<String>, Fault> {
+        let Some(raw) = raw_parameter(self.0, name)? else {
+            return Ok(None);
+        };
+        // Each byte of a value is three at the most.
+        if raw.len() > most.saturating_mul(3) {
+            return Err(Fault::TooLong(name));
+        }
+        let value = decode(raw, name)?;
+        if value.len() > most {
+            return Err(Fault::TooLong(name));
+        }
+        Ok(Some(value).filter(|value| !value.is_empty()))
+    }
+
+    fn needed(&self, name: &'static str, most: usize) -> Result<String, Fault> {
+        self.value(name, most)?.ok_or(Fault::Missing(name))
+    }
+}
+
+impl AuthorizationRequest {
+    /// Reads the form's body as it came; what stood in the address is not looked at.
+    ///
+    /// # Errors
+    /// See [`RequestError`].
+    pub fn parse(body: &str, tenants: &Tenants) -> Result<Self, RequestError> {
+        if body.len() > MAX_BODY {
+            return Err(Unanswerable::TooLarge.into());
+        }
+        let form = Form(body);
+        let reply = Reply::read(form, tenants)?;
+        let mut request = Self::read(form, &reply).map_err(|fault| reply.error(fault))?;
+        request.state = reply.state;
+        request.reply_url = reply.url;
+        request.client_id = reply.client_id;
+        Ok(request)
+    }
+
+    /// What is read once there is somebody to answer.
+    fn read(form: Form<'_>, reply: &Reply) -> Result<Self, Fault> {
+        for name in ["request", "request_uri"] {
+            if raw_parameter(form.0, name)?.is_some() {
+                return Err(Fault::RequestObject(name));
+            }
+        }
+        let response_type = form.needed("response_type", MAX_VALUE)?;
+        if !response_type.eq_ignore_ascii_case("id_token") {
+            return Err(Fault::ResponseType(shortened(&response_type)));
+        }
+        let response_mode = form.needed("response_mode", MAX_VALUE)?;
+        if response_mode != "form_post" {
+            return Err(Fault::ResponseMode(shortened(&response_mode)));
+        }
+        let scope = form.needed("scope", MAX_VALUE)?;
+        if !scope.split(' ').any(|part| part == "openid") {
+            return Err(Fault::Scope(shortened(&scope)));
+        }
+        let nonce = form.needed("nonce", MAX_NONCE)?;
+        let asked = asked::parse(form.value("claims", MAX_CLAIMS)?.as_deref())?;
+        let hint = form.needed("id_token_hint", super::hint::MAX_HINT)?;
+        Ok(Self {
+            client_id: reply.client_id.clone(),
+            reply_url: reply.url.clone(),
+            state: None,
+            nonce,
+            asked,
+            hint: UnverifiedHint::parse(&hint)?,
+            client_request_id: client_request_id(form),
+        })
+    }
+
+    /// The hint, unverified: to find its tenant and key.
+    pub fn hint(&self) -> &UnverifiedHint {
+        &self.hint
+    }
+
+    /// The tenant that the request says to be of, if it is configured and this is its name and
+    /// address.
+    ///
+    /// # Errors
+    /// See [`RequestError`].
+    pub fn tenant<'t>(&self, tenants: &'t Tenants) -> Result<&'t ExternalMfaTenant, RequestError> {
+        let id = self.hint.tenant();
+        let tenant = tenants
+            .get(id)
+            .ok_or_else(|| self.fault(HintError::ForeignTenant(id).into()))?;
+        if tenant.client_id != self.client_id || tenant.cloud.reply_url() != self.reply_url {
+            return Err(Unanswerable::OtherTenant(id).into());
+        }
+        Ok(tenant)
+    }
+
+    /// Verifies the hint, and with it the request.
+    ///
+    /// # Errors
+    /// See [`RequestError`]; [`RequestError::unknown_key`] may pass when the keys are read again.
+    pub fn verify(
+        &self,
+        tenants: &Tenants,
+        keys: &HintKeys,
+        now: Timestamp,
+    ) -> Result<VerifiedAuthorizationRequest, RequestError> {
+        let tenant = self.tenant(tenants)?;
+        let hint = self
+            .hint
+            .verify(tenant, keys, now)
+            .map_err(|error| self.fault(error.into()))?;
+        Ok(VerifiedAuthorizationRequest {
+            client_id: self.client_id.clone(),
+            reply_url: self.reply_url.clone(),
+            state: self.state.clone(),
+            nonce: self.nonce.clone(),
+            asked: self.asked.clone(),
+            hint,
+            received_at: now,
+            client_request_id: self.client_request_id.clone(),
+        })
+    }
+
+    /// The answer that says `code` to this request.
+    pub fn error(&self, code: ErrorCode) -> FormAnswer {
+        error_answer(&self.reply_url, code, self.state.as_deref())
+    }
+
+    /// Entra's name for this sign-in, for the log.
+    pub fn client_request_id(&self) -> Option<&str> {
+        self.client_request_id.as_deref()
+    }
+
+    fn fault(&self, fault: Fault) -> RequestError {
+        RequestError::Answer {
+            answer: self.error(fault.code()),
+            fault: Box::new(fault),
+        }
+    }
+}
+
+/// Whom to answer, and where.
+struct Reply {
+    client_id: String,
+    url: String,
+    state: Option<String>,
+}
+
+impl Reply {
+    fn read(form: Form<'_>, tenants: &Tenants) -> Result<Self, Unanswerable> {
+        let value = |name: &'static str, most: usize| {
+            form.value(name, most).map_err(|fault| match fault {
+                Fault::Parameter(error) => Unanswerable::Parameter(error),
+                // Nothing that is written here is that long.
+                _ => Unanswerable::Missing(name),
+            })
+        };
+        let client_id = value("client_id", MAX_VALUE)?.ok_or(Unanswerable::Missing("client_id"))?;
+        // The documentation of 2024 called it redirect_url (facts §5.3).
+        let wanted = match (
+            value("redirect_uri", MAX_VALUE)?,
+            value("redirect_url", MAX_VALUE)?,
+        ) {
+            (Some(uri), Some(url)) if uri != url => return Err(Unanswerable::TwoAddresses),
+            (Some(wanted), _) | (None, Some(wanted)) => wanted,
+            (None, None) => return Err(Unanswerable::Missing("redirect_uri")),
+        };
+        let url = tenants
+            .reply_url(&client_id, &wanted)
+            .ok_or_else(|| Unanswerable::Unlisted {
+                client_id: shortened(&client_id),
+                address: shortened(&wanted),
+            })?
+            .to_owned();
+        let state = match form.value("state", MAX_STATE) {
+            Ok(state) => state,
+            Err(Fault::Parameter(error)) => return Err(error.into()),
+            Err(_) => return Err(Unanswerable::State),
+        };
+        if state
+            .iter()
+            .any(|state| state.chars().any(char::is_control))
+        {
+            return Err(Unanswerable::State);
+        }
+        Ok(Self {
+            client_id,
+            url,
+            state,
+        })
+    }
+
+    fn error(&self, fault: Fault) -> RequestError {
+        RequestError::Answer {
+            answer: error_answer(&self.url, fault.code(), self.state.as_deref()),
+            fault: Box::new(fault),
+        }
+    }
+}
+
+/// Entra's name for this sign-in, of the form of a GUID; what cannot be read is not there.
+fn client_request_id(form: Form<'_>) -> Option<String> {
+    let value = form.value("client-request-id", 64).ok().flatten()?;
+    let is_plain = value
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    is_plain.then_some(value)
+}
+
+/// A request whose hint was verified. Made only by [`AuthorizationRequest::verify`].
+#[derive(Debug)]
+pub struct VerifiedAuthorizationRequest {
+    client_id: String,
+    reply_url: String,
+    state: Option<String>,
+    nonce: String,
+    asked: Asked,
+    hint: VerifiedHint,
+    received_at: Timestamp,
+    client_request_id: Option<String>,
+}
+
+impl VerifiedAuthorizationRequest {
+    /// Who has done the first factor.
+    pub fn hint(&self) -> &VerifiedHint {
+        &self.hint
+    }
+
+    /// The answer that says `code` to this request.
+    pub fn error(&self, code: ErrorCode) -> FormAnswer {
+        error_answer(&self.reply_url, code, self.state.as_deref())
+    }
+
+    /// The same in the terms of the story. The protocol's requests have no id: `request_id` is a
+    /// new one of ours.
+    pub fn into_sign_in_request(self, request_id: String) -> SignInRequest {
+        let hint = self.hint;
+        let shown_name = hint.upn().or(hint.preferred_username()).map(str::to_owned);
+        SignInRequest {
+            protocol: Protocol::ExternalMfa,
+            relying_party: self.client_id.clone(),
+            request_id,
+            reply_url: self.reply_url,
+            relay_state: self.state,
+            domain: None,
+            // Entra asks for a factor now, and no session has one.
+            reauthentication: Reauthentication::Always,
+            interaction: Interaction::Allowed,
+            max_age_seconds: None,
+            login_hint: shown_name.clone(),
+            second_factor: Some(SecondFactorRequest {
+                tenant: hint.tenant(),
+                object_id: hint.object_id(),
+                subject: hint.subject().to_owned(),
+                client_id: self.client_id,
+                nonce: self.nonce,
+                acr: self.asked.acr,
+                amr: self.asked.amr,
+                first_amr: hint.first_amr().to_vec(),
+                shown_name,
+                asked_at_millis: hint.issued_at().as_millis(),
+                client_request_id: self.client_request_id,
+            }),
+            received_at_millis: self.received_at.as_millis(),
+        }
+    }
+}
+
+/// The beginning of what a stranger wrote, for a message to the operator.
+fn shortened(text: &str) -> String {
+    const MOST: usize = 100;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
