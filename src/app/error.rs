@@ -136,9 +136,6 @@ support_codes! {
     SIGN_OUT_OTHER = "CB-SIGNOUT-005",
         "The application asked to sign out somebody else than who is signed in here, so nothing was changed. To sign out here, open this service's sign-out page.",
         "NameID or SessionIndex of the LogoutRequest are not what this browser's session told that party (status UnknownPrincipal); the party has no single-logout address for the answer, or no issuer could speak: with several domains the party must use the address with ?domain= from our metadata.";
-    SIGN_OUT_LIMIT = "CB-SIGNOUT-006",
-        "Too many sign-outs were begun from your network. Wait a few minutes and try again.",
-        "The number of sign-outs that one source began and that ended no session, within 15 minutes, reached policy.open_attempts_per_source. Set policy.trusted_proxies if a reverse proxy hides the addresses.";
     FORGED_FORM = "CB-FORM-001",
         "The form was too old or came from another page. Go back, reload and try again.",
         "The anti-forgery token is missing or not of this browser.";

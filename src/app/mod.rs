@@ -136,6 +136,7 @@ pub struct App {
     places: keys::places::Places,
     refused: refused::Tally,
     metadata: metadata::Holder,
+    strangers: sign_out::Strangers,
     scope: Result<Scope, NoScope>,
 }
 
@@ -195,6 +196,7 @@ impl App {
             places: keys::places::Places::default(),
             refused: refused::Tally::default(),
             metadata: metadata::Holder::default(),
+            strangers: sign_out::Strangers::default(),
             scope,
         })
     }

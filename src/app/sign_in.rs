@@ -39,6 +39,8 @@ pub struct Browser {
     pub session: Option<CookieToken>,
     /// The cookie of a browser in which somebody completed a sign-in.
     pub known: Option<CookieToken>,
+    /// The attempts that were begun in it, each with its browser-binding cookie.
+    pub attempts: Vec<(AttemptId, CookieToken)>,
     /// The client's address (or its /64), for counting.
     pub source: String,
 }

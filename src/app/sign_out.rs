@@ -5,22 +5,26 @@
 //! message only if that names what this session told that party; of two sign-outs at once one
 //! has the list. No transaction is held while something is signed.
 //!
-//! Read next: [`journey`] for what is asked of whom, [`saml`] for messages of parties, [`steps`]
-//! for the way through the browser.
+//! Read next: [`journey`] for what is asked of whom, [`saml`] for messages of parties ([`kept`]:
+//! those that came by a form; [`strangers`]: what anybody may have signed), [`steps`] for the way through the browser.
 
 mod journey;
+mod kept;
 mod saml;
 mod steps;
+mod strangers;
 mod ws_federation;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use journey::{Initiator, Journey, Stop, Way, saml_way};
+use journey::{Initiator, Journey, Stop, StopState, Way, saml_way};
 pub use journey::{Known, Scope};
+use kept::Answered;
 use saml::LogoutAsked;
 pub use steps::{Onward, SignOutStep, Turn};
+pub(super) use strangers::Strangers;
 pub use ws_federation::cleanup_address;
 
 use super::{App, Error, error::SupportCode, sign_in::Browser};
@@ -45,6 +49,11 @@ pub enum SignOutBegun {
     Page(SignOutId),
     /// Nobody else is to be asked or answered.
     Over(Scope),
+    /// Nothing was ended: this browser's session was over before, so it could not speak for
+    /// the person's others.
+    NotEnded,
+    /// Too much came from that source: whoever sits there is asked whether to sign out.
+    AskPerson,
     /// A party's message is answered at once.
     Answer(Outgoing),
 }
@@ -56,6 +65,8 @@ enum State {
     /// A party's request came by a form, which brings no cookie of ours: what it is about is
     /// seen when the browser comes to the page.
     Arrived(LogoutAsked),
+    /// The same, looked at where nobody was signed in: the party's answer is signed.
+    Answered(Box<Answered>),
     /// The session is over; its parties are asked.
     Going(Box<Journey>),
 }
@@ -67,21 +78,29 @@ impl App {
     }
 
     /// Ends all sessions of the person whose live session this browser has, and the attempts
-    /// that are not answered yet. Without one nothing happens. Parties of other browsers'
-    /// sessions can be asked by those browsers only.
+    /// that are not answered yet. Without one nothing happens, and that is said
+    /// ([`SignOutBegun::NotEnded`]): who suspects a thief must not believe the others ended.
+    /// Parties of other browsers' sessions can be asked by those browsers only.
     pub async fn sign_out_everywhere(&self, browser: &Browser) -> Result<SignOutBegun, Error> {
         self.end_for_person(Scope::Everywhere, browser).await
     }
 
     async fn end_for_person(&self, scope: Scope, browser: &Browser) -> Result<SignOutBegun, Error> {
         let now = self.now();
+        let nothing = match scope {
+            Scope::Here => SignOutBegun::Over(scope),
+            Scope::Everywhere => SignOutBegun::NotEnded,
+        };
         let mut tx = self.store.begin().await?;
         let Some(session) = self.session_of(&mut tx, browser).await? else {
-            return Ok(SignOutBegun::Over(scope));
+            return Ok(nothing);
         };
         let is_alive = session.is_alive(self.settings.sessions, now);
         let ended = match scope {
-            Scope::Here => self.end_here(&mut tx, &session, "signed-out").await?,
+            Scope::Here => {
+                self.end_here(&mut tx, &session, "signed-out", browser)
+                    .await?
+            }
             // Whoever holds an old cookie does not end what the person began since.
             Scope::Everywhere if is_alive => {
                 tx.revoke_sessions_of(&session.user, now).await?;
@@ -95,7 +114,7 @@ impl App {
             Scope::Everywhere => false,
         };
         if !ended {
-            return Ok(SignOutBegun::Over(scope));
+            return Ok(nothing);
         }
         let initiator = Initiator::Person(scope);
         let journey = self.journey(&mut tx, &session, initiator, None).await?;
@@ -112,17 +131,23 @@ impl App {
         tx: &mut Tx<'_>,
         session: &SessionRow,
         reason: &'static str,
+        browser: &Browser,
     ) -> Result<bool, Error> {
         let now = self.now();
         if !tx.revoke_session(&session.id, now).await? {
             return Ok(false);
         }
-        match self.settings.desk {
+        // Of this browser only: any site can send a browser here to sign out, and what the
+        // person does at another desk is nothing of it.
+        for (attempt, binding) in &browser.attempts {
+            let of = (attempt, &binding.hash(), &session.user);
             // "Back" must not send the last answer once more.
-            Desk::Ordinary => tx.forget_answers_of(&session.user).await?,
+            tx.forget_answer_here(of).await?;
             // Nor may the next person at a shared desk go on with what was begun here.
-            Desk::Clean => tx.end_attempts_of(&session.user, now).await?,
-        };
+            if self.settings.desk == Desk::Clean {
+                tx.end_attempt_here(of, now).await?;
+            }
+        }
         let event = Event::SessionEnded {
             session: session.id.clone(),
             reason,
@@ -132,18 +157,20 @@ impl App {
     }
 
     /// Whom the session told something, and how each can be asked. Entra comes last: where its
-    /// page ends the way, everybody else was asked before.
+    /// page ends the way, everybody else was asked before. `began`: the party that says to have
+    /// begun it, and over which protocol.
     async fn journey(
         &self,
         tx: &mut ReadTx<'_>,
         session: &SessionRow,
         initiator: Initiator,
-        except: Option<&str>,
+        began: Option<(&str, Protocol)>,
     ) -> Result<Journey, Error> {
         let (mut stops, mut last) = (Vec::new(), Vec::new());
         for (entity_id, told) in tx.parties_of_session(&session.id).await? {
-            // Nobody is signed in at the inspector.
-            if except == Some(entity_id.as_str()) || entity_id == self.inspector_entity_id() {
+            let over = began.and_then(|(party, over)| (party == entity_id).then_some(over));
+            // Nobody is signed in at the inspector; and a SAML party's answer is its own.
+            if over == Some(Protocol::Saml2) || entity_id == self.inspector_entity_id() {
                 continue;
             }
             let party = self.find_party(tx, &entity_id).await?;
@@ -153,16 +180,24 @@ impl App {
             let is_entra = party
                 .as_ref()
                 .is_some_and(|party| party.kind == RelyingPartyKind::Entra);
-            let way = party.map_or(Way::None, |party| way_to(&party, &told));
-            let stop = Stop::new(entity_id, name, way);
+            // Its name is in the address, and nobody vouches for it: a party that was told
+            // over SAML is asked like any other.
+            let has_begun = over == Some(Protocol::WsFed)
+                && told.told.as_ref().map(|told| told.protocol) == Some(Protocol::WsFed);
+            let stop = if has_begun {
+                Stop::that_began(entity_id, name)
+            } else {
+                let way = party.map_or(Way::None, |party| way_to(&party, &told));
+                Stop::new(entity_id, name, way)
+            };
             if is_entra { &mut last } else { &mut stops }.push(stop);
         }
         stops.append(&mut last);
         Ok(Journey { initiator, stops })
     }
 
-    /// Stores a new sign-out and makes everything of `tx` last. `request`: the party's, to be
-    /// answered once.
+    /// Stores a new sign-out and makes everything of `tx` last. `request`: the party's, by which
+    /// it counts once.
     async fn set_out(
         &self,
         mut tx: Tx<'_>,
@@ -174,7 +209,7 @@ impl App {
         let (now, id) = (self.now(), self.with_random(SignOutId::random));
         journey.advance(self.with_random(message_id));
         let asking = journey.asking().map(str::to_owned);
-        note_unreachable(&mut tx, session, &journey);
+        note_settled(&mut tx, session, &journey);
         let mut row = SignOutRow {
             id: id.clone(),
             browser: Some(session.token.clone()),
@@ -213,14 +248,14 @@ impl App {
     }
 }
 
-/// Parties that cannot be asked are written down when the session ends.
-fn note_unreachable(tx: &mut Tx<'_>, session: &SessionRow, journey: &Journey) {
+/// Parties that are not asked are written down when the session ends.
+fn note_settled(tx: &mut Tx<'_>, session: &SessionRow, journey: &Journey) {
     for stop in &journey.stops {
-        if stop.way == Way::None {
+        if let StopState::Settled(known) = stop.state {
             let event = Event::PartyAskedToSignOut {
                 session: session.id.clone(),
                 relying_party: stop.relying_party.clone(),
-                outcome: Known::CannotBeAsked.as_str(),
+                outcome: known.as_str(),
             };
             tx.append(Actor::System, Some(session.user.clone()), event);
         }

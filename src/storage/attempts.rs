@@ -213,6 +213,50 @@ impl Tx<'_> {
         .await
     }
 
+    /// Forgets the kept answer of one browser's attempt of a person.
+    pub async fn forget_answer_here(
+        &mut self,
+        (id, browser, user): (&AttemptId, &TokenHash, &UserId),
+    ) -> Result<bool, StoreError> {
+        self.run_once(
+            sql("UPDATE attempts SET sealed_answer = NULL
+                 WHERE id = $1 AND browser = $2 AND user_id = $3 AND sealed_answer IS NOT NULL")
+            .bind(id.as_str())
+            .bind(browser.as_str())
+            .bind(user.as_str()),
+        )
+        .await
+    }
+
+    /// Ends one browser's open attempt of a person, with what is set up in it; as of 1970, as
+    /// [`end_attempts_of`](Self::end_attempts_of) does. Hold the person's row.
+    pub async fn end_attempt_here(
+        &mut self,
+        (id, browser, user): (&AttemptId, &TokenHash, &UserId),
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.run(
+            sql(
+                "DELETE FROM enrolments WHERE user_id = $3 AND finished_at IS NULL AND attempt =
+                 (SELECT id FROM attempts WHERE id = $1 AND browser = $2)",
+            )
+            .bind(id.as_str())
+            .bind(browser.as_str())
+            .bind(user.as_str()),
+        )
+        .await?;
+        self.run_once(
+            sql("UPDATE attempts SET expires_at = 0
+                 WHERE id = $1 AND browser = $2 AND user_id = $3
+                   AND answered_at IS NULL AND expires_at > $4")
+            .bind(id.as_str())
+            .bind(browser.as_str())
+            .bind(user.as_str())
+            .bind(now.as_millis()),
+        )
+        .await
+    }
+
     /// Forgets answers that were given before `before`.
     pub async fn forget_answers(&mut self, before: Timestamp) -> Result<u64, StoreError> {
         self.run(

@@ -77,8 +77,23 @@ impl ReadTx<'_> {
         .transpose()
     }
 
-    /// How many sign-outs one source began that ended no session and are not over: what a
-    /// stranger can have made.
+    /// The sign-out of a party's request (entity id, id), if it was seen before.
+    pub async fn sign_out_of_request(
+        &mut self,
+        (party, request_id): (&str, &str),
+    ) -> Result<Option<SignOutId>, StoreError> {
+        self.one(
+            sql("SELECT id FROM sign_outs WHERE relying_party = $1 AND request_id = $2")
+                .bind(party)
+                .bind(request_id),
+        )
+        .await?
+        .map(|row| Reader::new(&row, "sign_outs", "id").parsed("id"))
+        .transpose()
+    }
+
+    /// How many sign-outs one source began that nobody went on with and are not over: what a
+    /// stranger can have made. One that ended nothing and was answered is at another stage.
     pub async fn idle_sign_outs_from(
         &mut self,
         source: &str,
@@ -87,7 +102,7 @@ impl ReadTx<'_> {
         let row = self
             .one(
                 sql("SELECT COUNT(*) AS open FROM sign_outs
-                     WHERE source = $1 AND expires_at > $2 AND browser IS NULL")
+                     WHERE source = $1 AND expires_at > $2 AND browser IS NULL AND stage = 0")
                 .bind(source)
                 .bind(now.as_millis()),
             )
@@ -129,20 +144,14 @@ impl Tx<'_> {
         if inserted {
             return Ok(InsertSignOut::Inserted);
         }
-        let known = self
-            .one(
-                sql("SELECT id FROM sign_outs WHERE relying_party = $1 AND request_id = $2")
-                    .bind(request.map(|(party, _)| party))
-                    .bind(request.map(|(_, id)| id)),
-            )
-            .await?;
-        match &known {
-            Some(row) => Ok(InsertSignOut::Known(
-                Reader::new(row, "sign_outs", "id").parsed("id")?,
-            )),
-            // Purged between the two statements.
-            None => Err(StoreError::Unavailable(sqlx::Error::RowNotFound)),
-        }
+        let known = match request {
+            Some(request) => self.sign_out_of_request(request).await?,
+            None => None,
+        };
+        // None: purged between the two statements.
+        known
+            .map(InsertSignOut::Known)
+            .ok_or(StoreError::Unavailable(sqlx::Error::RowNotFound))
     }
 
     /// Takes one step of a sign-out from the stage that `row` was read at; `false` if another

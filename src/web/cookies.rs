@@ -31,18 +31,34 @@ pub enum Cookie<'a> {
 /// How many attempts a browser may have cookies of before the others are dropped.
 const ATTEMPTS_AT_ONCE: usize = 12;
 
-/// Takes the other attempts' cookies away once there are too many: a site that begins
-/// sign-ins in somebody's browser must not fill the request headers until a proxy refuses them.
-pub fn drop_surplus(headers: &HeaderMap, keep: &AttemptId, scheme: Scheme) -> Vec<HeaderValue> {
-    let others: Vec<AttemptId> = headers
+/// The attempts that cookies are named after.
+fn named(headers: &HeaderMap) -> impl Iterator<Item = AttemptId> {
+    headers
         .get_all(header::COOKIE)
         .into_iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|line| line.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
         .filter_map(|(name, _)| name.rsplit_once('-')?.1.parse().ok())
-        .filter(|id| id != keep)
-        .collect();
+}
+
+/// The attempts of this browser, with their cookies.
+#[must_use]
+pub fn attempts(headers: &HeaderMap, scheme: Scheme) -> Vec<(AttemptId, CookieToken)> {
+    named(headers)
+        .filter_map(|id| {
+            let token = Cookie::Attempt(&id).read(headers, scheme)?;
+            Some((id, token))
+        })
+        // More than a browser has: each costs a statement at a sign-out.
+        .take(2 * ATTEMPTS_AT_ONCE)
+        .collect()
+}
+
+/// Takes the other attempts' cookies away once there are too many: a site that begins
+/// sign-ins in somebody's browser must not fill the request headers until a proxy refuses them.
+pub fn drop_surplus(headers: &HeaderMap, keep: &AttemptId, scheme: Scheme) -> Vec<HeaderValue> {
+    let others: Vec<AttemptId> = named(headers).filter(|id| id != keep).collect();
     if others.len() < ATTEMPTS_AT_ONCE {
         return Vec::new();
     }

@@ -13,6 +13,14 @@ pub fn is_navigation(headers: &HeaderMap) -> bool {
     says("sec-fetch-mode", "navigate") && says("sec-fetch-dest", "document")
 }
 
+/// Whether the browser says that this becomes the document of a window: no frame, and no
+/// part of a page. One that says nothing does not say it.
+pub fn is_a_window_s(headers: &HeaderMap) -> bool {
+    headers
+        .get("sec-fetch-dest")
+        .is_some_and(|dest| dest == "document")
+}
+
 #[cfg(test)]
 mod tests {
     use axum::http::{HeaderMap, HeaderName, HeaderValue};

@@ -20,7 +20,7 @@ use super::{
     navigation::is_navigation,
     pages::{
         outcome::{AutoSubmitPage, ErrorKind},
-        sign_out::{SignOutAskPage, SignOutPage, SignedOutPage, WayOut, in_words},
+        sign_out::{NotEndedPage, SignOutAskPage, SignOutPage, SignedOutPage, WayOut, in_words},
     },
     saml::parameter,
     visit::Visit,
@@ -226,6 +226,8 @@ pub(super) fn begun(web: &Web, begun: Result<SignOutBegun, Error>) -> Response {
     match begun {
         Ok(SignOutBegun::Page(id)) => Redirect::to(&path(&id)).into_response(),
         Ok(SignOutBegun::Over(scope)) => signed_out(web, scope),
+        Ok(SignOutBegun::NotEnded) => not_ended(web),
+        Ok(SignOutBegun::AskPerson) => Redirect::to("/sign-out").into_response(),
         Ok(SignOutBegun::Answer(outgoing)) => send(web, outgoing),
         Err(error) => web.fail(&error),
     }
@@ -271,6 +273,12 @@ fn send(web: &Web, outgoing: Outgoing) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, edge::POLICY_FOR_LEAVING);
     response
+}
+
+/// Nothing was ended, and the page must not sound as if something was.
+fn not_ended(web: &Web) -> Response {
+    let page = NotEndedPage { frame: &web.frame };
+    cookie_cleared(web, web.page(StatusCode::CONFLICT, &page))
 }
 
 fn signed_out(web: &Web, scope: Scope) -> Response {

@@ -10,7 +10,7 @@ use axum::{
 
 use super::{
     Web,
-    cookies::Cookie,
+    cookies::{Cookie, attempts},
     pages::{CsrfToken, outcome::ErrorKind},
     peer::PeerAddress,
 };
@@ -102,6 +102,7 @@ fn browser(
         binding: attempt.and_then(|id| read(Cookie::Attempt(id))),
         session: read(Cookie::Session),
         known: read(Cookie::KnownBrowser),
+        attempts: attempts(headers, web.site.scheme),
         source: source(peer),
     }
 }

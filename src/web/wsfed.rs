@@ -15,7 +15,7 @@ use axum::{
 
 use super::{
     Web, edge,
-    navigation::is_navigation,
+    navigation::{is_a_window_s, is_navigation},
     pages::outcome::ErrorKind,
     saml::{embedded, parameter, to_attempt},
     sign_out,
@@ -94,6 +94,12 @@ async fn answer(
         Ok((parameters, Action::SignOut)) => {
             end_session(web, visit, headers, (came, &parameters)).await
         }
+        // A frame cannot ask anybody else; a window of its own can.
+        Ok((parameters, Action::SignOutCleanup))
+            if came == Came::ByAddress && is_a_window_s(headers) =>
+        {
+            to_sign_out(&parameters)
+        }
         Ok((_, Action::SignOutCleanup)) if came == Came::ByAddress => clean_up(web, visit).await,
         Ok((_, Action::SignOutCleanup)) => {
             web.refuse(ErrorKind::Method, &SupportCode::WRONG_METHOD)
@@ -128,23 +134,33 @@ async fn end_session(
     if !is_navigation(headers) {
         return sign_out::embedded(web);
     }
-    // Both decide where the browser goes: what is there twice is not followed.
-    let value = |name| parameters.value(name).ok().flatten();
-    let (realm, reply) = (value("wtrealm"), value("wreply"));
     if came == Came::ByForm {
-        let mut query = url::form_urlencoded::Serializer::new("wa=wsignout1.0".to_owned());
-        for (name, value) in [("wtrealm", &realm), ("wreply", &reply)] {
-            if let Some(value) = value {
-                query.append_pair(name, value);
-            }
-        }
-        return Redirect::to(&format!("/wsfed?{}", query.finish())).into_response();
+        return to_sign_out(parameters);
     }
+    let (realm, reply) = realm_and_reply(parameters);
     let begun = web
         .app
         .sign_out_by_ws(realm.as_deref(), reply.as_deref(), &visit.browser)
         .await;
     sign_out::begun(web, begun)
+}
+
+/// Both decide where the browser goes: what is there twice is not followed.
+fn realm_and_reply(parameters: &Parameters<'_>) -> (Option<String>, Option<String>) {
+    let value = |name| parameters.value(name).ok().flatten();
+    (value("wtrealm"), value("wreply"))
+}
+
+/// The same by the address that brings the cookie, in a window.
+fn to_sign_out(parameters: &Parameters<'_>) -> Response {
+    let (realm, reply) = realm_and_reply(parameters);
+    let mut query = url::form_urlencoded::Serializer::new("wa=wsignout1.0".to_owned());
+    for (name, value) in [("wtrealm", &realm), ("wreply", &reply)] {
+        if let Some(value) = value {
+            query.append_pair(name, value);
+        }
+    }
+    Redirect::to(&format!("/wsfed?{}", query.finish())).into_response()
 }
 
 /// A party signs the person out and asks in a frame. Always the same empty page, the only

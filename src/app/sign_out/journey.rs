@@ -98,6 +98,8 @@ pub enum Known {
     Asked,
     /// It has no address to ask at.
     CannotBeAsked,
+    /// It sent the browser here to sign out: what it did itself, it did not say.
+    Began,
 }
 
 impl Known {
@@ -110,6 +112,7 @@ impl Known {
             Self::NoAnswer => "no-answer",
             Self::Asked => "asked",
             Self::CannotBeAsked => "cannot-be-asked",
+            Self::Began => "began-it",
         }
     }
 }
@@ -132,8 +135,7 @@ pub(super) struct Journey {
 }
 
 impl Stop {
-    /// A party as the session told it; `slo`: whether it has a SAML address, `frame`: its
-    /// WS-Federation one.
+    /// A party that the session told something, and how it can be asked.
     pub(super) fn new(relying_party: String, name: String, way: Way) -> Self {
         let state = match way {
             Way::None => StopState::Settled(Known::CannotBeAsked),
@@ -144,6 +146,17 @@ impl Stop {
             name,
             way,
             state,
+        }
+    }
+
+    /// A WS-Federation party that began the sign-out: not asked, and not left out. Anybody can
+    /// name it (`wtrealm`), so what it did is not known.
+    pub(super) fn that_began(relying_party: String, name: String) -> Self {
+        Self {
+            relying_party,
+            name,
+            way: Way::None,
+            state: StopState::Settled(Known::Began),
         }
     }
 }

@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Initiator, SignOutBegun, State, note_unreachable, over};
+use super::{Initiator, SignOutBegun, State, note_settled, over};
 use crate::{
     app::{
         App, Error,
@@ -16,7 +16,7 @@ use crate::{
         sign_in::Browser,
     },
     audit::Refused,
-    base::{ids::SignOutId, text::DomainName},
+    base::text::DomainName,
     protocol::assertion::message_id,
     protocol::saml::{
         authn_request::RequestWindow,
@@ -29,19 +29,30 @@ use crate::{
         },
     },
     relying_party::RelyingParty,
+    session::SessionRow,
     signin::request::Protocol,
-    storage::{InsertSignOut, SessionParty, SignOutRow},
+    storage::{ReadTx, SessionParty, SignOutRow},
 };
 
 /// A party's verified request.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct LogoutAsked {
-    relying_party: String,
-    request_id: String,
-    relay_state: Option<String>,
+    pub(super) relying_party: String,
+    pub(super) request_id: String,
+    pub(super) relay_state: Option<String>,
     subject: LogoutSubject,
     /// Who may speak if the session does not say it.
     issuer: Option<String>,
+}
+
+/// Whom a party means by its request, in this browser.
+enum Meant {
+    /// This browser's session; who may speak of it.
+    This(Box<SessionRow>, String),
+    /// Somebody is signed in, and it is not meant.
+    Another(Option<String>),
+    /// Nobody is signed in.
+    Nobody(Option<String>),
 }
 
 impl App {
@@ -114,44 +125,6 @@ impl App {
         }
     }
 
-    /// A form posted by another site brings no cookie; the page that follows does.
-    async fn keep_asked(
-        &self,
-        asked: LogoutAsked,
-        browser: &Browser,
-    ) -> Result<SignOutBegun, Error> {
-        let now = self.now();
-        let mut row = SignOutRow {
-            id: self.with_random(SignOutId::random),
-            browser: None,
-            asking: None,
-            stage: 0,
-            sealed_state: String::new(),
-            expires_at: now.plus(super::LIFETIME),
-        };
-        row.sealed_state = self.seal_state(&row, &State::Arrived(asked.clone()))?;
-        let mut tx = self.store.begin().await?;
-        let begun = tx.idle_sign_outs_from(&browser.source, now).await?;
-        if begun >= i64::from(self.settings.open_attempts_per_source) {
-            drop(tx);
-            self.count_refused(Refused::SourceLimit);
-            let detail = format!(
-                "{} has {begun} sign-outs that ended nothing",
-                browser.source
-            );
-            return Err(Error::denied(&SupportCode::SIGN_OUT_LIMIT, detail));
-        }
-        let request = (asked.relying_party.as_str(), asked.request_id.as_str());
-        let inserted = tx
-            .insert_sign_out(&row, Some(request), &browser.source, now)
-            .await?;
-        tx.commit().await?;
-        Ok(SignOutBegun::Page(match inserted {
-            InsertSignOut::Inserted => row.id,
-            InsertSignOut::Known(id) => id,
-        }))
-    }
-
     /// Ends this browser's session if it is the one that the party means. `kept`: where the
     /// request is kept, if it came by a form.
     pub(super) async fn end_by_party(
@@ -160,8 +133,40 @@ impl App {
         kept: Option<SignOutRow>,
         browser: &Browser,
     ) -> Result<SignOutBegun, Error> {
-        let mut tx = self.store.begin().await?;
-        let session = self.session_of(&mut tx, browser).await?;
+        let mut tx = self.store.read().await?;
+        let meant = self.meant_by(&mut tx, &asked, browser).await?;
+        drop(tx);
+        // Strangers take no write lock.
+        let (issuer, status) = match meant {
+            Meant::This(session, issuer) => {
+                return self
+                    .end_meant((*session, issuer), asked, kept, browser)
+                    .await;
+            }
+            Meant::Another(issuer) => {
+                self.count_refused(Refused::RefusedParameters);
+                (issuer, LogoutStatus::NotThisSession)
+            }
+            Meant::Nobody(issuer) => (issuer, LogoutStatus::Ended),
+        };
+        let begun = self
+            .answer_logout((&asked, issuer, status), browser)
+            .await?;
+        match (begun, status, kept) {
+            (SignOutBegun::Answer(outgoing), LogoutStatus::Ended, Some(row)) => {
+                self.keep_signed(row, asked, outgoing).await
+            }
+            (begun, ..) => Ok(begun),
+        }
+    }
+
+    async fn meant_by(
+        &self,
+        tx: &mut ReadTx<'_>,
+        asked: &LogoutAsked,
+        browser: &Browser,
+    ) -> Result<Meant, Error> {
+        let session = self.session_of(tx, browser).await?;
         let said = match &session {
             Some(session) => {
                 let party = &asked.relying_party;
@@ -175,35 +180,40 @@ impl App {
             .map(|told| told.issuer.clone())
             .or_else(|| asked.issuer.clone());
         let Some(session) = session.filter(|session| session.revoked_at.is_none()) else {
-            drop(tx);
-            return self.answer_logout(asked, issuer, LogoutStatus::Ended).await;
+            return Ok(Meant::Nobody(issuer));
         };
-        let (Some(issuer), true) = (&issuer, said.is_some_and(|said| is_meant(&said, &asked)))
-        else {
-            drop(tx);
-            self.count_refused(Refused::RefusedParameters);
-            return self
-                .answer_logout(asked, issuer, LogoutStatus::NotThisSession)
-                .await;
-        };
-        let issuer = issuer.clone();
+        Ok(match issuer {
+            Some(issuer) if said.is_some_and(|said| is_meant(&said, asked)) => {
+                Meant::This(Box::new(session), issuer)
+            }
+            issuer => Meant::Another(issuer),
+        })
+    }
+
+    async fn end_meant(
+        &self,
+        (session, issuer): (SessionRow, String),
+        asked: LogoutAsked,
+        kept: Option<SignOutRow>,
+        browser: &Browser,
+    ) -> Result<SignOutBegun, Error> {
+        let mut tx = self.store.begin().await?;
         if !self
-            .end_here(&mut tx, &session, "asked-by-relying-party")
+            .end_here(&mut tx, &session, "asked-by-relying-party", browser)
             .await?
         {
             drop(tx);
-            return self
-                .answer_logout(asked, Some(issuer), LogoutStatus::Ended)
-                .await;
+            let of = (&asked, Some(issuer), LogoutStatus::Ended);
+            return self.answer_logout(of, browser).await;
         }
-        let except = Some(asked.relying_party.as_str());
+        let began = Some((asked.relying_party.as_str(), Protocol::Saml2));
         let initiator = Initiator::Saml {
             relying_party: asked.relying_party.clone(),
             request_id: asked.request_id.clone(),
             relay_state: asked.relay_state.clone(),
             issuer,
         };
-        let mut journey = self.journey(&mut tx, &session, initiator, except).await?;
+        let mut journey = self.journey(&mut tx, &session, initiator, began).await?;
         let Some(mut row) = kept else {
             let request = (asked.relying_party.as_str(), asked.request_id.as_str());
             return self
@@ -211,7 +221,7 @@ impl App {
                 .await;
         };
         journey.advance(self.with_random(message_id));
-        note_unreachable(&mut tx, &session, &journey);
+        note_settled(&mut tx, &session, &journey);
         row.asking = journey.asking().map(str::to_owned);
         row.browser = Some(session.token.clone());
         row.sealed_state = self.seal_state(&row, &State::Going(Box::new(journey)))?;
@@ -223,33 +233,41 @@ impl App {
         Ok(SignOutBegun::Page(row.id))
     }
 
-    /// The answer to a request that ended nothing here, or has nobody else to ask.
+    /// The answer to a request that ended nothing here. Anybody can have one, so many and no
+    /// more: a signature may be dear. Without it the browser stays here, and is told as much.
     async fn answer_logout(
         &self,
-        asked: LogoutAsked,
-        issuer: Option<String>,
-        status: LogoutStatus,
+        (asked, issuer, status): (&LogoutAsked, Option<String>, LogoutStatus),
+        browser: &Browser,
     ) -> Result<SignOutBegun, Error> {
+        let without = || match status {
+            LogoutStatus::NotThisSession => Err(Error::denied(
+                &SupportCode::SIGN_OUT_OTHER,
+                format!(
+                    "{} asked to end a session that is not here",
+                    asked.relying_party
+                ),
+            )),
+            LogoutStatus::Ended | LogoutStatus::Partly => {
+                Ok(SignOutBegun::Over(super::Scope::Here))
+            }
+        };
         let mut tx = self.store.read().await?;
         let party = self.find_party(&mut tx, &asked.relying_party).await?;
         let to = party.and_then(|party| party.single_logout);
         let (Some(to), Some(issuer)) = (to, issuer) else {
-            return match status {
-                LogoutStatus::NotThisSession => Err(Error::denied(
-                    &SupportCode::SIGN_OUT_OTHER,
-                    format!(
-                        "{} asked to end a session that is not here",
-                        asked.relying_party
-                    ),
-                )),
-                LogoutStatus::Ended | LogoutStatus::Partly => {
-                    Ok(SignOutBegun::Over(super::Scope::Here))
-                }
-            };
+            return without();
         };
         let key = self.signing_key(&mut tx).await?;
         drop(tx);
+        let limit = self.settings.open_attempts_per_source;
+        let place = self.strangers.place(&browser.source, limit, self.now());
+        let Some(_place) = place.await else {
+            self.count_refused(Refused::SourceLimit);
+            return without();
+        };
         let (id, now) = (self.with_random(message_id), self.now());
+        let asked = asked.clone();
         let signing = self.with_key(&key, move |key| {
             let response = LogoutResponse {
                 id,

@@ -69,6 +69,17 @@ pub enum Onward {
     WsFed(String),
 }
 
+/// What a kept request came to; `None`: something was written, and is to be read again.
+fn step(begun: SignOutBegun) -> Option<SignOutStep> {
+    match begun {
+        SignOutBegun::Page(_) => None,
+        SignOutBegun::Over(_) | SignOutBegun::NotEnded | SignOutBegun::AskPerson => {
+            Some(SignOutStep::Over)
+        }
+        SignOutBegun::Answer(outgoing) => Some(SignOutStep::Answer(outgoing)),
+    }
+}
+
 impl App {
     /// The next step of a sign-out in this browser.
     pub async fn sign_out_step(
@@ -89,13 +100,8 @@ impl App {
                 return Err(over("a sign-out that is not kept any more"));
             };
             let step = match self.open_state(&row)? {
-                State::Arrived(asked) => {
-                    match self.end_by_party(asked, Some(row), browser).await? {
-                        SignOutBegun::Page(_) => None,
-                        SignOutBegun::Over(_) => Some(SignOutStep::Over),
-                        SignOutBegun::Answer(outgoing) => Some(SignOutStep::Answer(outgoing)),
-                    }
-                }
+                State::Arrived(asked) => step(self.end_by_party(asked, Some(row), browser).await?),
+                State::Answered(answered) => step(self.asked_again(*answered, row, browser).await?),
                 State::Going(journey) => {
                     let Some(session) = &browser.session else {
                         return Ok(SignOutStep::Over);

@@ -6,12 +6,13 @@ use crate::{
     app::{App, Error, sign_in::Browser},
     protocol::saml::logout::outgoing::Outgoing,
     relying_party::RelyingParty,
+    signin::request::Protocol,
     storage::ReadTx,
 };
 
 impl App {
     /// `wa=wsignout1.0`: ends this browser's session at once, whoever sent the browser here.
-    /// `realm`: the asking party's, if it names itself; `reply`: where it wishes the browser to
+    /// `realm`: the asking party's, if it names itself (nobody can check that); `reply`: where it wishes the browser to
     /// go, followed only if it is a listed address.
     pub async fn sign_out_by_ws(
         &self,
@@ -19,17 +20,24 @@ impl App {
         reply: Option<&str>,
         browser: &Browser,
     ) -> Result<SignOutBegun, Error> {
-        let mut tx = self.store.begin().await?;
+        let mut tx = self.store.read().await?;
         let reply = self.listed(&mut tx, realm, reply).await?;
+        let is_alive = self.has_session(&mut tx, browser).await?;
+        drop(tx);
         let back = |reply: Option<String>| match reply {
             Some(address) => SignOutBegun::Answer(Outgoing::Address(address)),
             None => SignOutBegun::Over(Scope::Here),
         };
+        // Strangers take no write lock.
+        if !is_alive {
+            return Ok(back(reply));
+        }
+        let mut tx = self.store.begin().await?;
         let Some(session) = self.session_of(&mut tx, browser).await? else {
             return Ok(back(reply));
         };
         if !self
-            .end_here(&mut tx, &session, "asked-by-relying-party")
+            .end_here(&mut tx, &session, "asked-by-relying-party", browser)
             .await?
         {
             return Ok(back(reply));
@@ -37,7 +45,8 @@ impl App {
         let initiator = Initiator::WsFed {
             reply: reply.clone(),
         };
-        let journey = self.journey(&mut tx, &session, initiator, realm).await?;
+        let began = realm.map(|realm| (realm, Protocol::WsFed));
+        let journey = self.journey(&mut tx, &session, initiator, began).await?;
         if journey.stops.is_empty() {
             tx.commit().await?;
             return Ok(back(reply));
@@ -48,19 +57,27 @@ impl App {
     /// `wa=wsignoutcleanup1.0`: ends this browser's session if the browser brought its cookie
     /// (into a frame of another site it brings none). Nobody is asked and nothing is answered.
     pub async fn clean_up_by_ws(&self, browser: &Browser) -> Result<(), Error> {
-        // Most come without a cookie: they take no write lock.
-        if browser.session.is_none() {
+        // Most come without a cookie, or with one that is over: they take no write lock.
+        let mut tx = self.store.read().await?;
+        if !self.has_session(&mut tx, browser).await? {
             return Ok(());
         }
+        drop(tx);
         let mut tx = self.store.begin().await?;
         if let Some(session) = self.session_of(&mut tx, browser).await?
             && self
-                .end_here(&mut tx, &session, "asked-by-relying-party")
+                .end_here(&mut tx, &session, "asked-by-relying-party", browser)
                 .await?
         {
             tx.commit().await?;
         }
         Ok(())
+    }
+
+    /// Whether this browser has a session that nobody ended.
+    async fn has_session(&self, tx: &mut ReadTx<'_>, browser: &Browser) -> Result<bool, Error> {
+        let session = self.session_of(tx, browser).await?;
+        Ok(session.is_some_and(|session| session.revoked_at.is_none()))
     }
 
     /// The address that was asked for, if a registered party lists it: the one that `realm`

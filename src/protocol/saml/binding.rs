@@ -105,7 +105,7 @@ pub enum MessageKind {
 
 impl MessageKind {
     /// The name of the parameter.
-    pub fn parameter(self) -> &'static str {
+    pub const fn parameter(self) -> &'static str {
         match self {
             Self::Request => MESSAGE,
             Self::Response => "SAMLResponse",

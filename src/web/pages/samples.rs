@@ -22,7 +22,7 @@ use super::{
         Happened, NoticeItem, NoticePage, PassPage, PassState, PasswordPage, PasswordState,
         TotpPage, TotpState, Username,
     },
-    sign_out::{SignOutAskPage, SignOutPage, SignedOutPage, Turn, WayOut, in_words},
+    sign_out::{NotEndedPage, SignOutAskPage, SignOutPage, SignedOutPage, Turn, WayOut, in_words},
     token::{TokenPage, TokenPurpose, TokenState},
 };
 use crate::{
@@ -570,6 +570,7 @@ fn samples(frame: &Frame, words: &Words, desk: Desk) -> Vec<(String, String)> {
             csrf: csrf(),
         },
     );
+    add("not_ended", &NotEndedPage { frame });
     for (name, page) in sign_outs(frame, words) {
         add(&name, page.as_ref());
     }
@@ -611,6 +612,7 @@ fn sign_outs<'f>(
         Known::NoAnswer,
         Known::Asked,
         Known::CannotBeAsked,
+        Known::Began,
     ];
     let frames = || vec!["https://rp.example.com/?a=b&wa=wsignoutcleanup1.0".to_owned()];
     for (name, scope, known, frames, onward) in [

@@ -66,6 +66,14 @@ pub struct SignedOutPage<'a> {
     pub onward: Option<WayOut>,
 }
 
+/// "Sign out everywhere" was pressed where nobody was signed in any more.
+#[derive(Debug, Template)]
+#[template(path = "not_ended.html")]
+pub struct NotEndedPage<'a> {
+    /// What stands around the page.
+    pub frame: &'a Frame,
+}
+
 impl Scope {
     /// The page's sentence.
     #[must_use]
@@ -87,5 +95,6 @@ pub fn in_words(known: Known) -> &'static str {
         Known::NoAnswer => "It did not answer.",
         Known::Asked => "It was asked to sign you out; whether it did cannot be confirmed.",
         Known::CannotBeAsked => "It cannot be asked from here.",
+        Known::Began => "It began this; whether it signed you out is not known.",
     }
 }

@@ -1,9 +1,9 @@
 //! One answer of all may stand in a frame: that to `wa=wsignoutcleanup1.0`.
 
 use axum::http::header;
-use claimbridge::web::access;
+use claimbridge::{relying_party::LogoutBinding, web::access};
 
-use super::kit::{is_signed_in, path_of, sign_out_here};
+use super::kit::{Party, SUCCESS, Sent, is_signed_in, path_of, sign_out_here, signed_in_at};
 use crate::support::{Page, World, entra};
 
 fn may_be_framed(page: &Page) -> bool {
@@ -76,6 +76,45 @@ async fn no_other_answer_may_be_framed() {
         let page = browser.request("GET", address, None).await;
         assert!(!may_be_framed(&page), "{address}");
     }
+}
+
+/// The pages that have a policy of their own, as they are with a session that lives.
+#[tokio::test]
+async fn no_page_of_a_sign_out_may_be_framed() {
+    let world = World::new().await;
+    let person = world.ready("agent1@contoso.com").await;
+    let desk = Party::register(&world, "desk", LogoutBinding::Redirect).await;
+    let mut browser = world.browser();
+    signed_in_at(&world, &mut browser, &person, &[&desk]).await;
+    let page = browser.get(&crate::wsfed::kit::request("ctx", &[])).await;
+    crate::wsfed::kit::expect_answer(&page);
+
+    let page = browser.get("/sign-out").await;
+    assert!(page.text().contains("Sign out?") && !may_be_framed(&page));
+    // `wsignout1.0` with a session, with the clean-up beside it in another parameter.
+    let address = "/wsfed?wa=wsignout1.0&wctx=wsignoutcleanup1.0";
+    let page = browser.request("GET", address, None).await;
+    assert!(!is_signed_in(&browser, &person).await, "there was one");
+    assert!(!may_be_framed(&page), "{:?}", page.headers);
+    let here = page.redirect().unwrap();
+    // The Ask page, first and again, also if somebody adds the clean-up to its address.
+    for address in [here.clone(), format!("{here}?wa=wsignoutcleanup1.0")] {
+        let page = browser.request("GET", &address, None).await;
+        assert!(
+            page.text().contains("You are signed out here"),
+            "{}",
+            page.text()
+        );
+        assert!(!may_be_framed(&page), "{address}: {:?}", page.headers);
+    }
+    let page = browser.request("GET", &here, None).await;
+    let answer = desk.answer(world.now(), &Sent::of(&page), SUCCESS);
+    let page = browser.request("GET", &answer.redirect(), None).await;
+    assert!(!may_be_framed(&page), "{:?}", page.headers);
+    // The Done page.
+    let page = browser.request("GET", &here, None).await;
+    assert!(page.body.contains("<iframe"), "{}", page.body);
+    assert!(!may_be_framed(&page), "{:?}", page.headers);
 }
 
 #[tokio::test]

@@ -4,4 +4,6 @@ mod framing;
 mod kit;
 mod messages;
 mod parties;
+mod person;
+mod strangers;
 mod ws_federation;

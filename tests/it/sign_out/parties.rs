@@ -271,16 +271,24 @@ async fn at_a_clean_desk_nothing_that_was_begun_can_be_gone_on_with() {
         .await
         .expect_answer();
     world.advance(30);
-    // Half of another sign-in stands in another tab.
+    // Half of another sign-in stands in another tab; and one of the same person elsewhere.
+    let mut elsewhere = world.browser_on(node);
+    elsewhere.start(&entra::request(world.now())).await;
+    elsewhere.submit_password(person.upn(), PASSWORD).await;
     let mut tab = browser.clone();
     tab.start(&entra::request(world.now()).with(r#"ForceAuthn="true""#))
         .await;
     let page = tab.submit_password(person.upn(), PASSWORD).await;
     assert!(page.asks_for_code(), "{}", page.text());
+    // Tabs have one jar.
+    browser.cookies.extend(tab.cookies.clone());
     sign_out_here(&mut browser).await;
     let page = tab.submit_code(&person.code(world.now())).await;
     assert!(page.answer().is_none(), "{}", page.text());
     assert!(page.body.contains("CB-SIGNIN-004"), "{}", page.text());
+    // What is done at another desk goes on.
+    let page = elsewhere.submit_code(&person.code(world.now())).await;
+    page.expect_answer();
 }
 
 #[tokio::test]

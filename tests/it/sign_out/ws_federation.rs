@@ -96,3 +96,76 @@ async fn a_saml_party_that_asks_learns_that_a_ws_federation_party_cannot_confirm
     assert_eq!(said.status(), [SUCCESS, "PartialLogout"]);
     assert!(page.text().contains("The mail You are signed out there."));
 }
+
+/// Any page can name any party: only one that was told over WS-Federation can have begun it.
+#[tokio::test]
+async fn the_party_that_is_named_is_listed_and_not_left_out_without_a_word() {
+    let world = World::new().await;
+    let person = world.ready("agent1@contoso.com").await;
+    let desk = Party::register(&world, "desk", LogoutBinding::Redirect).await;
+    // Over SAML: it is asked like any other.
+    let mut browser = world.browser();
+    signed_in_at(&world, &mut browser, &person, &[&desk]).await;
+    let page = browser
+        .get(&sign_out(&[("wtrealm", &desk.entity_id)]))
+        .await;
+    assert_eq!(Sent::of(&page).to, desk.slo);
+
+    // Over WS-Federation, and the only one: the person learns that it is not known.
+    world.advance(180);
+    let mut browser = world.browser();
+    signed_in_at_entra(&world, &mut browser, &person).await;
+    let realm = ("wtrealm", "urn:federation:MicrosoftOnline");
+    let page = browser.get(&sign_out(&[realm])).await;
+    assert!(!is_signed_in(&browser, &person).await);
+    assert!(
+        page.text()
+            .contains("Microsoft Entra ID It began this; whether it signed you out is not known."),
+        "{}",
+        page.text()
+    );
+    assert!(!page.body.contains("<iframe"), "it is not asked");
+    let mut tx = world.app().store().read().await.unwrap();
+    let events = tx.events_of(&person.user.id, 100).await.unwrap();
+    assert!(
+        events.iter().any(|entry| {
+            entry.event["event"] == "party-asked-to-sign-out"
+                && entry.event["relying_party"] == realm.1
+                && entry.event["outcome"] == "began-it"
+        }),
+        "{events:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_clean_up_in_a_window_of_its_own_is_a_sign_out_that_asks_the_others() {
+    let world = World::new().await;
+    let person = world.ready("agent1@contoso.com").await;
+    let desk = Party::register(&world, "desk", LogoutBinding::Redirect).await;
+    let mut browser = world.browser();
+    signed_in_at(&world, &mut browser, &person, &[&desk]).await;
+    let clean_up = "/wsfed?wa=wsignoutcleanup1.0&wreply=https%3A%2F%2Fevil.example%2F";
+    // In a frame, and as a part of a page: empty, and the others cannot be asked.
+    for dest in ["iframe", "image", "empty"] {
+        let mut framed = browser.clone();
+        framed.cookies.clear();
+        framed.says = vec![("sec-fetch-mode", "navigate"), ("sec-fetch-dest", dest)];
+        let page = framed.request("GET", clean_up, None).await;
+        assert_eq!(
+            (page.status.as_u16(), page.body.as_str()),
+            (200, ""),
+            "{dest}"
+        );
+    }
+    browser.says = vec![
+        ("sec-fetch-mode", "navigate"),
+        ("sec-fetch-dest", "document"),
+    ];
+    let page = browser.clone().request("GET", clean_up, None).await;
+    let policy = page.headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
+    assert!(is_signed_in(&browser, &person).await, "it only leads on");
+    let page = browser.get(clean_up).await;
+    assert_eq!(Sent::of(&page).to, desk.slo);
+    assert!(!is_signed_in(&browser, &person).await);
+}

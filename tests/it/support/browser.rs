@@ -17,6 +17,8 @@ pub struct Browser {
     next: usize,
     pub cookies: BTreeMap<String, String>,
     pub source: String,
+    /// What it says of how it asks (Fetch Metadata); nothing, as programs do.
+    pub says: Vec<(&'static str, &'static str)>,
     /// The last page.
     pub page: Option<Page>,
     /// Its address.
@@ -53,6 +55,7 @@ impl Browser {
             next: 0,
             cookies: BTreeMap::new(),
             source: "203.0.113.7".to_owned(),
+            says: Vec::new(),
             page: None,
             at: String::new(),
         }
@@ -68,6 +71,7 @@ impl Browser {
             binding: self.at.split('/').nth(2).and_then(token),
             session: token("session"),
             known: token("known"),
+            attempts: Vec::new(),
             source: self.source.clone(),
         }
     }
@@ -126,6 +130,9 @@ impl Browser {
                 .map(|(name, value)| format!("{name}={value}"))
                 .collect();
             request = request.header(header::COOKIE, cookies.join("; "));
+        }
+        for (name, value) in &self.says {
+            request = request.header(*name, *value);
         }
         if body.is_some() {
             request = request

@@ -28,7 +28,7 @@ pub struct UnverifiedLogoutRequest {
 pub struct VerifiedLogoutRequest {
     /// The asking party's entity id.
     pub relying_party: String,
-    /// To be repeated in the answer, and answered once.
+    /// To be repeated in the answer. By it a request ends a session once.
     pub request_id: String,
     /// Opaque; goes back with the answer.
     pub relay_state: Option<String>,

@@ -1,0 +1,134 @@
+//! Signed answers for whoever asks without a session of ours: so many and no more.
+//!
+//! Always true: nothing is written for it, so that a stranger takes no lock of the database;
+//! it is counted before anything is signed; and strangers never have more than a few of the
+//! places at which a token signs, which people who sign in need. It is counted by process:
+//! with several nodes the limit is that of each.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::timeout,
+};
+
+use super::LIFETIME;
+use crate::base::clock::Timestamp;
+
+/// How many of such signatures are made at once. A token has more places than these.
+const AT_ONCE: usize = 2;
+
+/// How long anybody waits for a place.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How many sources are remembered. Beyond that the others get no signature: they are told
+/// that they are signed out, on our own page.
+const SOURCES: usize = 4096;
+
+/// What strangers have had.
+pub(in crate::app) struct Strangers {
+    places: Semaphore,
+    counts: Mutex<HashMap<String, Count>>,
+}
+
+struct Count {
+    since: Timestamp,
+    taken: u32,
+}
+
+impl Default for Strangers {
+    fn default() -> Self {
+        Self {
+            places: Semaphore::new(AT_ONCE),
+            counts: Mutex::default(),
+        }
+    }
+}
+
+impl Strangers {
+    /// A place to sign at for one of `source`; `None`: it had `limit` of them within the
+    /// lifetime of a sign-out, or too many others wait.
+    pub(super) async fn place(
+        &self,
+        source: &str,
+        limit: u32,
+        now: Timestamp,
+    ) -> Option<SemaphorePermit<'_>> {
+        if !self.pay(source, limit, now) {
+            return None;
+        }
+        timeout(PATIENCE, self.places.acquire()).await.ok()?.ok()
+    }
+
+    fn pay(&self, source: &str, limit: u32, now: Timestamp) -> bool {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let runs = |count: &Count| now < count.since.plus(LIFETIME);
+        if !counts.contains_key(source) && counts.len() >= SOURCES {
+            counts.retain(|_, count| runs(count));
+            if counts.len() >= SOURCES {
+                return false;
+            }
+        }
+        let count = counts.entry(source.to_owned()).or_insert(Count {
+            since: now,
+            taken: 0,
+        });
+        if !runs(count) {
+            *count = Count {
+                since: now,
+                taken: 0,
+            };
+        }
+        if count.taken >= limit {
+            return false;
+        }
+        count.taken += 1;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+    #[test]
+    fn each_source_has_so_many_within_a_quarter_of_an_hour() {
+        let strangers = Strangers::default();
+        let had = |source, now| (0..9).filter(|_| strangers.pay(source, 3, now)).count();
+        assert_eq!(had("203.0.113.7", NOW), 3);
+        assert_eq!(had("203.0.113.8", NOW), 3, "another one has its own");
+        let later = NOW.plus(LIFETIME);
+        assert_eq!(had("203.0.113.7", later.minus(Duration::from_millis(1))), 0);
+        assert_eq!(had("203.0.113.7", later), 3);
+    }
+
+    #[test]
+    fn so_many_sources_are_remembered_and_those_that_are_over_make_room() {
+        let strangers = Strangers::default();
+        for source in 0..SOURCES {
+            assert!(strangers.pay(&source.to_string(), 1, NOW));
+        }
+        assert!(!strangers.pay("one more", 1, NOW));
+        assert!(!strangers.pay("0", 1, NOW));
+        assert!(strangers.pay("one more", 1, NOW.plus(LIFETIME)));
+        let kept = strangers.counts.lock().unwrap().len();
+        assert_eq!(kept, 1);
+    }
+
+    #[tokio::test]
+    async fn few_sign_at_once() {
+        let strangers = Strangers::default();
+        let one = strangers.place("a", 9, NOW).await;
+        let two = strangers.place("b", 9, NOW).await;
+        assert!(one.is_some() && two.is_some());
+        assert!(strangers.places.try_acquire().is_err());
+        drop(one);
+        assert!(strangers.place("c", 9, NOW).await.is_some());
+    }
+}
