@@ -4,11 +4,20 @@
 //! the tenant's own verifier, and neither listens to the other.
 
 use crate::{
-    inspect::{Consumer, Context, GivenRequest, Jwks, Report, inspect},
+    base::clock::Timestamp,
+    inspect::{
+        Consumer, Context, ExternalMfa, GivenAuthorization, GivenRequest, Hint, Jwks, Report,
+        inspect,
+    },
     relying_party::cloud::EntraCloud,
 };
 
-use super::{federation::Protocol, judgement::Expectation, reading};
+use super::{
+    external_mfa::{METHODS, metadata::Provider, request::Asked},
+    federation::Protocol,
+    judgement::Expectation,
+    reading,
+};
 
 /// What the inspector says of a response.
 pub fn of_response(protocol: Protocol, field: &str, expectation: &Expectation<'_>) -> Report {
@@ -38,14 +47,41 @@ pub fn of_response(protocol: Protocol, field: &str, expectation: &Expectation<'_
 }
 
 /// What the inspector says of an access token.
-pub fn of_token(
-    token: &str,
-    jwks: &serde_json::Value,
-    now: crate::base::clock::Timestamp,
-) -> Report {
+pub fn of_token(token: &str, jwks: &serde_json::Value, now: Timestamp) -> Report {
     let context = Context {
         expect: Some(Consumer::PartnerCenter),
         jwks: Jwks::parse(jwks.to_string().as_bytes()).ok(),
+        ..Context::at(now)
+    };
+    inspect(token.as_bytes(), &context)
+}
+
+/// What the inspector says of an answer to External MFA.
+pub fn of_id_token(token: &str, asked: &Asked, provider: &Provider, now: Timestamp) -> Report {
+    let hint = Hint {
+        sub: Some(asked.subject.clone()),
+        issued_at: Some(asked.at),
+    };
+    let context = Context {
+        expect: Some(Consumer::EntraExternalMfa),
+        jwks: Jwks::parse(&provider.key_set).ok(),
+        external_mfa: ExternalMfa {
+            issuer: Some(provider.issuer.clone()),
+            discovery_url: Some(provider.discovery_url.clone()),
+            client_id: Some(asked.method.client_id.clone()),
+            app_reply_urls: asked.method.reply_urls.clone(),
+            authorization: Some(GivenAuthorization {
+                client_id: Some(asked.method.client_id.clone()),
+                nonce: Some(asked.nonce.clone()),
+                acr: vec![asked.acr.to_owned()],
+                amr: METHODS
+                    .iter()
+                    .map(|(method, _)| (*method).to_owned())
+                    .collect(),
+                hint: Some(hint.clone()),
+            }),
+            hint: Some(hint),
+        },
         ..Context::at(now)
     };
     inspect(token.as_bytes(), &context)

@@ -6,7 +6,8 @@
 //! None of its routes exists in `serve`; `demo` runs it on ports of its own.
 //!
 //! Read next: [`verifier`] (the checks), [`outcome`] (what follows from them),
-//! [`tenant`] (the pages of the way there and back), [`federation`] (the break buttons),
+//! [`tenant`] (the pages of the way there and back), [`external_mfa`] (the tenant does the first
+//! factor and asks for the second one), [`federation`] (the break buttons),
 //! [`directory`] and [`graph`] (what is registered, and how it is changed).
 
 mod active_site;
@@ -20,6 +21,8 @@ pub mod checks;
 pub mod directory;
 /// The two accounts that no federation can lock out.
 mod emergency;
+/// The tenant as a client of External MFA.
+pub mod external_mfa;
 /// What is registered about the domains, and what a button breaks.
 pub mod federation;
 /// The tenant's Microsoft Graph.
@@ -79,6 +82,7 @@ use crate::base::{
 
 pub use directory::{Directory, More, Person, PersonKind, Role, Source};
 pub use emergency::EmergencyAdministrator;
+pub use external_mfa::{Consent, ExternalMethod, FirstFactor};
 pub use federation::{
     Break, FederatedDomain, MfaBehavior, PracticeUser, PreferredProtocol, PromptLogin,
 };
@@ -149,6 +153,7 @@ pub struct Practice {
     assertions: Mutex<shelf::Shelf<()>>,
     handles: partner_center_site::Handles,
     oauth: OAuth,
+    external_mfa: external_mfa::ExternalMfa,
 }
 
 impl Practice {
@@ -199,6 +204,7 @@ impl Practice {
             assertions: Mutex::default(),
             handles: partner_center_site::Handles::default(),
             oauth,
+            external_mfa: external_mfa::ExternalMfa::default(),
         }))
     }
 

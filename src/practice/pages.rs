@@ -26,6 +26,8 @@ pub(super) struct Home<'a> {
     pub(super) registered: Option<FederatedDomain>,
     pub(super) broken: Option<Break>,
     pub(super) judged: bool,
+    /// The external method that may be tried.
+    pub(super) external: Option<String>,
     /// Who is signed in at the tenant.
     pub(super) signed_in: Option<String>,
 }
@@ -214,7 +216,7 @@ pub(super) struct Metadata<'a> {
 }
 
 /// Class, sign and word of a check: never colour alone.
-fn mark(check: &Check) -> (&'static str, &'static str, &'static str) {
+pub(super) fn mark(check: &Check) -> (&'static str, &'static str, &'static str) {
     match check.outcome {
         CheckOutcome::Passed => ("passed", "✓", "passed"),
         CheckOutcome::Failed => ("failed", "✗", "failed"),
@@ -223,7 +225,7 @@ fn mark(check: &Check) -> (&'static str, &'static str, &'static str) {
 }
 
 /// What an operator must look at; a note for information is not.
-fn shown(report: &Report) -> Vec<&Finding> {
+pub(super) fn shown(report: &Report) -> Vec<&Finding> {
     report
         .findings
         .iter()

@@ -97,6 +97,7 @@ impl Practice {
         let outcome = Arc::new(self.judge(&last, state.broken));
         state.last = Some(last);
         state.outcome = Some(Arc::clone(&outcome));
+        state.external = None;
         let sign_in = accepted_sign_in(&outcome);
         self.remember(&outcome);
         if sign_in.is_some() {

@@ -19,6 +19,7 @@ use serde_json::json;
 use super::{
     Break, Practice, active_site,
     asking::{self, Ask},
+    external_mfa::{self, ExternalOutcome, ExternalResult},
     federation::Protocol,
     graph, oauth,
     outcome::Outcome,
@@ -68,6 +69,7 @@ pub(super) fn router(practice: &Arc<Practice>) -> Router {
         .layer(DefaultBodyLimit::max(LARGEST_FORM))
         .with_state(Arc::clone(practice))
         .merge(oauth::router(practice))
+        .merge(external_mfa::router(practice))
         .merge(graph::router(practice));
     site::frame(routes, &practice.own_url)
 }
@@ -77,9 +79,14 @@ async fn home(State(practice): Tenant, headers: HeaderMap) -> Response {
     let (broken, judged, signed_in) = {
         let state = lock(&visit);
         let signed_in = state.session.as_ref().map(|one| one.person.upn.to_string());
-        (state.broken, state.outcome.is_some(), signed_in)
+        (
+            state.broken,
+            state.outcome.is_some() || state.external.is_some(),
+            signed_in,
+        )
     };
     let home = pages::Home {
+        external: practice.external_method().map(|method| method.name),
         registered: practice.first_registered(),
         practice: &practice,
         broken,
@@ -232,7 +239,7 @@ fn accepted_token(outcome: &Outcome) -> Option<String> {
 
 /// On to another origin, with a handle that is good once: an address ends up in
 /// histories and logs, and a token does not belong there.
-fn to_partner_center(practice: &Practice, token: String) -> Response {
+pub(super) fn to_partner_center(practice: &Practice, token: String) -> Response {
     let handle = practice.token();
     practice.handles.keep(handle.clone(), token);
     let address = format!("{}/arrive?handle={handle}", practice.partner_center_url);
@@ -244,7 +251,16 @@ fn last_outcome(practice: &Practice, headers: &HeaderMap) -> Option<Arc<Outcome>
     lock(&visit).outcome.clone()
 }
 
+fn last_external(practice: &Practice, headers: &HeaderMap) -> Option<Arc<ExternalOutcome>> {
+    let visit = lock(&practice.visits).by_cookie(cookie(headers, VISIT)?)?;
+    lock(&visit).external.clone()
+}
+
 async fn result(State(practice): Tenant, headers: HeaderMap) -> Response {
+    if let Some(outcome) = last_external(&practice, &headers) {
+        let shown = ExternalResult::of(&outcome);
+        return page(StatusCode::OK, &shown, Forms::Own);
+    }
     match last_outcome(&practice, &headers) {
         Some(outcome) => page(StatusCode::OK, &pages::ResultPage::of(&outcome), Forms::Own),
         None => page(StatusCode::OK, &pages::Nothing {}, Forms::Own),
@@ -252,6 +268,9 @@ async fn result(State(practice): Tenant, headers: HeaderMap) -> Response {
 }
 
 async fn last(State(practice): Tenant, headers: HeaderMap) -> Response {
+    if let Some(outcome) = last_external(&practice, &headers) {
+        return site::json(StatusCode::OK, &outcome.to_json());
+    }
     match last_outcome(&practice, &headers) {
         Some(outcome) => site::json(StatusCode::OK, &outcome.to_json()),
         None => site::json(
@@ -262,10 +281,13 @@ async fn last(State(practice): Tenant, headers: HeaderMap) -> Response {
 }
 
 async fn onward(State(practice): Tenant, headers: HeaderMap) -> Response {
-    match last_outcome(&practice, &headers)
-        .as_deref()
-        .and_then(accepted_token)
-    {
+    let token = match last_external(&practice, &headers) {
+        Some(outcome) => outcome.access_token.clone(),
+        None => last_outcome(&practice, &headers)
+            .as_deref()
+            .and_then(accepted_token),
+    };
+    match token {
         Some(token) => to_partner_center(&practice, token),
         None => Redirect::to("/result").into_response(),
     }

@@ -5,7 +5,10 @@
 //! class reference in a signed assertion; the key lives as long as this process.
 
 use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use serde_json::{Value, json};
 
 use crate::base::clock::Timestamp;
@@ -48,6 +51,8 @@ pub enum Access<'a> {
 pub enum Amr {
     /// `["pwd","mfa"]`.
     PasswordAndMfa,
+    /// `["rsa","mfa"]`: a certificate came first.
+    CertificateAndMfa,
     /// `["pwd"]`.
     Password,
 }
@@ -57,7 +62,16 @@ impl Amr {
     pub fn values(self) -> &'static [&'static str] {
         match self {
             Self::PasswordAndMfa => &["pwd", "mfa"],
+            Self::CertificateAndMfa => &["rsa", "mfa"],
             Self::Password => &["pwd"],
+        }
+    }
+
+    /// Whether it says that there were two factors.
+    pub fn has_mfa(self) -> bool {
+        match self {
+            Self::PasswordAndMfa | Self::CertificateAndMfa => true,
+            Self::Password => false,
         }
     }
 }
@@ -108,9 +122,19 @@ impl TokenIssuer {
         format!("https://sts.windows.net/{}/", self.tenant_id)
     }
 
-    /// The key set (RFC 7517 §5).
+    /// The key set (RFC 7517 §5), with the members that Entra's has: no `alg`, and the
+    /// certificate.
     pub fn jwks(&self) -> Value {
-        json!({ "keys": [self.key.jwk(&self.kid)] })
+        let mut key = self.key.jwk(&self.kid);
+        if let Some(members) = key.as_object_mut() {
+            members.remove("alg");
+            members.insert("x5t".to_owned(), json!(self.kid));
+            members.insert(
+                "x5c".to_owned(),
+                json!([STANDARD.encode(self.key.certificate())]),
+            );
+        }
+        json!({ "keys": [key] })
     }
 
     /// An access token for `user`. None if the key could not sign.

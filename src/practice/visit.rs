@@ -12,6 +12,7 @@ use std::{
 use crate::base::{clock::Timestamp, text::Upn};
 
 use super::{
+    external_mfa::ExternalOutcome,
     federation::{Break, PracticeUser, Protocol},
     judgement::{Arrival, ExpectedRequest, Freshness, RelayStateEcho},
     oauth::{Onward, account::AskedHere, device::Claimed},
@@ -90,6 +91,8 @@ pub struct Visit {
     pub last: Option<LastResponse>,
     /// Its judgement.
     pub outcome: Option<Arc<Outcome>>,
+    /// What came of External MFA, if that was the last round.
+    pub external: Option<Arc<ExternalOutcome>>,
     /// The last sign-in that was taken.
     pub session: Option<AcceptedSignIn>,
     /// The device code that waits for this browser's yes or no.

@@ -138,7 +138,7 @@ fn shown(sign_in: &SignIn) -> Value {
         "clientAppUsed": "Browser",
         "isInteractive": true,
         "authenticationRequirement": match sign_in.amr {
-            Some(Amr::PasswordAndMfa) => "multiFactorAuthentication",
+            Some(Amr::PasswordAndMfa | Amr::CertificateAndMfa) => "multiFactorAuthentication",
             Some(Amr::Password) | None => "singleFactorAuthentication",
         },
         "status": {

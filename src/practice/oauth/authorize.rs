@@ -259,9 +259,7 @@ fn answer(
 ) -> Response {
     let (value, visit) = visit_of(practice, headers);
     let session = lock(&visit).session_of(query.login_hint.as_deref());
-    let enough = |session: &AcceptedSignIn| {
-        asked.mfa == Mfa::AsItComes || session.amr == Amr::PasswordAndMfa
-    };
+    let enough = |session: &AcceptedSignIn| asked.mfa == Mfa::AsItComes || session.amr.has_mfa();
     let wish = match prompt {
         Prompt::Login => Wish::FreshSignIn,
         Prompt::SelectAccount => Wish::Anything,
@@ -337,7 +335,7 @@ pub(super) fn after_sign_in(
     sign_in: AcceptedSignIn,
 ) -> Response {
     match (sign_in.amr, asked.mfa) {
-        (Amr::PasswordAndMfa, _) | (Amr::Password, Mfa::AsItComes) => {
+        (Amr::PasswordAndMfa | Amr::CertificateAndMfa, _) | (Amr::Password, Mfa::AsItComes) => {
             set_cookie(with_code(practice, asked, sign_in), VISIT, value)
         }
         (Amr::Password, Mfa::RequiredAskAgain) => ask_again(practice, value, visit, asked),

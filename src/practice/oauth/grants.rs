@@ -174,7 +174,7 @@ fn id_token_claims(
 }
 
 /// A person has another `sub` at each application (OpenID Connect Core §8.1).
-fn pairwise(client: &str, object_id: &str, tenant: &str) -> String {
+pub(in crate::practice) fn pairwise(client: &str, object_id: &str, tenant: &str) -> String {
     let digest = aws_lc_rs::digest::digest(
         &aws_lc_rs::digest::SHA256,
         format!("{client} {object_id} {tenant}").as_bytes(),

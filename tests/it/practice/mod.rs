@@ -1,6 +1,7 @@
 //! The practice tenant judges what an independent signer makes.
 
 mod breaks;
+mod external_mfa;
 mod graph;
 pub mod oauth;
 mod responses;
