@@ -120,7 +120,7 @@ support_codes! {
         "Security keys were asked too often from one source without a right answer. A failure is forgiven every minute; set policy.trusted_proxies if a reverse proxy hides the addresses.";
     LOOP = "CB-SIGNIN-015",
         "The application sent you back again and again, so the sign-in was stopped. Wait two minutes and try once more; if it stops again, ask your administrator.",
-        "A person took three answers to one party within two minutes and the party asked for a fourth: it does not take them, and does not say so. Look at the domain's federatedIdpMfaBehavior and certificates (`domain verify`), at the class that the party asks for, and at the clock (`doctor`). The page shows what the inspector finds in the last answer.";
+        "One browser took three answers to one party within two minutes, each asked for after the one before, and the party asked for a fourth: it does not take them, and does not say so. Look at the domain's federatedIdpMfaBehavior and certificates (`domain verify`), at the class that the party asks for, and at the clock (`doctor`). The page shows what the inspector finds in the last answer.";
     SIGN_OUT_MALFORMED = "CB-SIGNOUT-001",
         "The sign-out message could not be read, and nothing was changed. To sign out here, open this service's sign-out page.",
         "The relying party's LogoutRequest or LogoutResponse is malformed, oversized, too old, made for another address, or its signature does not hold. The log line names what was wrong.";
@@ -156,7 +156,7 @@ support_codes! {
         "The database did not answer. No token was issued.";
     KEY_UNAVAILABLE = "CB-KEYS-001",
         "Signing in is not possible for the moment. Try again in a minute.",
-        "The token (HSM) that holds the signing key does not answer, so nothing could be signed; no other key takes its place. The log line says what it answered; docs/keys.md says what to do. It is used again as soon as it is back, without a restart.";
+        "The token (HSM) that holds the signing key does not answer, or what it was to sign changed each time before it had signed, so nothing could be signed; no other key takes its place. The log line says what it answered; docs/keys.md says what to do. It is used again as soon as it is back, without a restart.";
     INTERNAL = "CB-INTERNAL-001",
         "Something went wrong here. Try again, and tell your administrator if it happens again.",
         "A defect or an inconsistent row; the log line with this request's id says which.";

@@ -8,7 +8,13 @@
 
 use std::sync::OnceLock;
 
-use super::{App, Error, error::SupportCode, scene::is_touched_only, sign_in::Browser};
+use super::{
+    App, Error,
+    error::SupportCode,
+    prove::require_password_here,
+    scene::{Scene, is_touched_only},
+    sign_in::Browser,
+};
 use crate::{
     audit::{Actor, Event, Refused},
     base::{
@@ -336,8 +342,17 @@ impl App {
     }
 
     /// Counts a second-factor try in a row; at the limit the password dies and everything
-    /// that it opened ends.
-    pub(super) async fn password_dies(&self, tx: &mut Tx<'_>, user: &User) -> Result<bool, Error> {
+    /// that it opened ends. Only where the password was right in this attempt: who found it
+    /// carried over from the browser's session need not know it (another person at that desk).
+    pub(super) async fn password_dies(
+        &self,
+        tx: &mut Tx<'_>,
+        scene: &Scene,
+        user: &User,
+    ) -> Result<bool, Error> {
+        if require_password_here(scene).is_err() {
+            return Ok(false);
+        }
         let now = self.now();
         let failures = tx.count_failure(&in_a_row(&user.id), now).await?;
         if failures <= SECOND_FACTOR_LIMIT {

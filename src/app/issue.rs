@@ -92,8 +92,9 @@ impl App {
         });
         let session =
             complete::seal_session(&signed_in, id.clone(), token.hash(), &self.sealing, now);
-        tx.insert_session(&session).await?;
-        succeed(&mut tx, former, &session).await?;
+        let replaces = former.map(|former| &former.id);
+        tx.insert_session(&session, replaces).await?;
+        succeed(&mut tx, former, &session, &signed_in).await?;
         tx.append(
             Actor::Person,
             Some(user.id.clone()),

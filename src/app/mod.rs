@@ -47,6 +47,7 @@ pub mod live_check;
 pub mod metadata;
 /// What may become a password.
 pub mod new_password;
+mod not_me;
 /// Hardware tokens: inventory, files, activation.
 pub mod oath_tokens;
 /// Opening the database.

@@ -222,7 +222,7 @@ impl App {
                 attempt: id.clone(),
             },
         );
-        if self.password_dies(&mut tx, &user).await? {
+        if self.password_dies(&mut tx, &scene, &user).await? {
             tx.commit().await?;
             return Ok(Guess::PasswordDead);
         }
@@ -257,6 +257,11 @@ impl App {
                 };
                 let record = evidence::seal(proof, binding, &self.sealing)
                     .map_err(|error| Error::internal(error.to_string()))?;
+                // Begun anew in another tab meanwhile, for somebody else perhaps.
+                if !tx.set_attempt_user(id, &user.id).await? {
+                    let detail = "a code in an attempt of another person";
+                    return Err(Error::denied(&SupportCode::PERSON_CHANGED, detail));
+                }
                 tx.put_evidence(&record).await?;
                 self.give_back(&mut tx, &buckets).await?;
                 tx.give_back_try(&in_a_row(&user.id)).await?;

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     audit::{Actor, Event},
     base::{clock::Timestamp, text::Upn},
+    claims,
     directory::User,
     relying_party::RelyingParty,
     session::{SessionProof, SessionRow},
@@ -22,7 +23,7 @@ use crate::{
         request::{Protocol, SignInRequest},
         requirement,
     },
-    storage::{ReadTx, SessionParty, Tx},
+    storage::{ReadTx, Reuse, SessionParty, Tx},
 };
 
 /// A session that can answer, with what is needed to do so.
@@ -104,8 +105,13 @@ impl App {
         let Some(user) = tx.user(&former.user).await? else {
             return Ok(None);
         };
+        // What was done to the account is told to who proved both factors here, as where the
+        // session is fresh as a whole: a cookie and one factor read nothing away.
         let request = &scene.attempt.request;
-        if !self.may_answer(tx, &user, request).await? || names_another(request, &user) {
+        if !self.may_answer(tx, &user, request).await?
+            || names_another(tx, request, &user).await?
+            || !tx.unseen_notices(&user.id).await?.is_empty()
+        {
             return Ok(None);
         }
         let terms = self.measure(tx, request, &former).await?.terms;
@@ -171,6 +177,7 @@ impl App {
         };
         if !tx.unseen_notices(&user.id).await?.is_empty()
             || !self.may_answer(tx, &user, request).await?
+            || names_another(tx, request, &user).await?
         {
             return Ok(None);
         }
@@ -182,8 +189,8 @@ impl App {
         }))
     }
 
-    /// A rise of privilege is a new session with a new cookie; the former one ends.
-    /// The session that ended here, if one did: one that had ended before has no successor.
+    /// A rise of privilege is a new session with a new cookie, and the former one ends. Gives
+    /// the session that ended here, if one did: one that had ended before has no successor.
     pub(super) async fn end_former<'s>(
         &self,
         tx: &mut Tx<'_>,
@@ -213,22 +220,41 @@ impl App {
     }
 }
 
-/// Whether the request's hint names somebody else, by a name as ours are: then the person of
-/// this browser's session is not led on, nor bound to the attempt.
-fn names_another(request: &SignInRequest, user: &User) -> bool {
+/// Whether the request's hint names somebody else, by a name of one of our domains: then
+/// this browser's session answers nothing, and its person is not bound to the attempt. Whether
+/// such a person exists is not looked at: nobody learns it by hinting.
+async fn names_another(
+    tx: &mut ReadTx<'_>,
+    request: &SignInRequest,
+    user: &User,
+) -> Result<bool, Error> {
     let hint = request.login_hint.as_deref().map(str::parse::<Upn>);
-    matches!(hint, Some(Ok(hint)) if hint != user.upn)
+    let Some(Ok(hint)) = hint else {
+        return Ok(false);
+    };
+    if hint == user.upn {
+        return Ok(false);
+    }
+    let domains = tx.domains().await?;
+    Ok(claims::require_domain(&hint.domain(), &domains, None).is_ok())
 }
 
-/// Who was told of the former session of the same person is told when this one ends.
+/// Who was told of the former session of the same person is told when this one ends. Who
+/// asked again because of old proofs is asked anew only by new ones: while some are carried
+/// over, it is remembered who took an answer out of a session, and when.
 pub(super) async fn succeed(
     tx: &mut Tx<'_>,
     former: Option<&SessionRow>,
     session: &SealedSession,
+    signed_in: &SignedIn,
 ) -> Result<(), Error> {
     let row = session.row();
     if let Some(former) = former.filter(|former| former.user == row.user) {
-        tx.move_parties(&former.id, &row.id).await?;
+        let reuse = match signed_in.carried_from() {
+            Some(_) => Reuse::Remembered,
+            None => Reuse::Forgotten,
+        };
+        tx.move_parties(&former.id, &row.id, reuse).await?;
     }
     Ok(())
 }

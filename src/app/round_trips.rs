@@ -1,9 +1,13 @@
 //! Answers that come back as requests: when to stop bouncing, and what to say then.
 //!
 //! A party that does not take an answer asks again, and a session answers again: the
-//! browser would run in a circle without a word. The fourth round trip of a person to one
-//! party in two minutes stops at a page that says what is likely, with what the inspector
-//! finds in the last answer.
+//! browser would run in a circle without a word. The fourth round trip to one party in two
+//! minutes stops at a page that says what is likely, with what the inspector finds in the
+//! last answer.
+//!
+//! Always true: only what is strictly serial in one browser counts, each request after the
+//! answer before it. Four tabs that a browser opens at once, other windows, other devices
+//! and programs with an application password come back from nowhere.
 
 use super::{App, Error, answer::Destination};
 use crate::{
@@ -11,19 +15,16 @@ use crate::{
     base::{clock::Timestamp, ids::UserId},
     claims::{authn_context::MULTIPLE_AUTHN, require_domain},
     directory::User,
-    factor::FactorKind,
     inspect::{self, Finding, Outcome},
     keys::KeyPurpose,
     relying_party::EntraCloud,
+    session::SessionRow,
     signin::{
         request::{Protocol, SignInRequest},
-        requirement::LOOP_WINDOW,
+        requirement::{LOOP_WINDOW, ROUND_TRIPS},
     },
-    storage::ReadTx,
+    storage::{ReadTx, RoundTrip},
 };
-
-/// How many of the last receipts are looked at: far more than answers that a loop may have.
-const LOOKED_AT: u32 = 50;
 
 /// What is said where a loop was stopped.
 #[derive(Clone, Debug)]
@@ -52,39 +53,41 @@ pub struct LastAnswer {
 }
 
 impl App {
-    /// How many answers this person's browsers took to the asking party before this request. A person's own
-    /// pages, and the inspector, bounce nobody.
+    /// How many answers this person took to the asking party before this request, one after
+    /// the other: those of the browser's session and of the ones that it replaced.
     pub(super) async fn recent_answers(
         &self,
         tx: &mut ReadTx<'_>,
         user: &UserId,
+        session: Option<&SessionRow>,
         request: &SignInRequest,
     ) -> Result<usize, Error> {
-        Ok(self.receipts_to(tx, user, request).await?.len())
+        let trips = self.trips_before(tx, user, session, request).await?;
+        Ok(trips.len())
     }
 
-    async fn receipts_to(
+    /// The newest first. A person's own pages, and the inspector, bounce nobody.
+    async fn trips_before(
         &self,
         tx: &mut ReadTx<'_>,
         user: &UserId,
+        session: Option<&SessionRow>,
         request: &SignInRequest,
-    ) -> Result<Vec<Receipt>, Error> {
+    ) -> Result<Vec<RoundTrip>, Error> {
         let party = &request.relying_party;
-        if request.protocol == Protocol::Account || *party == self.inspector_entity_id() {
+        let own = request.protocol == Protocol::Account || *party == self.inspector_entity_id();
+        // Who signed out went out of the circle.
+        let session = session.filter(|row| row.revoked_at.is_none() && !own);
+        let Some(session) = session else {
             return Ok(Vec::new());
-        }
-        let now = self.now();
-        let mut receipts = tx.receipts_of(user, LOOKED_AT).await?;
-        receipts.retain(|receipt| {
-            let at = Timestamp::from_millis(receipt.issued_at_millis);
-            // A circle is serial; and a program's token that rests on one password came back
-            // to nobody.
-            receipt.relying_party == *party
-                && now.since(at) < LOOP_WINDOW
-                && at <= request.received_at()
-                && is_of_a_sign_in(&receipt.proofs)
-        });
-        Ok(receipts)
+        };
+        let since = self.now().minus(LOOP_WINDOW);
+        let trips = tx
+            .round_trips_of(&session.id, user, party, since)
+            .await?
+            .into_iter()
+            .map(|trip| (trip.asked_at, trip.answered_at, trip));
+        Ok(in_a_row(trips.collect(), request.received_at()))
     }
 
     /// What to say where the loop is stopped.
@@ -92,19 +95,22 @@ impl App {
         &self,
         tx: &mut ReadTx<'_>,
         user: &User,
+        session: Option<&SessionRow>,
         request: &SignInRequest,
     ) -> Result<Stopped, Error> {
-        let receipts = self.receipts_to(tx, &user.id, request).await?;
-        let oldest = receipts.iter().map(|receipt| receipt.issued_at_millis);
-        let oldest = Timestamp::from_millis(oldest.min().unwrap_or(0));
-        let last = match receipts.first() {
-            Some(receipt) => self.last_answer(tx, user, receipt).await?,
+        let trips = self.trips_before(tx, &user.id, session, request).await?;
+        let now = self.now();
+        let last = match trips.first() {
+            Some(trip) => self.last_answer(tx, user, &trip.receipt).await?,
             None => None,
         };
         Ok(Stopped {
-            answers: receipts.len(),
-            again_at: oldest.plus(LOOP_WINDOW),
-            now: self.now(),
+            answers: trips.len(),
+            // Then there is one less than too many.
+            again_at: trips
+                .get(ROUND_TRIPS - 1)
+                .map_or(now, |trip| trip.answered_at.plus(LOOP_WINDOW)),
+            now,
             domain: user.upn.domain().to_string(),
             class_ref: MULTIPLE_AUTHN,
             last,
@@ -163,22 +169,47 @@ impl App {
     }
 }
 
-/// Whether a receipt's proofs are those of a sign-in, not the password of a program.
-fn is_of_a_sign_in(proofs: &str) -> bool {
-    let kinds = proofs.lines().map(|line| line.split(' ').next());
-    let mut kinds = kinds.map(|kind| kind.and_then(FactorKind::parse));
-    kinds.all(|kind| kind.is_some())
+/// Of things that began and ended at these instants, the longest row in which each began
+/// after the one before had ended, the last before `until`; the newest first.
+fn in_a_row<T>(mut spans: Vec<(Timestamp, Timestamp, T)>, until: Timestamp) -> Vec<T> {
+    // Whatever began last leaves most room for those before it.
+    spans.sort_by_key(|(began, ..)| std::cmp::Reverse(*began));
+    let (mut row, mut until) = (Vec::new(), until);
+    for (began, ended, span) in spans {
+        if ended <= until {
+            until = began;
+            row.push(span);
+        }
+    }
+    row
 }
 
 #[cfg(test)]
 mod tests {
-    use super::is_of_a_sign_in;
+    use super::*;
+
+    /// Pairs of begin and end.
+    fn row(spans: &[(i64, i64)], until: i64) -> Vec<(i64, i64)> {
+        let at = Timestamp::from_millis;
+        let spans = spans.iter().map(|span| (at(span.0), at(span.1), *span));
+        in_a_row(spans.collect(), at(until))
+    }
 
     #[test]
-    fn attack_22_a_programs_token_is_no_round_trip() {
-        assert!(is_of_a_sign_in("password crd_a 2026\ntotp crd_b 2026"));
-        assert!(is_of_a_sign_in("webauthn-verified crd_a 2026"));
-        assert!(!is_of_a_sign_in("application-password crd_a 2026"));
-        assert!(!is_of_a_sign_in("password-only crd_a 2026"));
+    fn a_circle_is_serial() {
+        let circle = [(0, 5), (6, 9), (9, 12)];
+        assert_eq!(row(&circle, 12), [(9, 12), (6, 9), (0, 5)]);
+        // What was answered after the request came is no reason for it.
+        assert_eq!(row(&circle, 11), [(6, 9), (0, 5)]);
+        assert_eq!(row(&circle, 4), []);
+    }
+
+    #[test]
+    fn tabs_opened_at_once_are_one_round() {
+        assert_eq!(row(&[(0, 10), (0, 20), (1, 30)], 40), [(1, 30)]);
+        assert_eq!(row(&[(0, 10), (0, 20), (0, 30)], 0), []);
+        // Nor do they hide a circle in one of them.
+        let beside = [(0, 5), (6, 9), (1, 100), (10, 12), (2, 50)];
+        assert_eq!(row(&beside, 100).len(), 3);
     }
 }

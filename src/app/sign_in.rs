@@ -227,7 +227,7 @@ impl App {
         let answers_to = resumable.as_ref().map(|resumable| &resumable.user);
         let recent_answers = match answers_to.or(scene.user.as_ref()) {
             Some(user) => {
-                self.recent_answers(&mut tx, &user.id, &scene.attempt.request)
+                self.recent_answers(&mut tx, &user.id, session.as_ref(), &scene.attempt.request)
                     .await?
             }
             None => 0,
@@ -286,7 +286,9 @@ impl App {
                     None => scene.user.clone(),
                 };
                 let user = user.ok_or_else(|| Error::internal("a loop of nobody"))?;
-                let stopped = self.stopped(&mut tx, &user, &scene.attempt.request).await?;
+                let stopped = self
+                    .stopped(&mut tx, &user, session.as_ref(), &scene.attempt.request)
+                    .await?;
                 let party = self.party_name(&mut tx, &scene.attempt).await?;
                 self.count_refused(Refused::Loop);
                 Ok(Some(Next::Stop(party, Box::new(stopped))))

@@ -31,7 +31,8 @@ pub struct Attempt {
     pub browser: TokenHash,
     /// What was asked.
     pub request: SignInRequest,
-    /// Who it is, once the first factor or a pass said so. It never changes after that.
+    /// Who it is, once the first factor, a pass or the browser's session said so. It changes
+    /// after that only to nobody, with everything that was proved: who was named says "not me".
     pub user: Option<UserId>,
     /// When it began.
     pub created_at: Timestamp,

@@ -36,7 +36,7 @@ pub struct Situation<'a> {
     /// Kinds of the proofs that this browser's session of the same person proved so lately
     /// that they need not be asked again: only what has aged is (step-up).
     pub carried: Vec<FactorKind>,
-    /// How many answers the person took to the asking party lately.
+    /// How many answers this browser took to the asking party lately, one after the other.
     pub recent_answers: usize,
     /// Now.
     pub now: Timestamp,

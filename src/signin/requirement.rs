@@ -7,8 +7,9 @@ use crate::base::clock::Timestamp;
 
 /// Within this time a second request of the same browser and party may mean "too old".
 pub const LOOP_WINDOW: Duration = Duration::from_mins(2);
-/// So many answers to one party within [`LOOP_WINDOW`] are given; the next request in it
-/// stops at a page, because a browser that runs in a circle tells nobody why.
+/// So many answers to one party within [`LOOP_WINDOW`] are given, each asked for after the
+/// one before; the next request in it stops at a page, because a browser that runs in a circle
+/// tells nobody why.
 pub const ROUND_TRIPS: usize = 3;
 /// Proofs younger than this cannot be what the party found too old.
 pub const YOUNG_PROOF: Duration = Duration::from_mins(5);

@@ -13,7 +13,7 @@ use crate::{
         clock::Timestamp,
         ids::{AttemptId, UserId},
     },
-    signin::attempt::Attempt,
+    signin::{attempt::Attempt, request::SignInRequest},
 };
 
 /// What became of a new attempt.
@@ -36,6 +36,11 @@ fn attempt(row: &AnyRow) -> Result<Attempt, StoreError> {
         expires_at: row.time("expires_at")?,
         answered_at: row.optional_time("answered_at")?,
     })
+}
+
+fn request_text(request: &SignInRequest) -> Result<String, StoreError> {
+    serde_json::to_string(request)
+        .map_err(|error| StoreError::Refused(sqlx::Error::Encode(Box::new(error))))
 }
 
 impl ReadTx<'_> {
@@ -116,8 +121,7 @@ impl Tx<'_> {
         new: &Attempt,
         source: &str,
     ) -> Result<InsertAttempt, StoreError> {
-        let request = serde_json::to_string(&new.request)
-            .map_err(|error| StoreError::Refused(sqlx::Error::Encode(Box::new(error))))?;
+        let request = request_text(&new.request)?;
         let inserted = self
             .run_once(
                 sql("INSERT INTO attempts (id, browser, relying_party, request_id, request, source, user_id,
@@ -150,7 +154,7 @@ impl Tx<'_> {
         }
     }
 
-    /// Says whose attempt it is. It never changes: `false` if it is another person's.
+    /// Says whose attempt it is, until it is begun anew: `false` if it is another person's.
     pub async fn set_attempt_user(
         &mut self,
         id: &AttemptId,
@@ -162,6 +166,32 @@ impl Tx<'_> {
                 .bind(user.as_str()),
         )
         .await
+    }
+
+    /// Begins an open attempt anew with `request`: it is nobody's, nothing is proved in it,
+    /// and no question to a key waits. `false` if it is over.
+    pub async fn restart_attempt(
+        &mut self,
+        id: &AttemptId,
+        request: &SignInRequest,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        // The attempt first: a proof that is being written waits, or is deleted with the others.
+        let open = self
+            .run_once(
+                sql("UPDATE attempts SET user_id = NULL, request = $2
+                     WHERE id = $1 AND answered_at IS NULL AND expires_at > $3")
+                .bind(id.as_str())
+                .bind(request_text(request)?)
+                .bind(now.as_millis()),
+            )
+            .await?;
+        if open {
+            self.clear_evidence(id).await?;
+            self.run(sql("DELETE FROM ceremonies WHERE attempt = $1").bind(id.as_str()))
+                .await?;
+        }
+        Ok(open)
     }
 
     /// Answers an open attempt, once (attack 28): of many at once one gets `true`.

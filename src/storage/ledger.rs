@@ -11,8 +11,9 @@ use crate::{
     audit::Receipt,
     base::{
         clock::Timestamp,
-        ids::{AttemptId, UserId},
+        ids::{AttemptId, SessionId, UserId},
     },
+    signin::request::SignInRequest,
 };
 
 /// Whether an answer says that its person proved two factors.
@@ -22,6 +23,17 @@ pub enum MfaClaim {
     Made,
     /// It does not: a password was right, and nothing more was asked.
     None,
+}
+
+/// A request that an answer went out to: one way there and back of a browser.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RoundTrip {
+    /// When the party's request came.
+    pub asked_at: Timestamp,
+    /// When it was answered.
+    pub answered_at: Timestamp,
+    /// What was answered.
+    pub receipt: Receipt,
 }
 
 fn receipt(row: &AnyRow) -> Result<Receipt, StoreError> {
@@ -112,6 +124,46 @@ impl ReadTx<'_> {
 }
 
 impl ReadTx<'_> {
+    /// The answers that went to `relying_party` after `after` out of `session` and the
+    /// sessions that it replaced in its browser, one upon another, while it was `user`'s;
+    /// newest first, as many as a circle could have.
+    pub async fn round_trips_of(
+        &mut self,
+        session: &SessionId,
+        user: &UserId,
+        relying_party: &str,
+        after: Timestamp,
+    ) -> Result<Vec<RoundTrip>, StoreError> {
+        self.all(
+            sql("SELECT r.assertion_id, r.attempt, r.user_id, r.relying_party, r.request_id, r.issuer, r.name_id,
+                   r.proofs, r.session, r.authn_instant, r.issued_at, r.signing_key, r.sha256,
+                   a.request, a.answered_at
+                 FROM receipts r
+                 JOIN sessions s ON s.id = r.session
+                 JOIN attempts a ON a.id = r.attempt
+                 WHERE r.user_id = $1 AND r.relying_party = $2 AND a.answered_at > $3
+                   AND COALESCE(s.lineage, s.id) =
+                     (SELECT COALESCE(f.lineage, f.id) FROM sessions f WHERE f.id = $4)
+                 ORDER BY r.issued_at DESC, r.assertion_id LIMIT 50")
+            .bind(user.as_str())
+            .bind(relying_party.to_owned())
+            .bind(after.as_millis())
+            .bind(session.as_str()),
+        )
+        .await?
+        .iter()
+        .map(|row| {
+            let attempt = Reader::new(row, "attempts", "attempt");
+            let request: SignInRequest = attempt.json("request")?;
+            Ok(RoundTrip {
+                asked_at: request.received_at(),
+                answered_at: attempt.time("answered_at")?,
+                receipt: receipt(row)?,
+            })
+        })
+        .collect()
+    }
+
     /// Up to `limit` receipts of a person that were issued at `since` or later, oldest
     /// first, after `after`.
     pub async fn receipts_of_since(

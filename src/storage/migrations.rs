@@ -43,6 +43,7 @@ migrations![
     "0015_key_generation",
     "0017_sign_out",
     "0018_application_passwords",
+    "0019_session_lineage",
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations (

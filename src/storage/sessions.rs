@@ -44,6 +44,15 @@ pub struct Told {
     pub authn_instant: Timestamp,
 }
 
+/// What becomes of the answers out of a former session that parties took lately.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Reuse {
+    /// They count on: the new session rests on old proofs too.
+    Remembered,
+    /// Everything was proved anew.
+    Forgotten,
+}
+
 fn told(row: &Reader<'_>) -> Result<Option<Told>, StoreError> {
     let protocol = row.optional_text("protocol")?;
     let (Some(protocol), Some(issuer), Some(name_id), Some(authn_instant)) = (
@@ -211,14 +220,22 @@ impl ReadTx<'_> {
 impl Tx<'_> {
     /// Stores a session. Only `signin::complete` can make one.
     ///
+    /// `former`: the one that it replaces in its browser.
+    ///
     /// Holds the person's row, as whatever ends sessions does: an operator who ends all of
     /// them at this moment waits for this one and ends it too.
-    pub async fn insert_session(&mut self, session: &SealedSession) -> Result<(), StoreError> {
+    pub async fn insert_session(
+        &mut self,
+        session: &SealedSession,
+        former: Option<&SessionId>,
+    ) -> Result<(), StoreError> {
         let row = session.row();
         self.lock_user(&row.user).await?;
         self.run(
-            sql("INSERT INTO sessions (id, token, user_id, proofs, created_at, last_used_at, revoked_at, tag)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
+            sql("INSERT INTO sessions (id, token, user_id, proofs, created_at, last_used_at, revoked_at, tag,
+                   lineage)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8,
+                   (SELECT COALESCE(former.lineage, former.id) FROM sessions former WHERE former.id = $9))")
             .bind(row.id.as_str())
             .bind(row.token.as_str())
             .bind(row.user.as_str())
@@ -226,7 +243,8 @@ impl Tx<'_> {
             .bind(row.created_at.as_millis())
             .bind(row.last_used_at.as_millis())
             .bind(millis(row.revoked_at))
-            .bind(row.tag.as_str()),
+            .bind(row.tag.as_str())
+            .bind(former.map(SessionId::as_str)),
         )
         .await
         .map(drop)
@@ -291,13 +309,16 @@ impl Tx<'_> {
         &mut self,
         from: &SessionId,
         to: &SessionId,
+        reuse: Reuse,
     ) -> Result<u64, StoreError> {
-        self.run(
-            sql("UPDATE session_parties SET session_id = $2, reused_at = NULL WHERE session_id = $1")
-                .bind(from.as_str())
-                .bind(to.as_str()),
-        )
-        .await
+        let statement = match reuse {
+            Reuse::Remembered => "UPDATE session_parties SET session_id = $2 WHERE session_id = $1",
+            Reuse::Forgotten => {
+                "UPDATE session_parties SET session_id = $2, reused_at = NULL WHERE session_id = $1"
+            }
+        };
+        self.run(sql(statement).bind(from.as_str()).bind(to.as_str()))
+            .await
     }
 
     /// Remembers what a session told a party.

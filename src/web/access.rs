@@ -9,8 +9,8 @@ use std::sync::Arc;
 use axum::routing::{MethodRouter, any, get, post};
 
 use super::{
-    Web, account, assets, enrol, health, home, inspect, keys, models, own_methods, pass, saml,
-    sign_in, sign_out, token, trust, wsfed,
+    Web, account, assets, enrol, health, home, inspect, keys, models, not_me, own_methods, pass,
+    saml, sign_in, sign_out, token, trust, wsfed,
 };
 
 /// Who gets an answer other than "start again" or a refusal.
@@ -83,6 +83,7 @@ pub fn routes() -> Vec<Route> {
         row("/sign-in/{attempt}/method",       AttemptsBrowser, ChangesNothing, post(enrol::confirm_method).get(sign_in::back)),
         row("/sign-in/{attempt}/added",        Anyone,          ChangesNothing, get(enrol::added)),
         row("/sign-in/{attempt}/key-added",    Anyone,          ChangesNothing, get(keys::added)),
+        row("/sign-in/{attempt}/not-me",       AttemptsBrowser, ChangesNothing, post(not_me::begin_anew).get(sign_in::back)),
         row("/sign-in/{attempt}/notices",      AttemptsBrowser, ChangesNothing, post(sign_in::notices).get(sign_in::back)),
         row("/account",                        SignedIn,        Protocol,       get(account::account)),
         row("/account/add",                    SignedIn,        ChangesNothing, post(own_methods::add).get(account::back)),

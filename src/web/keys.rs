@@ -229,6 +229,7 @@ pub(super) fn ask(web: &Web, visit: &AttemptVisit, ask: &Ask, state: KeyState) -
         upn: ask.upn.clone().unwrap_or_default(),
         code_instead: code_instead.then(|| format!("{}/code", visit.path())),
         pass_instead: format!("{}/pass", visit.path()),
+        not_me: format!("{}/not-me", visit.path()),
         state,
     };
     with_script(web.page(StatusCode::OK, &page))

@@ -26,6 +26,7 @@ mod keys;
 mod metrics;
 mod models;
 mod navigation;
+mod not_me;
 mod own_methods;
 /// One struct per page; a missing field is a compile error.
 pub mod pages;

@@ -333,6 +333,7 @@ async fn ask_for(
                     .contains(&SecondFactor::Key)
                     .then(|| format!("{}/key", visit.path())),
                 pass_instead: format!("{}/pass", visit.path()),
+                not_me: format!("{}/not-me", visit.path()),
                 state,
             };
             web.page(StatusCode::OK, &page)

@@ -209,7 +209,8 @@ pub async fn refusals_are_counted_not_stored(database: Database) {
     );
 }
 
-fn receipt(user: &UserId) -> Receipt {
+/// Of an answer to Entra, of an attempt and a session that nobody stored.
+pub fn receipt(user: &UserId) -> Receipt {
     Receipt {
         assertion_id: format!("_{}", AttemptId::random(&mut SystemRandom)),
         attempt: AttemptId::random(&mut SystemRandom),

@@ -67,7 +67,7 @@ macro_rules! storage_suite {
             sessions: a_session_reads_back attack_38_a_session_written_by_hand_is_refused
                 attack_28_an_ended_session_stays_ended
                 a_session_that_begins_meanwhile_ends_too a_session_is_used_forwards
-                parties_are_remembered browsers_are_known_by_person notices_wait_until_seen;
+                parties_are_remembered round_trips_are_those_of_one_browser browsers_are_known_by_person notices_wait_until_seen;
             security_keys: a_key_reads_back a_credential_id_is_taken_once_for_ever
                 attack_28_fifty_registrations_of_one_id a_counter_never_goes_back
                 attack_28_a_key_and_its_copies_at_once attack_28_one_question_answered_fifty_times

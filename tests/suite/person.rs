@@ -197,7 +197,7 @@ impl Person {
     pub async fn session(&self, store: &Store, now: Timestamp) -> SealedSession {
         let session = self.sealed_session(store, now).await;
         let mut tx = store.begin().await.unwrap();
-        tx.insert_session(&session).await.unwrap();
+        tx.insert_session(&session, None).await.unwrap();
         tx.commit().await.unwrap();
         session
     }

@@ -3,16 +3,18 @@
 use std::time::Duration;
 
 use claimbridge::{
+    audit::Receipt,
     signin::{
         complete::{self, NotSignedIn},
         request::Protocol,
     },
-    storage::{SessionParty, Told},
+    storage::{Reuse, SessionParty, Told},
 };
 
 use super::{
     database::{Database, assert_waits},
-    person::{MILLI, NOW, Person, browser, stored_user},
+    events::receipt,
+    person::{MILLI, NOW, Person, browser, stored_attempt, stored_user},
 };
 
 const ENTRA: &str = "urn:federation:MicrosoftOnline";
@@ -159,7 +161,7 @@ pub async fn a_session_that_begins_meanwhile_ends_too(database: Database) {
     let person = Person::new(&one, "a@contoso.com").await;
     let session = person.sealed_session(&one, NOW).await;
     let mut beginning = one.begin().await.unwrap();
-    beginning.insert_session(&session).await.unwrap();
+    beginning.insert_session(&session, None).await.unwrap();
     let user = person.user.id.clone();
     let mut ending = tokio::spawn(async move {
         let mut tx = two.begin().await.unwrap();
@@ -230,6 +232,90 @@ pub async fn parties_are_remembered(database: Database) {
             .unwrap(),
         None
     );
+    tx.commit().await.unwrap();
+
+    // What follows upon the session knows the party, and that it took a reused answer only
+    // while old proofs are carried over.
+    let (next, last) = (
+        person
+            .session(&store, NOW.plus(Duration::from_mins(1)))
+            .await,
+        person
+            .session(&store, NOW.plus(Duration::from_mins(2)))
+            .await,
+    );
+    let (next, last) = (&next.row().id, &last.row().id);
+    let mut tx = store.begin().await.unwrap();
+    tx.move_parties(id, next, Reuse::Remembered).await.unwrap();
+    assert_eq!(tx.party_of_session(id, ENTRA).await.unwrap(), None);
+    let told = tx.party_of_session(next, ENTRA).await.unwrap().unwrap();
+    assert_eq!(told.reused_at, Some(NOW.plus(MILLI)));
+    tx.move_parties(next, last, Reuse::Forgotten).await.unwrap();
+    let told = tx.party_of_session(last, ENTRA).await.unwrap().unwrap();
+    assert_eq!(told.reused_at, None);
+}
+
+pub async fn round_trips_are_those_of_one_browser(database: Database) {
+    let store = database.node().await;
+    let person = Person::new(&store, "a@contoso.com").await;
+    let other = Person::new(&store, "b@contoso.com").await;
+    let minutes = |minutes| NOW.plus(Duration::from_mins(minutes));
+    // The second replaced the first, the third the second; the last is another browser's.
+    let first = person.session(&store, NOW).await;
+    let mut replaced = first.row().id.clone();
+    let mut line = vec![replaced.clone()];
+    for number in 1..3 {
+        let next = person.sealed_session(&store, minutes(number)).await;
+        let mut tx = store.begin().await.unwrap();
+        tx.insert_session(&next, Some(&replaced)).await.unwrap();
+        tx.commit().await.unwrap();
+        replaced = next.row().id.clone();
+        line.push(replaced.clone());
+    }
+    let alone = person.session(&store, minutes(3)).await.row().id.clone();
+    let answered_at = minutes(4);
+    for session in line.iter().chain([&alone]) {
+        let attempt = stored_attempt(&store, Some(&person.user), "here").await;
+        let mut tx = store.begin().await.unwrap();
+        assert!(
+            tx.answer_attempt(&attempt.id, "sealed", answered_at)
+                .await
+                .unwrap()
+        );
+        let receipt = Receipt {
+            attempt: attempt.id,
+            session: session.clone(),
+            ..receipt(&person.user.id)
+        };
+        tx.insert_receipt(&receipt).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+    // A program's token has no session.
+    let mut tx = store.begin().await.unwrap();
+    tx.insert_receipt(&receipt(&person.user.id)).await.unwrap();
+    tx.commit().await.unwrap();
+
+    let mut tx = store.read().await.unwrap();
+    let user = &person.user.id;
+    for session in &line {
+        let trips = tx.round_trips_of(session, user, ENTRA, NOW).await.unwrap();
+        assert_eq!(trips.len(), 3);
+        for trip in trips {
+            assert_eq!((trip.asked_at, trip.answered_at), (NOW, answered_at));
+            assert!(line.contains(&trip.receipt.session));
+        }
+    }
+    let trips = tx.round_trips_of(&alone, user, ENTRA, NOW).await.unwrap();
+    assert_eq!(trips.len(), 1);
+    let (session, other) = (&line[0], &other.user.id);
+    for (session, user, party, after) in [
+        (session, other, ENTRA, NOW),
+        (session, user, "https://sp.example.com", NOW),
+        (session, user, ENTRA, answered_at),
+    ] {
+        let trips = tx.round_trips_of(session, user, party, after).await;
+        assert_eq!(trips.unwrap(), []);
+    }
 }
 
 pub async fn browsers_are_known_by_person(database: Database) {

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::{
     app::{
         App, Error,
+        error::{Category, SupportCode},
         saml::chain,
         sign_in::{Browser, Next},
     },
@@ -134,8 +135,13 @@ impl App {
             return Err(Error::internal("there is nothing to sign"));
         };
         draft.rounds += 1;
-        if draft.rounds == ROUNDS {
-            return Err(Error::conflict("what is to be signed changes all the time"));
+        if draft.rounds >= ROUNDS {
+            // No conflict: two looks at once are tried again, and this would have no end.
+            return Err(Error::new(
+                Category::Unavailable,
+                &SupportCode::KEY_UNAVAILABLE,
+                "what is to be signed changes all the time",
+            ));
         }
         let by = Arc::clone(&key);
         let made = self.with_key(&key, move |key| {

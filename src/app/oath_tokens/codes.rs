@@ -107,7 +107,7 @@ impl App {
             attempt: id.clone(),
         };
         tx.append(Actor::Person, Some(user.id.clone()), event);
-        let died = self.password_dies(&mut tx, &user).await?;
+        let died = self.password_dies(&mut tx, &scene, &user).await?;
         tx.commit().await?;
         Ok(if died {
             Paid::Refused(Guess::PasswordDead)

@@ -70,6 +70,8 @@ pub struct KeyPage<'a> {
     pub code_instead: Option<String>,
     /// Where a person goes who has none of the own methods any more.
     pub pass_instead: String,
+    /// Where somebody goes who is not that person.
+    pub not_me: String,
     /// What happened to the last try.
     pub state: KeyState,
 }

@@ -144,6 +144,7 @@ fn samples(frame: &Frame, words: &Words, desk: Desk) -> Vec<(String, String)> {
             resync: (name == "wrong").then(|| format!("{ACTION}/resync")),
             key_instead: Some(format!("{ACTION}/key")),
             pass_instead: format!("{ACTION}/pass"),
+            not_me: format!("{ACTION}/not-me"),
             state,
         };
         add(&format!("sign_in-totp-{name}"), &page);
@@ -186,6 +187,7 @@ fn samples(frame: &Frame, words: &Words, desk: Desk) -> Vec<(String, String)> {
                 upn: upn.clone(),
                 code_instead,
                 pass_instead: format!("{ACTION}/pass"),
+                not_me: format!("{ACTION}/not-me"),
                 state: state.clone(),
             };
             add(&format!("sign_in-key-{name}{other}"), &page);

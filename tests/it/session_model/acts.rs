@@ -33,6 +33,21 @@ pub enum Act {
         who: usize,
         verified: bool,
     },
+    /// A new temporary access pass, typed there; a method is set up by it.
+    Pass {
+        browser: usize,
+        who: usize,
+    },
+    /// A recovery code, typed there: perhaps after a password that the page did not ask for.
+    RecoveryCode {
+        browser: usize,
+        who: usize,
+        forges: bool,
+    },
+    /// Whoever is asked for a second factor is somebody else.
+    NotMe {
+        browser: usize,
+    },
     SignOut {
         browser: usize,
     },
@@ -136,6 +151,7 @@ impl Draw {
             fresh: door != Door::Pages && self.one_in(8),
             passive: door == Door::Saml && self.one_in(8),
             at_most: (door == Door::WsFed && self.one_in(2)).then_some(minutes * MINUTE),
+            names: (door != Door::Pages && self.one_in(6)).then(|| self.index(2)),
         }
     }
 
@@ -185,6 +201,7 @@ impl Draw {
                 fresh,
                 passive: false,
                 at_most,
+                names: None,
             },
         };
         let shop = |fresh| ask(Party::Shop, Door::Saml, fresh, None);
@@ -202,7 +219,7 @@ impl Draw {
         };
         let minutes = |minutes: i64| Act::Wait(minutes * MINUTE);
         let mut plan = begin.to_vec();
-        match self.below(3) {
+        match self.below(5) {
             0 => {
                 let slow = 2 + i64::from(self.below(10));
                 let next = if self.one_in(3) {
@@ -231,6 +248,36 @@ impl Draw {
                 plan.push(verified);
                 for _ in 0..3 {
                     plan.extend([minutes(12), shop(false)]);
+                }
+            }
+            2 => {
+                // Only the code is asked: by a recovery code to a generator of one's own.
+                plan.extend([
+                    password(who),
+                    minutes(1),
+                    Act::Code {
+                        browser,
+                        which: 0,
+                        right: true,
+                    },
+                    Act::Wait(14 * MINUTE + 30 * SECOND),
+                    entra.clone(),
+                    password(who),
+                    minutes(4),
+                    entra,
+                    Act::RecoveryCode {
+                        browser,
+                        who,
+                        forges: true,
+                    },
+                    password(who),
+                ]);
+            }
+            3 => {
+                // A circle.
+                plan.push(verified);
+                for _ in 0..3 {
+                    plan.extend([Act::Wait(i64::from(self.below(9)) * SECOND), shop(false)]);
                 }
             }
             _ => {
@@ -338,6 +385,24 @@ impl Draw {
                 which: 0,
                 right: true,
             };
+        }
+        if let Asks::Second(who) = asks {
+            match self.below(24) {
+                0..=1 => return Act::NotMe { browser },
+                2..=4 => {
+                    let forges = self.one_in(2);
+                    return Act::RecoveryCode {
+                        browser,
+                        who,
+                        forges,
+                    };
+                }
+                _ => {}
+            }
+        }
+        if self.one_in(30) {
+            let who = model.person_of(browser, now).unwrap_or(anybody);
+            return Act::Pass { browser, who };
         }
         // Who is slow has proofs of different ages.
         if self.one_in(6) {

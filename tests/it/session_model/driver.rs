@@ -14,8 +14,8 @@ use claimbridge::{
 use super::{
     acts::Act,
     rules::{
-        self, Asks, Door, Expect, HOUR, Instant, MINUTE, Means, Model, Party, Policy,
-        ROUND_TRIPS_IN, Thing, Told, Wish,
+        self, Asks, Door, Expect, HOUR, Instant, MINUTE, Means, Model, Party, Policy, Thing, Told,
+        Wish,
     },
     token::{MULTIPLE_AUTHN, Posted, Token, posted},
 };
@@ -45,6 +45,9 @@ pub struct Met {
     pub own_pages: u32,
     pub refused: u32,
     pub dead_cookies: u32,
+    pub not_me: u32,
+    pub enrolled: u32,
+    pub named_another: u32,
 }
 
 impl Met {
@@ -59,6 +62,9 @@ impl Met {
         self.own_pages += more.own_pages;
         self.refused += more.refused;
         self.dead_cookies += more.dead_cookies;
+        self.not_me += more.not_me;
+        self.enrolled += more.enrolled;
+        self.named_another += more.named_another;
     }
 
     /// A walk that met little says little.
@@ -73,7 +79,10 @@ impl Met {
                 && self.no_passive >= 3
                 && self.own_pages >= 15
                 && self.refused >= 20
-                && self.dead_cookies >= 5,
+                && self.dead_cookies >= 5
+                && self.not_me >= 3
+                && self.enrolled >= 3
+                && self.named_another >= 5,
             "the walks met too little: {self:?}"
         );
     }
@@ -88,6 +97,9 @@ struct Holder {
     /// Under which id the program knows the second generator and the key.
     ids: BTreeMap<Thing, CredentialId>,
     wrong: u32,
+    recovery_codes: Vec<String>,
+    /// How often a method was set up by a pass or a recovery code, or nearly.
+    set_up: u32,
 }
 
 impl Holder {
@@ -177,6 +189,7 @@ impl Run {
                 people: vec![rules::Person::default(); PEOPLE],
                 browsers: vec![rules::Browser::default(); BROWSERS],
                 answered: Vec::new(),
+                lines: 0,
             },
             met: Met::default(),
             holders: Vec::new(),
@@ -193,8 +206,6 @@ impl Run {
         for who in 0..PEOPLE {
             run.enrol(who).await;
         }
-        // No answer of these preparations counts any more.
-        run.wait(ROUND_TRIPS_IN);
         run.browsers = (0..BROWSERS).map(|_| run.world.browser()).collect();
         run
     }
@@ -209,6 +220,8 @@ impl Run {
             key: SoftKey::new(),
             ids: BTreeMap::new(),
             wrong: 0,
+            recovery_codes: Vec::new(),
+            set_up: 0,
             upn,
         });
         let password = self.holders[who].next_password();
@@ -221,6 +234,12 @@ impl Run {
         }
         self.add_generator(who).await;
         self.add_key(who).await;
+        let mut browser = self.desk(who).await;
+        let page = browser.press("/account/recovery-codes").await;
+        let codes = page.body.split("<code>").skip(1);
+        let codes = codes.filter_map(|rest| rest.split("</code>").next());
+        self.holders[who].recovery_codes = codes.map(str::to_owned).collect();
+        assert_eq!(self.holders[who].recovery_codes.len(), 10);
         // Read what is to be told.
         self.desk(who).await;
     }
@@ -388,6 +407,13 @@ impl Run {
                 self.app().end_sessions(&upn, "tester").await.unwrap();
                 self.end(who);
             }
+            Act::Pass { browser, who } => return self.pass(browser, who).await,
+            Act::RecoveryCode {
+                browser,
+                who,
+                forges,
+            } => return self.recovery_code(browser, who, forges).await,
+            Act::NotMe { browser } => return self.not_me(browser).await,
             Act::EndSession { browser } => self.end_session(browser).await,
             Act::NewPassword { who } => {
                 let (upn, new) = (self.upn(who), self.holders[who].next_password());
@@ -595,6 +621,9 @@ impl Run {
 
     async fn ask(&mut self, browser: usize, wish: Wish) -> Result<(), Fault> {
         let now = self.now();
+        let session = self.model.live_session(browser, now);
+        let other = |session: &rules::Session| wish.names.is_some_and(|who| who != session.who);
+        self.met.named_another += u32::from(session.is_some_and(other));
         let expected = self.model.request(browser, wish, now);
         let there = &mut self.browsers[browser];
         match wish.party {
@@ -602,7 +631,10 @@ impl Run {
             Party::Change => drop(there.get("/account/password").await),
             Party::Entra | Party::Shop if wish.door == Door::WsFed => {
                 let context = format!("LoginOptions=3&x=<\"'>&number={now}");
-                let request = ws_federation(wish, &context);
+                let mut request = ws_federation(wish, &context);
+                if let Some(who) = wish.names {
+                    request = format!("{request}&username={}", self.holders[who].upn);
+                }
                 there.get(&request).await;
                 self.requests[browser] = context;
             }
@@ -617,9 +649,12 @@ impl Run {
                 let request = self.saml_request(wish.party, &attributes.join(" "));
                 let (saml, relay) = (request.base64(), request.relay_state.clone());
                 // Who may not be asked must be of a domain that is known beforehand.
-                let path = "/saml2/sso?domain=contoso.com";
+                let mut path = "/saml2/sso?domain=contoso.com".to_owned();
+                if let Some(who) = wish.names {
+                    path = format!("{path}&login_hint={}", self.holders[who].upn);
+                }
                 self.browsers[browser]
-                    .post(path, &[("SAMLRequest", &saml), ("RelayState", &relay)])
+                    .post(&path, &[("SAMLRequest", &saml), ("RelayState", &relay)])
                     .await;
                 self.requests[browser] = request.id;
             }
@@ -703,6 +738,134 @@ impl Run {
             attempt.over = true;
         }
         self.browsers[browser].submit_code(code).await;
+        self.compare(browser, party, expected).await
+    }
+
+    /// Types a pass or a recovery code there.
+    async fn types(&mut self, browser: usize, who: usize, pass: &str) -> bool {
+        let path = attempt_path(&self.browsers[browser]);
+        self.browsers[browser].get(&format!("{path}/pass")).await;
+        let page = self.browsers[browser].page.as_ref();
+        if !page.is_some_and(|page| page.has_input("pass")) {
+            return false;
+        }
+        let values = [("username", &*self.holders[who].upn), ("pass", pass)];
+        self.browsers[browser].submit(&values).await;
+        true
+    }
+
+    /// Sets up a generator that nobody uses afterwards, and goes back to the attempt.
+    async fn sets_up(&mut self, browser: usize, who: usize, party: Party) -> Result<(), Fault> {
+        let path = attempt_path(&self.browsers[browser]);
+        let there = &mut self.browsers[browser];
+        let page = there.choose_totp().await;
+        if !page.asks_for_code() {
+            return Err(format!("nothing can be set up: {}", page.text()));
+        }
+        let now = self.world.now();
+        let code = totp::code_at(&page.totp_secret(), TotpParameters::default(), now).unwrap();
+        there.confirm(&code).await;
+        there.get(&path).await;
+        self.met.enrolled += 1;
+        self.holders[who].wrong = 0;
+        let expected = self.model.enrolled(browser, who);
+        self.compare(browser, party, expected).await
+    }
+
+    async fn pass(&mut self, browser: usize, who: usize) -> Result<(), Fault> {
+        let fits = |it: &Self| {
+            it.model
+                .person_of(browser, it.now())
+                .is_none_or(|it| it == who)
+        };
+        let is_open = |it: &Self| it.model.open(browser, it.now()).is_some();
+        if self.model.people[who].disabled || !is_open(self) || !fits(self) {
+            return Ok(());
+        }
+        let Some(party) = self.party_of(browser).filter(|_| self.has_room(who)) else {
+            return Ok(());
+        };
+        let pass = self.world.issue_pass(&self.holders[who].upn).await;
+        for there in 0..BROWSERS {
+            let session = self.model.browsers[there].session.as_ref();
+            if session.is_some_and(|session| session.who == who && !session.over) {
+                self.bury(there);
+            }
+        }
+        self.model.pass_issued(who);
+        let attempt = self.model.open(browser, self.now());
+        if attempt.is_none_or(|attempt| attempt.shaken) || !self.types(browser, who, &pass).await {
+            return Ok(());
+        }
+        self.sets_up(browser, who, party).await
+    }
+
+    async fn recovery_code(
+        &mut self,
+        browser: usize,
+        who: usize,
+        forges: bool,
+    ) -> Result<(), Fault> {
+        let now = self.now();
+        let asked = self.model.asked(browser, now);
+        let Some(party) = self.party_of(browser).filter(|_| self.has_room(who)) else {
+            return Ok(());
+        };
+        if asked != Some(Asks::Second(who)) || self.model.people[who].disabled {
+            return Ok(());
+        }
+        if forges && !self.model.takes_recovery_code(browser, who, now) {
+            let page = self.browsers[browser].page.clone().unwrap();
+            let inputs = page.forms().into_iter().flat_map(|form| form.inputs);
+            let csrf = inputs.into_iter().find(|input| input.name == "csrf");
+            let Some(csrf) = csrf else { return Ok(()) };
+            let expected = self.model.prove(browser, who, Means::Password, now);
+            let path = attempt_path(&self.browsers[browser]);
+            let holder = &self.holders[who];
+            let fields = [
+                ("csrf", &*csrf.value),
+                ("username", &*holder.upn),
+                ("password", &*holder.password),
+            ];
+            self.browsers[browser].post(&path, &fields).await;
+            self.compare(browser, party, expected).await?;
+        }
+        let taken = self.model.takes_recovery_code(browser, who, now);
+        if !taken && self.may_not_be_wrong(who) {
+            return Ok(());
+        }
+        let Some(code) = self.holders[who].recovery_codes.pop() else {
+            return Ok(());
+        };
+        if !self.types(browser, who, &code).await {
+            return Err("a recovery code is taken nowhere".to_owned());
+        }
+        if taken {
+            return self.sets_up(browser, who, party).await;
+        }
+        self.holders[who].recovery_codes.push(code);
+        self.compare(browser, party, Expect::Asks(Asks::Whatever))
+            .await
+    }
+
+    /// Nobody has more than ten methods.
+    fn has_room(&mut self, who: usize) -> bool {
+        self.holders[who].set_up += 1;
+        self.holders[who].set_up <= 6
+    }
+
+    async fn not_me(&mut self, browser: usize) -> Result<(), Fault> {
+        let (Some(party), Some(Asks::Second(_))) = (
+            self.party_of(browser),
+            self.model.asked(browser, self.now()),
+        ) else {
+            return Ok(());
+        };
+        self.turn_to(browser, "code").await;
+        let path = format!("{}/not-me", attempt_path(&self.browsers[browser]));
+        self.browsers[browser].press(&path).await;
+        self.met.not_me += 1;
+        let expected = self.model.not_me(browser);
         self.compare(browser, party, expected).await
     }
 

@@ -108,6 +108,8 @@ pub struct Wish {
     pub passive: bool,
     /// `wfresh=N`.
     pub at_most: Option<i64>,
+    /// `username=`: whom the party expects.
+    pub names: Option<usize>,
 }
 
 impl Wish {
@@ -118,6 +120,7 @@ impl Wish {
             fresh: false,
             passive: false,
             at_most: None,
+            names: None,
         }
     }
 
@@ -142,6 +145,8 @@ pub struct Session {
     pub began: Instant,
     pub used: Instant,
     pub over: bool,
+    /// The same for a session and for what it replaced in its browser.
+    line: usize,
     /// Its `SessionIndex` for each party that was told one.
     pub indexes: BTreeMap<Party, String>,
 }
@@ -153,6 +158,8 @@ pub struct Attempt {
     /// The request itself counts as one for a fresh sign-in.
     fresh: bool,
     pub proofs: Vec<Proof>,
+    /// Who set up a method in it, or whose proofs were taken back: nobody else goes on.
+    of: Option<usize>,
     pub over: bool,
     /// The session that it began upon was ended meanwhile: the next proof brings no token.
     pub shaken: bool,
@@ -232,8 +239,20 @@ pub struct Model {
     pub policy: Policy,
     pub people: Vec<Person>,
     pub browsers: Vec<Browser>,
-    /// Whom which party was answered about, when.
-    pub answered: Vec<(usize, Party, Instant)>,
+    pub answered: Vec<Answered>,
+    /// How many sessions there were.
+    pub lines: usize,
+}
+
+/// That a party was answered about somebody.
+#[derive(Clone, Copy, Debug)]
+pub struct Answered {
+    who: usize,
+    party: Party,
+    asked: Instant,
+    at: Instant,
+    /// Of the session.
+    line: usize,
 }
 
 fn is_two_classes(proofs: &[Proof]) -> bool {
@@ -319,6 +338,11 @@ impl Model {
         let Some(session) = self.live_session(browser, now).filter(|_| !fresh) else {
             return Vec::new();
         };
+        // What was done to the account is told after two new proofs.
+        let is_named = wish.names.is_none_or(|who| who == session.who);
+        if !is_named || self.people[session.who].to_be_told {
+            return Vec::new();
+        }
         let proofs = session.proofs.iter().copied();
         let kept: Vec<Proof> = proofs
             .filter(|proof| self.is_fresh(wish, proof, now))
@@ -341,13 +365,37 @@ impl Model {
         proofs
     }
 
-    /// `asked`: when the party asked. A circle is serial: what was answered after that, in
-    /// another browser, did not come back as this request.
-    fn runs_in_circles(&self, who: usize, wish: Wish, asked: Instant, now: Instant) -> bool {
-        let lately = self.answered.iter().filter(|(whom, party, at)| {
-            (*whom, *party) == (who, wish.party) && now - at < ROUND_TRIPS_IN && *at <= asked
-        });
-        !wish.is_own_page() && lately.count() >= ROUND_TRIPS
+    /// The session that was never ended, also if it is too old: the browser has its cookie.
+    fn line(&self, browser: usize) -> Option<usize> {
+        let session = self.browsers[browser].session.as_ref()?;
+        (!session.over).then_some(session.line)
+    }
+
+    /// How many of the `trips`, oldest first, followed each other one by one until `asked`.
+    fn rounds_before(trips: &[&Answered], asked: Instant) -> usize {
+        let until = |last: usize| (trips[last].at <= asked).then_some(last);
+        let ends = (0..trips.len()).filter_map(until);
+        let rows = ends.map(|last| 1 + Self::rounds_before(&trips[..last], trips[last].asked));
+        rows.max().unwrap_or(0)
+    }
+
+    /// `asked`: when the party asked. A circle is in one browser and serial: each answer was
+    /// there before the party asked for the next one.
+    fn runs_in_circles(
+        &self,
+        browser: usize,
+        who: usize,
+        wish: Wish,
+        asked: Instant,
+        now: Instant,
+    ) -> bool {
+        let line = self.line(browser);
+        let is_lately = |trip: &&Answered| {
+            (trip.who, trip.party, Some(trip.line)) == (who, wish.party, line)
+                && now - trip.at < ROUND_TRIPS_IN
+        };
+        let lately: Vec<&Answered> = self.answered.iter().filter(is_lately).collect();
+        !wish.is_own_page() && Self::rounds_before(&lately, asked) >= ROUND_TRIPS
     }
 
     fn asks(proofs: &[Proof]) -> Asks {
@@ -364,7 +412,10 @@ impl Model {
     /// Somebody asks for a token (or a page of the own account).
     pub fn request(&mut self, browser: usize, wish: Wish, now: Instant) -> Expect {
         let fresh = self.wants_fresh(browser, wish, now);
-        let session = self.live_session(browser, now).filter(|_| !fresh);
+        // Nobody answers for somebody else.
+        let session = self
+            .live_session(browser, now)
+            .filter(|session| !fresh && wish.names.is_none_or(|who| who == session.who));
         let whole = session.filter(|session| {
             let mut proofs = session.proofs.iter();
             proofs.all(|proof| self.is_fresh(wish, proof, now))
@@ -381,7 +432,7 @@ impl Model {
         let carried = self.carried(browser, wish, fresh, now);
         self.browsers[browser].attempt = None;
         if let Some(told) = told {
-            if self.runs_in_circles(told.who, wish, now, now) {
+            if self.runs_in_circles(browser, told.who, wish, now, now) {
                 return Expect::Stopped;
             }
             let there = &mut self.browsers[browser];
@@ -389,8 +440,14 @@ impl Model {
                 there.reused.insert(wish.party, now);
                 if let Some(session) = &mut there.session {
                     session.used = now;
+                    self.answered.push(Answered {
+                        who: told.who,
+                        party: wish.party,
+                        asked: now,
+                        at: now,
+                        line: session.line,
+                    });
                 }
-                self.answered.push((told.who, wish.party, now));
             }
             return Expect::Answer(vec![told]);
         }
@@ -402,6 +459,7 @@ impl Model {
             began: now,
             fresh,
             proofs: Vec::new(),
+            of: None,
             over: false,
             shaken: false,
         });
@@ -417,6 +475,58 @@ impl Model {
         (in_time && stands).then_some(attempt)
     }
 
+    /// Whoever is asked for a second factor there says to be somebody else: everything begins
+    /// anew, and of the session nothing counts.
+    pub fn not_me(&mut self, browser: usize) -> Expect {
+        if let Some(attempt) = &mut self.browsers[browser].attempt {
+            attempt.proofs.clear();
+            attempt.of = None;
+            attempt.fresh = true;
+            attempt.wish.names = None;
+        }
+        Expect::Asks(Asks::Everything)
+    }
+
+    /// Whether a recovery code of `who` opens anything there: only after the password, given
+    /// there.
+    pub fn takes_recovery_code(&self, browser: usize, who: usize, now: Instant) -> bool {
+        let is_password = |proof: &Proof| proof.who == who && proof.means == Means::Password;
+        let attempt = self.open(browser, now);
+        let attempt = attempt.filter(|attempt| !attempt.shaken && !self.people[who].disabled);
+        attempt.is_some_and(|attempt| attempt.proofs.iter().any(is_password))
+    }
+
+    /// A pass was issued: sessions are over, and what was begun begins anew.
+    pub fn pass_issued(&mut self, who: usize) {
+        for there in &mut self.browsers {
+            if let Some(session) = there.session.as_mut().filter(|it| it.who == who) {
+                session.over = true;
+                if let Some(attempt) = &mut there.attempt {
+                    attempt.shaken |= attempt.proofs.is_empty() && !attempt.fresh;
+                }
+            }
+            if let Some(attempt) = &mut there.attempt
+                && attempt.proofs.first().is_some_and(|proof| proof.who == who)
+            {
+                attempt.proofs.clear();
+                attempt.of = Some(who);
+            }
+        }
+        self.people[who].to_be_told = true;
+    }
+
+    /// A method was set up there by a pass or a recovery code, neither of which is a proof, nor
+    /// is the code that confirmed it: everything is proved anew, and nothing is carried over.
+    pub fn enrolled(&mut self, browser: usize, who: usize) -> Expect {
+        if let Some(attempt) = &mut self.browsers[browser].attempt {
+            attempt.proofs.clear();
+            attempt.of = Some(who);
+            attempt.fresh = true;
+        }
+        self.people[who].to_be_told = true;
+        Expect::Asks(Asks::Everything)
+    }
+
     /// What is asked for there now.
     pub fn asked(&self, browser: usize, now: Instant) -> Option<Asks> {
         let attempt = self.open(browser, now)?;
@@ -427,6 +537,9 @@ impl Model {
     /// still has, because then nobody types a name.
     pub fn person_of(&self, browser: usize, now: Instant) -> Option<usize> {
         let attempt = self.open(browser, now)?;
+        if attempt.of.is_some() {
+            return attempt.of;
+        }
         match (attempt.proofs.first(), self.asked(browser, now)) {
             (Some(proof), _) => Some(proof.who),
             (None, Some(Asks::Second(who))) => Some(who),
@@ -484,7 +597,7 @@ impl Model {
         } else {
             return Expect::Asks(Self::asks(&all));
         }
-        if self.runs_in_circles(who, attempt.wish, attempt.began, now) {
+        if self.runs_in_circles(browser, who, attempt.wish, attempt.began, now) {
             self.browsers[browser].attempt = None;
             return Expect::Stopped;
         }
@@ -494,14 +607,26 @@ impl Model {
     /// What was proved there is answered: a new session, and the one before is over.
     pub fn settle(&mut self, browser: usize, told: &Told, now: Instant) {
         self.people[told.who].to_be_told = false;
+        self.lines += 1;
+        let line = self.line(browser).unwrap_or(self.lines);
         let there = &mut self.browsers[browser];
         if let Some(attempt) = there.attempt.take() {
-            // An answer that rests on a session in part is one out of a session.
+            // New proofs of everything are what whoever asked again wanted. An answer that
+            // rests on a session in part is one out of a session.
+            if told.proofs.len() == attempt.proofs.len() {
+                there.reused.clear();
+            }
             if told.proofs.len() > attempt.proofs.len() {
                 there.reused.insert(attempt.wish.party, now);
             }
             if !attempt.wish.is_own_page() {
-                self.answered.push((told.who, attempt.wish.party, now));
+                self.answered.push(Answered {
+                    who: told.who,
+                    party: attempt.wish.party,
+                    asked: attempt.began,
+                    at: now,
+                    line,
+                });
             }
         }
         there.session = Some(Session {
@@ -510,6 +635,7 @@ impl Model {
             began: told.began,
             used: now,
             over: false,
+            line,
             indexes: BTreeMap::new(),
         });
     }
@@ -557,7 +683,7 @@ impl Model {
             );
         }
         let answers = self.answered.iter().rev().take(ROUND_TRIPS);
-        edges.extend(answers.map(|(_, _, at)| at + ROUND_TRIPS_IN));
+        edges.extend(answers.map(|answered| answered.at + ROUND_TRIPS_IN));
         edges
     }
 }

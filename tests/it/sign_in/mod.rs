@@ -5,6 +5,7 @@
 
 mod account;
 mod binding;
+mod circles;
 mod counters;
 mod enrolment;
 mod guesses;

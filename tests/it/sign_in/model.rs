@@ -61,8 +61,8 @@ enum Act {
 struct Model {
     session: Option<Kept>,
     attempt: Option<Begun>,
-    /// Who was answered, when.
-    answered: Vec<(usize, Timestamp)>,
+    /// Who was answered by this session or by one that it replaced: asked when, answered when.
+    answered: Vec<(usize, Timestamp, Timestamp)>,
     disabled: [bool; 2],
     /// Something was done that a session does not pass over: its person is told first.
     to_be_told: [bool; 2],
@@ -140,12 +140,12 @@ impl Model {
             anew |= again;
             let (who, oldest) = (kept.who, kept.oldest());
             let may = !self.disabled[who] && !self.to_be_told[who];
-            if kept.is_alive(now) && fresh && !anew && may && !self.runs_in_circles(who, now) {
+            if kept.is_alive(now) && fresh && !anew && may && !self.runs_in_circles(who, now, now) {
                 let kept = self.session.as_mut().unwrap();
                 kept.used = now;
                 kept.reused = Some(now);
                 self.attempt = None;
-                self.answered.push((who, now));
+                self.answered.push((who, now, now));
                 return Outcome::Claim(oldest);
             }
         }
@@ -164,13 +164,21 @@ impl Model {
         Outcome::NoClaim
     }
 
-    /// Three answers in two minutes are given, and no fourth.
-    fn runs_in_circles(&self, who: usize, now: Timestamp) -> bool {
-        let lately = self
-            .answered
-            .iter()
-            .filter(|(whom, at)| *whom == who && now.since(*at) < Duration::from_secs(2 * MINUTE));
-        lately.count() >= 3
+    /// Three answers in two minutes are given, each asked for after the one before; no fourth.
+    fn runs_in_circles(&self, who: usize, asked: Timestamp, now: Timestamp) -> bool {
+        let (mut row, mut before) = (0, asked);
+        for (whom, asked, at) in self.answered.iter().rev() {
+            let lately = now.since(*at) < Duration::from_secs(2 * MINUTE);
+            if *whom == who && lately && *at <= before {
+                (row, before) = (row + 1, *asked);
+            }
+        }
+        row >= 3
+    }
+
+    fn session_ends(&mut self) {
+        self.session = None;
+        self.answered.clear();
     }
 
     /// What of the session need not be proved again: something, and not everything.
@@ -179,7 +187,8 @@ impl Model {
             return Vec::new();
         };
         let same = begun.who.is_none_or(|who| who == kept.who);
-        if !same || begun.anew || self.disabled[kept.who] || !kept.is_alive(now) {
+        let may = !self.disabled[kept.who] && !self.to_be_told[kept.who];
+        if !same || begun.anew || !may || !kept.is_alive(now) {
             return Vec::new();
         }
         let mut fresh = kept.proofs.clone();
@@ -225,12 +234,13 @@ impl Model {
                 }
             }
         }
-        if classes(&proofs) < 2 || self.runs_in_circles(who, now) {
+        let asked = begun.at;
+        if classes(&proofs) < 2 || self.runs_in_circles(who, asked, now) {
             return Outcome::NoClaim;
         }
         self.attempt = None;
         self.to_be_told[who] = false;
-        self.answered.push((who, now));
+        self.answered.push((who, asked, now));
         let kept = Kept {
             who,
             proofs,
@@ -284,7 +294,7 @@ impl Model {
     /// A pass is issued: whatever the person had begun begins anew, sessions are over.
     fn pass_issued(&mut self, who: usize) {
         if self.session.as_ref().is_some_and(|kept| kept.who == who) {
-            self.session = None;
+            self.session_ends();
         }
         if let Some(begun) = self.attempt.as_mut().filter(|begun| begun.who == Some(who)) {
             begun.password_at = None;
@@ -324,7 +334,7 @@ impl Model {
     /// Whatever ends a person's sessions ends the open attempts too.
     fn end(&mut self, who: usize) {
         if self.session.as_ref().is_some_and(|kept| kept.who == who) {
-            self.session = None;
+            self.session_ends();
         }
         if self
             .attempt
@@ -408,8 +418,6 @@ async fn attack_21_the_claim_is_there_exactly_when_two_fresh_proofs_are() {
         ];
         let one = Things::of(&world, &people[0]).await;
         let two = Things::of(&world, &people[1]).await;
-        // What was answered until here is no circle.
-        world.advance(2 * MINUTE);
         let mut run = Run {
             browser: world.browser(),
             things: [one, two],

@@ -1,4 +1,4 @@
-//! Only what has aged is asked again, of the same person (attack 21); and circles end.
+//! Only what has aged is asked again, of the same person (attack 21).
 
 use claimbridge::base::clock::Timestamp;
 
@@ -7,7 +7,11 @@ use crate::support::{Browser, PASSWORD, Page, Person, World, entra};
 const TEN_MINUTES: std::time::Duration = std::time::Duration::from_mins(10);
 
 /// Signs in: the password now, the code a minute later. Both instants.
-async fn sign_in(world: &World, browser: &mut Browser, person: &Person) -> (Timestamp, Timestamp) {
+pub(super) async fn sign_in(
+    world: &World,
+    browser: &mut Browser,
+    person: &Person,
+) -> (Timestamp, Timestamp) {
     let password_at = world.now();
     browser.start(&entra::request(password_at)).await;
     browser.submit_password(person.upn(), PASSWORD).await;
@@ -18,7 +22,7 @@ async fn sign_in(world: &World, browser: &mut Browser, person: &Person) -> (Time
     (password_at, code_at)
 }
 
-async fn start(world: &World, browser: &mut Browser) -> Page {
+pub(super) async fn start(world: &World, browser: &mut Browser) -> Page {
     browser.start(&entra::request(world.now())).await
 }
 
@@ -202,6 +206,156 @@ async fn a_name_that_the_party_gives_is_not_another_persons_step_up() {
     }
 }
 
+/// Entra's request by WS-Federation, with more of its query.
+fn by_ws_federation(more: &str) -> String {
+    let realm = "urn%3afederation%3aMicrosoftOnline";
+    format!("/wsfed?domain=contoso.com&wa=wsignin1.0&wtrealm={realm}&wctx=x{more}")
+}
+
+#[tokio::test]
+async fn a_session_does_not_answer_for_somebody_else_whom_the_party_names() {
+    let world = World::new().await;
+    let person = world.ready("agent1@contoso.com").await;
+    let other = world.ready("agent2@contoso.com").await;
+    let saml = |hint: &str| format!("{}{hint}", entra::request(world.now()).redirect());
+    let mut browser = world.browser();
+    sign_in(&world, &mut browser, &person).await;
+    let pages = [
+        saml("&username=Agent2@Contoso.com"),
+        saml("&login_hint=agent2@contoso.com"),
+        // Whether there is such a person, nobody learns.
+        saml("&login_hint=nobody@contoso.com"),
+        by_ws_federation("&username=agent2@contoso.com"),
+    ];
+    for path in &pages {
+        let page = browser.get(path).await;
+        assert!(page.asks_for_password(), "{path}: {}", page.text());
+        assert!(!page.body.contains(person.upn()), "{path}");
+        let hinted = ["gent2@", "nobody@"].iter();
+        assert!(hinted.clone().any(|name| page.body.contains(*name)));
+    }
+    // A name that cannot be anybody's here, and the person's own, change nothing.
+    for hint in [
+        "&username=somebody@example.net",
+        "&username=AGENT1@contoso.com",
+    ] {
+        world.advance(60);
+        browser.get(&saml(hint)).await.expect_answer();
+    }
+    // Who may not be asked gets no answer about the other one.
+    world.advance(60);
+    let passive = entra::request(world.now()).with(r#"IsPassive="true""#);
+    let path = format!("{}&domain=contoso.com", passive.redirect());
+    let page = browser
+        .get(&format!("{path}&username={}", other.upn()))
+        .await;
+    let status = page.answer().unwrap().status().unwrap();
+    assert!(status.ends_with("NoPassive"), "{status}");
+
+    // Until the second person signed in, the first one's session is as it was.
+    let page = browser.get(&saml("&username=agent2@contoso.com")).await;
+    assert!(page.asks_for_password());
+    let attempt = browser.at.clone();
+    let page = browser.get("/account").await;
+    assert!(page.text().contains(person.upn()), "{}", page.text());
+    browser.get(&attempt).await;
+    browser.submit_password(other.upn(), PASSWORD).await;
+    let answer = browser.submit_code(&other.code(world.now())).await;
+    assert_eq!(answer.expect_answer().authn_instant(), Some(world.now()));
+    let page = browser.get("/account").await;
+    assert!(page.text().contains(other.upn()), "{}", page.text());
+}
+
+#[tokio::test]
+async fn wrong_codes_beside_a_carried_password_do_not_count_against_it() {
+    let world = World::new().await;
+    let person = world.ready("agent1@contoso.com").await;
+    let mut browser = world.browser();
+    only_the_code_is_asked(&world, &mut browser, &person).await;
+    let near =
+        "UPDATE throttle SET failures = 100, counts = 'in-a-row' WHERE bucket LIKE 'in-a-row:%'";
+    let counter = format!(
+        "INSERT INTO throttle (bucket, counts, failures, wait_until, touched_at)
+         VALUES ('in-a-row:{}', 'in-a-row', 0, 0, 0) ON CONFLICT DO NOTHING",
+        person.user.id
+    );
+    world.sql().await.define(&counter).await;
+    world.sql().await.run(near).await;
+    // The next one that counts would be the last. Here nobody gave the password.
+    assert!(start(&world, &mut browser).await.asks_for_code());
+    let page = browser.submit_code("000000").await;
+    assert!(page.asks_for_code(), "{}", page.text());
+    // Where it was given, it counts.
+    let mut elsewhere = world.browser();
+    start(&world, &mut elsewhere).await;
+    elsewhere.submit_password(person.upn(), PASSWORD).await;
+    elsewhere.submit_code("000000").await;
+    start(&world, &mut elsewhere).await;
+    let page = elsewhere.submit_password(person.upn(), PASSWORD).await;
+    assert!(page.text().contains("switched off"), "{}", page.text());
+}
+
+#[tokio::test]
+async fn what_was_done_to_the_account_is_told_after_both_factors_whatever_had_aged() {
+    let world = World::new().await;
+    let person = world.ready("agent1@contoso.com").await;
+    for partly_aged in [false, true] {
+        let mut browser = world.browser();
+        world.advance(60);
+        if partly_aged {
+            only_the_code_is_asked(&world, &mut browser, &person).await;
+        } else {
+            sign_in(&world, &mut browser, &person).await;
+        }
+        let notice = format!(
+            "INSERT INTO notices (id, user_id, kind, by_whom, noted_at)
+             VALUES ('ntc_{}', '{}', 'token-resynced', 'tester', {})",
+            if partly_aged { "b" } else { "a" }.repeat(26),
+            person.user.id,
+            world.now().as_millis()
+        );
+        world.sql().await.run(&notice).await;
+        let page = start(&world, &mut browser).await;
+        assert!(page.asks_for_password(), "{}", page.text());
+        let page = browser.submit_password(person.upn(), PASSWORD).await;
+        assert!(page.asks_for_code(), "{}", page.text());
+        world.advance(30);
+        let page = browser.submit_code(&person.code(world.now())).await;
+        assert!(page.text().contains("brought back into step"));
+        browser.submit(&[]).await.expect_answer();
+        world.advance(20 * 60);
+    }
+}
+
+#[tokio::test]
+async fn stepping_up_elsewhere_does_not_make_a_party_forget_that_it_asked_again() {
+    let world = World::new().await;
+    let person = world.ready("agent1@contoso.com").await;
+    let mut browser = world.browser();
+    sign_in(&world, &mut browser, &person).await;
+    world.advance(9 * 60 + 30);
+    let page = browser.get(&by_ws_federation("&wfresh=10")).await;
+    assert!(page.asks_for_password(), "{}", page.text());
+    let page = browser.submit_password(person.upn(), PASSWORD).await;
+    assert!(page.body.contains("wresult"), "{}", page.text());
+
+    // The password is four minutes old, the code thirteen: Entra is answered out of that.
+    world.advance(4 * 60);
+    start(&world, &mut browser).await.expect_answer();
+    // Meanwhile, in another tab, one of the two is proved again.
+    world.advance(10);
+    let page = browser.get("/account/password").await;
+    assert!(page.asks_for_code(), "{}", page.text());
+    let page = browser.submit_code(&person.code(world.now())).await;
+    assert_eq!(browser.at, "/account", "{}", page.text());
+    // Entra asks again: the password, which was not, is still what it found too old.
+    world.advance(60);
+    let page = start(&world, &mut browser).await;
+    assert!(page.asks_for_password(), "{}", page.text());
+    let page = browser.submit_password(person.upn(), PASSWORD).await;
+    assert!(page.asks_for_code(), "{}", page.text());
+}
+
 #[tokio::test]
 async fn attack_21_two_tabs_step_up_at_once_and_a_session_that_ended_is_worth_nothing() {
     let world = World::new().await;
@@ -252,42 +406,59 @@ async fn stepping_up_makes_no_session_live_longer() {
 }
 
 #[tokio::test]
-async fn the_fourth_round_trip_in_two_minutes_stops_at_a_page_that_says_why() {
+async fn who_is_not_the_one_who_is_stepped_up_signs_in_with_another_name() {
     let world = World::new().await;
     let person = world.ready("agent1@contoso.com").await;
-    // Setting up ended in an answer, too.
-    world.advance(120);
-    let mut browser = world.browser();
-    sign_in(&world, &mut browser, &person).await;
-    for _ in 0..2 {
-        world.advance(10);
-        start(&world, &mut browser).await.expect_answer();
-    }
-    world.advance(10);
-    let page = start(&world, &mut browser).await;
-    assert!(page.answer().is_none(), "{}", page.text());
-    assert_eq!(page.status.as_u16(), 429);
-    let text = page.text();
-    for words in [
-        "CB-SIGNIN-015",
-        "federatedIdpMfaBehavior",
-        "domain verify contoso.com",
-        "finds nothing in the last answer that Entra would refuse",
-    ] {
-        assert!(text.contains(words), "{words}: {text}");
-    }
-    // Nor is anything stopped but the way to this party.
-    let mut elsewhere = world.browser();
-    elsewhere.cookies = browser.cookies.clone();
-    let page = elsewhere.get("/account").await;
-    assert!(page.text().contains(person.upn()), "{}", page.text());
     let other = world.ready("agent2@contoso.com").await;
+    let mut browser = world.browser();
+    only_the_code_is_asked(&world, &mut browser, &person).await;
+    // By POST: for whoever has JavaScript or not, and by no link.
+    assert!(start(&world, &mut browser).await.asks_for_code());
+    let attempt = browser.at.clone();
+    let way_out = format!("{attempt}/not-me");
+    assert!(browser.get(&way_out).await.asks_for_code());
+    let forged = browser.post(&way_out, &[("csrf", "x")]).await;
+    assert_eq!(forged.status.as_u16(), 403, "{}", forged.text());
+    // Nor from another browser.
     let mut elsewhere = world.browser();
-    let request = entra::request(world.now());
-    let code = other.code(world.now());
-    let answer = elsewhere.sign_in(&request, other.upn(), &code).await;
-    answer.expect_answer();
-    // The same address goes on once the two minutes are over.
-    world.advance(100);
-    browser.reload_attempt().await.expect_answer();
+    elsewhere.post(&way_out, &[("csrf", "x")]).await;
+    assert!(browser.get(&attempt).await.asks_for_code());
+
+    // What was proved here goes with it.
+    let page = browser.press(&way_out).await;
+    assert_eq!(browser.at, attempt);
+    assert!(page.asks_for_password(), "{}", page.text());
+    assert!(!page.body.contains(person.upn()), "{}", page.text());
+    let page = browser.submit_password(other.upn(), PASSWORD).await;
+    assert!(page.asks_for_code() && page.body.contains(other.upn()));
+    // It goes on being the same person or not at all, until that is said again.
+    let page = browser.press(&way_out).await;
+    assert!(page.asks_for_password(), "{}", page.text());
+    // The first one's session lives, but nothing of it counts in this attempt.
+    let account = browser.get("/account").await;
+    assert!(account.text().contains(person.upn()), "{}", account.text());
+    browser.get(&attempt).await;
+    let page = browser.submit_password(person.upn(), PASSWORD).await;
+    assert!(page.asks_for_code(), "{}", page.text());
+    browser.press(&way_out).await;
+    // Elsewhere it does: only this attempt was changed.
+    let mut tab = world.browser();
+    tab.cookies = browser.cookies.clone();
+    assert!(start(&world, &mut tab).await.asks_for_code());
+
+    browser.submit_password(other.upn(), PASSWORD).await;
+    let page = browser.submit_code(&person.code(world.now())).await;
+    assert!(page.asks_for_code(), "{}", page.text());
+    let answer = browser.submit_code(&other.code(world.now())).await;
+    let answer = answer.expect_answer();
+    assert_eq!(answer.authn_instant(), Some(world.now()));
+    assert_eq!(
+        answer.name_id(),
+        other.user.immutable_id.as_ref().map(ToString::to_string)
+    );
+    let account = browser.get("/account").await;
+    assert!(account.text().contains(other.upn()), "{}", account.text());
+    // That attempt is answered: nothing leads back.
+    let page = browser.post(&way_out, &[("csrf", "x")]).await;
+    assert!(!page.status.is_success());
 }

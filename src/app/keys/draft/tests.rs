@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use sqlx::Connection as _;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::*;
@@ -61,7 +62,7 @@ struct World {
     asked: UnboundedReceiver<()>,
     go: Sender<()>,
     secret: Secret<Vec<u8>>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 fn upn() -> Upn {
@@ -142,7 +143,7 @@ impl World {
             asked,
             go,
             secret,
-            _folder: folder,
+            folder,
         }
     }
 
@@ -346,4 +347,32 @@ async fn a_token_that_stays_silent_is_an_outage_and_nothing_is_kept() {
     assert_eq!(error.code(), &SupportCode::KEY_UNAVAILABLE);
     assert_eq!(world.receipts().await, 0);
     world.go.send(()).unwrap();
+}
+
+#[tokio::test]
+async fn what_changes_each_time_before_it_is_signed_has_an_end() {
+    let mut world = World::new().await;
+    let (begun, browser) = world.proved().await;
+    let url = format!("sqlite://{}", world.folder.path().join("test.db").display());
+    let mut by_hand = sqlx::AnyConnection::connect(&url).await.unwrap();
+    let mut answer = world.look(&begun, &browser);
+    let mut asked = 0;
+    let error = loop {
+        tokio::select! {
+            answer = &mut answer => break answer.unwrap().unwrap_err(),
+            Some(()) = world.asked.recv() => {
+                // Two signatures a round.
+                asked += 1;
+                assert!(asked <= 2 * ROUNDS, "it goes on and on");
+                sqlx::query("UPDATE domains SET issuer_uri = issuer_uri || 'x'")
+                    .execute(&mut by_hand)
+                    .await
+                    .unwrap();
+                world.go.send(()).unwrap();
+            }
+        }
+    };
+    assert_eq!(error.category(), Category::Unavailable);
+    assert_eq!(error.code(), &SupportCode::KEY_UNAVAILABLE);
+    assert_eq!(world.receipts().await, 0);
 }

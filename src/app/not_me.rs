@@ -1,0 +1,42 @@
+//! "Not you?": a request goes on for whoever says to be somebody else.
+//!
+//! Always true: nothing that was proved remains, and nothing of the browser's session counts
+//! here from then on, as if the party had asked for everything anew; the session itself is left
+//! as it is until the other person has signed in. Only this attempt is changed, and who asks
+//! learns nothing by it. Read next: [`super::reuse`].
+
+use super::{App, Error, sign_in::Browser};
+use crate::{
+    base::ids::AttemptId,
+    signin::{
+        next_step::NextStep,
+        request::{Reauthentication, SignInRequest},
+    },
+};
+
+impl App {
+    /// Takes an attempt that waits for the second factor back to its beginning, nobody's. At any
+    /// other step nothing happens.
+    pub async fn not_me(&self, id: &AttemptId, browser: &Browser) -> Result<(), Error> {
+        let unbound = self.unbind(id, browser).await;
+        self.noting_tampering(unbound).await
+    }
+
+    async fn unbind(&self, id: &AttemptId, browser: &Browser) -> Result<(), Error> {
+        let mut tx = self.store.begin().await?;
+        let attempt = self.open_attempt(&mut tx, id, browser).await?;
+        let scene = self.scene(&mut tx, attempt, browser).await?;
+        if scene.asks() != NextStep::AskSecondFactor {
+            return Ok(());
+        }
+        let request = SignInRequest {
+            reauthentication: Reauthentication::Always,
+            login_hint: None,
+            ..scene.attempt.request
+        };
+        if tx.restart_attempt(id, &request, self.now()).await? {
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+}
