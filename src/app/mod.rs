@@ -25,6 +25,8 @@ pub mod enrol;
 pub mod error;
 /// The bundle for an auditor.
 pub mod evidence;
+/// External MFA: the second factor for Entra's own sign-ins.
+pub mod external_mfa;
 /// Federated domains.
 pub mod federation;
 /// Answers in the form of their protocol.
@@ -168,6 +170,7 @@ impl App {
         } = parts;
         keys::require_master_key(&store, &sealing).await?;
         domains::ensure_configured(&store, &settings, clock.now()).await?;
+        external_mfa::tenants::ensure_configured(&store, &settings, clock.now()).await?;
         let token = settings
             .token
             .clone()

@@ -7,7 +7,10 @@ use crate::{
     directory::MethodPolicy,
     factor::{password::HashCost, webauthn::policy::WebAuthnPolicy},
     keys::hardware::TokenSetting,
-    relying_party::{Domain, DomainProtocol, KnownFederation, RelyingParty},
+    relying_party::{
+        Domain, DomainProtocol, EntraEndpoints, ExternalMfaTenant, KnownFederation, RelyingParty,
+        Tenant, tenant::NoCloud,
+    },
     session::{Desk, SessionPolicy},
     signin::{active::ActiveDoor, lockout::Delays},
 };
@@ -19,6 +22,10 @@ pub struct Settings {
     pub public_url: String,
     /// Entra's cloud as a relying party.
     pub entra: RelyingParty,
+    /// Where the configured cloud's authority and Graph are, if it says so.
+    pub endpoints: Option<EntraEndpoints>,
+    /// Tenants of External MFA named in the configuration file.
+    pub tenants: Vec<Tenant>,
     /// Domains named in the configuration file: name and issuer.
     pub domains: Vec<(DomainName, Option<String>)>,
     /// Domains of the tenant that are another provider's, rightly.
@@ -117,5 +124,34 @@ impl Settings {
     /// The address for single logout, without a query.
     pub fn slo_url(&self) -> String {
         format!("{}/saml2/slo", self.public_url)
+    }
+
+    /// A tenant of External MFA, as the protocol works with it.
+    ///
+    /// # Errors
+    /// If the tenant is in a cloud of one's own, and none is configured on this computer.
+    pub fn asking_tenant(&self, tenant: &Tenant) -> Result<ExternalMfaTenant, NoCloud> {
+        tenant.asking(self.endpoints.as_ref())
+    }
+
+    /// The issuer of External MFA. Entra compares it character for character with the discovery
+    /// address without its end, and with `iss` (facts §5.2).
+    pub fn oidc_issuer(&self) -> String {
+        format!("{}/oidc", self.public_url)
+    }
+
+    /// What Entra is told: the address of the discovery document.
+    pub fn oidc_discovery_url(&self) -> String {
+        format!("{}/.well-known/openid-configuration", self.oidc_issuer())
+    }
+
+    /// The address of the public keys.
+    pub fn oidc_jwks_url(&self) -> String {
+        format!("{}/jwks", self.oidc_issuer())
+    }
+
+    /// Where Entra sends people; a reply address of the application registration.
+    pub fn oidc_authorize_url(&self) -> String {
+        format!("{}/authorize", self.oidc_issuer())
     }
 }

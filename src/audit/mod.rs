@@ -220,6 +220,15 @@ pub enum Event {
     TamperingFound { what: &'static str },
     /// A domain was added.
     DomainAdded { domain: String, issuer: String },
+    /// A tenant's people prove their second factor here from now on (External MFA).
+    TenantAdded {
+        tenant: String,
+        client_id: String,
+        application: String,
+        cloud: &'static str,
+    },
+    /// They do no more.
+    TenantRemoved { tenant: String, client_id: String },
     /// A change of a domain's federation at Entra began. `kind`: "apply" or "rollback".
     FederationChangeBegun {
         change: ChangeId,

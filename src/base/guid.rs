@@ -8,6 +8,11 @@ use std::{fmt, str::FromStr};
 #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Guid([u8; 16]);
 
+impl Guid {
+    /// All zeros: what stands in examples, and names nobody.
+    pub const NIL: Self = Self([0; 16]);
+}
+
 /// The text is no GUID.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("this is no GUID; it has the form 748b2d72-706b-42f8-8b25-82fd8733860f")]

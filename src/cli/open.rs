@@ -56,6 +56,8 @@ pub fn settings(config: &Config) -> Result<Settings, Failure> {
     Ok(Settings {
         public_url: config.public_url.as_str().trim_end_matches('/').to_owned(),
         entra: entra(config)?,
+        endpoints: config.entra.endpoints.clone(),
+        tenants: config.tenants.clone(),
         domains: config
             .domains
             .iter()

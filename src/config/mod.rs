@@ -17,6 +17,7 @@ mod redacted;
 mod secret_file;
 /// The commented file that `init` writes.
 pub mod template;
+mod tenants;
 mod token;
 mod trust;
 mod watch;
@@ -41,7 +42,7 @@ use crate::{
     base::{address_range::AddressRange, clock::Timestamp, secret::Secret, text::DomainName},
     directory::MethodPolicy,
     keys::{hardware::TokenSetting, sealing::MasterKey},
-    relying_party::{DomainProtocol, domain::new_domain},
+    relying_party::{DomainProtocol, Tenant, domain::new_domain},
     session::{Desk, SessionPolicy},
     signin::{active::ActiveDoor, lockout::Delays},
 };
@@ -66,6 +67,8 @@ pub struct Config {
     pub entra: Entra,
     /// Domains that are there from the start; `domain add` adds more.
     pub domains: Vec<DomainSetting>,
+    /// Tenants of External MFA that are there from the start; `external-mfa add` adds more.
+    pub tenants: Vec<Tenant>,
     /// Times and limits.
     pub policy: Policy,
     /// What people see.
@@ -178,6 +181,7 @@ fn read(reader: &mut Reader) -> Option<Config> {
     let master_key = read_master_key(reader);
     let entra = entra::read(reader);
     let domains = read_domains(reader, public_url.as_ref());
+    let tenants = tenants::read(reader, &entra);
     let policy = policy::read(reader);
     let branding = Branding {
         name: reader
@@ -199,6 +203,7 @@ fn read(reader: &mut Reader) -> Option<Config> {
         master_key: master_key?,
         entra,
         domains,
+        tenants,
         policy,
         branding,
         active_door,

@@ -55,6 +55,15 @@ impl Config {
                     "protocol": domain.protocol.as_str(),
                 })
             }).collect::<Vec<Value>>(),
+            "tenant": self.tenants.iter().map(|tenant| {
+                json!({
+                    "tenant_id": tenant.id,
+                    "client_id": tenant.client_id,
+                    "application_id": tenant.application_id,
+                    "cloud": tenant.cloud,
+                    "name": tenant.name,
+                })
+            }).collect::<Vec<Value>>(),
             "policy": self.policy(),
             "branding": {
                 "name": self.branding.name,

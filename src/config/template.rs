@@ -59,6 +59,16 @@ master_key_file = "master.key"
 # How Entra sends its people here: "saml", or "wsFed" where Windows joins computers (docs/federation.md).
 # protocol = "saml"
 
+# Tenants of Entra that ask here for the second factor only (External MFA): docs/external-mfa.md.
+# `claimbridge external-mfa add` does the same. client_id is the one that you gave Entra,
+# application_id that of the application registration; cloud is that of [entra] unless it says other.
+# [[tenant]]
+# tenant_id = "…"
+# client_id = "…"
+# application_id = "…"
+# cloud = "…"
+# name = "…"
+
 [policy]
 # Lengths of time are written "90s", "15m", "8h" or "30d".
 # session_idle = "1h"

@@ -3,6 +3,7 @@ use std::{fs, os::unix::fs::PermissionsExt as _};
 use tempfile::TempDir;
 
 use super::*;
+use crate::relying_party::TenantCloud;
 
 const KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
@@ -209,6 +210,91 @@ fn a_domain_speaks_saml_unless_it_says_otherwise() {
     let config = load_in(&folder, &[]).unwrap();
     let protocols: Vec<DomainProtocol> = config.domains.iter().map(|d| d.protocol).collect();
     assert_eq!(protocols, [DomainProtocol::Saml, DomainProtocol::WsFed]);
+}
+
+const TENANT: &str = "[[tenant]]\ntenant_id = \"72F988BF-86f1-41af-91ab-2d7cd011db47\"\nclient_id = \"method-a\"\napplication_id = \"6fa6c2ba-0d5a-4b53-9a0c-7e6a2d3f1b11\"\n";
+
+#[test]
+fn a_tenant_is_in_the_configured_cloud_unless_it_says_otherwise() {
+    let other = TENANT.replace("db47", "db48");
+    let text = with(&format!(
+        "[entra]\ncloud = \"us-gov\"\n{TENANT}{other}cloud = \"china\"\nname = \"Büro\"\n"
+    ));
+    let config = load(&text, &[]).unwrap();
+    let [first, second] = &config.tenants[..] else {
+        panic!("{:?}", config.tenants);
+    };
+    assert_eq!(first.id.to_string(), "72f988bf-86f1-41af-91ab-2d7cd011db47");
+    assert_eq!(
+        (first.cloud, first.title()),
+        (TenantCloud::UsGov, first.id.to_string())
+    );
+    assert_eq!(
+        (second.cloud, second.title()),
+        (TenantCloud::China, "Büro".to_owned())
+    );
+    let custom =
+        "[entra.cloud]\nentity_id = \"urn:x\"\nreply_url = \"https://entra.example/login.srf\"\n";
+    let endpoints =
+        "authority_url = \"https://entra.example\"\ngraph_url = \"https://entra.example/graph\"\n";
+    let config = load(&with(&format!("{custom}{endpoints}{TENANT}")), &[]).unwrap();
+    assert_eq!(config.tenants[0].cloud, TenantCloud::Custom);
+    let problems = load(&with(&format!("{custom}{TENANT}")), &[]).unwrap_err();
+    assert!(
+        problems[0].contains("addresses are not configured; add authority_url"),
+        "{problems:?}"
+    );
+}
+
+#[test]
+fn what_is_wrong_with_a_tenant_is_told_at_once() {
+    for (toml, says) in [
+        (
+            "[[tenant]]\nname = \"x\"",
+            vec![
+                "[[tenant]] tenant_id: it is missing",
+                "client_id: it is missing",
+                "application_id: it is missing",
+            ],
+        ),
+        (
+            &TENANT.replace("72F988BF-86f1-41af-91ab-2d7cd011db47", "common"),
+            vec!["“common” cannot be used: this is no GUID"],
+        ),
+        (
+            &TENANT.replace(
+                "72F988BF-86f1-41af-91ab-2d7cd011db47",
+                "9188040d-6c67-4c5b-b112-36a304b66dad",
+            ),
+            vec!["personal Microsoft accounts"],
+        ),
+        (
+            &TENANT.replace("method-a", "method a"),
+            vec!["a client id has"],
+        ),
+        (
+            &format!("{TENANT}{TENANT}"),
+            vec!["is there already with the client id method-a"],
+        ),
+        (
+            &format!("{TENANT}cloud = \"germany\""),
+            vec!["write \"global\", \"us-gov\" or \"china\""],
+        ),
+        (
+            &format!("{TENANT}cloud = \"custom\""),
+            vec!["or write the name of one of Microsoft's clouds here"],
+        ),
+        (
+            &format!("{TENANT}tenant = \"x\""),
+            vec!["did you mean [[tenant]] tenant_id?"],
+        ),
+    ] {
+        let problems = load(&with(toml), &[]).unwrap_err();
+        assert_eq!(problems.len(), says.len(), "{problems:?}");
+        for (problem, says) in problems.iter().zip(says) {
+            assert!(problem.contains(says), "{says}: {problems:?}");
+        }
+    }
 }
 
 #[test]

@@ -18,6 +18,8 @@ pub mod known_federation;
 pub mod name_rule;
 /// Where a party is told of a sign-out.
 pub mod single_logout;
+/// Tenants of Entra that take our second factor (External MFA).
+pub mod tenant;
 
 use std::{fmt, time::Duration};
 
@@ -27,6 +29,7 @@ pub use endpoints::{EndpointsError, EntraEndpoints};
 pub use external_mfa::{ExternalMfaCloud, ExternalMfaTenant, Tenants};
 pub use known_federation::KnownFederation;
 pub use single_logout::{LogoutBinding, SingleLogout};
+pub use tenant::{ClientId, Tenant, TenantCloud};
 
 /// A SAML entity id (or WS-Federation realm): an opaque string, compared byte for byte.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, serde::Serialize)]

@@ -40,6 +40,7 @@ mod security_keys;
 mod sessions;
 mod sign_outs;
 mod store;
+mod tenants;
 mod throttle;
 mod totp;
 mod tx;

@@ -37,6 +37,8 @@ async fn web(public_url: &str) -> (Arc<Web>, TempDir) {
         public_url: public_url.to_owned(),
         entra: EntraCloud::global().relying_party(Vec::new()),
         domains: vec![("contoso.com".parse().unwrap(), None)],
+        endpoints: None,
+        tenants: Vec::new(),
         known_federations: Vec::new(),
         ws_federation: Vec::new(),
         sessions: SessionPolicy::default(),

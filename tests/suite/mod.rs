@@ -81,7 +81,7 @@ macro_rules! storage_suite {
                 acts_are_told_and_missing_events_are_noticed;
             groups: people_are_in_groups attack_35_the_number_only_grows attack_35_many_nodes_load_at_once
                 the_last_refusal_is_found;
-            registry: domains_read_back relying_parties_read_back attack_28_a_hundred_first_keys
+            registry: domains_read_back tenants_read_back relying_parties_read_back attack_28_a_hundred_first_keys
                 attack_28_a_first_key_waits_for_another
                 keys_read_back_and_are_sealed_anew a_key_moves_from_where_it_was_read
                 attack_28_one_key_is_active who_knows_a_key_reads_back one_master_key everything_ends;

@@ -12,7 +12,7 @@ use claimbridge::{
     },
     relying_party::{
         Domain, EntityId, EntraCloud, LogoutBinding, RelyingParty, RelyingPartyKind, ReplyUrl,
-        RequestSignature, ResponseSignature, Sha1, SingleLogout,
+        RequestSignature, ResponseSignature, Sha1, SingleLogout, Tenant, TenantCloud,
     },
     storage::{ActiveMark, EnrolmentRow, OpenedBy, StoredKey},
 };
@@ -51,6 +51,56 @@ pub async fn domains_read_back(database: Database) {
         store.read().await.unwrap().domains().await.unwrap(),
         [root, below]
     );
+}
+
+pub async fn tenants_read_back(database: Database) {
+    let store = database.node().await;
+    let tenant = |last: u8, client_id: &str, cloud, name: Option<&str>| Tenant {
+        id: format!("72f988bf-86f1-41af-91ab-2d7cd011db{last:02x}")
+            .parse()
+            .unwrap(),
+        client_id: client_id.parse().unwrap(),
+        application_id: "6fa6c2ba-0d5a-4b53-9a0c-7e6a2d3f1b11".parse().unwrap(),
+        cloud,
+        name: name.map(|name| name.parse().unwrap()),
+    };
+    let one = tenant(1, "method-a", TenantCloud::Global, Some("Büro \"1\""));
+    let second_method = tenant(1, "method-b", TenantCloud::Global, None);
+    let shares_client = tenant(2, "method-a", TenantCloud::China, None);
+    let mut tx = store.begin().await.unwrap();
+    assert!(!tx.has_tenants().await.unwrap());
+    for tenant in [&shares_client, &second_method, &one] {
+        assert!(tx.insert_tenant(tenant, NOW).await.unwrap());
+        assert!(!tx.insert_tenant(tenant, NOW).await.unwrap());
+    }
+    tx.commit().await.unwrap();
+    let mut tx = store.begin().await.unwrap();
+    let all = [one.clone(), second_method.clone(), shares_client.clone()];
+    assert_eq!(tx.tenants().await.unwrap(), all);
+    assert_eq!(
+        tx.tenants_by_client(&one.client_id).await.unwrap(),
+        [one.clone(), shares_client.clone()]
+    );
+    // Attack 23: the two ids together; neither alone finds another's.
+    let found = tx
+        .tenant(shares_client.id, &second_method.client_id)
+        .await
+        .unwrap();
+    assert_eq!(found, None);
+    let renamed = Tenant { name: None, ..one };
+    assert!(tx.rename_tenant(&renamed).await.unwrap());
+    let found = tx.tenant(renamed.id, &renamed.client_id).await.unwrap();
+    assert_eq!(found, Some(renamed.clone()));
+    let remove = (renamed.id, &renamed.client_id);
+    assert!(tx.remove_tenant(remove.0, remove.1).await.unwrap());
+    assert!(!tx.remove_tenant(remove.0, remove.1).await.unwrap());
+    assert_eq!(tx.tenants().await.unwrap(), [second_method, shares_client]);
+    assert!(tx.has_tenants().await.unwrap());
+    let row = "INSERT INTO tenants VALUES ('common', 'c', 'a', 'global', NULL, 0)";
+    tx.commit().await.unwrap();
+    database.by_hand(row).await;
+    let error = store.read().await.unwrap().tenants().await.unwrap_err();
+    assert!(error.to_string().contains("tenant_id"), "{error}");
 }
 
 pub async fn relying_parties_read_back(database: Database) {

@@ -63,6 +63,8 @@ pub fn settings() -> Settings {
         public_url: PUBLIC_URL.to_owned(),
         entra: EntraCloud::global().relying_party(Vec::new()),
         domains: Vec::new(),
+        endpoints: None,
+        tenants: Vec::new(),
         known_federations: Vec::new(),
         ws_federation: Vec::new(),
         sessions: SessionPolicy::default(),

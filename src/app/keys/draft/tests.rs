@@ -85,6 +85,8 @@ impl World {
             public_url: "https://idp.contoso.com".to_owned(),
             entra,
             domains: vec![("contoso.com".parse().unwrap(), None)],
+            endpoints: None,
+            tenants: Vec::new(),
             known_federations: Vec::new(),
             ws_federation: Vec::new(),
             sessions: SessionPolicy::default(),

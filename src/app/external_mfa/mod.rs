@@ -1,0 +1,4 @@
+//! External MFA: Entra asks for the first factor, and we for the second.
+
+/// Tenants that ask here.
+pub mod tenants;
