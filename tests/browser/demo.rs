@@ -87,12 +87,17 @@ pub struct Demo {
     /// The same, for a security key and nothing else.
     pub key_holder: Person,
     _process: Process,
+    // After the process: it takes its own folder in it along.
+    folder: tempfile::TempDir,
 }
 
 impl Demo {
     pub fn start() -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_claimbridge"));
-        command.args(["demo", "--listen", "127.0.0.1:0", "--json"]);
+        let folder = tempfile::tempdir().unwrap();
+        command
+            .args(["demo", "--listen", "127.0.0.1:0", "--json"])
+            .env("TMPDIR", folder.path());
         let (process, said) = start(command, |line| serde_json::from_str::<Value>(line).ok());
         let text = |value: &Value| value.as_str().map(str::to_owned);
         let person = |value: &Value| Person {
@@ -116,7 +121,13 @@ impl Demo {
             newcomer: find(|person| person.pass.is_some() && person.allowed.is_none()),
             key_holder: find(|person| person.allowed.is_some()),
             _process: process,
+            folder,
         }
+    }
+
+    /// Where its own folder is, with the database.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
     }
 }
 

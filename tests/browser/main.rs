@@ -19,6 +19,10 @@ mod keys;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]
+mod shop;
+#[cfg(test)]
+mod sign_out;
+#[cfg(test)]
 mod ways;
 #[cfg(test)]
 mod window;

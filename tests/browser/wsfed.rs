@@ -11,7 +11,7 @@ use super::{
 };
 
 /// Switches the domain to WS-Federation.
-async fn speaks_wsfed(window: &Window, demo: &Demo, prompt: &str) -> WebDriverResult<()> {
+pub async fn speaks_wsfed(window: &Window, demo: &Demo, prompt: &str) -> WebDriverResult<()> {
     window.goto(&demo.practice).await?;
     window.chooses("protocol", "wsFed").await?;
     window.chooses("prompt", prompt).await?;
@@ -37,7 +37,7 @@ async fn was_accepted_with_mfa(window: &Window) -> WebDriverResult<()> {
 }
 
 /// Presses a button of the tenant's first page.
-async fn asks(window: &Window, demo: &Demo, button: &str) -> WebDriverResult<()> {
+pub async fn asks(window: &Window, demo: &Demo, button: &str) -> WebDriverResult<()> {
     window.goto(&demo.practice).await?;
     window.presses(button).await
 }

@@ -4,6 +4,7 @@
 //! `unwrap` is a test's way to fail here.
 
 #[cfg(test)]
+mod any_message;
 mod architecture;
 #[cfg(test)]
 mod attacks;

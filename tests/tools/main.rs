@@ -1,5 +1,6 @@
 //! Independent verifiers judge what we sign: xmlsec1 (libxml2, OpenSSL) and
-//! @node-saml/node-saml (xmldom, xml-crypto, Node's OpenSSL); passport-wsfed-saml2 judges what
+//! @node-saml/node-saml (xmldom, xml-crypto, Node's OpenSSL), openssl with them for messages of
+//! sign-out (`verify-saml.sh`); passport-wsfed-saml2 judges what
 //! the WS-Federation door sends (`verify-wsfed.sh`); oathtool agrees with the
 //! codes that we make (`verify-oath.sh`); unzip and openssl agree with a bundle of evidence
 //! (`verify-evidence.sh`).
@@ -15,6 +16,8 @@ mod client;
 mod codes;
 #[cfg(test)]
 mod evidence;
+#[cfg(test)]
+mod logout;
 #[cfg(test)]
 #[path = "../it/saml_kit.rs"]
 mod saml_kit;

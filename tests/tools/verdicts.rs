@@ -29,6 +29,8 @@ const ACS: &str = "https://login.microsoftonline.com/login.srf";
 const ASSERTION: &str = "urn:oasis:names:tc:SAML:2.0:assertion:Assertion";
 const ASSERTION11: &str = "urn:oasis:names:tc:SAML:1.0:assertion:Assertion";
 const RESPONSE: &str = "urn:oasis:names:tc:SAML:2.0:protocol:Response";
+const LOGOUT_REQUEST: &str = "urn:oasis:names:tc:SAML:2.0:protocol:LogoutRequest";
+const LOGOUT_RESPONSE: &str = "urn:oasis:names:tc:SAML:2.0:protocol:LogoutResponse";
 
 /// A response of a real sign-in, at the real time: the verifiers look at their clock.
 fn response(agent: &mut Agent, response_signature: ResponseSignature) -> (String, String) {
@@ -62,7 +64,7 @@ fn wsfed_response(agent: &mut Agent) -> (String, String) {
     (xml, pem(&key))
 }
 
-fn pem(key: &SigningKey) -> String {
+pub fn pem(key: &SigningKey) -> String {
     format!(
         "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n",
         BASE64
@@ -79,14 +81,19 @@ fn pem(key: &SigningKey) -> String {
 /// document: not in KeyInfo (a hint that no signature covers), no white space, not
 /// the unused bits of the last base64 character.
 pub fn changed(xml: &str, random: &mut Seeded) -> String {
-    let assertion = between(xml, "<saml:Assertion ", "</saml:Assertion>");
+    changed_in(xml, ("<saml:Assertion ", "</saml:Assertion>"), random)
+}
+
+/// The same of another element.
+pub fn changed_in(xml: &str, (open, close): (&str, &str), random: &mut Seeded) -> String {
+    let element = between(xml, open, close);
     let key_info = between(xml, "<ds:KeyInfo>", "</ds:KeyInfo>");
     loop {
-        let at = assertion.start + random.below(assertion.len());
+        let at = element.start + random.below(element.len());
         let new = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.:/#"
             [random.below(68)];
         let mut bytes = xml.to_owned().into_bytes();
-        let is_last_of_base64 = bytes[at + 1] == b'=';
+        let is_last_of_base64 = bytes.get(at + 1) == Some(&b'=');
         if key_info.contains(&at) || is_last_of_base64 || bytes[at] == new || bytes[at] == b'=' {
             continue;
         }
@@ -126,6 +133,12 @@ pub fn xmlsec_accepts(directory: &Path, file: &str, node: &str) -> (bool, String
             .args(["--enabled-reference-uris", "same-doc"])
             .args(["--id-attr:ID", ASSERTION, "--id-attr:ID", RESPONSE])
             .args(["--id-attr:AssertionID", ASSERTION11])
+            .args([
+                "--id-attr:ID",
+                LOGOUT_REQUEST,
+                "--id-attr:ID",
+                LOGOUT_RESPONSE,
+            ])
             .args(["--node-xpath", node])
             .arg("--pubkey-cert-pem")
             .arg(directory.join("certificate.pem"))
@@ -169,7 +182,7 @@ fn node_saml(
 pub const ASSERTION_SIGNATURE: &str = "//*[local-name()='Assertion']/*[local-name()='Signature']";
 const RESPONSE_SIGNATURE: &str = "/*[local-name()='Response']/*[local-name()='Signature']";
 
-fn directory_with(pem: &str) -> tempfile::TempDir {
+pub fn directory_with(pem: &str) -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("certificate.pem"), pem).unwrap();
     directory
