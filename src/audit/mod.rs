@@ -250,6 +250,12 @@ pub enum Event {
         domain: String,
         outcome: &'static str,
     },
+    /// Somebody drew a line in the journal of a domain's changes; these were altered and count no longer.
+    FederationJournalSetAside {
+        change: ChangeId,
+        domain: String,
+        set_aside: Vec<String>,
+    },
     /// A relying party was registered.
     RelyingPartyAdded { entity_id: String },
     /// A relying party was removed.

@@ -5,7 +5,10 @@ use std::{io::Write, path::Path, process::ExitCode};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::{Failure, domain_apply, domain_plan, domain_rollback, domain_verify, open, operator};
+use super::{
+    Failure, domain_apply, domain_aside, domain_plan, domain_rollback, domain_verify, open,
+    operator,
+};
 use crate::{
     app::{Settings, domains},
     audit::Actor,
@@ -23,6 +26,7 @@ pub enum DomainCommand {
     Apply(Box<domain_apply::ApplyArgs>),
     Verify(Box<domain_verify::VerifyArgs>),
     Rollback(Box<domain_rollback::RollbackArgs>),
+    SetAside(domain_aside::AsideArgs),
     Drift(Box<domain_verify::DriftArgs>),
 }
 
@@ -68,6 +72,7 @@ pub async fn run(
         DomainCommand::Apply(args) => return domain_apply::apply(args, path, out).await,
         DomainCommand::Verify(args) => return domain_verify::verify(args, path, out).await,
         DomainCommand::Rollback(args) => return domain_rollback::rollback(args, path, out).await,
+        DomainCommand::SetAside(args) => return domain_aside::set_aside(args, path, out).await,
         DomainCommand::Drift(args) => return domain_verify::run_drift(args, path, out).await,
         DomainCommand::Add(_) | DomainCommand::List(_) | DomainCommand::Show(_) => {}
     }

@@ -30,7 +30,7 @@ use crate::{
         federation::{
             change::{LOOKS, carry_out, interrupted},
             facts::look,
-            journal::{Change, ChangeKind, ChangeOutcome, Journal},
+            journal::{Beginning, Change, ChangeKind, ChangeOutcome, Journal},
             read::{of_tenant, read_domain, read_tenant},
         },
         graph_sign_in::SignedInGraph,
@@ -191,28 +191,26 @@ pub async fn apply(
         .collect();
     let given_up = history
         .open()
-        .filter(|change| change.kind() == ChangeKind::Rollback);
+        .filter(|change| change.kind() != ChangeKind::Apply);
     if let Some(change) = given_up {
         let journal = Journal::resume(&app, change, desk.hand(), &state).await?;
         journal
             .finish(ChangeOutcome::Superseded, Some(&state))
             .await?;
     }
-    let journal = match unfinished {
-        Some(change) => Journal::resume(&app, change, desk.hand(), &state).await?,
-        None => {
-            Journal::begin(
-                &app,
-                domain,
-                ChangeKind::Apply,
-                desk.hand(),
-                &state,
-                None,
-                named,
-                &history.altered,
-            )
-            .await?
-        }
+    let journal = if let Some(change) = unfinished {
+        Journal::resume(&app, change, desk.hand(), &state).await?
+    } else {
+        let beginning = Beginning {
+            kind: ChangeKind::Apply,
+            hand: desk.hand(),
+            before: &state,
+            rolls_back: None,
+            named,
+            covers: Vec::new(),
+            aside: &history.altered,
+        };
+        Journal::begin(&app, domain, beginning).await?
     };
     report["change"] = json!(journal.id);
     let journal = carry_out(&signed_in.graph, journal, domain, &plan.calls, &LOOKS, tell)
@@ -265,7 +263,7 @@ async fn close(
     let sent = change.may_have_changed();
     let journal = Journal::resume(desk.app, change, desk.hand(), state).await?;
     let outcome = match change.kind() {
-        ChangeKind::Rollback => ChangeOutcome::Superseded,
+        ChangeKind::Rollback | ChangeKind::SetAside => ChangeOutcome::Superseded,
         ChangeKind::Apply if sent => ChangeOutcome::Done,
         ChangeKind::Apply => ChangeOutcome::Refused,
     };

@@ -115,10 +115,19 @@ pub(super) fn confirmed(
     given: Option<&DomainName>,
     what: &str,
 ) -> Result<bool, Failure> {
-    let domain = desk.domain;
     if dry_run {
         return Ok(false);
     }
+    said_yes(desk.domain, desk.json, given, what)
+}
+
+/// Whether somebody named the domain, on a terminal or by `--confirm`.
+pub(super) fn said_yes(
+    domain: &DomainName,
+    json: bool,
+    given: Option<&DomainName>,
+    what: &str,
+) -> Result<bool, Failure> {
     if let Some(given) = given {
         return if given == domain {
             Ok(true)
@@ -129,7 +138,7 @@ pub(super) fn confirmed(
         };
     }
     // What must be read before the question stands on standard output.
-    let is_seen = !desk.json && io::stdout().is_terminal() && io::stderr().is_terminal();
+    let is_seen = !json && io::stdout().is_terminal() && io::stderr().is_terminal();
     if !io::stdin().is_terminal() || !is_seen {
         tell(&format!(
             "Nobody can be asked here; to do it, give --confirm {domain}."

@@ -155,13 +155,14 @@ pub async fn to_managed(
             "Not written down what leaves the tenant: {error}."
         ));
     }
-    let sent = match journal {
-        Some(journal) => carry_out(&signed_in.graph, journal, domain, &way.calls, &LOOKS, tell)
-            .await
-            .map(Some),
-        None => send(&desk, &way).await.map(|()| None),
+    let graph = &signed_in.graph;
+    let journal = if let Some(journal) = journal {
+        let sent = carry_out(graph, journal, domain, &way.calls, &LOOKS, tell).await;
+        Some(sent.map_err(|error| change_failure(&error))?)
+    } else {
+        send(&desk, &way).await?;
+        None
     };
-    let journal = sent.map_err(|error| change_failure(&error))?;
     tell("Reading back …");
     let after = look(&desk).await;
     let after = after.as_ref().ok().map(Seen::state);
@@ -273,17 +274,22 @@ fn managed(domain: &DomainName) -> DomainState {
 }
 
 /// Sends it where nothing can be written down.
-async fn send(desk: &Desk<'_>, way: &Restoration) -> Result<(), ChangeError> {
+async fn send(desk: &Desk<'_>, way: &Restoration) -> Result<(), Failure> {
+    let graph = &desk.signed_in.graph;
     for call in &way.calls {
         tell(&format!("{} {} …", call.method.as_str(), call.path));
-        let answer = desk
-            .signed_in
-            .graph
-            .call(Method::PATCH, &call.path, Some(&call.body), &[]);
-        answer.await.map_err(|cause| ChangeError::Refused {
+        let answer = graph.call(Method::PATCH, &call.path, Some(&call.body), &[]);
+        let Err(cause) = answer.await else { continue };
+        if cause.outcome_is_unknown() {
+            return Err(Failure::service(format!(
+                "nobody knows whether {} became managed ({cause}); run the command again, it reads what it is",
+                desk.domain
+            )));
+        }
+        return Err(change_failure(&ChangeError::Refused {
             domain: desk.domain.clone(),
             cause,
-        })?;
+        }));
     }
     Ok(())
 }

@@ -28,7 +28,7 @@ use crate::{
         App, domains,
         federation::{
             change::{LOOKS, carry_out, interrupted},
-            journal::{Change, ChangeKind, ChangeOutcome, History, Journal},
+            journal::{Beginning, Change, ChangeKind, ChangeOutcome, History, Journal},
             ours,
             read::read_domain,
         },
@@ -311,18 +311,16 @@ pub(super) async fn journal<'a>(
     if way.calls.is_empty() {
         return Ok(None);
     }
-    let begun = Journal::begin(
-        app,
-        desk.domain,
-        ChangeKind::Rollback,
-        desk.hand(),
-        state,
-        target.map(|target| &target.id),
-        way.cannot.clone(),
-        &history.altered,
-    )
-    .await?;
-    Ok(Some(begun))
+    let beginning = Beginning {
+        kind: ChangeKind::Rollback,
+        hand: desk.hand(),
+        before: state,
+        rolls_back: target.map(|target| &target.id),
+        named: way.cannot.clone(),
+        covers: Vec::new(),
+        aside: &history.altered,
+    };
+    Ok(Some(Journal::begin(app, desk.domain, beginning).await?))
 }
 
 fn altered(history: &History) -> Failure {
@@ -332,7 +330,7 @@ fn altered(history: &History) -> Failure {
         .map(|altered| format!("the change {} {}", altered.id, altered.what))
         .collect();
     Failure::no(format!(
-        "nothing was restored, because it is not known what was before: the journal was altered outside claimbridge ({}). `claimbridge domain apply` gives the domain what it should have, `domain rollback --to-managed` takes the federation away; neither needs the journal",
+        "nothing was restored, because it is not known what was before: the journal was altered outside claimbridge ({}). `claimbridge domain apply` gives the domain what it should have, `domain rollback --to-managed` takes the federation away; neither needs the journal. When you know who altered it, `claimbridge domain set-aside` lets the journal begin anew",
         names.join("; ")
     ))
 }

@@ -9,6 +9,7 @@ mod demo;
 mod doctor;
 mod domain;
 mod domain_apply;
+mod domain_aside;
 mod domain_desk;
 mod domain_managed;
 mod domain_plan;

@@ -76,7 +76,7 @@ pub struct StoredMessage {
     pub tries: i64,
     /// When it is tried next.
     pub next_try_at: Timestamp,
-    /// Over id, body and when it was made.
+    /// Over all of that.
     pub tag: String,
 }
 
@@ -134,29 +134,6 @@ impl ReadTx<'_> {
         .await?
         .iter()
         .map(finding)
-        .collect()
-    }
-
-    /// Messages whose time has come, oldest first. A next try after `beyond` is none that a
-    /// node of ours wrote, and its time has come.
-    pub async fn messages_due(
-        &mut self,
-        now: Timestamp,
-        beyond: Timestamp,
-        limit: u32,
-    ) -> Result<Vec<StoredMessage>, StoreError> {
-        self.all(
-            sql(
-                "SELECT id, body, made_at, tries, next_try_at, tag FROM watch_messages
-                 WHERE next_try_at <= $1 OR next_try_at > $2 ORDER BY made_at, id LIMIT $3",
-            )
-            .bind(now.as_millis())
-            .bind(beyond.as_millis())
-            .bind(i64::from(limit)),
-        )
-        .await?
-        .iter()
-        .map(message)
         .collect()
     }
 
@@ -317,21 +294,23 @@ impl Tx<'_> {
         .await
     }
 
-    /// Takes a message to send it; `false` if another node did. It comes again at `again`
-    /// unless it is removed.
+    /// Takes a message to send it: it comes again as `taken` says, unless it is removed; `false`, and
+    /// nothing is changed, if it is not as it was when it had that tag (another node took it).
     pub async fn take_message(
         &mut self,
-        message: &StoredMessage,
-        again: Timestamp,
+        tag: &str,
+        taken: &StoredMessage,
     ) -> Result<bool, StoreError> {
         self.run_once(
             sql(
-                "UPDATE watch_messages SET tries = tries + 1, next_try_at = $3
-                 WHERE id = $1 AND next_try_at = $2",
+                "UPDATE watch_messages SET tries = $3, next_try_at = $4, tag = $5
+                 WHERE id = $1 AND tag = $2",
             )
-            .bind(message.id.clone())
-            .bind(message.next_try_at.as_millis())
-            .bind(again.as_millis()),
+            .bind(taken.id.clone())
+            .bind(tag.to_owned())
+            .bind(taken.tries)
+            .bind(taken.next_try_at.as_millis())
+            .bind(taken.tag.clone()),
         )
         .await
     }

@@ -122,6 +122,11 @@ fn about(event: &StoredEvent) -> Option<String> {
         "federation-called" | "federation-change-finished" => {
             Some(format!("{}, {}", member("domain")?, member("outcome")?))
         }
+        "federation-journal-set-aside" => {
+            let all = event.event.get("set_aside")?.as_array()?;
+            let all: Vec<&str> = all.iter().filter_map(serde_json::Value::as_str).collect();
+            Some(format!("{}: {}", member("domain")?, all.join("; ")))
+        }
         "relying-party-added" | "relying-party-removed" => member("entity_id").map(str::to_owned),
         "tampering-found" => member("what").map(str::to_owned),
         "group-joined" | "group-left" => member("group").map(str::to_owned),
@@ -164,6 +169,7 @@ pub(super) fn in_words(event: &str) -> &str {
         "federation-change-begun" => "Change of a domain's federation begun",
         "federation-called" => "Change of a domain's federation sent to Entra",
         "federation-change-finished" => "Change of a domain's federation over",
+        "federation-journal-set-aside" => "Altered journal of a domain's federation set aside",
         "relying-party-added" => "Relying party registered",
         "relying-party-removed" => "Relying party removed",
         "key-created" => "Signing key made",

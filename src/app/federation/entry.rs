@@ -20,6 +20,8 @@ pub enum ChangeKind {
     Apply,
     /// To have again what was.
     Rollback,
+    /// Nothing at Entra: what was altered before it is set aside, and the journal begins anew.
+    SetAside,
 }
 
 impl ChangeKind {
@@ -28,6 +30,7 @@ impl ChangeKind {
         match self {
             Self::Apply => "apply",
             Self::Rollback => "rollback",
+            Self::SetAside => "set-aside",
         }
     }
 }
@@ -110,6 +113,9 @@ pub enum Entry {
         rolls_back: Option<String>,
         /// What cannot be undone, as it was said before it was confirmed.
         named: Vec<String>,
+        /// The changes that count no longer from here on.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        covers: Vec<String>,
     },
     /// A later command goes on with it.
     Resumed {
@@ -203,6 +209,21 @@ impl Change {
             hand.tenant.as_deref().unwrap_or("unknown"),
             hand.graph
         )))
+    }
+
+    /// The changes that count no longer, if it is a line that was drawn.
+    pub(super) fn covers(&self) -> Option<&[String]> {
+        match self.entries.first() {
+            Some((
+                _,
+                Entry::Begun {
+                    kind: ChangeKind::SetAside,
+                    covers,
+                    ..
+                },
+            )) if self.outcome() == Some(ChangeOutcome::Done) => Some(covers),
+            _ => None,
+        }
     }
 
     /// The change that it undoes.

@@ -22,7 +22,7 @@ use crate::{
     base::{clock::Timestamp, ids::ChangeId, random::Random, text::DomainName},
     federation::{Call, DomainState},
     keys::sealing::{Place, Sealing},
-    storage::{StoredChange, StoredEntry, Tx},
+    storage::{StoredChange, StoredEntry, StoredEvent, Tx},
 };
 
 fn place_row(change: &ChangeId, number: i64) -> String {
@@ -70,6 +70,7 @@ impl App {
                 None => history.altered.push(Altered::rewritten(stored.id)),
             }
         }
+        let events = from_the_line(&mut history, events);
         let put_back = behind_events(&history.changes, &history.altered, &events);
         history
             .changes
@@ -89,6 +90,20 @@ impl App {
         }
         Ok(history)
     }
+}
+
+/// Leaves out what the newest line that was drawn covers; the events of the rest.
+fn from_the_line(history: &mut History, events: Vec<StoredEvent>) -> Vec<StoredEvent> {
+    let lines = history.changes.iter().filter(|one| one.covers().is_some());
+    let newest = lines.max_by_key(|one| one.standing.ordinal);
+    let Some(covered) = newest.and_then(Change::covers).map(<[String]>::to_vec) else {
+        return events;
+    };
+    let counts = |id: &str| !covered.iter().any(|other| other == id);
+    history.changes.retain(|one| counts(one.id.as_str()));
+    history.altered.retain(|one| counts(one.id.as_str()));
+    let of_rest = |event: &StoredEvent| event.event["change"].as_str().is_none_or(counts);
+    events.into_iter().filter(of_rest).collect()
 }
 
 /// The change, if head and entries are what we wrote.
@@ -126,6 +141,24 @@ fn open_entry(sealing: &Sealing, entry: &StoredEntry, domain: &DomainName) -> Op
     serde_json::from_slice(&plain).ok()
 }
 
+/// What the first entry of a change holds.
+pub struct Beginning<'b> {
+    /// What for.
+    pub kind: ChangeKind,
+    /// By whom.
+    pub hand: Hand,
+    /// The domain as it is.
+    pub before: &'b DomainState,
+    /// The change that is undone.
+    pub rolls_back: Option<&'b ChangeId>,
+    /// What was named before the yes.
+    pub named: Vec<String>,
+    /// The changes that count no longer (of a line).
+    pub covers: Vec<String>,
+    /// Those that were altered: none of them keeps the domain from being changed.
+    pub aside: &'b [Altered],
+}
+
 /// A change that is open: entries are added to it.
 pub struct Journal<'a> {
     app: &'a App,
@@ -140,19 +173,15 @@ pub struct Journal<'a> {
 }
 
 impl<'a> Journal<'a> {
-    /// Begins a change. Another one of the domain that is open is a conflict; those of `aside`
-    /// were altered and are set aside.
-    #[expect(clippy::too_many_arguments, reason = "what the first entry holds")]
+    /// Begins a change. Another one of the domain that is open is a conflict.
     pub async fn begin(
         app: &'a App,
         domain: &DomainName,
-        kind: ChangeKind,
-        hand: Hand,
-        before: &DomainState,
-        rolls_back: Option<&ChangeId>,
-        named: Vec<String>,
-        aside: &[Altered],
+        beginning: Beginning<'_>,
     ) -> Result<Journal<'a>, Error> {
+        let Beginning {
+            kind, hand, aside, ..
+        } = beginning;
         let id = app.with_random(|random| ChangeId::random(random));
         let mut tx = app.store().begin().await?;
         let rows = tx.federation_changes(domain).await?;
@@ -199,9 +228,10 @@ impl<'a> Journal<'a> {
         let entry = Entry::Begun {
             kind,
             hand,
-            before: before.to_json(),
-            rolls_back: rolls_back.map(ToString::to_string),
-            named,
+            before: beginning.before.to_json(),
+            rolls_back: beginning.rolls_back.map(ToString::to_string),
+            named: beginning.named,
+            covers: beginning.covers,
         };
         journal.add(&mut tx, &entry).await?;
         tx.append(journal.actor(), None, event);

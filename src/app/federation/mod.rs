@@ -4,6 +4,7 @@
 //! Always true: a change is written down before it is sent, and its outcome after; what
 //! the tenant has counts, never what we believe to have done.
 
+mod aside;
 /// Carrying out the calls of a change.
 pub mod change;
 mod entry;

@@ -158,6 +158,13 @@ pub(super) fn out_of_order(changes: &[Change], altered: &[Altered]) -> Vec<Alter
         .filter(|change| ordinal(change) == 0)
         .map(|change| change.begun_at)
         .max();
+    // Where a line was drawn the first is the line.
+    let first = changes
+        .iter()
+        .filter(|change| change.covers().is_some())
+        .map(ordinal)
+        .max()
+        .unwrap_or(1);
     for change in changes {
         let own = ordinal(change);
         match &change.standing.next {
@@ -179,7 +186,7 @@ pub(super) fn out_of_order(changes: &[Change], altered: &[Altered]) -> Vec<Alter
             None => {}
         }
         let before = changes.iter().filter(|other| ordinal(other) < own).count();
-        if own > 0 && altered.is_empty() && i64::try_from(before) != Ok(own - 1) {
+        if own > 0 && altered.is_empty() && i64::try_from(before) != Ok(own - first) {
             found.push(Altered::lacks_others(change.id.clone()));
         }
     }

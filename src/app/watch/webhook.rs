@@ -2,7 +2,7 @@
 //!
 //! Always true: a message is stored with the finding that it tells of and sent afterwards, so
 //! that none is lost; the finding says under its tag what the receiver has not taken yet, and
-//! one whose message is gone is told all the same; it is sent by one node at a time, tried a bounded number of times, and
+//! one whose message is gone or was altered, also in when it is tried next, is told all the same; it is sent by one node at a time, tried a bounded number of times, and
 //! nobody waits for it; what the receiver answers is not read, only whether it took it.
 
 use std::{collections::BTreeSet, time::Duration};
@@ -36,8 +36,6 @@ pub const DELIVERY_HEADER: &str = "claimbridge-delivery";
 pub const TRIES: i64 = 12;
 /// How many messages are sent in one go.
 const AT_ONCE: u32 = 20;
-/// A next try beyond the longest pause is none of ours.
-const BEYOND: Duration = Duration::from_hours(3);
 /// A receiver that is slow is tried again.
 const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -97,21 +95,46 @@ fn message_of(app: &App, id: String, change: &Change, now: Timestamp) -> StoredM
 }
 
 pub(super) fn make_tag(sealing: &Sealing, message: &StoredMessage) -> String {
-    let made_at = message.made_at.as_millis().to_be_bytes();
-    sealing.tag(TagLabel::Watch, &fields(message, &made_at))
+    sealing.tag(
+        TagLabel::Watch,
+        &fields(message).each_ref().map(Vec::as_slice),
+    )
 }
 
 pub(super) fn is_ours(sealing: &Sealing, message: &StoredMessage) -> bool {
-    let made_at = message.made_at.as_millis().to_be_bytes();
-    let fields = fields(message, &made_at);
+    let fields = fields(message);
+    let fields = fields.each_ref().map(Vec::as_slice);
     sealing
         .verify_tag(TagLabel::Watch, &fields, &message.tag)
         .is_ok()
 }
 
-fn fields<'a>(message: &'a StoredMessage, made_at: &'a [u8]) -> [&'a [u8]; 4] {
-    let (id, body) = (message.id.as_bytes(), message.body.as_bytes());
-    [b"message", id, body, made_at]
+/// What the tag is over: who puts a message off, or says that it was tried, alters it.
+fn fields(message: &StoredMessage) -> [Vec<u8>; 6] {
+    [
+        b"message".to_vec(),
+        message.id.clone().into_bytes(),
+        message.body.clone().into_bytes(),
+        message.made_at.as_millis().to_be_bytes().to_vec(),
+        message.tries.to_be_bytes().to_vec(),
+        message.next_try_at.as_millis().to_be_bytes().to_vec(),
+    ]
+}
+
+/// The same message, tried so often, that comes again then.
+fn put_off(
+    sealing: &Sealing,
+    message: &StoredMessage,
+    tries: i64,
+    again: Timestamp,
+) -> StoredMessage {
+    let mut later = StoredMessage {
+        tries,
+        next_try_at: again,
+        ..message.clone()
+    };
+    later.tag = make_tag(sealing, &later);
+    later
 }
 
 /// One, two, four … minutes, two hours at the most.
@@ -159,10 +182,15 @@ impl App {
         let mut delivered = Delivered::default();
         let now = self.now();
         let mut tx = self.store.read().await?;
-        let due = tx.messages_due(now, now.plus(BEYOND), AT_ONCE).await?;
+        // All of them: one that was put off by somebody else is seen by its tag only.
+        let waiting = tx.messages().await?;
         drop(tx);
-        for message in due {
-            if self.take_message(&message).await? {
+        let mut left = AT_ONCE;
+        for message in waiting {
+            if !is_ours(self.sealing(), &message) {
+                self.drop_altered(&message).await?;
+            } else if left > 0 && message.next_try_at <= now && self.take_message(&message).await? {
+                left -= 1;
                 let outcome = self.deliver(webhook, outbound, &message).await?;
                 delivered.count(outcome);
             }
@@ -223,11 +251,7 @@ impl App {
         let mut tx = self.store.begin().await?;
         let mut made = Vec::new();
         for message in lost(&tx.watch_findings().await?, &tx.message_ids().await?, self) {
-            let waiting = StoredMessage {
-                tries: 1,
-                next_try_at: again,
-                ..message.clone()
-            };
+            let waiting = put_off(self.sealing(), &message, 1, again);
             // Of several nodes one makes it.
             if tx.put_message(&waiting).await? {
                 let what = "watch-message";
@@ -239,18 +263,21 @@ impl App {
         Ok(made)
     }
 
-    /// Takes a message to send it. One that was altered is an event, and is not sent.
+    /// One that was altered is an event, and is not sent; its finding owes it still.
+    async fn drop_altered(&self, message: &StoredMessage) -> Result<(), Error> {
+        let mut tx = self.store.begin().await?;
+        tx.remove_message(&message.id).await?;
+        let what = "watch-message";
+        tx.append(Actor::System, None, Event::TamperingFound { what });
+        Ok(tx.commit().await?)
+    }
+
+    /// Takes a message to send it; whether no other node did.
     async fn take_message(&self, message: &StoredMessage) -> Result<bool, Error> {
         let mut tx = self.store.begin().await?;
-        if !is_ours(self.sealing(), message) {
-            tx.remove_message(&message.id).await?;
-            let what = "watch-message";
-            tx.append(Actor::System, None, Event::TamperingFound { what });
-            tx.commit().await?;
-            return Ok(false);
-        }
         let again = self.now().plus(pause_after(message.tries));
-        let taken = tx.take_message(message, again).await?;
+        let later = put_off(self.sealing(), message, message.tries + 1, again);
+        let taken = tx.take_message(&message.tag, &later).await?;
         tx.commit().await?;
         Ok(taken)
     }

@@ -148,6 +148,71 @@ fn attack_38_a_change_in_the_middle_is_missed() {
     assert!(back.err.contains("is gone"), "{}", back.err);
 }
 
+#[test]
+fn what_was_altered_is_set_aside_by_name_and_what_is_newer_counts_again() {
+    let aside = |stage: &Stage, confirm: &[&str]| {
+        stage.run(&[&["domain", "set-aside", "contoso.com"], confirm].concat())
+    };
+    let yes = ["--confirm", "contoso.com"];
+    for statement in [
+        "UPDATE federation_journal SET sealed = 'x' WHERE number = 0 AND change_id =
+            (SELECT id FROM federation_changes ORDER BY begun_at LIMIT 1)",
+        "DELETE FROM federation_journal WHERE change_id =
+            (SELECT id FROM federation_changes ORDER BY begun_at DESC LIMIT 1);
+         DELETE FROM federation_changes WHERE begun_at = (SELECT MAX(begun_at) FROM federation_changes)",
+        "DELETE FROM events WHERE body LIKE '%' ||
+            (SELECT id FROM federation_changes ORDER BY begun_at LIMIT 1) || '%';
+         DELETE FROM federation_journal WHERE change_id =
+            (SELECT id FROM federation_changes ORDER BY begun_at LIMIT 1);
+         DELETE FROM federation_changes WHERE begun_at = (SELECT MIN(begun_at) FROM federation_changes)",
+        "UPDATE federation_changes SET finished_at = NULL WHERE begun_at =
+            (SELECT MAX(begun_at) FROM federation_changes)",
+    ] {
+        let stage = changed_twice("SELECT 1");
+        assert_eq!(aside(&stage, &yes).exit, 1, "nothing was altered");
+        stage.by_hand(statement);
+        // Not without a yes.
+        let asked = aside(&stage, &[]);
+        assert_eq!(asked.exit, 1, "{asked:?}");
+        assert!(asked.out.contains("the change chg_"), "{statement}: {asked:?}");
+        assert_eq!(aside(&stage, &["--confirm", "fabrikam.com"]).exit, 2);
+        assert_eq!(stage.rollback(None).exit, 1, "{statement}");
+        let done = aside(&stage, &yes);
+        assert_eq!(done.exit, 0, "{statement}: {done:?}");
+        assert_eq!(aside(&stage, &yes).exit, 1, "{statement}: once");
+        // Nothing of before comes back, …
+        let nothing = stage.rollback(None);
+        assert_eq!(nothing.exit, 1, "{statement}: {nothing:?}");
+        assert!(nothing.err.contains("nothing to roll back"), "{nothing:?}");
+        // … what comes after does,
+        mended(&stage);
+        mended(&stage);
+        for _ in 0..2 {
+            let back = stage.rollback(None);
+            assert_eq!(back.exit, 0, "{statement}: {back:?}");
+            assert_eq!(behavior(&stage), Some(json!("disabled")));
+        }
+        mended(&stage);
+        // … unless that was altered.
+        stage.by_hand(
+            "UPDATE federation_changes SET head = '' WHERE begun_at = (SELECT MAX(begun_at) FROM federation_changes)",
+        );
+        assert_eq!(stage.rollback(None).exit, 1, "{statement}");
+        assert_eq!(aside(&stage, &yes).exit, 0, "{statement}");
+        mended(&stage);
+        // Without the line what it covered counts again.
+        stage.by_hand(
+            "CREATE TABLE line AS SELECT id FROM federation_changes ORDER BY begun_at DESC LIMIT 1 OFFSET 1;
+             DELETE FROM events WHERE body LIKE '%' || (SELECT id FROM line) || '%';
+             DELETE FROM federation_journal WHERE change_id IN (SELECT id FROM line);
+             DELETE FROM federation_changes WHERE id IN (SELECT id FROM line)",
+        );
+        let back = stage.rollback(None);
+        assert_eq!(back.exit, 1, "{statement}: {back:?}");
+        assert!(back.err.contains("altered outside claimbridge"), "{}", back.err);
+    }
+}
+
 /// What is about to leave the tenant counts as gone: nobody may sign with it.
 #[test]
 fn a_key_that_a_rollback_took_out_is_not_activated() {

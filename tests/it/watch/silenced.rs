@@ -123,6 +123,47 @@ async fn attack_38_a_message_that_is_deleted_is_told_all_the_same() {
 }
 
 #[tokio::test]
+async fn attack_38_a_message_that_is_put_off_is_told_all_the_same() {
+    let watched = Watched::new().await;
+    let sql = watched.world.sql().await;
+    let off = watched
+        .world
+        .now()
+        .plus(Duration::from_hours(3))
+        .as_millis();
+    // A message that is put off at each look, and when it is made.
+    for trigger in ["AFTER UPDATE ON watch", "AFTER INSERT ON watch_messages"] {
+        backdoor(&watched);
+        sql.define(&format!(
+            "CREATE TRIGGER later {trigger} BEGIN UPDATE watch_messages SET next_try_at = {off}; END"
+        ))
+        .await;
+        assert_eq!(watched.look().await.len(), 1);
+        watched.world.advance(60);
+        sql.run("UPDATE watch SET holder = holder").await;
+        assert_eq!(watched.deliver().await.sent, 1, "{trigger}");
+        sql.define("DROP TRIGGER later").await;
+        assert_eq!(watched.measure("watch_messages_waiting").await, 0);
+    }
+    assert!(
+        watched
+            .events()
+            .await
+            .contains(&"tampering-found".to_owned())
+    );
+    // One that is said to have been tried enough is not given up by one failure.
+    backdoor(&watched);
+    watched.look().await;
+    sql.run("UPDATE watch_messages SET tries = 11").await;
+    watched.receiver.answers(500);
+    let delivered = watched.deliver().await;
+    assert_eq!((delivered.failed, delivered.given_up), (1, 0));
+    watched.receiver.answers(204);
+    watched.world.advance(61);
+    assert_eq!(watched.deliver().await.sent, 1);
+}
+
+#[tokio::test]
 async fn what_could_not_be_looked_at_is_not_over() {
     let mut watched = Watched::new().await;
     let reader = watched.tenant.reader(watched.tenant.writing());
