@@ -11,10 +11,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
-use crate::{
-    base::{clock::Timestamp, guid::Guid},
-    relying_party::{ExternalMfaCloud, external_mfa::TENANT_HOLE},
-};
+use crate::base::{clock::Timestamp, guid::TenantId};
+
+/// What stands in a cloud's issuer where the tenant's id will stand.
+const TENANT_HOLE: &str = "{tenantid}";
 
 /// The largest document, in bytes. Entra's key set has about 20 KB.
 pub const MAX_DOCUMENT: usize = 256 * 1024;
@@ -46,21 +46,32 @@ pub enum HintKeysError {
     NoKeys,
 }
 
+/// Where a cloud says how its tokens are signed, for all tenants at once. `authority` is scheme,
+/// host and port of the cloud, without a slash.
+pub fn metadata_url(authority: &str) -> String {
+    format!("{authority}/common/v2.0/.well-known/openid-configuration")
+}
+
+/// The issuer of a tenant's tokens of version 2.0.
+fn issuer_of(authority: &str, tenant: &str) -> String {
+    format!("{authority}/{tenant}/v2.0")
+}
+
 /// Where the keys of a cloud are: the `jwks_uri` of its discovery document.
 ///
 /// # Errors
 /// See [`HintKeysError`]: the document must be the cloud's, and its keys on the same server.
-pub fn parse_metadata(cloud: &ExternalMfaCloud, document: &[u8]) -> Result<String, HintKeysError> {
+pub fn parse_metadata(authority: &str, document: &[u8]) -> Result<String, HintKeysError> {
     if document.len() > MAX_DOCUMENT {
         return Err(HintKeysError::TooLarge);
     }
     let metadata: CoreProviderMetadata =
         serde_json::from_slice(document).map_err(HintKeysError::Form)?;
-    if metadata.issuer().as_str() != cloud.issuer_template() {
+    if metadata.issuer().as_str() != issuer_of(authority, TENANT_HOLE) {
         return Err(HintKeysError::Issuer(metadata.issuer().to_string()));
     }
     let keys = metadata.jwks_uri();
-    let own = Url::parse(cloud.authority()).ok();
+    let own = Url::parse(authority).ok();
     if own.is_none_or(|own| own.origin() != keys.url().origin())
         || !keys.url().username().is_empty()
         || keys.url().password().is_some()
@@ -73,7 +84,7 @@ pub fn parse_metadata(cloud: &ExternalMfaCloud, document: &[u8]) -> Result<Strin
 /// The keys of one cloud, as they were read.
 #[derive(Clone, Debug)]
 pub struct HintKeys {
-    cloud: ExternalMfaCloud,
+    authority: String,
     keys: Vec<HintKey>,
     read_at: Timestamp,
 }
@@ -91,12 +102,12 @@ struct Written {
 }
 
 impl HintKeys {
-    /// Reads a key set (RFC 7517 §5) that came from `cloud` at `read_at`.
+    /// Reads a key set (RFC 7517 §5) that came from the cloud of `authority` at `read_at`.
     ///
     /// # Errors
     /// See [`HintKeysError`].
     pub fn parse(
-        cloud: &ExternalMfaCloud,
+        authority: &str,
         document: &[u8],
         read_at: Timestamp,
     ) -> Result<Self, HintKeysError> {
@@ -112,15 +123,15 @@ impl HintKeys {
             return Err(HintKeysError::NoKeys);
         }
         Ok(Self {
-            cloud: cloud.clone(),
+            authority: authority.to_owned(),
             keys,
             read_at,
         })
     }
 
-    /// Whose they are.
-    pub fn cloud(&self) -> &ExternalMfaCloud {
-        &self.cloud
+    /// Whether they are of the cloud in which `tenant` has tokens of `issuer`.
+    pub(super) fn are_of(&self, tenant: TenantId, issuer: &str) -> bool {
+        issuer_of(&self.authority, &tenant.to_string()) == issuer
     }
 
     /// When they were read.
@@ -134,12 +145,13 @@ impl HintKeys {
     }
 
     /// The key of that name, if the cloud lets it sign for this tenant.
-    pub(super) fn key(&self, kid: &str, tenant: Guid) -> Option<&CoreJsonWebKey> {
-        let issuer = self.cloud.issuer_of(tenant);
+    pub(super) fn key(&self, kid: &str, tenant: TenantId) -> Option<&CoreJsonWebKey> {
+        let tenant = tenant.to_string();
+        let issuer = issuer_of(&self.authority, &tenant);
         let signs_for = |key: &&HintKey| {
             key.issuer
                 .as_deref()
-                .is_none_or(|named| named.replace(TENANT_HOLE, &tenant.to_string()) == issuer)
+                .is_none_or(|named| named.replace(TENANT_HOLE, &tenant) == issuer)
         };
         let mut named = self.keys.iter().filter(|key| key.kid == kid);
         // Two keys of one name: nobody knows which is meant.

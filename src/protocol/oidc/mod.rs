@@ -10,6 +10,8 @@
 
 /// What goes back, by a form that posts itself.
 pub mod answer;
+/// The tenants that may ask.
+pub mod asking;
 /// The requested `acr` and `amr`.
 pub mod asked;
 /// What Entra reads of us first.
@@ -24,3 +26,6 @@ pub mod id_token;
 pub mod jwks;
 /// What Entra asks.
 pub mod request;
+
+#[cfg(test)]
+pub(crate) mod a_cloud;

@@ -1,5 +1,6 @@
-//! Entra's request (facts §5.3; OpenID Connect Core §3.2.2.1): a posted form → [`AuthorizationRequest`]
-//! → with a verified hint [`VerifiedAuthorizationRequest`].
+//! Entra's request (facts §5.3; OpenID Connect Core §3.2.2.1): a posted form → [`PostedRequest`] →
+//! [`AuthorizationRequest`], which can be answered → with a verified hint
+//! [`VerifiedAuthorizationRequest`].
 //!
 //! Always true: nothing is decoded before its length is known; a parameter that decides anything
 //! stands once (attack 14); before the reply address is known to be one of ours, what is wrong
@@ -10,17 +11,14 @@
 use super::{
     answer::{ErrorCode, FormAnswer, error_answer},
     asked::{self, Asked, AskedError, MAX_CLAIMS},
+    asking::{self, AskingTenant},
     hint::{HintError, UnverifiedHint, VerifiedHint},
     hint_keys::HintKeys,
 };
 use crate::{
-    base::clock::Timestamp,
+    base::{clock::Timestamp, guid::TenantId},
     protocol::query::{QueryError, decode, raw_parameter},
-    relying_party::{ExternalMfaTenant, Tenants},
-    signin::{
-        request::{Interaction, Protocol, Reauthentication, SignInRequest},
-        second_factor::SecondFactorRequest,
-    },
+    signin::second_factor::SecondFactorRequest,
 };
 
 /// The longest form, in bytes: larger ones end before anything is read of them.
@@ -64,7 +62,7 @@ pub enum Unanswerable {
     #[error(
         "the hint is of the tenant {0}, which asks by another client_id or is answered at another address"
     )]
-    OtherTenant(crate::base::guid::Guid),
+    OtherTenant(TenantId),
 }
 
 /// What is wrong with a request that can be answered.
@@ -186,21 +184,13 @@ impl Form<'_> {
 }
 
 impl AuthorizationRequest {
-    /// Reads the form's body as it came; what stood in the address is not looked at.
+    /// The request, if it is one of these tenants' and can be understood.
     ///
     /// # Errors
     /// See [`RequestError`].
-    pub fn parse(body: &str, tenants: &Tenants) -> Result<Self, RequestError> {
-        if body.len() > MAX_BODY {
-            return Err(Unanswerable::TooLarge.into());
-        }
-        let form = Form(body);
-        let reply = Reply::read(form, tenants)?;
-        let mut request = Self::read(form, &reply).map_err(|fault| reply.error(fault))?;
-        request.state = reply.state;
-        request.reply_url = reply.url;
-        request.client_id = reply.client_id;
-        Ok(request)
+    pub fn parse(posted: PostedRequest<'_>, tenants: &[AskingTenant]) -> Result<Self, RequestError> {
+        let reply = posted.reply(tenants)?;
+        Self::read(posted.form, &reply).map_err(|fault| reply.error(fault))
     }
 
     /// What is read once there is somebody to answer.
@@ -228,7 +218,7 @@ impl AuthorizationRequest {
         Ok(Self {
             client_id: reply.client_id.clone(),
             reply_url: reply.url.clone(),
-            state: None,
+            state: reply.state.clone(),
             nonce,
             asked,
             hint: UnverifiedHint::parse(&hint)?,
@@ -246,15 +236,22 @@ impl AuthorizationRequest {
     ///
     /// # Errors
     /// See [`RequestError`].
-    pub fn tenant<'t>(&self, tenants: &'t Tenants) -> Result<&'t ExternalMfaTenant, RequestError> {
+    pub fn tenant<'t>(
+        &self,
+        tenants: &'t [AskingTenant],
+    ) -> Result<&'t AskingTenant, RequestError> {
         let id = self.hint.tenant();
-        let tenant = tenants
-            .get(id)
+        let of_name = |asking: &&AskingTenant| {
+            asking.tenant.id == id && asking.tenant.client_id.as_str() == self.client_id
+        };
+        let asking = tenants
+            .iter()
+            .find(of_name)
             .ok_or_else(|| self.fault(HintError::ForeignTenant(id).into()))?;
-        if tenant.client_id != self.client_id || tenant.cloud.reply_url() != self.reply_url {
+        if asking.addresses.reply_url != self.reply_url {
             return Err(Unanswerable::OtherTenant(id).into());
         }
-        Ok(tenant)
+        Ok(asking)
     }
 
     /// Verifies the hint, and with it the request.
@@ -263,7 +260,7 @@ impl AuthorizationRequest {
     /// See [`RequestError`]; [`RequestError::unknown_key`] may pass when the keys are read again.
     pub fn verify(
         &self,
-        tenants: &Tenants,
+        tenants: &[AskingTenant],
         keys: &HintKeys,
         now: Timestamp,
     ) -> Result<VerifiedAuthorizationRequest, RequestError> {
@@ -279,7 +276,6 @@ impl AuthorizationRequest {
             nonce: self.nonce.clone(),
             asked: self.asked.clone(),
             hint,
-            received_at: now,
             client_request_id: self.client_request_id.clone(),
         })
     }
@@ -302,39 +298,38 @@ impl AuthorizationRequest {
     }
 }
 
-/// Whom to answer, and where.
-struct Reply {
+/// A form that came, as far as it says whom to answer. Nothing of it is known to be right.
+pub struct PostedRequest<'b> {
+    form: Form<'b>,
     client_id: String,
-    url: String,
+    wanted: String,
     state: Option<String>,
 }
 
-impl Reply {
-    fn read(form: Form<'_>, tenants: &Tenants) -> Result<Self, Unanswerable> {
-        let value = |name: &'static str, most: usize| {
-            form.value(name, most).map_err(|fault| match fault {
+impl<'b> PostedRequest<'b> {
+    /// Reads the form's body as it came; what stood in the address is not looked at.
+    ///
+    /// # Errors
+    /// See [`Unanswerable`].
+    pub fn read(body: &'b str) -> Result<Self, Unanswerable> {
+        if body.len() > MAX_BODY {
+            return Err(Unanswerable::TooLarge);
+        }
+        let form = Form(body);
+        let value = |name: &'static str| {
+            form.value(name, MAX_VALUE).map_err(|fault| match fault {
                 Fault::Parameter(error) => Unanswerable::Parameter(error),
                 // Nothing that is written here is that long.
                 _ => Unanswerable::Missing(name),
             })
         };
-        let client_id = value("client_id", MAX_VALUE)?.ok_or(Unanswerable::Missing("client_id"))?;
+        let client_id = value("client_id")?.ok_or(Unanswerable::Missing("client_id"))?;
         // The documentation of 2024 called it redirect_url (facts §5.3).
-        let wanted = match (
-            value("redirect_uri", MAX_VALUE)?,
-            value("redirect_url", MAX_VALUE)?,
-        ) {
+        let wanted = match (value("redirect_uri")?, value("redirect_url")?) {
             (Some(uri), Some(url)) if uri != url => return Err(Unanswerable::TwoAddresses),
             (Some(wanted), _) | (None, Some(wanted)) => wanted,
             (None, None) => return Err(Unanswerable::Missing("redirect_uri")),
         };
-        let url = tenants
-            .reply_url(&client_id, &wanted)
-            .ok_or_else(|| Unanswerable::Unlisted {
-                client_id: shortened(&client_id),
-                address: shortened(&wanted),
-            })?
-            .to_owned();
         let state = match form.value("state", MAX_STATE) {
             Ok(state) => state,
             Err(Fault::Parameter(error)) => return Err(error.into()),
@@ -347,12 +342,42 @@ impl Reply {
             return Err(Unanswerable::State);
         }
         Ok(Self {
+            form,
             client_id,
-            url,
+            wanted,
             state,
         })
     }
 
+    /// Who says to ask: for looking up the tenants of that name, for nothing else.
+    pub fn client_id(&self) -> &str {
+        &self.client_id
+    }
+
+    /// Whom to answer, and where, if that is known here.
+    fn reply(&self, tenants: &[AskingTenant]) -> Result<Reply, Unanswerable> {
+        let url = asking::reply_url(tenants, &self.client_id, &self.wanted).ok_or_else(|| {
+            Unanswerable::Unlisted {
+                client_id: shortened(&self.client_id),
+                address: shortened(&self.wanted),
+            }
+        })?;
+        Ok(Reply {
+            client_id: self.client_id.clone(),
+            url: url.to_owned(),
+            state: self.state.clone(),
+        })
+    }
+}
+
+/// Whom to answer, and where.
+struct Reply {
+    client_id: String,
+    url: String,
+    state: Option<String>,
+}
+
+impl Reply {
     fn error(&self, fault: Fault) -> RequestError {
         RequestError::Answer {
             answer: error_answer(&self.url, fault.code(), self.state.as_deref()),
@@ -379,7 +404,6 @@ pub struct VerifiedAuthorizationRequest {
     nonce: String,
     asked: Asked,
     hint: VerifiedHint,
-    received_at: Timestamp,
     client_request_id: Option<String>,
 }
 
@@ -394,37 +418,23 @@ impl VerifiedAuthorizationRequest {
         error_answer(&self.reply_url, code, self.state.as_deref())
     }
 
-    /// The same in the terms of the story. The protocol's requests have no id: `request_id` is a
-    /// new one of ours.
-    pub fn into_sign_in_request(self, request_id: String) -> SignInRequest {
+    /// The same in the terms of the story: what an attempt of this door asks.
+    pub fn into_second_factor_request(self) -> SecondFactorRequest {
         let hint = self.hint;
-        let shown_name = hint.upn().or(hint.preferred_username()).map(str::to_owned);
-        SignInRequest {
-            protocol: Protocol::ExternalMfa,
-            relying_party: self.client_id.clone(),
-            request_id,
+        SecondFactorRequest {
+            tenant: hint.tenant(),
+            object_id: hint.object_id(),
+            subject: hint.subject().to_owned(),
+            client_id: self.client_id,
+            nonce: self.nonce,
+            state: self.state,
             reply_url: self.reply_url,
-            relay_state: self.state,
-            domain: None,
-            // Entra asks for a factor now, and no session has one.
-            reauthentication: Reauthentication::Always,
-            interaction: Interaction::Allowed,
-            max_age_seconds: None,
-            login_hint: shown_name.clone(),
-            second_factor: Some(SecondFactorRequest {
-                tenant: hint.tenant(),
-                object_id: hint.object_id(),
-                subject: hint.subject().to_owned(),
-                client_id: self.client_id,
-                nonce: self.nonce,
-                acr: self.asked.acr,
-                amr: self.asked.amr,
-                first_amr: hint.first_amr().to_vec(),
-                shown_name,
-                asked_at_millis: hint.issued_at().as_millis(),
-                client_request_id: self.client_request_id,
-            }),
-            received_at_millis: self.received_at.as_millis(),
+            acr: self.asked.acr,
+            amr: self.asked.amr,
+            first_amr: hint.first_amr().to_vec(),
+            shown_name: hint.upn().or(hint.preferred_username()).map(str::to_owned),
+            asked_at_millis: hint.issued_at().as_millis(),
+            client_request_id: self.client_request_id,
         }
     }
 }
