@@ -115,6 +115,9 @@ support_codes! {
     NOT_NAVIGATED = "CB-SIGNIN-013",
         "Signing in works only in a window of its own. Open the application again and start from there.",
         "Another page embedded or fetched the sign-in address (an image, a frame, a script) instead of sending the browser there; the browser says so in Sec-Fetch-Mode or Sec-Fetch-Dest.";
+    CLOUD_KEYS = "CB-MFA-001",
+        "Your organisation's sign-in service could not be reached. Go back and try again in a minute.",
+        "The keys with which Entra signs its hints could not be fetched from the tenant's cloud (https to login.microsoftonline.com, .us or login.partner.microsoftonline.cn). Look at the network, the proxy (HTTPS_PROXY) and the log line; Entra was told temporarily_unavailable.";
     TOO_MANY_TRIES = "CB-SIGNIN-014",
         "Too many tries came from your network. Wait a few minutes and try again.",
         "Security keys were asked too often from one source without a right answer. A failure is forgiven every minute; set policy.trusted_proxies if a reverse proxy hides the addresses.";

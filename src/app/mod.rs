@@ -141,6 +141,7 @@ pub struct App {
     metadata: metadata::Holder,
     strangers: sign_out::Strangers,
     scope: Result<Scope, NoScope>,
+    hint_keys: external_mfa::hint_keys::Shelf,
 }
 
 /// What an [`App`] is made of.
@@ -202,6 +203,7 @@ impl App {
             metadata: metadata::Holder::default(),
             strangers: sign_out::Strangers::default(),
             scope,
+            hint_keys: external_mfa::hint_keys::Shelf::default(),
         })
     }
 

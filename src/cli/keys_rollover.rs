@@ -22,7 +22,7 @@ use crate::{
     keys::{
         KeyPurpose,
         rollover::{
-            GRACE, KEY_LIST_READ_AGAIN, METADATA_READ_AGAIN, Obstacle, TENANT_KNOWS, Weight,
+            KEY_LIST_READ_AGAIN, METADATA_READ_AGAIN, Obstacle, TENANT_KNOWS, Weight, grace,
         },
         signing::RsaSize,
         state::Custody,
@@ -135,7 +135,7 @@ pub async fn create(
         Bits::Bits3072 => RsaSize::Bits3072,
         Bits::Bits4096 => RsaSize::Bits4096,
     };
-    require_served(args.purpose)?;
+    require_served(&app, args.purpose).await?;
     let custody = match (args.in_hardware, args.in_software) {
         (true, _) => Some(Custody::Hardware),
         (_, true) => Some(Custody::Software),
@@ -197,11 +197,12 @@ pub async fn retire(
 }
 
 /// A key that nothing publishes would wait for nobody, and be taken for known later.
-fn require_served(purpose: Rolling) -> Result<(), Failure> {
+async fn require_served(app: &App, purpose: Rolling) -> Result<(), Failure> {
     match purpose {
         Rolling::Assertion => Ok(()),
+        Rolling::Oidc if app.serves_external_mfa().await? => Ok(()),
         Rolling::Oidc => Err(Failure::no(
-            "External MFA is not served yet: nothing publishes or uses an oidc key. Roll over the assertion key",
+            "no tenant asks here for a second factor, so that nothing publishes or uses an oidc key; add one with `claimbridge external-mfa add`, or roll over the assertion key",
         )),
     }
 }
@@ -219,8 +220,8 @@ async fn step(
     path: Option<&Path>,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
-    require_served(args.purpose)?;
     let app = open::app(&open::config(path)?).await?;
+    require_served(&app, args.purpose).await?;
     let force = if args.force {
         Force::Given
     } else {
@@ -315,7 +316,7 @@ async fn done(step: Step, key: &KeyView, app: &App, out: &mut dyn Write) -> Resu
             writeln!(
                 out,
                 "Then, in {} hours: claimbridge keys retire{}. Until then `keys activate --key FORMER` goes back.",
-                GRACE.as_secs() / 3600,
+                grace(key.purpose).as_secs().div_ceil(3600),
                 if is_oidc { " --purpose oidc" } else { "" }
             )?;
         }

@@ -30,9 +30,21 @@ pub const TENANT_KNOWS: Duration = Duration::from_hours(2);
 /// How long a look at a tenant counts: somebody may have changed it since.
 pub const LOOK_COUNTS: Duration = Duration::from_hours(24);
 
-/// How long a key that signs no more stays published: a way back for a day, and far longer
-/// than any answer that it signed is good.
+/// How long an assertion key that signs no more stays published: a way back for a day, and far
+/// longer than any answer that it signed is good.
 pub const GRACE: Duration = Duration::from_hours(24);
+
+/// How long a key of id_tokens stays in the list when it signs no more: whoever read the list
+/// then goes by it for two days, and the last token that it signed is good for minutes.
+pub const KEY_LIST_GRACE: Duration = KEY_LIST_READ_AGAIN.saturating_add(Duration::from_mins(10));
+
+/// How long a key of this purpose stays published when it signs no more.
+pub fn grace(purpose: KeyPurpose) -> Duration {
+    match purpose {
+        KeyPurpose::Oidc => KEY_LIST_GRACE,
+        KeyPurpose::Assertion | KeyPurpose::Audit => GRACE,
+    }
+}
 
 /// A certificate that ends sooner than this is not worth a rollover.
 const WORTH_IT: Duration = Duration::from_hours(30 * 24);
@@ -170,7 +182,7 @@ pub fn obstacles(
 fn stage(key: &KeyFacts, around: &Surroundings, now: Timestamp) -> Vec<Obstacle> {
     match key.state {
         KeyState::Prepared => {}
-        KeyState::Retired => return vec![retired()],
+        KeyState::Retired => return vec![retired(key.purpose)],
         KeyState::Staged | KeyState::Active | KeyState::Retiring => {
             return vec![Obstacle::impossible(
                 format!("The key is {} already.", key.state),
@@ -181,9 +193,20 @@ fn stage(key: &KeyFacts, around: &Surroundings, now: Timestamp) -> Vec<Obstacle>
     let mut found = Vec::new();
     if around.has(KeyState::Staged) {
         found.push(Obstacle::impossible(
-            "Another key is staged: a tenant holds two certificates and no third.",
-            "Activate that key, or take it away with `claimbridge keys retire`.",
+            match key.purpose {
+                KeyPurpose::Oidc => "Another key is staged; one after the other.",
+                _ => "Another key is staged: a tenant holds two certificates and no third.",
+            },
+            format!(
+                "Activate that key, or take it away with {}.",
+                command("retire", key.purpose)
+            ),
         ));
+    }
+    // A key list has room for all of them, and nobody's place is taken.
+    if key.purpose == KeyPurpose::Oidc {
+        found.extend(outlived(key, now));
+        return found;
     }
     let retiring = around
         .others
@@ -212,7 +235,7 @@ fn activate(key: &KeyFacts, around: &Surroundings, now: Timestamp) -> Vec<Obstac
         .any(|state| around.has(*state));
     match key.state {
         KeyState::Staged | KeyState::Retiring => {}
-        KeyState::Retired => return vec![retired()],
+        KeyState::Retired => return vec![retired(key.purpose)],
         KeyState::Active => {
             return vec![Obstacle::impossible(
                 "The key is active already.",
@@ -223,7 +246,7 @@ fn activate(key: &KeyFacts, around: &Surroundings, now: Timestamp) -> Vec<Obstac
             return vec![Obstacle::breaking(
                 "The key is not published yet.",
                 "Nobody knows it: every party would reject every answer.",
-                "Publish it with `claimbridge keys stage`.",
+                format!("Publish it with {}.", command("stage", key.purpose)),
             )];
         }
     }
@@ -342,14 +365,17 @@ fn retire(key: &KeyFacts, now: Timestamp) -> Vec<Obstacle> {
             "The key signs: without it nobody could sign in.",
             "Activate another one; this one retires then.",
         )],
-        KeyState::Retired => vec![retired()],
+        KeyState::Retired => vec![retired(key.purpose)],
         KeyState::Retiring => {
-            let end = key.since.plus(GRACE);
+            let end = key.since.plus(grace(key.purpose));
             if end <= now {
                 return Vec::new();
             }
             let obstacle = Obstacle::breaking(
-                "The key signed less than a day ago.",
+                match key.purpose {
+                    KeyPurpose::Oidc => "The key signed less than two days ago.",
+                    _ => "The key signed less than a day ago.",
+                },
                 "Answers that are underway may be rejected, and there would be no way back to it if a party turns out not to know the new one.",
                 format!("Wait until {}.", end.to_words()),
             );
@@ -358,11 +384,19 @@ fn retire(key: &KeyFacts, now: Timestamp) -> Vec<Obstacle> {
     }
 }
 
-fn retired() -> Obstacle {
+fn retired(purpose: KeyPurpose) -> Obstacle {
     Obstacle::impossible(
         "The key is retired: its private half is erased.",
-        "Make another one with `claimbridge keys stage`.",
+        format!("Make another one with {}.", command("stage", purpose)),
     )
+}
+
+/// The command for a key of this purpose.
+fn command(step: &str, purpose: KeyPurpose) -> String {
+    match purpose {
+        KeyPurpose::Oidc => format!("`claimbridge keys {step} --purpose oidc`"),
+        KeyPurpose::Assertion | KeyPurpose::Audit => format!("`claimbridge keys {step}`"),
+    }
 }
 
 fn outlived(key: &KeyFacts, now: Timestamp) -> Option<Obstacle> {
@@ -373,7 +407,7 @@ fn outlived(key: &KeyFacts, now: Timestamp) -> Option<Obstacle> {
                 key.not_after.to_words()
             ),
             "Parties that look at the date reject it from then on, and the next rollover would be due at once.",
-            "Make another one with `claimbridge keys stage`.",
+            format!("Make another one with {}.", command("stage", key.purpose)),
         )
     })
 }

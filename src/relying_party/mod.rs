@@ -26,7 +26,7 @@ use std::{fmt, time::Duration};
 pub use cloud::EntraCloud;
 pub use domain::{Domain, DomainProtocol};
 pub use endpoints::{EndpointsError, EntraEndpoints};
-pub use external_mfa::{ExternalMfaCloud, ExternalMfaTenant, Tenants};
+pub use external_mfa::{ExternalMfaCloud, ExternalMfaTenant};
 pub use known_federation::KnownFederation;
 pub use single_logout::{LogoutBinding, SingleLogout};
 pub use tenant::{ClientId, Tenant, TenantCloud};

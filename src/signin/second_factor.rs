@@ -116,6 +116,10 @@ pub struct SecondFactorRequest {
     pub client_id: String,
     /// As it came.
     pub nonce: String,
+    /// As it came, if it came.
+    pub state: Option<String>,
+    /// Where the answer goes: the one address of the tenant's cloud.
+    pub reply_url: String,
     /// The asked values of `acr` that we know, in their order. Never empty.
     pub acr: Vec<Acr>,
     /// The asked values of `amr`; empty: any.

@@ -24,7 +24,7 @@ use crate::{
         attempt::{self, Attempt, tests::NOW},
         complete::{FormerSession, Holder, NotSignedIn, SignedIn, complete},
         request::{Protocol, SignInRequest},
-        second_factor::{Acr, SecondFactorRequest},
+        second_factor::{self, Acr, SecondFactorDone, SecondFactorRequest},
     },
 };
 
@@ -232,6 +232,19 @@ impl Someone {
         )
     }
 
+    /// A right code at that door.
+    pub(crate) fn second_factor_done(&self, asked: &SecondFactorRequest) -> SecondFactorDone {
+        let attempt = self.second_factor_attempt(asked.clone());
+        let records = [self.totp_record(&attempt, NOW)];
+        let live = self.live();
+        let holder = Holder {
+            user: &self.user,
+            live_credentials: &live,
+        };
+        let link = self.link(asked);
+        second_factor::complete(&attempt, &records, &link, holder, &self.sealing, NOW, AGE).unwrap()
+    }
+
     pub(crate) fn signed_in(&self) -> (Attempt, SignedIn) {
         let attempt = self.attempt();
         let records = [
@@ -257,6 +270,9 @@ pub(crate) fn second_factor_request() -> SecondFactorRequest {
         subject: "pairwise-subject".to_owned(),
         client_id: "client-of-contoso".to_owned(),
         nonce: "n-1".to_owned(),
+        state: Some("s-1".to_owned()),
+        reply_url: "https://login.microsoftonline.com/common/federation/externalauthprovider"
+            .to_owned(),
         acr: vec![Acr::PossessionOrInherence],
         amr: ["fido", "hwk", "otp"].map(str::to_owned).to_vec(),
         first_amr: Vec::new(),

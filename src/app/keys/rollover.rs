@@ -192,6 +192,12 @@ impl App {
         })
     }
 
+    /// Whether some tenant asks here for second factors, so that keys for id_tokens are
+    /// published and used.
+    pub async fn serves_external_mfa(&self) -> Result<bool, Error> {
+        Ok(self.store.read().await?.has_tenants().await?)
+    }
+
     /// What speaks against a step of this key.
     pub async fn obstacles_of(&self, step: Step, key: &KeyId) -> Result<Vec<Obstacle>, Error> {
         let mut tx = self.store.read().await?;

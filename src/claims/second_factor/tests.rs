@@ -1,32 +1,12 @@
 use super::*;
 use crate::signin::{
     attempt::tests::NOW,
-    complete::Holder,
-    second_factor::complete,
     someone::{Someone, sealing, second_factor_request as asked},
 };
 
 fn release(asked: SecondFactorRequest) -> Result<SecondFactorAnswer, NotAsked> {
     let someone = Someone::new("agent1@contoso.com", sealing());
-    let attempt = someone.second_factor_attempt(asked.clone());
-    let records = [someone.totp_record(&attempt, NOW)];
-    let live = someone.live();
-    let holder = Holder {
-        user: &someone.user,
-        live_credentials: &live,
-    };
-    let link = someone.link(&asked);
-    let age = std::time::Duration::from_mins(5);
-    let done = complete(
-        &attempt,
-        &records,
-        &link,
-        holder,
-        &someone.sealing,
-        NOW,
-        age,
-    )
-    .unwrap();
+    let done = someone.second_factor_done(&asked);
     SecondFactorAnswer::release(done, "https://idp.contoso.com/oidc")
 }
 

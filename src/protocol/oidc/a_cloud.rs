@@ -8,11 +8,11 @@ use base64::{
 };
 use serde_json::{Value, json};
 
-use super::{asking::AskingTenant, hint_keys::HintKeys};
+use super::hint_keys::HintKeys;
 use crate::{
     base::{clock::Timestamp, ids::KeyId, random::SystemRandom},
     keys::{KeyPurpose, SigningKey, certificate::Certificate, signing},
-    relying_party::{Tenant, TenantCloud},
+    relying_party::{ExternalMfaCloud, ExternalMfaTenant},
 };
 
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -24,31 +24,28 @@ pub(crate) const AUTHORITY: &str = "https://login.microsoftonline.com";
 pub(crate) const OTHER_AUTHORITY: &str = "https://login.partner.microsoftonline.cn";
 pub(crate) const CLIENT: &str = "claimbridge-of-contoso";
 
-fn asking(id: &str, client_id: &str, cloud: TenantCloud) -> AskingTenant {
-    let tenant = Tenant {
-        id: id.parse().unwrap(),
-        client_id: client_id.parse().unwrap(),
-        application_id: "6fa6c2ba-0d5a-4b53-9a0c-7e6a2d3f1b11".parse().unwrap(),
-        cloud,
-        name: None,
-    };
-    let addresses = tenant.addresses(None).unwrap();
-    AskingTenant { tenant, addresses }
+fn tenant(id: &str, client_id: &str, cloud: &str) -> ExternalMfaTenant {
+    ExternalMfaTenant {
+        tenant: id.parse().unwrap(),
+        client_id: client_id.to_owned(),
+        application: "6fa6c2ba-0d5a-4b53-9a0c-7e6a2d3f1b11".parse().unwrap(),
+        cloud: ExternalMfaCloud::by_name(cloud).unwrap(),
+    }
 }
 
 /// In the worldwide cloud.
-pub(crate) fn contoso() -> AskingTenant {
-    asking(TENANT, CLIENT, TenantCloud::Global)
+pub(crate) fn contoso() -> ExternalMfaTenant {
+    tenant(TENANT, CLIENT, "global")
 }
 
 /// In China, under another name.
-pub(crate) fn fabrikam() -> AskingTenant {
-    asking(FABRIKAM, "claimbridge-of-fabrikam", TenantCloud::China)
+pub(crate) fn fabrikam() -> ExternalMfaTenant {
+    tenant(FABRIKAM, "claimbridge-of-fabrikam", "china")
 }
 
-pub(crate) fn keys_of(authority: &str, keys: &[Value]) -> HintKeys {
+pub(crate) fn keys_of(cloud: &ExternalMfaCloud, keys: &[Value]) -> HintKeys {
     let document = json!({ "keys": keys }).to_string();
-    HintKeys::parse(authority, document.as_bytes(), NOW).unwrap()
+    HintKeys::parse(cloud, document.as_bytes(), NOW).unwrap()
 }
 
 /// An RSA key with which a cloud signs.
@@ -97,7 +94,10 @@ impl CloudKey {
 
     /// A hint as Entra makes them.
     pub(crate) fn hint(&self, claims: &Value) -> String {
-        self.token(&json!({"typ": "JWT", "alg": "RS256", "kid": self.kid}), claims)
+        self.token(
+            &json!({"typ": "JWT", "alg": "RS256", "kid": self.kid}),
+            claims,
+        )
     }
 }
 
@@ -114,7 +114,7 @@ pub(crate) fn claims() -> Value {
     json!({
         "ver": "2.0",
         "iss": format!("{AUTHORITY}/{TENANT}/v2.0"),
-        "aud": contoso().tenant.application_id.to_string(),
+        "aud": contoso().application.to_string(),
         "sub": SUBJECT,
         "tid": TENANT,
         "oid": "bbbbcccc-1111-dddd-2222-eeee3333ffff",

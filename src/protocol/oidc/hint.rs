@@ -24,10 +24,10 @@ use openidconnect::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{asking::AskingTenant, hint_keys::HintKeys};
-use crate::base::{
-    clock::Timestamp,
-    guid::{ObjectId, TenantId},
+use super::hint_keys::HintKeys;
+use crate::{
+    base::{clock::Timestamp, guid::Guid},
+    relying_party::ExternalMfaTenant,
 };
 
 /// The longest hint, in bytes. Entra's has under two thousand.
@@ -61,7 +61,7 @@ pub enum HintError {
     NoKey,
     /// Of a tenant that is not configured.
     #[error("the hint is of the tenant {0}, which is not configured")]
-    ForeignTenant(TenantId),
+    ForeignTenant(Guid),
     /// The keys are another cloud's than the tenant's.
     #[error("the hint was to be verified with the keys of another cloud")]
     OtherCloud,
@@ -93,8 +93,8 @@ pub enum HintError {
 /// What openidconnect leaves to us.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 struct EntraClaims {
-    tid: Option<TenantId>,
-    oid: Option<ObjectId>,
+    tid: Option<Guid>,
+    oid: Option<Guid>,
     ver: Option<String>,
     upn: Option<String>,
     nbf: Option<i64>,
@@ -115,7 +115,7 @@ type HintToken = IdToken<
 #[derive(Debug)]
 pub struct UnverifiedHint {
     token: HintToken,
-    tenant: TenantId,
+    tenant: Guid,
     kid: String,
     once: String,
 }
@@ -131,7 +131,7 @@ struct Head {
 /// The same of the payload.
 #[derive(Deserialize)]
 struct Claimed {
-    tid: Option<TenantId>,
+    tid: Option<Guid>,
 }
 
 /// What must be remembered, so that a hint counts once.
@@ -147,8 +147,8 @@ pub struct OnceOnly {
 /// Entra's word on who has done the first factor. Made only by [`UnverifiedHint::verify`].
 #[derive(Debug)]
 pub struct VerifiedHint {
-    tenant: TenantId,
-    object_id: ObjectId,
+    tenant: Guid,
+    object_id: Guid,
     subject: String,
     preferred_username: Option<String>,
     upn: Option<String>,
@@ -199,7 +199,7 @@ impl UnverifiedHint {
     }
 
     /// Whose it says to be: for looking up the tenant, for nothing else.
-    pub fn tenant(&self) -> TenantId {
+    pub fn tenant(&self) -> Guid {
         self.tenant
     }
 
@@ -214,30 +214,29 @@ impl UnverifiedHint {
     /// See [`HintError`]; [`HintError::UnknownKey`] may pass when the keys are read again.
     pub fn verify(
         &self,
-        asking: &AskingTenant,
+        tenant: &ExternalMfaTenant,
         keys: &HintKeys,
         now: Timestamp,
     ) -> Result<VerifiedHint, HintError> {
-        let tenant = &asking.tenant;
-        if !keys.are_of(tenant.id, &asking.addresses.issuer) {
+        if *keys.cloud() != tenant.cloud {
             return Err(HintError::OtherCloud);
         }
         let key = keys
-            .key(&self.kid, tenant.id)
+            .key(&self.kid, tenant.tenant)
             .ok_or_else(|| HintError::UnknownKey(self.kid.chars().take(64).collect()))?;
-        let verifier = verifier(asking, key)?;
+        let verifier = verifier(tenant, key)?;
         let claims = self
             .token
             .claims(&verifier, |_: Option<&Nonce>| Ok(()))
             .map_err(HintError::Verification)?;
         // Documentation and field disagree on which of our two names stands there (facts §5.4).
-        let application = tenant.application_id.to_string();
+        let application = tenant.application.to_string();
         match claims.audiences().as_slice() {
-            [only] if **only == application || **only == tenant.client_id.as_str() => {}
+            [only] if **only == application || **only == tenant.client_id => {}
             _ => return Err(HintError::Audience),
         }
         let own = claims.additional_claims();
-        if own.tid != Some(tenant.id) {
+        if own.tid != Some(tenant.tenant) {
             return Err(HintError::Nobody("tid"));
         }
         if own.ver.as_deref() != Some("2.0") {
@@ -262,7 +261,7 @@ impl UnverifiedHint {
         };
         let methods = claims.auth_method_refs().into_iter().flatten();
         Ok(VerifiedHint {
-            tenant: tenant.id,
+            tenant: tenant.tenant,
             object_id,
             subject: subject.to_owned(),
             preferred_username: claims.preferred_username().and_then(|name| shown(name)),
@@ -280,12 +279,13 @@ impl UnverifiedHint {
 /// Signature by that key with RS256, and the tenant's issuer byte for byte. Its look at `exp` is
 /// put in the past: see above. The audience is one of two, and looked at by the caller.
 fn verifier<'k>(
-    asking: &AskingTenant,
+    tenant: &ExternalMfaTenant,
     key: &CoreJsonWebKey,
 ) -> Result<IdTokenVerifier<'k, CoreJsonWebKey>, HintError> {
-    let issuer = IssuerUrl::new(asking.addresses.issuer.clone()).map_err(|_| HintError::Form)?;
+    let issuer =
+        IssuerUrl::new(tenant.cloud.issuer_of(tenant.tenant)).map_err(|_| HintError::Form)?;
     Ok(IdTokenVerifier::new_public_client(
-        ClientId::new(asking.tenant.application_id.to_string()),
+        ClientId::new(tenant.application.to_string()),
         issuer,
         JsonWebKeySet::new(vec![key.clone()]),
     )
@@ -300,12 +300,12 @@ fn at_second(seconds: i64) -> Timestamp {
 
 impl VerifiedHint {
     /// The tenant's id.
-    pub fn tenant(&self) -> TenantId {
+    pub fn tenant(&self) -> Guid {
         self.tenant
     }
 
     /// The person's object id there: with the tenant's, who it is.
-    pub fn object_id(&self) -> ObjectId {
+    pub fn object_id(&self) -> Guid {
         self.object_id
     }
 

@@ -5,16 +5,17 @@
 //! that issuer and of no other (one key of Microsoft's signed for whom it should not, Storm-0558);
 //! a set is bounded before it is parsed, and what is no RSA key for signatures is left out.
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use openidconnect::JsonWebKey as _;
 use openidconnect::core::{CoreJsonWebKey, CoreProviderMetadata};
 use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
-use crate::base::{clock::Timestamp, guid::TenantId};
-
-/// What stands in a cloud's issuer where the tenant's id will stand.
-const TENANT_HOLE: &str = "{tenantid}";
+use crate::{
+    base::{clock::Timestamp, guid::Guid},
+    relying_party::{ExternalMfaCloud, external_mfa::TENANT_HOLE},
+};
 
 /// The largest document, in bytes. Entra's key set has about 20 KB.
 pub const MAX_DOCUMENT: usize = 256 * 1024;
@@ -46,32 +47,21 @@ pub enum HintKeysError {
     NoKeys,
 }
 
-/// Where a cloud says how its tokens are signed, for all tenants at once. `authority` is scheme,
-/// host and port of the cloud, without a slash.
-pub fn metadata_url(authority: &str) -> String {
-    format!("{authority}/common/v2.0/.well-known/openid-configuration")
-}
-
-/// The issuer of a tenant's tokens of version 2.0.
-fn issuer_of(authority: &str, tenant: &str) -> String {
-    format!("{authority}/{tenant}/v2.0")
-}
-
 /// Where the keys of a cloud are: the `jwks_uri` of its discovery document.
 ///
 /// # Errors
 /// See [`HintKeysError`]: the document must be the cloud's, and its keys on the same server.
-pub fn parse_metadata(authority: &str, document: &[u8]) -> Result<String, HintKeysError> {
+pub fn parse_metadata(cloud: &ExternalMfaCloud, document: &[u8]) -> Result<String, HintKeysError> {
     if document.len() > MAX_DOCUMENT {
         return Err(HintKeysError::TooLarge);
     }
     let metadata: CoreProviderMetadata =
         serde_json::from_slice(document).map_err(HintKeysError::Form)?;
-    if metadata.issuer().as_str() != issuer_of(authority, TENANT_HOLE) {
+    if metadata.issuer().as_str() != cloud.issuer_template() {
         return Err(HintKeysError::Issuer(metadata.issuer().to_string()));
     }
     let keys = metadata.jwks_uri();
-    let own = Url::parse(authority).ok();
+    let own = Url::parse(cloud.authority()).ok();
     if own.is_none_or(|own| own.origin() != keys.url().origin())
         || !keys.url().username().is_empty()
         || keys.url().password().is_some()
@@ -84,7 +74,7 @@ pub fn parse_metadata(authority: &str, document: &[u8]) -> Result<String, HintKe
 /// The keys of one cloud, as they were read.
 #[derive(Clone, Debug)]
 pub struct HintKeys {
-    authority: String,
+    cloud: ExternalMfaCloud,
     keys: Vec<HintKey>,
     read_at: Timestamp,
 }
@@ -102,12 +92,12 @@ struct Written {
 }
 
 impl HintKeys {
-    /// Reads a key set (RFC 7517 §5) that came from the cloud of `authority` at `read_at`.
+    /// Reads a key set (RFC 7517 §5) that came from `cloud` at `read_at`.
     ///
     /// # Errors
     /// See [`HintKeysError`].
     pub fn parse(
-        authority: &str,
+        cloud: &ExternalMfaCloud,
         document: &[u8],
         read_at: Timestamp,
     ) -> Result<Self, HintKeysError> {
@@ -123,15 +113,15 @@ impl HintKeys {
             return Err(HintKeysError::NoKeys);
         }
         Ok(Self {
-            authority: authority.to_owned(),
+            cloud: cloud.clone(),
             keys,
             read_at,
         })
     }
 
-    /// Whether they are of the cloud in which `tenant` has tokens of `issuer`.
-    pub(super) fn are_of(&self, tenant: TenantId, issuer: &str) -> bool {
-        issuer_of(&self.authority, &tenant.to_string()) == issuer
+    /// Whose they are.
+    pub fn cloud(&self) -> &ExternalMfaCloud {
+        &self.cloud
     }
 
     /// When they were read.
@@ -145,13 +135,12 @@ impl HintKeys {
     }
 
     /// The key of that name, if the cloud lets it sign for this tenant.
-    pub(super) fn key(&self, kid: &str, tenant: TenantId) -> Option<&CoreJsonWebKey> {
-        let tenant = tenant.to_string();
-        let issuer = issuer_of(&self.authority, &tenant);
+    pub(super) fn key(&self, kid: &str, tenant: Guid) -> Option<&CoreJsonWebKey> {
+        let issuer = self.cloud.issuer_of(tenant);
         let signs_for = |key: &&HintKey| {
             key.issuer
                 .as_deref()
-                .is_none_or(|named| named.replace(TENANT_HOLE, &tenant) == issuer)
+                .is_none_or(|named| named.replace(TENANT_HOLE, &tenant.to_string()) == issuer)
         };
         let mut named = self.keys.iter().filter(|key| key.kid == kid);
         // Two keys of one name: nobody knows which is meant.
@@ -165,9 +154,15 @@ impl HintKeys {
 /// A key that may verify a signature; what is none is passed over.
 fn usable(value: Value) -> Option<HintKey> {
     let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
+    let has_number = |name: &str| {
+        let number = text(name).and_then(|number| URL_SAFE_NO_PAD.decode(number).ok());
+        number.is_some_and(|number| !number.is_empty())
+    };
     let is_for_signatures = text("use").is_none_or(|of| of == "sig")
         && text("alg").is_none_or(|alg| alg == "RS256")
         && text("kty").as_deref() == Some("RSA")
+        && has_number("n")
+        && has_number("e")
         && value.get("d").is_none();
     let kid = text("kid").filter(|kid| !kid.is_empty())?;
     let issuer = match value.get("issuer") {

@@ -10,8 +10,6 @@
 
 /// What goes back, by a form that posts itself.
 pub mod answer;
-/// The tenants that may ask.
-pub mod asking;
 /// The requested `acr` and `amr`.
 pub mod asked;
 /// What Entra reads of us first.

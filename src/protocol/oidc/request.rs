@@ -11,13 +11,13 @@
 use super::{
     answer::{ErrorCode, FormAnswer, error_answer},
     asked::{self, Asked, AskedError, MAX_CLAIMS},
-    asking::{self, AskingTenant},
     hint::{HintError, UnverifiedHint, VerifiedHint},
     hint_keys::HintKeys,
 };
 use crate::{
-    base::{clock::Timestamp, guid::TenantId},
+    base::{clock::Timestamp, guid::Guid},
     protocol::query::{QueryError, decode, raw_parameter},
+    relying_party::{ExternalMfaTenant, external_mfa},
     signin::second_factor::SecondFactorRequest,
 };
 
@@ -62,7 +62,7 @@ pub enum Unanswerable {
     #[error(
         "the hint is of the tenant {0}, which asks by another client_id or is answered at another address"
     )]
-    OtherTenant(TenantId),
+    OtherTenant(Guid),
 }
 
 /// What is wrong with a request that can be answered.
@@ -188,7 +188,10 @@ impl AuthorizationRequest {
     ///
     /// # Errors
     /// See [`RequestError`].
-    pub fn parse(posted: PostedRequest<'_>, tenants: &[AskingTenant]) -> Result<Self, RequestError> {
+    pub fn parse(
+        posted: PostedRequest<'_>,
+        tenants: &[ExternalMfaTenant],
+    ) -> Result<Self, RequestError> {
         let reply = posted.reply(tenants)?;
         Self::read(posted.form, &reply).map_err(|fault| reply.error(fault))
     }
@@ -238,17 +241,16 @@ impl AuthorizationRequest {
     /// See [`RequestError`].
     pub fn tenant<'t>(
         &self,
-        tenants: &'t [AskingTenant],
-    ) -> Result<&'t AskingTenant, RequestError> {
+        tenants: &'t [ExternalMfaTenant],
+    ) -> Result<&'t ExternalMfaTenant, RequestError> {
         let id = self.hint.tenant();
-        let of_name = |asking: &&AskingTenant| {
-            asking.tenant.id == id && asking.tenant.client_id.as_str() == self.client_id
-        };
+        let of_name =
+            |asking: &&ExternalMfaTenant| asking.tenant == id && asking.client_id == self.client_id;
         let asking = tenants
             .iter()
             .find(of_name)
             .ok_or_else(|| self.fault(HintError::ForeignTenant(id).into()))?;
-        if asking.addresses.reply_url != self.reply_url {
+        if asking.cloud.reply_url() != self.reply_url {
             return Err(Unanswerable::OtherTenant(id).into());
         }
         Ok(asking)
@@ -260,7 +262,7 @@ impl AuthorizationRequest {
     /// See [`RequestError`]; [`RequestError::unknown_key`] may pass when the keys are read again.
     pub fn verify(
         &self,
-        tenants: &[AskingTenant],
+        tenants: &[ExternalMfaTenant],
         keys: &HintKeys,
         now: Timestamp,
     ) -> Result<VerifiedAuthorizationRequest, RequestError> {
@@ -355,13 +357,14 @@ impl<'b> PostedRequest<'b> {
     }
 
     /// Whom to answer, and where, if that is known here.
-    fn reply(&self, tenants: &[AskingTenant]) -> Result<Reply, Unanswerable> {
-        let url = asking::reply_url(tenants, &self.client_id, &self.wanted).ok_or_else(|| {
-            Unanswerable::Unlisted {
-                client_id: shortened(&self.client_id),
-                address: shortened(&self.wanted),
-            }
-        })?;
+    fn reply(&self, tenants: &[ExternalMfaTenant]) -> Result<Reply, Unanswerable> {
+        let url =
+            external_mfa::reply_url(tenants, &self.client_id, &self.wanted).ok_or_else(|| {
+                Unanswerable::Unlisted {
+                    client_id: shortened(&self.client_id),
+                    address: shortened(&self.wanted),
+                }
+            })?;
         Ok(Reply {
             client_id: self.client_id.clone(),
             url: url.to_owned(),

@@ -199,7 +199,7 @@ fn a_key_in_hardware_needs_a_token() {
     let refused = cli.refused(1, &["keys", "stage", "--confirm-published", "contoso.com"]);
     assert!(refused.contains("no key is staged"), "{refused}");
     let refused = cli.refused(1, &["keys", "stage", "--purpose", "oidc"]);
-    assert!(refused.contains("not served yet"), "{refused}");
+    assert!(refused.contains("external-mfa add"), "{refused}");
 }
 
 /// What is wrong with a row keeps no command from working that mends it.

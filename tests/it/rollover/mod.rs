@@ -141,7 +141,11 @@ async fn no_token_is_rejected_through_a_whole_rollover_and_no_step_can_be_skippe
             _ => {}
         }
     }
-    site.hours(10).await;
+    // Whoever reads the key list goes by a copy: the former key stays there for two days more.
+    site.hours(32).await;
+    site.refused(Step::Retire, OIDC, &["less than two days"])
+        .await;
+    site.hours(1).await;
     site.must(Step::Retire, OIDC).await;
     for domain in ["contoso.com", "fabrikam.com"] {
         site.apply(domain).await;

@@ -74,7 +74,8 @@ pub struct Site {
     pub world: World,
     pub tenants: [Tenant; 2],
     provider: Reader,
-    key_list: Option<Reader>,
+    /// Each goes by a copy of another hour.
+    key_lists: Vec<Reader>,
     browsers: Vec<Browser>,
     /// Who rejected something, in order, each once.
     pub rejected: Vec<String>,
@@ -137,7 +138,7 @@ impl Site {
                 copy: Vec::new(),
                 read_at: world.now(),
             },
-            key_list: None,
+            key_lists: Vec::new(),
             browsers,
             rejected: Vec::new(),
             accepted: 0,
@@ -152,10 +153,13 @@ impl Site {
     pub async fn first_oidc_key(&mut self) {
         self.must(Step::Stage, KeyPurpose::Oidc).await;
         self.must(Step::Activate, KeyPurpose::Oidc).await;
-        self.key_list = Some(Reader {
-            copy: self.listed().await,
-            read_at: self.world.now(),
-        });
+        let copy = self.listed().await;
+        for hour in 0..24 {
+            self.key_lists.push(Reader {
+                copy: copy.clone(),
+                read_at: self.world.now().minus(HOUR * hour),
+            });
+        }
     }
 
     /// What the metadata shows, read with another library than the one under test.
@@ -282,22 +286,21 @@ impl Site {
         };
         let accepted = accepts(&self.provider.copy, &answered, "contoso.com", cloud, now);
         self.note("sp.example.com", accepted);
-        if let Some(reader) = &self.key_list {
-            let copy = if reader.is_due(now) {
-                self.listed().await
-            } else {
-                reader.copy.clone()
-            };
-            let read_at = if reader.is_due(now) {
-                now
-            } else {
-                reader.read_at
-            };
-            let signs = self.published(KeyPurpose::Oidc).await.active.unwrap();
-            let accepted = copy.contains(&signs.certificate);
-            self.key_list = Some(Reader { copy, read_at });
-            self.note("key list", accepted);
+        if self.key_lists.is_empty() {
+            return;
         }
+        let signs = self.published(KeyPurpose::Oidc).await.active.unwrap();
+        let listed = self.listed().await;
+        let mut accepted = true;
+        for reader in &mut self.key_lists {
+            // Somebody asks at each hour, with the copy of yesterday, and reads again only then.
+            accepted &= reader.copy.contains(&signs.certificate);
+            if reader.is_due(now) {
+                reader.copy.clone_from(&listed);
+                reader.read_at = now;
+            }
+        }
+        self.note("key list", accepted);
     }
 
     fn note(&mut self, party: &str, accepted: bool) {

@@ -5,9 +5,12 @@ use std::sync::LazyLock;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::protocol::oidc::a_cloud::{
-    AUTHORITY, CLOUD, CloudKey, KID, NOW, OTHER_AUTHORITY, SUBJECT, TENANT, claims, contoso,
-    keys_of, signed_part, with,
+use crate::{
+    protocol::oidc::a_cloud::{
+        AUTHORITY, CLOUD, CloudKey, KID, NOW, OTHER_AUTHORITY, SUBJECT, TENANT, claims, contoso,
+        fabrikam, keys_of, signed_part, with,
+    },
+    relying_party::ExternalMfaCloud,
 };
 
 static STRANGER: LazyLock<CloudKey> = LazyLock::new(|| CloudKey::new(KID));
@@ -17,7 +20,7 @@ fn header() -> Value {
 }
 
 fn verify_at(token: &str, now: Timestamp) -> Result<VerifiedHint, HintError> {
-    let keys = keys_of(AUTHORITY, &[CLOUD.jwk()]);
+    let keys = keys_of(&contoso().cloud, &[CLOUD.jwk()]);
     UnverifiedHint::parse(token)?.verify(&contoso(), &keys, now)
 }
 
@@ -36,7 +39,10 @@ fn a_right_hint_says_who_it_is_and_what_must_be_remembered() {
     );
     assert_eq!(hint.subject(), SUBJECT);
     assert_eq!(hint.preferred_username(), Some("agent1@contoso.com"));
-    assert_eq!((hint.upn(), hint.first_amr()), (None, &["pwd".to_owned()][..]));
+    assert_eq!(
+        (hint.upn(), hint.first_amr()),
+        (None, &["pwd".to_owned()][..])
+    );
     assert_eq!(hint.issued_at(), NOW);
     // It is remembered as long as it would be taken.
     assert_eq!(hint.once().until, NOW.plus(MAX_AGE));
@@ -69,30 +75,60 @@ fn attack_23_one_hint_is_one_however_its_signature_is_written() {
 
 #[test]
 fn attack_23_each_claim_is_looked_at() {
-    let application = contoso().tenant.application_id.to_string();
+    let application = contoso().application.to_string();
     let is = |error: &HintError, of: &str| format!("{error:?}").starts_with(of);
     for (name, value, of) in [
         // Who signs for whom.
-        ("iss", json!(format!("{OTHER_AUTHORITY}/{TENANT}/v2.0")), "Verification"),
-        ("iss", json!(format!("{AUTHORITY}/{TENANT}/v2.0/")), "Verification"),
-        ("iss", json!(format!("{AUTHORITY}/{TENANT}/")), "Verification"),
-        ("iss", json!(format!("{AUTHORITY}/{{tenantid}}/v2.0")), "Verification"),
+        (
+            "iss",
+            json!(format!("{OTHER_AUTHORITY}/{TENANT}/v2.0")),
+            "Verification",
+        ),
+        (
+            "iss",
+            json!(format!("{AUTHORITY}/{TENANT}/v2.0/")),
+            "Verification",
+        ),
+        (
+            "iss",
+            json!(format!("{AUTHORITY}/{TENANT}/")),
+            "Verification",
+        ),
+        (
+            "iss",
+            json!(format!("{AUTHORITY}/{{tenantid}}/v2.0")),
+            "Verification",
+        ),
         (
             "iss",
             json!(format!("{AUTHORITY}/{}/v2.0", TENANT.to_uppercase())),
             "Verification",
         ),
-        ("iss", json!(format!("https://sts.windows.net/{TENANT}/")), "Verification"),
         (
             "iss",
-            json!(format!("{AUTHORITY}/99999999-0000-cccc-1111-dddd2222eeee/v2.0")),
+            json!(format!("https://sts.windows.net/{TENANT}/")),
             "Verification",
         ),
-        ("tid", json!("99999999-0000-cccc-1111-dddd2222eeee"), "Nobody(\"tid\""),
+        (
+            "iss",
+            json!(format!(
+                "{AUTHORITY}/99999999-0000-cccc-1111-dddd2222eeee/v2.0"
+            )),
+            "Verification",
+        ),
+        (
+            "tid",
+            json!("99999999-0000-cccc-1111-dddd2222eeee"),
+            "Nobody(\"tid\"",
+        ),
         ("tid", Value::Null, "Nobody(\"tid\""),
         ("tid", json!("common"), "Form"),
         // For whom.
-        ("aud", json!("99999999-0000-cccc-1111-dddd2222eeee"), "Audience"),
+        (
+            "aud",
+            json!("99999999-0000-cccc-1111-dddd2222eeee"),
+            "Audience",
+        ),
         ("aud", json!(application.to_uppercase()), "Audience"),
         ("aud", json!([application, "another"]), "Audience"),
         ("aud", json!([]), "Audience"),
@@ -124,11 +160,11 @@ fn attack_23_each_claim_is_looked_at() {
 
 #[test]
 fn what_varies_rightly_is_taken() {
-    let of_client = contoso().tenant.client_id.to_string();
+    let of_client = contoso().client_id.to_string();
     for (name, value) in [
         // The documentation says the one name of ours, the field another (facts §5.4).
         ("aud", json!(of_client)),
-        ("aud", json!([contoso().tenant.application_id.to_string()])),
+        ("aud", json!([contoso().application.to_string()])),
         ("iat", json!(NOW.as_secs() - 600)),
         ("iat", json!(NOW.as_secs() + 300)),
         ("exp", json!(NOW.as_secs() - 86_400)),
@@ -235,27 +271,32 @@ fn attack_23_the_header_chooses_no_key_and_nothing_in_it_is_fetched() {
     ] {
         let token = CLOUD.token(&with(header(), name, value.clone()), &claims());
         let error = verify(&token).map(|_| ()).unwrap_err();
-        assert!(format!("{error:?}").starts_with(of), "{name} {value}: {error:?}");
+        assert!(
+            format!("{error:?}").starts_with(of),
+            "{name} {value}: {error:?}"
+        );
     }
     // A byte of the signed part.
     let token = CLOUD.hint(&claims());
     let altered = CLOUD.hint(&with(claims(), "uti", json!("x2")));
     let (signed, _) = altered.rsplit_once('.').unwrap();
     let (_, signature) = token.rsplit_once('.').unwrap();
-    let error = verify(&format!("{signed}.{signature}")).map(|_| ()).unwrap_err();
+    let error = verify(&format!("{signed}.{signature}"))
+        .map(|_| ())
+        .unwrap_err();
     assert!(matches!(error, HintError::Verification(_)), "{error:?}");
 }
 
 #[test]
 fn attack_23_a_key_verifies_for_its_cloud_and_for_whom_the_cloud_lets_it_sign() {
     let hint = UnverifiedHint::parse(&CLOUD.hint(&claims())).unwrap();
-    let verify = |authority: &str, key: Value| {
-        let keys = keys_of(authority, &[key]);
+    let verify = |cloud: &ExternalMfaCloud, key: Value| {
+        let keys = keys_of(cloud, &[key]);
         hint.verify(&contoso(), &keys, NOW).map(|_| ())
     };
-    assert!(verify(AUTHORITY, CLOUD.jwk()).is_ok());
+    assert!(verify(&contoso().cloud, CLOUD.jwk()).is_ok());
     assert!(matches!(
-        verify(OTHER_AUTHORITY, CLOUD.jwk()),
+        verify(&fabrikam().cloud, CLOUD.jwk()),
         Err(HintError::OtherCloud)
     ));
     for (issuer, is_taken) in [
@@ -263,12 +304,17 @@ fn attack_23_a_key_verifies_for_its_cloud_and_for_whom_the_cloud_lets_it_sign() 
         (json!(format!("{AUTHORITY}/{TENANT}/v2.0")), true),
         // A key for personal accounts signs for no organisation (Storm-0558).
         (
-            json!(format!("{AUTHORITY}/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0")),
+            json!(format!(
+                "{AUTHORITY}/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0"
+            )),
             false,
         ),
         (json!(format!("{OTHER_AUTHORITY}/{{tenantid}}/v2.0")), false),
     ] {
-        let outcome = verify(AUTHORITY, with(CLOUD.jwk(), "issuer", issuer.clone()));
+        let outcome = verify(
+            &contoso().cloud,
+            with(CLOUD.jwk(), "issuer", issuer.clone()),
+        );
         assert_eq!(outcome.is_ok(), is_taken, "{issuer}");
         if !is_taken {
             assert!(matches!(outcome, Err(HintError::UnknownKey(_))), "{issuer}");

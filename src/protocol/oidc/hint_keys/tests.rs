@@ -1,7 +1,9 @@
 use serde_json::json;
 
 use super::*;
-use crate::protocol::oidc::a_cloud::{AUTHORITY, CLOUD, KID, NOW, OTHER_AUTHORITY, TENANT, with};
+use crate::protocol::oidc::a_cloud::{
+    AUTHORITY, CLOUD, KID, NOW, OTHER_AUTHORITY, TENANT, contoso, with,
+};
 
 fn metadata() -> Value {
     json!({
@@ -17,7 +19,7 @@ fn metadata() -> Value {
 }
 
 fn read(metadata: &Value) -> Result<String, HintKeysError> {
-    parse_metadata(AUTHORITY, metadata.to_string().as_bytes())
+    parse_metadata(&contoso().cloud, metadata.to_string().as_bytes())
 }
 
 #[test]
@@ -27,7 +29,7 @@ fn the_keys_of_a_cloud_are_where_its_own_document_says() {
         format!("{AUTHORITY}/common/discovery/v2.0/keys")
     );
     assert_eq!(
-        metadata_url(AUTHORITY),
+        contoso().cloud.metadata_url(),
         "https://login.microsoftonline.com/common/v2.0/.well-known/openid-configuration"
     );
 }
@@ -35,14 +37,26 @@ fn the_keys_of_a_cloud_are_where_its_own_document_says() {
 #[test]
 fn attack_29_a_document_of_another_issuer_or_that_leads_elsewhere_is_refused() {
     for (name, value) in [
-        ("issuer", json!(format!("{OTHER_AUTHORITY}/{{tenantid}}/v2.0"))),
+        (
+            "issuer",
+            json!(format!("{OTHER_AUTHORITY}/{{tenantid}}/v2.0")),
+        ),
         ("issuer", json!(format!("{AUTHORITY}/{TENANT}/v2.0"))),
         ("issuer", json!(format!("{AUTHORITY}/{{tenantid}}/v2.0/"))),
         ("issuer", Value::Null),
         ("jwks_uri", json!("http://login.microsoftonline.com/keys")),
-        ("jwks_uri", json!("https://login.microsoftonline.com.evil.example/keys")),
-        ("jwks_uri", json!("https://login.microsoftonline.com:8443/keys")),
-        ("jwks_uri", json!("https://x@login.microsoftonline.com/keys")),
+        (
+            "jwks_uri",
+            json!("https://login.microsoftonline.com.evil.example/keys"),
+        ),
+        (
+            "jwks_uri",
+            json!("https://login.microsoftonline.com:8443/keys"),
+        ),
+        (
+            "jwks_uri",
+            json!("https://x@login.microsoftonline.com/keys"),
+        ),
         ("jwks_uri", json!("http://169.254.169.254/latest")),
         ("jwks_uri", json!("file:///etc/passwd")),
         ("jwks_uri", json!("/keys")),
@@ -51,16 +65,20 @@ fn attack_29_a_document_of_another_issuer_or_that_leads_elsewhere_is_refused() {
         let document = with(metadata(), name, value.clone());
         assert!(read(&document).is_err(), "{name} {value}");
     }
-    assert!(parse_metadata(AUTHORITY, b"<html>").is_err());
+    assert!(parse_metadata(&contoso().cloud, b"<html>").is_err());
     let large = format!("{}{}", metadata(), " ".repeat(MAX_DOCUMENT));
     assert!(matches!(
-        parse_metadata(AUTHORITY, large.as_bytes()),
+        parse_metadata(&contoso().cloud, large.as_bytes()),
         Err(HintKeysError::TooLarge)
     ));
 }
 
 fn keys(keys: &[Value]) -> Result<HintKeys, HintKeysError> {
-    HintKeys::parse(AUTHORITY, json!({ "keys": keys }).to_string().as_bytes(), NOW)
+    HintKeys::parse(
+        &contoso().cloud,
+        json!({ "keys": keys }).to_string().as_bytes(),
+        NOW,
+    )
 }
 
 #[test]
@@ -108,11 +126,11 @@ fn attack_17_a_set_is_bounded() {
     assert!(matches!(keys(&[]), Err(HintKeysError::NoKeys)));
     let large = vec![b' '; MAX_DOCUMENT + 1];
     assert!(matches!(
-        HintKeys::parse(AUTHORITY, &large, NOW),
+        HintKeys::parse(&contoso().cloud, &large, NOW),
         Err(HintKeysError::TooLarge)
     ));
     for shapeless in ["", "[]", "{}", "{\"keys\":{}}", "{\"keys\":[1]}"] {
-        let found = HintKeys::parse(AUTHORITY, shapeless.as_bytes(), NOW);
+        let found = HintKeys::parse(&contoso().cloud, shapeless.as_bytes(), NOW);
         assert!(found.is_err(), "{shapeless}");
     }
 }

@@ -10,9 +10,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     base::{ids::KeyId, random::SystemRandom},
-    inspect::{
-        self, Consumer, Context, ExternalMfa, GivenAuthorization, Hint, Jwks, Outcome,
-    },
+    inspect::{self, Consumer, Context, ExternalMfa, GivenAuthorization, Hint, Jwks, Outcome},
     keys::signing,
     protocol::oidc::jwks::{PublicKey, encode_jwks},
     signin::{
@@ -91,8 +89,8 @@ fn openidconnect_and_our_key_list_verify_it() {
         > = token.parse().unwrap();
         let client = ClientId::new(asked().client_id);
         let issuer = IssuerUrl::new(ISSUER.to_owned()).unwrap();
-        let verifier = IdTokenVerifier::new_public_client(client, issuer, keys)
-            .set_time_fn(Default::default);
+        let verifier =
+            IdTokenVerifier::new_public_client(client, issuer, keys).set_time_fn(Default::default);
         let nonce = Nonce::new(asked().nonce);
         let claims = token.claims(&verifier, &nonce);
         claims.map(|claims| claims.subject().to_string())
@@ -125,7 +123,11 @@ fn judged(token: &str, key: &SigningKey) -> inspect::Report {
         authorization: Some(GivenAuthorization {
             client_id: Some(asked().client_id),
             nonce: Some(asked().nonce),
-            acr: asked().acr.iter().map(|acr| acr.as_str().to_owned()).collect(),
+            acr: asked()
+                .acr
+                .iter()
+                .map(|acr| acr.as_str().to_owned())
+                .collect(),
             amr: asked().amr,
             hint: Some(Hint {
                 sub: Some(asked().subject),

@@ -24,25 +24,37 @@ fn certificate() -> Vec<u8> {
 fn each_key_has_its_certificate_and_stands_in_the_order_given() {
     let ids = [(); 2].map(|()| KeyId::random(&mut SystemRandom));
     let certificates = [certificate(), certificate()];
-    let keys = ids.iter().zip(&certificates).map(|(id, certificate)| PublicKey {
-        id,
-        certificate,
-    });
+    let keys = ids
+        .iter()
+        .zip(&certificates)
+        .map(|(id, certificate)| PublicKey { id, certificate });
     let text = encode_jwks(keys).unwrap();
     let document: Value = serde_json::from_str(&text).unwrap();
     let listed = document["keys"].as_array().unwrap();
     assert_eq!(listed.len(), 2);
     for ((jwk, id), der) in listed.iter().zip(&ids).zip(&certificates) {
-        assert_eq!((&jwk["kty"], &jwk["use"], &jwk["alg"]), (&"RSA".into(), &"sig".into(), &"RS256".into()));
+        assert_eq!(
+            (&jwk["kty"], &jwk["use"], &jwk["alg"]),
+            (&"RSA".into(), &"sig".into(), &"RS256".into())
+        );
         assert_eq!(jwk["kid"], kid_of(id));
-        assert_eq!(STANDARD.decode(jwk["x5c"][0].as_str().unwrap()).unwrap(), *der);
-        let x5t = URL_SAFE_NO_PAD.decode(jwk["x5t"].as_str().unwrap()).unwrap();
+        assert_eq!(
+            STANDARD.decode(jwk["x5c"][0].as_str().unwrap()).unwrap(),
+            *der
+        );
+        let x5t = URL_SAFE_NO_PAD
+            .decode(jwk["x5t"].as_str().unwrap())
+            .unwrap();
         assert_eq!(
             data_encoding::HEXUPPER.encode(&x5t),
             Certificate::read(der).unwrap().thumbprint()
         );
         let n = URL_SAFE_NO_PAD.decode(jwk["n"].as_str().unwrap()).unwrap();
-        assert_eq!((n.len(), n[0] >> 7), (256, 1), "2048 bits without a leading zero");
+        assert_eq!(
+            (n.len(), n[0] >> 7),
+            (256, 1),
+            "2048 bits without a leading zero"
+        );
         assert_eq!(jwk["e"], "AQAB");
         let names: Vec<_> = jwk.as_object().unwrap().keys().collect();
         assert_eq!(names.len(), 8, "and nothing else: {names:?}");
@@ -78,6 +90,9 @@ fn a_key_that_entra_would_not_take_is_not_published() {
             id: &id,
             certificate,
         };
-        assert!(matches!(encode_jwks([key]), Err(JwksError::Certificate(..))));
+        assert!(matches!(
+            encode_jwks([key]),
+            Err(JwksError::Certificate(..))
+        ));
     }
 }

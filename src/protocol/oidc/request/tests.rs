@@ -31,7 +31,10 @@ fn fields() -> Fields {
         ("state", STATE.to_owned()),
         ("claims", CLAIMS.to_owned()),
         ("id_token_hint", CLOUD.hint(&claims())),
-        ("client-request-id", "4b6fbbbc-3d28-4ae6-8e6d-0b3ef9f1ba2c".to_owned()),
+        (
+            "client-request-id",
+            "4b6fbbbc-3d28-4ae6-8e6d-0b3ef9f1ba2c".to_owned(),
+        ),
         ("tomorrow", "x".to_owned()),
     ]
 }
@@ -45,9 +48,9 @@ fn but(name: &'static str, value: Option<&str>) -> Fields {
 }
 
 fn body(fields: &Fields) -> String {
-    let encoded = fields.iter().map(|(name, value)| {
-        format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC))
-    });
+    let encoded = fields
+        .iter()
+        .map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)));
     encoded.collect::<Vec<_>>().join("&")
 }
 
@@ -60,7 +63,7 @@ fn parse(fields: &Fields) -> Result<AuthorizationRequest, RequestError> {
 }
 
 fn verify(fields: &Fields) -> Result<VerifiedAuthorizationRequest, RequestError> {
-    let keys = keys_of(AUTHORITY, &[CLOUD.jwk()]);
+    let keys = keys_of(&contoso().cloud, &[CLOUD.jwk()]);
     parse(fields)?.verify(&[contoso(), fabrikam()], &keys, NOW)
 }
 
@@ -84,7 +87,7 @@ fn entras_request_is_understood() {
     let error = verified.error(ErrorCode::AccessDenied);
     assert_eq!(error.fields[0].1, "access_denied");
     let asked = verified.into_second_factor_request();
-    assert_eq!(asked.tenant, contoso().tenant.id);
+    assert_eq!(asked.tenant, contoso().tenant);
     assert_eq!(asked.subject, SUBJECT);
     assert_eq!(asked.client_id, CLIENT);
     assert_eq!(asked.nonce, "AwABEgEAAAACAOz_BQD0");
@@ -169,9 +172,9 @@ fn attack_30_without_a_known_address_there_is_a_page_and_no_answer() {
     }
     // The tenant of the hint is answered elsewhere than the request says.
     let mut tenants = [contoso(), contoso()];
-    tenants[1].tenant.id = fabrikam().tenant.id;
-    tenants[1].addresses = fabrikam().addresses;
-    let other = CLOUD.hint(&with(claims(), "tid", json!(tenants[1].tenant.id)));
+    tenants[1].tenant = fabrikam().tenant;
+    tenants[1].cloud = fabrikam().cloud;
+    let other = CLOUD.hint(&with(claims(), "tid", json!(tenants[1].tenant)));
     let text = body(&but("id_token_hint", Some(&other)));
     let posted = PostedRequest::read(&text).unwrap();
     assert_eq!(posted.client_id(), CLIENT);
@@ -192,7 +195,11 @@ fn what_is_wrong_otherwise_goes_back_with_the_state() {
     let long_nonce = "n".repeat(MAX_NONCE + 1);
     for (name, value, wanted) in [
         ("response_type", Some("code"), "unsupported_response_type"),
-        ("response_type", Some("id_token token"), "unsupported_response_type"),
+        (
+            "response_type",
+            Some("id_token token"),
+            "unsupported_response_type",
+        ),
         ("response_type", None, "invalid_request"),
         ("response_mode", Some("query"), "invalid_request"),
         ("response_mode", Some("fragment"), "invalid_request"),
@@ -221,7 +228,14 @@ fn what_is_wrong_otherwise_goes_back_with_the_state() {
         assert_eq!(answered(error), wanted, "{name} {:.40?}", value);
     }
     let plain = body(&fields());
-    for name in ["nonce", "claims", "id_token_hint", "scope", "response_type", "response_mode"] {
+    for name in [
+        "nonce",
+        "claims",
+        "id_token_hint",
+        "scope",
+        "response_type",
+        "response_mode",
+    ] {
         let error = parse_body(&format!("{plain}&{name}=x")).unwrap_err();
         assert_eq!(answered(error), "invalid_request", "{name}");
     }
@@ -232,18 +246,31 @@ fn attack_23_a_hint_that_is_not_of_the_tenant_that_asks_goes_back_with_an_error(
     for (name, value) in [
         ("tid", json!("99999999-0000-cccc-1111-dddd2222eeee")),
         // One of ours, that asks by another name.
-        ("tid", json!(fabrikam().tenant.id)),
+        ("tid", json!(fabrikam().tenant)),
         ("aud", json!("99999999-0000-cccc-1111-dddd2222eeee")),
         ("iat", json!(NOW.as_secs() - 3600)),
     ] {
         let hint = CLOUD.hint(&with(claims(), name, value.clone()));
         let error = verify(&but("id_token_hint", Some(&hint))).map(|_| ());
-        assert_eq!(answered(error.unwrap_err()), "invalid_request", "{name} {value}");
+        assert_eq!(
+            answered(error.unwrap_err()),
+            "invalid_request",
+            "{name} {value}"
+        );
     }
     let request = parse(&fields()).unwrap();
-    let keys = keys_of(AUTHORITY, &[with(CLOUD.jwk(), "kid", json!("another"))]);
-    let error = request.verify(&[contoso()], &keys, NOW).map(|_| ()).unwrap_err();
-    assert_eq!(error.unknown_key(), Some(crate::protocol::oidc::a_cloud::KID));
+    let keys = keys_of(
+        &contoso().cloud,
+        &[with(CLOUD.jwk(), "kid", json!("another"))],
+    );
+    let error = request
+        .verify(&[contoso()], &keys, NOW)
+        .map(|_| ())
+        .unwrap_err();
+    assert_eq!(
+        error.unknown_key(),
+        Some(crate::protocol::oidc::a_cloud::KID)
+    );
     assert_eq!(answered(error), "invalid_request");
     let down = request.error(ErrorCode::TemporarilyUnavailable);
     assert_eq!(down.fields[0].1, "temporarily_unavailable");

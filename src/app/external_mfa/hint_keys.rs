@@ -1,0 +1,285 @@
+//! The keys of Entra's clouds, fetched through the guard and kept.
+//!
+//! Always true: a hint whose key is known waits for nobody; of each cloud one fetch is underway
+//! at most, bounded in time, and a stranger who invents names of keys causes one a minute; keys
+//! that could not be read again for two days count no more, because one that Entra took back
+//! would be among them; an outage is `Unavailable` and never "the hint is wrong".
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, OnceLock, PoisonError, RwLock},
+    time::Duration,
+};
+
+use openidconnect::http::{self, StatusCode};
+
+use crate::{
+    app::{App, Category, Error, SupportCode, saml::chain},
+    base::clock::Timestamp,
+    outbound::guard::{Outbound, OutboundError},
+    protocol::oidc::hint_keys::{HintKeys, HintKeysError, MAX_DOCUMENT, parse_metadata},
+    relying_party::ExternalMfaCloud,
+};
+
+/// When keys are read again, although each hint's key is known. Entra gives no schedule (facts §5.2).
+const READ_AGAIN: Duration = Duration::from_hours(12);
+/// How long keys count that could not be read again.
+const KEEP: Duration = Duration::from_hours(48);
+/// How long the cloud is left in peace after it was asked: for an unknown key, or in an outage.
+const PEACE: Duration = Duration::from_mins(1);
+/// How long a person may wait for a fetch.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Why there are no keys.
+#[derive(Debug, thiserror::Error)]
+enum FetchError {
+    /// No answer, or none that is read.
+    #[error(transparent)]
+    Outbound(#[from] OutboundError),
+    /// Another answer.
+    #[error("{address} answered {status}")]
+    Status {
+        /// What was asked.
+        address: String,
+        /// HTTP's status.
+        status: u16,
+    },
+    /// An answer that cannot be used.
+    #[error(transparent)]
+    Document(#[from] HintKeysError),
+    /// It takes too long.
+    #[error("the cloud's keys were not read within {} seconds", DEADLINE.as_secs())]
+    Deadline,
+    /// It failed a moment ago.
+    #[error("the cloud's keys could not be read a moment ago")]
+    JustFailed,
+}
+
+/// What is known of one cloud.
+#[derive(Clone, Debug, Default)]
+struct Held {
+    keys: Option<Arc<HintKeys>>,
+    asked_at: Option<Timestamp>,
+}
+
+/// What to do about a hint's key.
+#[derive(Debug)]
+enum Plan {
+    /// These do; or they must, because the cloud was asked just now and has no others.
+    Use(Arc<HintKeys>),
+    /// These do, and it is time to read them again, if nobody does.
+    UseAndRefresh(Arc<HintKeys>),
+    /// They must be read.
+    Fetch,
+    /// They would have to be read, and just now they could not be.
+    JustFailed,
+}
+
+impl Held {
+    fn plan(&self, kid: &str, now: Timestamp) -> Plan {
+        // A clock that was set back does not keep the cloud from being asked.
+        let in_peace = self
+            .asked_at
+            .is_some_and(|at| at <= now && now.since(at) < PEACE);
+        let usable = self.keys.as_ref();
+        let usable = usable.filter(|keys| now.since(keys.read_at()) < KEEP);
+        match (usable, in_peace) {
+            (Some(keys), false) if keys.has(kid) && now.since(keys.read_at()) >= READ_AGAIN => {
+                Plan::UseAndRefresh(Arc::clone(keys))
+            }
+            (Some(keys), _) if keys.has(kid) => Plan::Use(Arc::clone(keys)),
+            (_, false) => Plan::Fetch,
+            // The last question was answered by these.
+            (Some(keys), true) if self.asked_at <= Some(keys.read_at()) => {
+                Plan::Use(Arc::clone(keys))
+            }
+            (_, true) => Plan::JustFailed,
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Cloud {
+    held: RwLock<Held>,
+    flight: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Cloud {
+    fn held(&self) -> Held {
+        let held = self.held.read();
+        held.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Held)) {
+        change(&mut self.held.write().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// The keys that this process knows, by cloud: three, or four with the practice tenant's.
+#[derive(Debug)]
+pub(in crate::app) struct Shelf {
+    clouds: Mutex<HashMap<ExternalMfaCloud, Arc<Cloud>>>,
+    fetcher: Arc<Fetcher>,
+}
+
+impl Default for Shelf {
+    fn default() -> Self {
+        Self::within(DEADLINE)
+    }
+}
+
+impl Shelf {
+    fn within(deadline: Duration) -> Self {
+        let fetcher = Fetcher {
+            outbound: OnceLock::new(),
+            deadline,
+        };
+        Self {
+            clouds: Mutex::default(),
+            fetcher: Arc::new(fetcher),
+        }
+    }
+
+    fn cloud(&self, cloud: &ExternalMfaCloud) -> Arc<Cloud> {
+        let mut clouds = self.clouds.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(clouds.entry(cloud.clone()).or_default())
+    }
+
+    /// The keys of `cloud`; read again, if they lack `kid` and that may be.
+    async fn keys(
+        &self,
+        cloud: &ExternalMfaCloud,
+        kid: &str,
+        now: Timestamp,
+    ) -> Result<Arc<HintKeys>, FetchError> {
+        let slot = self.cloud(cloud);
+        match slot.held().plan(kid, now) {
+            Plan::Use(keys) => return Ok(keys),
+            Plan::UseAndRefresh(keys) => {
+                self.refresh(cloud, &slot, now);
+                return Ok(keys);
+            }
+            Plan::JustFailed => return Err(FetchError::JustFailed),
+            Plan::Fetch => {}
+        }
+        let waiting = tokio::time::timeout(self.fetcher.deadline, slot.flight.lock());
+        let _flight = waiting.await.map_err(|_| FetchError::Deadline)?;
+        // Whoever waited finds what the one before brought, or that it failed.
+        match slot.held().plan(kid, now) {
+            Plan::Fetch => self.fetcher.fetch(cloud, &slot, now).await,
+            Plan::Use(keys) | Plan::UseAndRefresh(keys) => Ok(keys),
+            Plan::JustFailed => Err(FetchError::JustFailed),
+        }
+    }
+
+    /// Reads the keys again while people go on with those that are here.
+    fn refresh(&self, cloud: &ExternalMfaCloud, slot: &Arc<Cloud>, now: Timestamp) {
+        let Ok(flight) = Arc::clone(&slot.flight).try_lock_owned() else {
+            return;
+        };
+        let (fetcher, cloud, slot) = (Arc::clone(&self.fetcher), cloud.clone(), Arc::clone(slot));
+        tokio::spawn(async move {
+            if let Err(error) = fetcher.fetch(&cloud, &slot, now).await {
+                let why = chain(&error);
+                tracing::warn!("the keys of the cloud {} grow old: {why}", cloud.name());
+            }
+            drop(flight);
+        });
+    }
+}
+
+/// Writes down at its end that a cloud was asked: also of a fetch that is given up, because the
+/// browser that waited for it went away.
+struct Asked<'s> {
+    slot: &'s Cloud,
+    now: Timestamp,
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        self.slot.change(|held| held.asked_at = Some(self.now));
+    }
+}
+
+/// Asks the clouds.
+#[derive(Debug)]
+struct Fetcher {
+    outbound: OnceLock<Outbound>,
+    deadline: Duration,
+}
+
+impl Fetcher {
+    async fn fetch(
+        &self,
+        cloud: &ExternalMfaCloud,
+        slot: &Cloud,
+        now: Timestamp,
+    ) -> Result<Arc<HintKeys>, FetchError> {
+        let _asked = Asked { slot, now };
+        let asking = tokio::time::timeout(self.deadline, self.ask(cloud, now));
+        let keys = Arc::new(asking.await.map_err(|_| FetchError::Deadline)??);
+        slot.change(|held| held.keys = Some(Arc::clone(&keys)));
+        Ok(keys)
+    }
+
+    async fn ask(&self, cloud: &ExternalMfaCloud, now: Timestamp) -> Result<HintKeys, FetchError> {
+        let outbound = match self.outbound.get() {
+            Some(outbound) => outbound,
+            None => {
+                let new = Outbound::new()?;
+                self.outbound.get_or_init(|| new)
+            }
+        };
+        let metadata = get(outbound, &cloud.metadata_url()).await?;
+        let keys = parse_metadata(cloud, &metadata)?;
+        let document = get(outbound, &keys).await?;
+        Ok(HintKeys::parse(cloud, &document, now)?)
+    }
+}
+
+async fn get(outbound: &Outbound, address: &str) -> Result<Vec<u8>, FetchError> {
+    let request = http::Request::builder()
+        .uri(address)
+        .header(http::header::ACCEPT, "application/json")
+        .body(Vec::new())
+        .map_err(OutboundError::Request)?;
+    let answer = outbound.call_within(request, MAX_DOCUMENT).await?;
+    if answer.status() == StatusCode::OK {
+        Ok(answer.into_body())
+    } else {
+        Err(FetchError::Status {
+            address: address.to_owned(),
+            status: answer.status().as_u16(),
+        })
+    }
+}
+
+impl App {
+    /// The keys with which hints of this cloud are verified; read again, if they lack `kid` and
+    /// that may be. That they lack it all the same is not an error here: the hint's verification
+    /// says so.
+    ///
+    /// # Errors
+    /// `Unavailable`: the cloud did not give them. Entra is told `temporarily_unavailable`.
+    pub(in crate::app) async fn hint_keys(
+        &self,
+        cloud: &ExternalMfaCloud,
+        kid: &str,
+    ) -> Result<Arc<HintKeys>, Error> {
+        let found = self.hint_keys.keys(cloud, kid, self.now()).await;
+        found.map_err(|error| {
+            Error::new(
+                Category::Unavailable,
+                &SupportCode::CLOUD_KEYS,
+                format!(
+                    "the keys of the cloud {} are not there: {}",
+                    cloud.name(),
+                    chain(&error)
+                ),
+            )
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
