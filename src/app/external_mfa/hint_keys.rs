@@ -261,7 +261,7 @@ impl App {
     ///
     /// # Errors
     /// `Unavailable`: the cloud did not give them. Entra is told `temporarily_unavailable`.
-    pub(in crate::app) async fn hint_keys(
+    pub async fn hint_keys(
         &self,
         cloud: &ExternalMfaCloud,
         kid: &str,
