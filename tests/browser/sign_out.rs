@@ -57,6 +57,9 @@ async fn whoever_signs_out_here_is_signed_out_at_both() {
                 );
                 assert!(known[1].contains(ASKED), "{known:?}");
                 window.is_accessible().await?;
+                // The frame that asks the tenant is there, and nobody sees it.
+                let frame = window.0.find(By::Tag("iframe")).await?.rect().await?;
+                assert!(frame.width <= 1.0 && frame.height <= 1.0, "{frame:?}");
                 window.picture("sign-out-2-known").await?;
                 is_signed_out(&window, &demo, &shop).await
             })
