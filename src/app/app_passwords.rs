@@ -177,6 +177,27 @@ impl App {
         Ok(())
     }
 
+    /// Revokes all of a person, by an operator, at once: a device that was stolen must not stay
+    /// in because another one was revoked in between. Which they were.
+    pub async fn revoke_app_passwords(
+        &self,
+        upn: &Upn,
+        operator: &str,
+    ) -> Result<Vec<CredentialId>, Error> {
+        let mut tx = self.store.begin().await?;
+        let user = find(&mut tx, upn).await?;
+        // Held: one that is made at this moment is revoked too, or made after it.
+        tx.lock_user(&user.id).await?;
+        let actor = Actor::Operator(operator.to_owned());
+        let revoked = self.end_app_passwords(&mut tx, &user.id, &actor).await?;
+        if !revoked.is_empty() {
+            tx.add_notice(&user.id, "app-password-revoked", operator, self.now())
+                .await?;
+        }
+        tx.commit().await?;
+        Ok(revoked)
+    }
+
     /// Revokes one of one's own.
     pub async fn revoke_own_app_password(
         &self,
@@ -206,25 +227,27 @@ impl App {
         Ok(())
     }
 
-    /// Revokes all of a person: with a reset, and with a new password.
+    /// Revokes all of a person: with a reset, and with a new password. Which they were.
     pub(super) async fn end_app_passwords(
         &self,
         tx: &mut Tx<'_>,
         user: &UserId,
         actor: &Actor,
-    ) -> Result<(), Error> {
+    ) -> Result<Vec<CredentialId>, Error> {
+        let mut revoked = Vec::new();
         for password in tx.app_passwords_of(user).await? {
             if tx
                 .revoke_app_password(user, &password.id, self.now())
                 .await?
             {
                 let event = Event::AppPasswordRevoked {
-                    credential: password.id,
+                    credential: password.id.clone(),
                 };
                 tx.append(actor.clone(), Some(user.clone()), event);
+                revoked.push(password.id);
             }
         }
-        Ok(())
+        Ok(revoked)
     }
 }
 

@@ -69,6 +69,14 @@ impl Buckets {
         }
     }
 
+    /// Without the person's: nothing was paid there.
+    pub(super) fn without_person(self) -> Self {
+        Self {
+            person: None,
+            ..self
+        }
+    }
+
     /// For a question, which is no guess yet: not the person's, but its source's, or its own in
     /// a browser that is known.
     fn for_question(self) -> Self {
@@ -128,6 +136,23 @@ pub(super) enum Paid {
     Ask,
     /// A wait is running.
     Refused(Error),
+}
+
+/// What runs that forbids to look at a guess.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Wait {
+    /// The source's; nothing was paid.
+    Source(Timestamp),
+    /// The person's, or that of a name that nobody has; the source has paid.
+    Person(Timestamp),
+}
+
+impl Wait {
+    fn until(self) -> Timestamp {
+        match self {
+            Self::Source(until) | Self::Person(until) => until,
+        }
+    }
 }
 
 /// Who is meant by what was typed.
@@ -230,13 +255,25 @@ impl App {
         buckets: &Buckets,
         named: &Named,
     ) -> Result<Option<Timestamp>, Error> {
+        let wait = self.pay_or_wait(tx, counter, buckets, named).await?;
+        Ok(wait.map(Wait::until))
+    }
+
+    /// The same, and which wait it is.
+    pub(super) async fn pay_or_wait(
+        &self,
+        tx: &mut Tx<'_>,
+        counter: Counter,
+        buckets: &Buckets,
+        named: &Named,
+    ) -> Result<Option<Wait>, Error> {
         let now = self.now();
         if let Some(source) = &buckets.source {
             let delays = self.settings.source_delays;
             match tx.reserve_try(source, delays, now).await? {
                 Reserve::Wait { until } => {
                     self.count_refused(Refused::SourceLimit);
-                    return Ok(Some(until));
+                    return Ok(Some(Wait::Source(until)));
                 }
                 Reserve::Granted { failures } => {
                     let wait = delays.wait_after(failures);
@@ -267,7 +304,7 @@ impl App {
             }
             Reserve::Wait { until } => {
                 self.count_refused(Refused::Waiting);
-                Ok(Some(until))
+                Ok(Some(Wait::Person(until)))
             }
         }
     }

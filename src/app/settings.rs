@@ -79,6 +79,12 @@ impl Settings {
         }
     }
 
+    /// Whether programs bring passwords of a domain's people here (WS-Trust): while the door is
+    /// open, and Entra sends them, which it does over WS-Federation only.
+    pub fn takes_programs(&self, domain: &Domain) -> bool {
+        self.active_door.is_open() && self.protocol_of(domain) == DomainProtocol::WsFed
+    }
+
     /// The address that a domain's people are sent to, over its protocol.
     pub fn sign_in_url(&self, domain: &Domain) -> String {
         match self.protocol_of(domain) {

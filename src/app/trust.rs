@@ -1,13 +1,18 @@
 //! WS-Trust: a password in, a token without the MFA claim out.
 //!
 //! Always true: a guess is paid for first, by the counters of the sign-in page (attacks 2, 4,
-//! 22, 25); whoever is unknown, disabled, waiting, of no domain of ours or has a wrong password
-//! gets one and the same answer after the same work (attack 26); a password that is right makes
+//! 22, 25); whoever is unknown, disabled, waiting, of no domain that programs are sent here for,
+//! or has a wrong password gets one and the same answer after the same work (attack 26); while
+//! the person's wait runs nothing is compared but application passwords, which nobody guesses:
+//! so a stranger locks no device out; a right password for which we have no token costs nothing;
+//! a password that is right makes
 //! no evidence, no session and no enrolment, only [`PasswordClaims`]; a token leaves with its
 //! receipt or not at all, and one in which the inspector would see MFA does not leave.
 //!
 //! What happens is three steps, as at the sign-in page: pay ([`App::pay_at_door`]), check, and
 //! write down ([`token`]). No transaction is open while something is hashed or signed.
+//!
+//! [`PasswordClaims`]: crate::claims::active::PasswordClaims
 
 /// From a right password to a token.
 mod token;
@@ -17,19 +22,19 @@ use std::sync::Arc;
 use super::{
     App, Error,
     error::Category,
-    guess::{Buckets, Counter, Named, TypedName},
+    guess::{Buckets, Counter, Named, TypedName, Wait},
     sign_in::Browser,
 };
 use crate::{
     audit::{Actor, Event, Refused},
     base::{
-        ids::{AttemptId, UserId},
+        ids::{AttemptId, CredentialId, UserId},
         secret::Secret,
     },
-    claims::active::{ActiveProof, PasswordKind},
+    claims::active::{ActiveProof, require_ws_federation},
     directory::{ApplicationPassword, PasswordCredential, User},
     factor::{
-        app_password::{self, ApplicationPasswordRefused},
+        app_password,
         password::{self, PasswordRefused, Rehash},
     },
     protocol::wstrust::{
@@ -40,6 +45,7 @@ use crate::{
         request::{TokenRequest, UnverifiedTokenRequest},
         response::{Envelope, encode_fault, encode_token},
     },
+    relying_party::Domain,
     storage::Tx,
 };
 
@@ -67,9 +73,28 @@ pub enum TrustOutcome {
 struct Guessed {
     attempt: AttemptId,
     named: Named,
+    /// What comes back for a right password.
     buckets: Buckets,
-    devices: Vec<ApplicationPassword>,
+    devices: Devices,
+    /// None: not asked for, or a wait runs.
     own: Option<PasswordCredential>,
+    looks_at: LooksAt,
+    domains: Vec<Domain>,
+}
+
+/// A person's application passwords.
+struct Devices {
+    rows: Vec<ApplicationPassword>,
+    revoked: Vec<CredentialId>,
+}
+
+/// What is compared.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum LooksAt {
+    /// Everything that opens the door.
+    All,
+    /// A wait of the person's runs: application passwords only.
+    Devices,
 }
 
 /// What the comparison said.
@@ -165,50 +190,109 @@ impl App {
         let Some(guessed) = self.pay_at_door(&request.username, &browser).await? else {
             return Ok(None);
         };
-        let Guessed {
-            attempt,
-            named,
-            buckets,
-            devices,
-            own,
-        } = guessed;
-        let of = match &named {
-            Named::Known(user) => user.id.clone(),
-            // The same digests for somebody who is not there.
-            Named::Unknown(_) => self.with_random(UserId::random),
-        };
-        let (checked, password) = self
-            .check_at_door(request.password, of, devices, own.as_ref(), &attempt)
-            .await?;
-        let Named::Known(user) = named else {
-            self.note_unknown_name().await?;
+        let (checked, password) = self.check_at_door(request.password, &guessed).await?;
+        let Named::Known(user) = &guessed.named else {
+            if guessed.looks_at == LooksAt::All {
+                self.note_unknown_name().await?;
+            }
             return Ok(None);
         };
-        // A disabled person gets the answer of a wrong password, after the same work.
+        self.note_altered_devices(&guessed, user).await?;
+        let attempt = &guessed.attempt;
+        let roots = &self.settings.ws_federation;
+        // A disabled person gets the answer of a wrong password, after the same work; and so does
+        // one of whom Entra sends no program here.
         let (proof, rehash) = match checked {
-            Checked::Right(proof, rehash) if user.disabled_at.is_none() => (proof, rehash),
-            Checked::Right(..) => return self.refuse_at_door(&attempt, &user, "disabled").await,
-            Checked::Wrong(why) => return self.refuse_at_door(&attempt, &user, why).await,
+            Checked::Right(..) if user.disabled_at.is_some() => {
+                return self.refuse_at_door(attempt, user, "disabled").await;
+            }
+            Checked::Right(..) if require_ws_federation(user, &guessed.domains, roots).is_err() => {
+                return self
+                    .refuse_at_door(attempt, user, "not-ws-federation")
+                    .await;
+            }
+            Checked::Right(proof, rehash) => (proof, rehash),
+            Checked::Wrong(_) if guessed.looks_at == LooksAt::Devices => return Ok(None),
+            Checked::Wrong(why) => return self.refuse_at_door(attempt, user, why).await,
             Checked::Tampered(what) => {
-                self.refuse_at_door(&attempt, &user, "tampered").await?;
+                self.refuse_at_door(attempt, user, "tampered").await?;
                 let why = "the row's tag is wrong";
-                return Err(Error::tampering(what, Some(user.id), &why));
+                return Err(Error::tampering(what, Some(user.id.clone()), &why));
             }
         };
-        let prepared = self.prepare_token(proof, &user, &attempt).await?;
-        let kind = prepared.claims.kind();
-        let token = self
-            .let_out(prepared, &user, &attempt, &buckets, own.as_ref())
-            .await?;
-        if let (Some(_), PasswordKind::Own, Rehash::Needed, Some(own)) =
-            (&token, kind, rehash, &own)
-        {
-            self.rehash(own, password).await?;
+        let is_own = matches!(proof, ActiveProof::Own(_));
+        let made = self.token_of(proof, user, &guessed).await;
+        match (&made, rehash, &guessed.own) {
+            // It was no guess, and what is missing is not the password's fault.
+            (Err(_), ..) => self.refund_after_all(&guessed.buckets).await,
+            (Ok(Some(_)), Rehash::Needed, Some(own)) if is_own => {
+                // The token left: it is the ledger's, whatever becomes of this.
+                if let Err(error) = self.rehash(own, password).await {
+                    tracing::warn!("a password keeps its old hash until the next time: {error}");
+                }
+            }
+            _ => {}
         }
-        Ok(token)
+        made
     }
 
-    /// Pays for a guess. `None`: a wait is running, and nothing is looked at.
+    /// The token for a right password. None: something changed meanwhile, or this person's own
+    /// password is not enough.
+    async fn token_of(
+        &self,
+        proof: ActiveProof,
+        user: &User,
+        guessed: &Guessed,
+    ) -> Result<Option<SignedToken>, Error> {
+        let attempt = &guessed.attempt;
+        if matches!(proof, ActiveProof::Own(_)) {
+            // Without a second factor a password is a first one that somebody else may know, and
+            // opens nothing at the page either (attack 37).
+            let mut tx = self.store.read().await?;
+            let (_, methods, _) = self.credentials_of(&mut tx, &user.id).await?;
+            drop(tx);
+            if methods == 0 {
+                let mut tx = self.store.begin().await?;
+                refused(&mut tx, attempt, user, "no-second-factor");
+                self.refund(&mut tx, &guessed.buckets).await?;
+                tx.commit().await?;
+                return Ok(None);
+            }
+        }
+        let prepared = self.prepare_token(proof, user, attempt).await?;
+        let own = guessed.own.as_ref();
+        self.let_out(prepared, user, attempt, &guessed.buckets, own)
+            .await
+    }
+
+    /// Gives a try back that was no guess, as well as it goes.
+    async fn refund_after_all(&self, buckets: &Buckets) {
+        let refunded: Result<(), Error> = async {
+            let mut tx = self.store.begin().await?;
+            self.refund(&mut tx, buckets).await?;
+            Ok(tx.commit().await?)
+        }
+        .await;
+        if let Err(error) = refunded {
+            tracing::warn!("a right password stays counted as a guess: {error}");
+        }
+    }
+
+    /// An altered row opens nothing and shuts nobody out; it is written down.
+    async fn note_altered_devices(&self, guessed: &Guessed, user: &User) -> Result<(), Error> {
+        let Devices { rows, revoked } = &guessed.devices;
+        let mut rows = rows.iter();
+        if rows.all(|row| app_password::is_sound(row, &user.id, revoked, &self.sealing)) {
+            return Ok(());
+        }
+        let mut tx = self.store.begin().await?;
+        let what = "application password";
+        let event = Event::TamperingFound { what };
+        tx.append(Actor::System, Some(user.id.clone()), event);
+        Ok(tx.commit().await?)
+    }
+
+    /// Pays for a guess. `None`: the source waits, and nothing is looked at.
     async fn pay_at_door(&self, name: &str, browser: &Browser) -> Result<Option<Guessed>, Error> {
         let name = TypedName::read(name);
         let attempt = self.with_random(AttemptId::random);
@@ -218,24 +302,37 @@ impl App {
             .buckets(&mut tx, Counter::Password, &named, browser)
             .await?;
         let wait = self
-            .pay(&mut tx, Counter::Password, &buckets, &named)
+            .pay_or_wait(&mut tx, Counter::Password, &buckets, &named)
             .await?;
-        if wait.is_some() {
-            tx.commit().await?;
-            return Ok(None);
-        }
+        let (looks_at, buckets) = match wait {
+            Some(Wait::Source(_)) => {
+                tx.commit().await?;
+                return Ok(None);
+            }
+            Some(Wait::Person(_)) => (LooksAt::Devices, buckets.without_person()),
+            None => (LooksAt::All, buckets),
+        };
         let user = match &named {
             Named::Known(user) => {
-                let event = Event::TokenAsked {
-                    attempt: attempt.clone(),
-                };
-                tx.append(Actor::Person, Some(user.id.clone()), event);
+                // What a wait refuses is counted, not stored.
+                if looks_at == LooksAt::All {
+                    let event = Event::TokenAsked {
+                        attempt: attempt.clone(),
+                    };
+                    tx.append(Actor::Person, Some(user.id.clone()), event);
+                }
                 user.id.clone()
             }
+            // The same queries and digests for somebody who is not there.
             Named::Unknown(_) => self.with_random(UserId::random),
         };
-        let devices = tx.app_passwords_of(&user).await?;
-        let own = if self.settings.active_door.takes_own_passwords() {
+        let devices = Devices {
+            rows: tx.app_passwords_of(&user).await?,
+            revoked: tx.revoked_app_passwords_of(&user).await?,
+        };
+        let domains = tx.domains().await?;
+        let takes_own = self.settings.active_door.takes_own_passwords();
+        let own = if takes_own && looks_at == LooksAt::All {
             tx.password_of(&user).await?
         } else {
             None
@@ -247,6 +344,8 @@ impl App {
             buckets,
             devices,
             own,
+            looks_at,
+            domains,
         }))
     }
 
@@ -254,27 +353,25 @@ impl App {
     async fn check_at_door(
         &self,
         given: Secret<String>,
-        of: UserId,
-        devices: Vec<ApplicationPassword>,
-        own: Option<&PasswordCredential>,
-        attempt: &AttemptId,
+        guessed: &Guessed,
     ) -> Result<(Checked, Secret<String>), Error> {
         let now = self.now();
-        match app_password::verify(&given, &of, &devices, &self.sealing, now) {
-            Ok(proof) => {
-                let proof = ActiveProof::Application(proof);
-                return Ok((Checked::Right(proof, Rehash::NotNeeded), given));
-            }
-            Err(ApplicationPasswordRefused::Tampered) => {
-                return Ok((Checked::Tampered("application password"), given));
-            }
-            Err(ApplicationPasswordRefused::Wrong) => {}
+        let of = match &guessed.named {
+            Named::Known(user) => user.id.clone(),
+            Named::Unknown(_) => self.with_random(UserId::random),
+        };
+        let Devices { rows, revoked } = &guessed.devices;
+        let device = app_password::verify(&given, &of, rows, revoked, &self.sealing, now);
+        if let Ok(proof) = device {
+            let proof = ActiveProof::Application(proof);
+            return Ok((Checked::Right(proof, Rehash::NotNeeded), given));
         }
-        if !self.settings.active_door.takes_own_passwords() {
+        let takes_own = self.settings.active_door.takes_own_passwords();
+        if !takes_own || guessed.looks_at == LooksAt::Devices {
             return Ok((Checked::Wrong("wrong"), given));
         }
         let (cost, sealing) = (self.settings.hash_cost, Arc::clone(&self.sealing));
-        let (own, attempt) = (own.cloned(), attempt.clone());
+        let (own, attempt) = (guessed.own.clone(), guessed.attempt.clone());
         self.hashing(move || {
             let checked = password::verify(&given, own.as_ref(), &attempt, cost, &sealing, now);
             let checked = match checked {
@@ -311,3 +408,6 @@ fn refused(tx: &mut Tx<'_>, attempt: &AttemptId, user: &User, reason: &'static s
     };
     tx.append(Actor::Person, Some(user.id.clone()), event);
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,8 +17,9 @@ use crate::{
             parameters::Parameters,
             request::{RequestError, UnverifiedSignInRequest},
         },
+        wstrust::Version,
     },
-    relying_party::{EntraCloud, name_rule::comparable},
+    relying_party::{EntraCloud, domain::domain_of, name_rule::comparable},
 };
 
 impl App {
@@ -132,10 +133,23 @@ impl App {
             }
         };
         let published = self.published_in(&mut tx, KeyPurpose::Assertion).await?;
+        let takes_programs = match &asked {
+            Some(asked) => domain_of(asked, &domains)
+                .is_some_and(|domain| self.settings.takes_programs(domain)),
+            None => domains
+                .iter()
+                .any(|domain| self.settings.takes_programs(domain)),
+        };
+        let active_url = format!(
+            "{}{}",
+            self.settings.public_url,
+            Version::February2005.path()
+        );
         Ok(encode_metadata(&FederationMetadata {
             entity_id: &entity_id,
             domain: asked.as_ref(),
             passive_url: &self.settings.wsfed_url(None),
+            active_url: takes_programs.then_some(active_url.as_str()),
             sso_url: &self.settings.sso_url(None),
             slo_url: &self.settings.slo_url(),
             certificates: &published.certificates(),

@@ -106,11 +106,28 @@ impl PasswordClaims {
     }
 }
 
-/// Computes what `relying_party` may know.
+/// The root of a person's domain, if Entra sends its people's programs here: `ws_federation` are
+/// the roots that speak WS-Federation. A door that the operator opened for one domain is none for
+/// those of another.
+pub fn require_ws_federation<'a>(
+    user: &User,
+    domains: &'a [Domain],
+    ws_federation: &[DomainName],
+) -> Result<&'a Domain, NotReleased> {
+    let domain = require_domain(&user.upn.domain(), domains, None)?;
+    if ws_federation.contains(&domain.root) {
+        Ok(domain)
+    } else {
+        Err(NotReleased::NotWsFederation(domain.root.clone()))
+    }
+}
+
+/// Computes what `relying_party` may know; `ws_federation` as in [`require_ws_federation`].
 pub fn for_password(
     proof: ActiveProof,
     user: &User,
     domains: &[Domain],
+    ws_federation: &[DomainName],
     relying_party: &RelyingParty,
     sealing: &Sealing,
 ) -> Result<PasswordClaims, NotReleased> {
@@ -136,7 +153,7 @@ pub fn for_password(
     }
     user.require_identity(sealing)
         .map_err(|_| NotReleased::Tampered)?;
-    let domain = require_domain(&user.upn.domain(), domains, None)?;
+    let domain = require_ws_federation(user, domains, ws_federation)?;
     let name_id = user
         .immutable_id
         .clone()

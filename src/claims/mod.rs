@@ -97,6 +97,11 @@ pub enum NotReleased {
     /// Nobody speaks for the person's domain.
     #[error("the domain {0} is not configured; add it with `claimbridge domain add {0}`")]
     UnknownDomain(DomainName),
+    /// Programs bring passwords for domains that speak WS-Federation only.
+    #[error(
+        "the domain {0} does not speak WS-Federation; programs get no token for its people (docs/ws-trust.md)"
+    )]
+    NotWsFederation(DomainName),
     /// The request was for another domain's people.
     #[error("the request was for people of {asked}, not of {is}")]
     OtherDomain {

@@ -136,13 +136,12 @@ async fn revoke(
 ) -> Result<(), Failure> {
     let upn = &args.upn;
     let ids: Vec<CredentialId> = if let Some(id) = &args.id {
+        app.revoke_app_password(upn, id, operator).await?;
         vec![id.clone()]
     } else {
-        let all = app.app_passwords_of(upn).await?;
-        all.into_iter().map(|password| password.id).collect()
+        app.revoke_app_passwords(upn, operator).await?
     };
     for id in &ids {
-        app.revoke_app_password(upn, id, operator).await?;
         writeln!(out, "{id} of {upn} opens nothing any more.")?;
     }
     if ids.is_empty() {

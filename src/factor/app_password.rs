@@ -4,7 +4,7 @@
 //! Always true: what [`verify`] returns is no [`Proof`](super::Proof), so it cannot be sealed
 //! as evidence, makes no `SignedIn` and never yields the MFA claim (attacks 21, 22); a value
 //! has 140 random bits, so a plain digest of it tells nobody anything; all rows of a person
-//! are looked at, in constant time.
+//! are looked at, in constant time; a row that was altered opens nothing, and shuts no other.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use subtle::ConstantTimeEq as _;
@@ -54,14 +54,9 @@ impl ApplicationPasswordProof {
     }
 }
 
-/// Why nothing was proved.
+/// Nothing was proved: the value is that of no sound row of the person's.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum ApplicationPasswordRefused {
-    /// It is none of the person's.
-    Wrong,
-    /// A row of the person was altered or moved: none may be used.
-    Tampered,
-}
+pub struct NoApplicationPassword;
 
 /// A new value: 28 letters and digits that nobody confuses, in groups of four.
 pub fn generate(random: &mut dyn Random) -> Secret<String> {
@@ -93,27 +88,37 @@ pub fn verifier(user: &UserId, value: &Secret<String>) -> String {
     data_encoding::HEXLOWER.encode(digest(&SHA256, &bytes).as_ref())
 }
 
-/// Checks a value against the person's live rows.
+/// Whether a row is the person's, unaltered, and none that was `revoked`: who writes back what one
+/// was checked by before must not bring back a device that was taken away.
+pub fn is_sound(
+    row: &ApplicationPassword,
+    user: &UserId,
+    revoked: &[CredentialId],
+    sealing: &Sealing,
+) -> bool {
+    row.user == *user && !revoked.contains(&row.id) && row.require_tag(sealing).is_ok()
+}
+
+/// Checks a value against the person's live rows; `revoked` as in [`is_sound`].
 pub fn verify(
     value: &Secret<String>,
     user: &UserId,
     rows: &[ApplicationPassword],
+    revoked: &[CredentialId],
     sealing: &Sealing,
     now: Timestamp,
-) -> Result<ApplicationPasswordProof, ApplicationPasswordRefused> {
+) -> Result<ApplicationPasswordProof, NoApplicationPassword> {
     let given = verifier(user, value);
     let fits = value.expose().len() <= MAX_LENGTH;
     let mut found = None;
     for row in rows {
-        if row.user != *user || row.require_tag(sealing).is_err() {
-            return Err(ApplicationPasswordRefused::Tampered);
-        }
         let same = bool::from(row.verifier.as_bytes().ct_eq(given.as_bytes()));
-        if same && fits && row.revoked_at.is_none() {
+        let sound = is_sound(row, user, revoked, sealing);
+        if same && fits && sound && row.revoked_at.is_none() {
             found = Some(row);
         }
     }
-    let row = found.ok_or(ApplicationPasswordRefused::Wrong)?;
+    let row = found.ok_or(NoApplicationPassword)?;
     Ok(ApplicationPasswordProof {
         user: row.user.clone(),
         credential: row.id.clone(),
@@ -170,9 +175,9 @@ mod tests {
             value: &str,
             user: &UserId,
             rows: &[ApplicationPassword],
-        ) -> Result<CredentialId, ApplicationPasswordRefused> {
+        ) -> Result<CredentialId, NoApplicationPassword> {
             let value = Secret::new(value.to_owned());
-            verify(&value, user, rows, &self.sealing, NOW).map(|proof| {
+            verify(&value, user, rows, &[], &self.sealing, NOW).map(|proof| {
                 assert_eq!((proof.user(), proof.at()), (user, NOW));
                 proof.credential().clone()
             })
@@ -202,7 +207,7 @@ mod tests {
                 "{spelling}"
             );
         }
-        let wrong = Err(ApplicationPasswordRefused::Wrong);
+        let wrong = Err(NoApplicationPassword);
         let padded = format!("{value}{}", " ".repeat(MAX_LENGTH));
         for bad in ["", "-", &value[1..], &format!("{value}0"), &padded] {
             assert_eq!(fixture.check(bad, &fixture.user, &rows), wrong, "{bad}");
@@ -219,34 +224,49 @@ mod tests {
         let value = fixture.value.expose();
         let (user, row) = (&fixture.user, &fixture.row);
         let thief = UserId::random(&mut SystemRandom);
-        let tampered = Err(ApplicationPasswordRefused::Tampered);
+        let refused = Err(NoApplicationPassword);
+        let sound = |row: &ApplicationPassword, revoked: &[CredentialId]| {
+            is_sound(row, &fixture.user, revoked, &fixture.sealing)
+        };
+        assert!(sound(row, &[]));
         let moved = ApplicationPassword {
             user: thief.clone(),
             verifier: verifier(&thief, &fixture.value),
             ..row.clone()
         };
-        assert_eq!(fixture.check(value, &thief, &[moved]), tampered);
+        assert_eq!(fixture.check(value, &thief, &[moved]), refused);
         assert_eq!(
             fixture.check(value, &thief, std::slice::from_ref(row)),
-            tampered
+            refused
         );
         let guessed = Secret::new("0000".to_owned());
         let altered = ApplicationPassword {
             verifier: verifier(user, &guessed),
             ..row.clone()
         };
-        assert_eq!(fixture.check("0000", user, &[altered]), tampered);
+        assert!(!sound(&altered, &[]));
+        // The others open on: an altered row shuts out nobody.
+        let both = [altered.clone(), row.clone()];
+        assert_eq!(fixture.check("0000", user, &both), refused);
+        assert_eq!(fixture.check(value, user, &both), Ok(row.id.clone()));
         // What a revocation leaves, with the mark of it taken back.
         let emptied = ApplicationPassword {
             verifier: String::new(),
             ..row.clone()
         };
-        assert_eq!(fixture.check(value, user, &[emptied]), tampered);
+        assert!(!sound(&emptied, &[]));
+        assert_eq!(fixture.check(value, user, &[emptied]), refused);
+        // The same with what it was checked by: its tag is genuine.
+        let gone = std::slice::from_ref(&row.id);
+        assert!(!sound(row, gone));
+        let given = Secret::new(value.to_owned());
+        let rows = std::slice::from_ref(row);
+        let checked = verify(&given, user, rows, gone, &fixture.sealing, NOW);
+        assert!(checked.is_err());
         let revoked = ApplicationPassword {
             revoked_at: Some(NOW),
             ..row.clone()
         };
-        let wrong = Err(ApplicationPasswordRefused::Wrong);
-        assert_eq!(fixture.check(value, user, &[revoked]), wrong);
+        assert_eq!(fixture.check(value, user, &[revoked]), refused);
     }
 }

@@ -1,5 +1,6 @@
 //! Application passwords: one a device. As with passes, one that was revoked has lost what it
-//! is checked by, so that who takes the mark back by hand makes nothing usable (attack 38).
+//! is checked by, so that who takes the mark back by hand makes nothing usable (attack 38); and
+//! the event of it stays, for who writes back the rest too.
 
 use sqlx::any::AnyRow;
 
@@ -48,6 +49,26 @@ impl ReadTx<'_> {
         .iter()
         .map(password)
         .collect()
+    }
+
+    /// Those of a person that were revoked, as the events say, whatever their rows say.
+    pub async fn revoked_app_passwords_of(
+        &mut self,
+        user: &UserId,
+    ) -> Result<Vec<CredentialId>, StoreError> {
+        let rows = self
+            .all(
+                sql("SELECT id, body FROM events
+                 WHERE user_id = $1 AND kind = 'app-password-revoked'")
+                .bind(user.as_str()),
+            )
+            .await?;
+        let mut revoked = Vec::new();
+        for row in &rows {
+            let body: serde_json::Value = Reader::new(row, "events", "id").json("body")?;
+            revoked.extend(body["credential"].as_str().and_then(|id| id.parse().ok()));
+        }
+        Ok(revoked)
     }
 
     /// All that are not revoked (`keys rewrap`).

@@ -44,6 +44,7 @@ migrations![
     "0017_sign_out",
     "0018_application_passwords",
     "0019_session_lineage",
+    "0021_key_steps",
     "0024_tenants",
 ];
 

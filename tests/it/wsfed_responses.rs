@@ -261,14 +261,16 @@ fn the_answer_is_of_ws_trust_2005_with_one_token() {
 #[test]
 fn attack_10_metadata_names_issuer_addresses_and_keys_of_both_roles_and_is_not_signed() {
     let domain = "contoso.com".parse().unwrap();
-    let text = encode_metadata(&FederationMetadata {
+    let mut metadata = FederationMetadata {
         entity_id: "https://idp.example.com/contoso.com?a&b",
         domain: Some(&domain),
         passive_url: "https://idp.example.com/wsfed",
+        active_url: None,
         sso_url: "https://idp.example.com/saml2/sso",
         slo_url: "https://idp.example.com/saml2/slo",
         certificates: &[b"now", b"next"],
-    });
+    };
+    let text = encode_metadata(&metadata);
     let document = read(text.as_bytes(), &XmlLimits::METADATA).unwrap();
     let root = document.root();
     assert!(root.is(METADATA_NS, "EntityDescriptor"));
@@ -321,4 +323,10 @@ fn attack_10_metadata_names_issuer_addresses_and_keys_of_both_roles_and_is_not_s
         addresses,
         ["https://idp.example.com/wsfed?domain=contoso.com"; 2]
     );
+    // The door for programs, while it is open.
+    metadata.active_url = Some("https://idp.example.com/trust/2005/usernamemixed");
+    let open = encode_metadata(&metadata);
+    let asked = "<fed:SecurityTokenServiceEndpoint><wsa:EndpointReference xmlns:wsa=\"http://www.w3.org/2005/08/addressing\"><wsa:Address>https://idp.example.com/trust/2005/usernamemixed</wsa:Address>";
+    assert!(open.contains(asked), "{open}");
+    assert_eq!(open.matches("/trust/").count(), 1);
 }

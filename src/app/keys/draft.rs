@@ -208,4 +208,4 @@ impl Signer for Recorder {
 
 #[cfg(test)]
 #[path = "draft/tests.rs"]
-mod tests;
+pub(in crate::app) mod tests;

@@ -47,6 +47,16 @@ impl Default for Places {
     }
 }
 
+#[cfg(test)]
+impl Places {
+    /// All of them, taken.
+    pub(in crate::app) async fn all(&self) -> tokio::sync::OwnedSemaphorePermit {
+        let places = Arc::clone(&self.places);
+        let all = u32::try_from(AT_ONCE).unwrap();
+        places.acquire_many_owned(all).await.unwrap()
+    }
+}
+
 impl App {
     /// Does `work` with the key where it may take its time. The error is a sentence.
     pub(in crate::app) async fn with_key<T, E>(

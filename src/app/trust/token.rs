@@ -50,8 +50,14 @@ impl App {
         let domains = tx.domains().await?;
         let key = self.signing_key(&mut tx).await?;
         drop(tx);
-        let party = &self.settings.entra;
-        let claims = match active::for_password(proof, user, &domains, party, &self.sealing) {
+        let claims = match active::for_password(
+            proof,
+            user,
+            &domains,
+            &self.settings.ws_federation,
+            &self.settings.entra,
+            &self.sealing,
+        ) {
             Ok(claims) => claims,
             Err(error) => {
                 self.refuse_at_door(attempt, user, "not-releasable").await?;

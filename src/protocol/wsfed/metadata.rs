@@ -25,6 +25,8 @@ pub struct FederationMetadata<'a> {
     pub domain: Option<&'a DomainName>,
     /// Our WS-Federation address, without a query.
     pub passive_url: &'a str,
+    /// Our address for programs that bring a password (WS-Trust); none while it is closed.
+    pub active_url: Option<&'a str>,
     /// Our sign-on address of SAML, without a query.
     pub sso_url: &'a str,
     /// Our single-logout address of SAML, without a query.
@@ -64,14 +66,20 @@ pub fn encode_metadata(metadata: &FederationMetadata<'_>) -> String {
         );
     }
     xml.push_str("</fed:ClaimTypesOffered>");
-    // The schema wants an active endpoint too. Passwords of programs are not taken here, so
+    // The schema wants an active endpoint too. While passwords of programs are not taken here,
     // it names the address at which people sign in, as other services do.
-    for endpoint in ["SecurityTokenServiceEndpoint", "PassiveRequestorEndpoint"] {
+    for (endpoint, address) in [
+        (
+            "SecurityTokenServiceEndpoint",
+            metadata.active_url.unwrap_or(&address),
+        ),
+        ("PassiveRequestorEndpoint", &address),
+    ] {
         push(
             &mut xml,
             format_args!(
                 "<fed:{endpoint}><wsa:EndpointReference xmlns:wsa=\"{ADDRESSING_NS}\"><wsa:Address>{}</wsa:Address></wsa:EndpointReference></fed:{endpoint}>",
-                EscapedText(&address)
+                EscapedText(address)
             ),
         );
     }

@@ -168,6 +168,40 @@ async fn a_new_password_and_a_reset_end_them_all_and_a_new_master_key_none() {
     }
 }
 
+/// For a device that was stolen: all at once, and one notice (review L13).
+#[tokio::test]
+async fn an_operator_revokes_all_at_once() {
+    let world = world(ActiveDoor::ApplicationPasswords).await;
+    let person = world.ready("agent1@contoso.com").await;
+    let (app, upn) = (world.app(), &person.user.upn);
+    for label in ["one", "two", "three"] {
+        app.add_app_password(upn, label, "tester").await.unwrap();
+    }
+    let gone = app.app_passwords_of(upn).await.unwrap().remove(1).id;
+    app.revoke_app_password(upn, &gone, "tester").await.unwrap();
+    let mut tx = app.store().read().await.unwrap();
+    let before = tx.unseen_notices(&person.user.id).await.unwrap().len();
+    drop(tx);
+    let revoked = app.revoke_app_passwords(upn, "tester").await.unwrap();
+    assert_eq!(revoked.len(), 2);
+    assert!(stored(&world, &person).await.is_empty());
+    let mut tx = app.store().read().await.unwrap();
+    let after = tx.unseen_notices(&person.user.id).await.unwrap().len();
+    assert_eq!(after - before, 1);
+    let events = tx.events_of(&person.user.id, 100).await.unwrap();
+    let told = events
+        .iter()
+        .filter(|event| event.kind() == "app-password-revoked");
+    assert_eq!(told.count(), 3);
+    drop(tx);
+    assert!(
+        app.revoke_app_passwords(upn, "tester")
+            .await
+            .unwrap()
+            .is_empty()
+    );
+}
+
 #[tokio::test]
 async fn nobody_has_more_than_twenty_and_a_closed_door_takes_none() {
     let open = world(ActiveDoor::ApplicationPasswords).await;

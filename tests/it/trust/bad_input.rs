@@ -13,7 +13,7 @@ use crate::support::PASSWORD;
 #[tokio::test]
 async fn each_bad_request_has_one_clear_fault() {
     let world = world(ActiveDoor::OwnPasswordsToo).await;
-    world.add_user("agent1@contoso.com").await;
+    world.ready("agent1@contoso.com").await;
     let asking = asking("agent1@contoso.com", PASSWORD);
     let good = asking.soap(world.now());
     asking.ask_of(&world, 0, good.clone()).await.token();

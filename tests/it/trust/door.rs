@@ -75,6 +75,19 @@ async fn an_open_door_takes_what_it_says_and_by_its_methods_only() {
         assert_eq!(page.headers["allow"], allowed);
     }
     assert!(browser.cookies.is_empty());
+    // The metadata of a domain whose programs come here says where (review K13).
+    let metadata = "/FederationMetadata/2007-06/FederationMetadata.xml";
+    for (query, names_it) in [
+        ("", true),
+        ("?domain=contoso.com", true),
+        ("?domain=fabrikam.com", false),
+    ] {
+        let page = browser.get(&format!("{metadata}{query}")).await;
+        let named = page
+            .body
+            .contains("https://idp.example.com/trust/2005/usernamemixed");
+        assert_eq!(named, names_it, "{query}");
+    }
 }
 
 /// The token says who, by a password, and nothing of a second factor — in any encoding, by our
@@ -167,7 +180,7 @@ async fn attack_28_what_was_taken_away_opens_nothing_at_the_next_request_on_any_
     world.start_node().await;
     let nodes = world.nodes.len();
     let upn = "agent1@contoso.com".parse().unwrap();
-    world.add_user("agent1@contoso.com").await;
+    world.ready("agent1@contoso.com").await;
     let asking_with = |password: &str| asking("agent1@contoso.com", password);
     let value = device(&world, "agent1@contoso.com").await;
     for node in 0..nodes {
@@ -193,12 +206,18 @@ async fn attack_28_what_was_taken_away_opens_nothing_at_the_next_request_on_any_
     refused_everywhere(&world, &[&value, PASSWORD]).await;
     app.enable_user(&upn, "tester").await.unwrap();
     asking_with(&value).ask(&world).await.token();
+    let sql = world.sql().await;
+    sql.define("CREATE TABLE older AS SELECT * FROM application_passwords")
+        .await;
     let id = app.app_passwords_of(&upn).await.unwrap()[0].id.clone();
     app.revoke_app_password(&upn, &id, "tester").await.unwrap();
     refused_everywhere(&world, &[&value]).await;
     // Written by hand, it opens nothing and is an alarm (attack 38).
-    let sql = world.sql().await;
     sql.run("UPDATE application_passwords SET revoked_at = NULL")
+        .await;
+    refused_everywhere(&world, &[&value]).await;
+    // Nor with what it was checked by, from a copy of before: its tag is genuine (review L10).
+    sql.run("UPDATE application_passwords SET verifier = (SELECT verifier FROM older)")
         .await;
     refused_everywhere(&world, &[&value]).await;
     let mut tx = app.store().read().await.unwrap();

@@ -14,6 +14,7 @@ use crate::support::World;
 async fn world(door: ActiveDoor) -> World {
     let mut world = World::new().await;
     world.settings.active_door = door;
+    world.settings.ws_federation = vec!["contoso.com".parse().unwrap()];
     let nodes = world.nodes.len();
     world.nodes.clear();
     for _ in 0..nodes {

@@ -27,11 +27,12 @@ use crate::{
     },
     relying_party::{EntraCloud, ResponseSignature},
     session::{Desk, SessionPolicy},
+    signin::active::ActiveDoor,
     signin::{
         lockout::Delays,
         request::{Interaction, Protocol, Reauthentication, SignInRequest},
     },
-    storage::Store,
+    storage::{ActiveMark, Store},
 };
 
 const PASSWORD: &str = "correct horse battery staple";
@@ -56,9 +57,24 @@ impl Signer for Hangs {
     }
 }
 
+/// As a token that is away.
+struct Fails;
+
+impl Signer for Fails {
+    fn sign(&self, _: &[u8]) -> Result<Vec<u8>, SignError> {
+        Err(SignError::Unavailable("it is away".to_owned()))
+    }
+
+    fn custody(&self) -> Custody {
+        Custody::Hardware
+    }
+}
+
 /// A server whose key is in a token that answers when it is told to.
-struct World {
-    app: Arc<App>,
+pub(in crate::app) struct World {
+    pub(in crate::app) app: Arc<App>,
+    clock: Arc<ManualClock>,
+    mark: ActiveMark,
     asked: UnboundedReceiver<()>,
     go: Sender<()>,
     secret: Secret<Vec<u8>>,
@@ -75,6 +91,24 @@ fn operator() -> Actor {
 
 impl World {
     async fn new() -> Self {
+        Self::with_door(ActiveDoor::Closed).await
+    }
+
+    pub(in crate::app) fn upn(&self) -> Upn {
+        upn()
+    }
+
+    pub(in crate::app) fn password_of(&self) -> &'static str {
+        PASSWORD
+    }
+
+    /// From now on the token is away.
+    pub(in crate::app) fn fail(&self) {
+        let key = self.app.assertion_key().signing_by(Arc::new(Fails));
+        self.app.ring.hold(self.mark.clone(), &Arc::new(key), 1);
+    }
+
+    pub(in crate::app) async fn with_door(door: ActiveDoor) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", folder.path().join("test.db").display());
         let store = Store::connect(&url).await.unwrap();
@@ -88,7 +122,7 @@ impl World {
             endpoints: None,
             tenants: Vec::new(),
             known_federations: Vec::new(),
-            ws_federation: Vec::new(),
+            ws_federation: vec!["contoso.com".parse().unwrap()],
             sessions: SessionPolicy::default(),
             attempt_lifetime: Duration::from_mins(15),
             totp_skew: 1,
@@ -100,14 +134,15 @@ impl World {
             webauthn: WebAuthnPolicy::default(),
             breached_passwords_file: None,
             hash_cost: HashCost::FLOOR,
-            active_door: crate::signin::active::ActiveDoor::Closed,
+            active_door: door,
             token: None,
             service_name: "Contoso sign-in".to_owned(),
             support_contact: None,
         };
+        let clock = Arc::new(ManualClock::at(NOW));
         let parts = Parts {
             store,
-            clock: Arc::new(ManualClock::at(NOW)),
+            clock: Arc::clone(&clock) as Arc<dyn crate::base::clock::Clock>,
             random: Box::new(SystemRandom),
             sealing: Arc::new(Sealing::new(&MasterKey::random(&mut SystemRandom))),
             settings,
@@ -139,9 +174,12 @@ impl World {
             .active_key(stored.purpose)
             .await;
         let key = Arc::new(key.signing_by(Arc::new(hangs)));
-        app.ring.hold(mark.unwrap().unwrap(), &key, 1);
+        let mark = mark.unwrap().unwrap();
+        app.ring.hold(mark.clone(), &key, 1);
         Self {
             app,
+            clock,
+            mark,
             asked,
             go,
             secret,
@@ -349,6 +387,27 @@ async fn a_token_that_stays_silent_is_an_outage_and_nothing_is_kept() {
     assert_eq!(error.code(), &SupportCode::KEY_UNAVAILABLE);
     assert_eq!(world.receipts().await, 0);
     world.go.send(()).unwrap();
+    // It is not asked again for ten seconds: who is next is told at once.
+    let key = world.app.assertion_key();
+    world.clock.advance(Duration::from_millis(9_999));
+    let refused = world.app.with_key(&key, SigningKey::ready).await;
+    assert!(refused.unwrap_err().detail().contains("a moment ago"));
+    world.clock.advance(Duration::from_millis(1));
+    world.app.with_key(&key, SigningKey::ready).await.unwrap();
+}
+
+/// Who finds no place says nothing of the token: else a crowd would make it one that hangs.
+#[tokio::test]
+async fn who_waits_for_a_place_in_vain_shuts_nobody_out() {
+    let world = World::new().await;
+    let key = world.app.assertion_key();
+    let all = world.app.places.all().await;
+    let refused = world.app.with_key(&key, SigningKey::ready).await;
+    let error = refused.unwrap_err();
+    assert_eq!(error.code(), &SupportCode::KEY_UNAVAILABLE);
+    assert!(error.detail().contains("too many"), "{error}");
+    drop(all);
+    world.app.with_key(&key, SigningKey::ready).await.unwrap();
 }
 
 #[tokio::test]
