@@ -4,6 +4,8 @@
 //! nothing listens beyond loopback; the keys, the people and the database are made
 //! at the start and gone at the end. The identity provider is the one of `serve`.
 
+/// The tenant that asks here for the second factor.
+mod external_mfa;
 mod folder;
 mod people;
 mod ports;
@@ -36,6 +38,7 @@ use crate::{
         FederatedDomain, MfaBehavior, More, Practice, PracticeConfig, PreferredProtocol,
         PromptLogin, oauth::clients::Client,
     },
+    relying_party::EntraEndpoints,
     web,
 };
 use folder::ThrowAwayFolder;
@@ -95,7 +98,8 @@ pub async fn run(
     let people = people::add(&app, DOMAIN, &mut random)
         .await
         .map_err(Failure::service)?;
-    let practice = practice(&addresses, &app, &people, clock, &mut random)?;
+    let practice = practice(&addresses, &app, &people, Arc::clone(&clock), &mut random)?;
+    external_mfa::register(&app, &practice, clock.now(), &mut random).await?;
     announce(&args, &addresses, &people, &practice, out)?;
 
     let (stop, stopped) = watch::channel(());
@@ -197,6 +201,10 @@ fn configuration(
     ENTITY_ID.clone_into(&mut config.entra.cloud.entity_id);
     config.entra.cloud.reply_url = format!("{}/login.srf", addresses.practice);
     config.entra.cloud.metadata_url = None;
+    config.entra.endpoints = Some(EntraEndpoints {
+        authority_url: addresses.practice.clone(),
+        graph_url: format!("{}/graph", addresses.practice),
+    });
     Ok(config)
 }
 
@@ -251,7 +259,7 @@ fn announce(
     }
     writeln!(
         out,
-        "Open {practice}/ in a browser and press “Sign in to Partner Center”.\n"
+        "Open {practice}/ in a browser and press “Sign in to Partner Center”,\nor “Try External MFA”: there the tenant does the first factor.\n"
     )?;
     for person in people {
         writeln!(out, "  {}", person.in_words())?;

@@ -161,22 +161,17 @@ impl Judging {
         party: Option<(&Asked, &Provider)>,
         now: Timestamp,
     ) -> Option<String> {
-        let (asked, provider) = match party {
-            Some(party) => {
-                self.record("state", Ok(format!("Request {}.", party.0.id)));
-                party
-            }
-            None => {
-                self.record(
-                    "state",
-                    Err(match &answer.state {
-                        None => "There is none.".to_owned(),
-                        Some(_) => "No request of ours had it.".to_owned(),
-                    }),
-                );
-                return None;
-            }
+        let Some((asked, provider)) = party else {
+            self.record(
+                "state",
+                Err(match &answer.state {
+                    None => "There is none.".to_owned(),
+                    Some(_) => "No request of ours had it.".to_owned(),
+                }),
+            );
+            return None;
         };
+        self.record("state", Ok(format!("Request {}.", asked.id)));
         self.record(
             "first",
             match asked.taken {

@@ -26,18 +26,17 @@ pub(super) struct ExternalStart<'a> {
     pub(super) judged: bool,
 }
 
-impl ExternalStart<'_> {
-    fn factors(&self) -> [(FirstFactor, &'static str); 2] {
-        FirstFactor::ALL.map(|factor| {
-            let words = match factor {
-                FirstFactor::Password => "a password (knowledge)",
-                FirstFactor::Certificate => {
-                    "a certificate (possession): then no code or key counts beside it"
-                }
-            };
-            (factor, words)
-        })
-    }
+/// What people choose from.
+fn factors() -> [(FirstFactor, &'static str); 2] {
+    FirstFactor::ALL.map(|factor| {
+        let words = match factor {
+            FirstFactor::Password => "a password (knowledge)",
+            FirstFactor::Certificate => {
+                "a certificate (possession): then no code or key counts beside it"
+            }
+        };
+        (factor, words)
+    })
 }
 
 /// What came of the last round.
