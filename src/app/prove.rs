@@ -7,9 +7,10 @@
 use super::{
     App, Error,
     error::SupportCode,
+    external_mfa::{require_asked, require_fitting, require_password_door},
     guess::{Counter, Named, TypedName, in_a_row},
     scene::Scene,
-    sign_in::Browser,
+    sign_in::{Browser, SecondFactor},
 };
 use crate::{
     audit::{Actor, Event},
@@ -64,6 +65,7 @@ impl App {
         let name = TypedName::read(name);
         let mut tx = self.store.begin().await?;
         let attempt = self.open_attempt(&mut tx, id, browser).await?;
+        require_password_door(&attempt)?;
         let named = self.named(&mut tx, &attempt, name).await?;
         let buckets = self
             .buckets(&mut tx, Counter::Password, &named, browser)
@@ -204,7 +206,9 @@ impl App {
         let attempt = self.open_attempt(&mut tx, id, browser).await?;
         let scene = self.scene(&mut tx, attempt, browser).await?;
         let user = require_password_proof(&scene)?.clone();
+        require_fitting(&scene, SecondFactor::Code)?;
         let named = Named::Known(Box::new(user.clone()));
+        let browser = &*browser.at(&scene.attempt);
         let buckets = self
             .buckets(&mut tx, Counter::SecondFactor, &named, browser)
             .await?;
@@ -222,6 +226,8 @@ impl App {
                 attempt: id.clone(),
             },
         );
+        // Where nobody gave the password, no guess was that of somebody who knows it.
+        let knows_password = scene.asked.is_none();
         if self.password_dies(&mut tx, &scene, &user).await? {
             tx.commit().await?;
             return Ok(Guess::PasswordDead);
@@ -264,7 +270,9 @@ impl App {
                 }
                 tx.put_evidence(&record).await?;
                 self.give_back(&mut tx, &buckets).await?;
-                tx.give_back_try(&in_a_row(&user.id)).await?;
+                if knows_password {
+                    tx.give_back_try(&in_a_row(&user.id)).await?;
+                }
                 let event = Event::CodeVerified {
                     attempt: id.clone(),
                     credential: record.credential,
@@ -355,6 +363,9 @@ pub(super) async fn no_longer_proves(
 /// A code is asked only of someone whose password was right in this attempt, or in this
 /// browser's session so lately that it need not be asked again; and is the password still.
 pub(super) fn require_password_proof(scene: &Scene) -> Result<&User, Error> {
+    if scene.asked.is_some() {
+        return require_asked(scene);
+    }
     let carried = factor::classes_of(scene.carried_kinds()).contains(&FactorClass::Knowledge);
     match &scene.user {
         Some(user) if carried => Ok(user),

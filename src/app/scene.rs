@@ -17,6 +17,7 @@ use crate::{
     },
     session::SessionRow,
     signin::{
+        asked::AskedSecondFactor,
         attempt::{Attempt, Standing},
         complete,
         next_step::{
@@ -43,12 +44,16 @@ pub(super) struct Scene {
     pub(super) user: Option<User>,
     pub(super) live_credentials: Vec<CredentialId>,
     pub(super) live_methods: usize,
+    /// How many of them answer what is asked.
+    pub(super) fitting_methods: usize,
     pub(super) tokens: Tokens,
     pub(super) has_password: bool,
     pub(super) notices: Vec<Notice>,
     pub(super) enrolment: Option<EnrolmentRow>,
     /// What the browser's session proved that need not be asked again (step-up).
     pub(super) carried: Option<Carried>,
+    /// What Entra asks; none at the other doors.
+    pub(super) asked: Option<AskedSecondFactor>,
 }
 
 impl App {
@@ -100,6 +105,11 @@ impl App {
         attempt: Attempt,
         browser: &Browser,
     ) -> Result<Scene, Error> {
+        let browser = &*browser.at(&attempt);
+        let asked = match AskedSecondFactor::open(&attempt, &self.sealing) {
+            Ok(asked) => asked,
+            Err(error) => return Err(Error::tampering("second factor", attempt.user, &error)),
+        };
         let records = tx.evidence_of(&attempt.id).await?;
         let evidence = match evidence::open_all(
             &records,
@@ -124,11 +134,13 @@ impl App {
             user: None,
             live_credentials: Vec::new(),
             live_methods: 0,
+            fitting_methods: 0,
             tokens: Tokens::default(),
             has_password: false,
             notices: Vec::new(),
             enrolment,
             carried: None,
+            asked,
         };
         scene.carried = self.carried(tx, &scene, browser).await?;
         if let Some(id) = scene.attempt.user.clone() {
@@ -144,6 +156,7 @@ impl App {
                 // Nothing else is left to ask for: at the key the person learns why it is refused.
                 scene.live_methods = self.askable_keys(tx, &id).await?.len();
             }
+            scene.fitting_methods = self.fitting_methods(tx, &scene, &id).await?;
             scene.notices = tx.unseen_notices(&id).await?;
         }
         Ok(scene)
@@ -236,6 +249,7 @@ impl Scene {
                 PersonStatus::Active
             },
             live_methods: self.live_methods,
+            fitting_methods: self.fitting_methods,
             assigned_tokens: self.tokens.assigned,
             unseen_notices: self.notices.len(),
         })
@@ -244,8 +258,8 @@ impl Scene {
     pub(super) fn enrolment_stage(&self) -> Enrolment {
         match (&self.enrolment, self.has_password) {
             (None, _) => Enrolment::None,
-            (Some(_), false) => Enrolment::NeedsPassword,
-            (Some(row), true) => match (row.method, &row.credential) {
+            (Some(_), false) if self.asked.is_none() => Enrolment::NeedsPassword,
+            (Some(row), _) => match (row.method, &row.credential) {
                 (Some(method), _) => Enrolment::SettingUp(method),
                 (None, Some(_)) => Enrolment::SettingUp(MethodKind::Totp),
                 (None, None) => Enrolment::NeedsChoice,

@@ -17,9 +17,10 @@ use asking::require_nothing_proved;
 use super::{
     App, Error,
     error::SupportCode,
+    external_mfa::require_fitting,
     guess::{Buckets, Counter, Named, in_a_row},
     prove::require_password_proof,
-    sign_in::Browser,
+    sign_in::{Browser, SecondFactor},
 };
 use crate::{
     audit::{Actor, Event, Refused},
@@ -38,7 +39,7 @@ use crate::{
             response::UnverifiedAssertion,
         },
     },
-    signin::attempt::Attempt,
+    signin::{attempt::Attempt, request::Protocol},
     storage::{ReadTx, Tx},
 };
 
@@ -198,8 +199,10 @@ impl App {
         let attempt = self.open_attempt(&mut tx, id, browser).await?;
         let scene = self.scene(&mut tx, attempt, browser).await?;
         let named = Named::Known(Box::new(require_password_proof(&scene)?.clone()));
+        require_fitting(&scene, SecondFactor::Key)?;
+        let browser_here = browser.at(&scene.attempt);
         let buckets = self
-            .buckets(&mut tx, Counter::SecondFactor, &named, browser)
+            .buckets(&mut tx, Counter::SecondFactor, &named, &browser_here)
             .await?;
         let wait = self
             .pay(&mut tx, Counter::SecondFactor, &buckets, &named)
@@ -325,7 +328,9 @@ impl App {
         tx.put_evidence(&record).await?;
         self.give_back_both(&mut tx, buckets).await?;
         // Who only touches a key that was found knows no password: guesses go on being counted.
-        if purpose == Purpose::SecondFactor || record.kind == FactorKind::WebAuthnVerified {
+        let knows_password = attempt.request.protocol != Protocol::ExternalMfa
+            && (purpose == Purpose::SecondFactor || record.kind == FactorKind::WebAuthnVerified);
+        if knows_password {
             tx.give_back_try(&in_a_row(&owner.id)).await?;
         }
         if let Some((key, _)) = &found {

@@ -4,10 +4,13 @@
 //! what a look at `/sign-in/{attempt}` does: it gathers the situation, asks the one
 //! dispatcher, and — where nothing is left to ask — answers.
 
+use std::borrow::Cow;
+
 use super::{
     App, Error,
     answer::{Answer, StatusKind},
     error::{Category, SupportCode},
+    external_mfa::fits,
     keys::draft::Draft,
     own_methods::last_used,
     round_trips::Stopped,
@@ -48,6 +51,19 @@ pub struct Browser {
 impl Browser {
     pub(super) fn binding_hash(&self) -> Option<TokenHash> {
         self.binding.as_ref().map(CookieToken::hash)
+    }
+
+    /// What an attempt sees of it: at the door of External MFA neither a session nor that
+    /// somebody is known in it (attack 40).
+    pub(super) fn at(&self, attempt: &Attempt) -> Cow<'_, Self> {
+        if attempt.request.protocol != Protocol::ExternalMfa {
+            return Cow::Borrowed(self);
+        }
+        Cow::Owned(Self {
+            session: None,
+            known: None,
+            ..self.clone()
+        })
     }
 }
 
@@ -212,6 +228,7 @@ impl App {
             let answer = self.repeat_answer(&mut tx, &attempt).await?;
             return Ok(Some(Next::Answer(Box::new(answer))));
         }
+        let browser = &*browser.at(&attempt);
         let session = self.session_of(&mut tx, browser).await?;
         let mut scene = self.scene(&mut tx, attempt, browser).await?;
         if let Some(user) = scene.steps_up().cloned() {
@@ -275,7 +292,7 @@ impl App {
             NextStep::Refuse(refusal) => {
                 let kind = match refusal {
                     Refusal::InteractionForbidden => StatusKind::NoPassive,
-                    Refusal::Disabled => StatusKind::RequestDenied,
+                    Refusal::Disabled | Refusal::TooLate => StatusKind::RequestDenied,
                 };
                 let answer = self.issue_status(tx, &scene.attempt, kind, draft).await?;
                 Ok(answer.map(Box::new).map(Next::Answer))
@@ -305,7 +322,12 @@ impl App {
                 };
                 let second_factors = match (&scene.user, step) {
                     (Some(user), NextStep::AskSecondFactor) => {
-                        self.second_factors_of(&mut tx, &user.id).await?
+                        let mut ways = self.second_factors_of(&mut tx, &user.id).await?;
+                        ways.retain(|way| {
+                            let asked = scene.asked.as_ref();
+                            asked.is_none_or(|asked| fits(asked.request(), *way))
+                        });
+                        ways
                     }
                     _ => Vec::new(),
                 };

@@ -199,6 +199,15 @@ pub enum Event {
         attempt: AttemptId,
         rules: Vec<String>,
     },
+    /// An account of an Entra tenant is this person's from now on (External MFA). `by`: "proof",
+    /// the person's own at a second factor, or "operator".
+    ExternalAccountLinked {
+        tenant: String,
+        object: String,
+        by: &'static str,
+    },
+    /// It is no longer.
+    ExternalAccountUnlinked { tenant: String, object: String },
     /// A session began.
     SessionBegun { session: SessionId },
     /// A session ended.

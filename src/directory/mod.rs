@@ -8,8 +8,8 @@
 pub mod app_password;
 /// Passwords, TOTP secrets, temporary access passes: rows and their tags.
 pub mod credential;
-/// Who somebody of a tenant is here.
-pub mod entra_link;
+/// Accounts of tenants and whose they are.
+pub mod external_account;
 /// The value by which Entra knows a person.
 pub mod immutable_id;
 /// The kinds of second step.
@@ -29,7 +29,7 @@ pub use app_password::ApplicationPassword;
 pub use credential::{
     AccessPass, OathAlgorithm, PassReuse, PasswordCredential, TotpCredential, TotpParameters,
 };
-pub use entra_link::EntraLink;
+pub use external_account::{ExternalAccount, LinkedBy};
 pub use immutable_id::ImmutableId;
 pub use method::{MethodKind, MethodKindError};
 pub use method_policy::{EffectivePolicy, GroupName, MethodPolicy};

@@ -59,8 +59,10 @@ pub enum TagLabel {
     Credential,
     /// A person's UPN and ImmutableID.
     Identity,
-    /// Who somebody of a tenant is here.
-    EntraLink,
+    /// Whose an account of a tenant is (External MFA).
+    ExternalAccount,
+    /// What Entra asked in one attempt and browser (External MFA).
+    SecondFactorRequest,
     /// A form of this browser (CSRF).
     Form,
     /// An enrolment that a pass opened, in one attempt and browser.
@@ -96,7 +98,8 @@ impl TagLabel {
             Self::Session => "session",
             Self::Credential => "credential",
             Self::Identity => "identity",
-            Self::EntraLink => "entra-link",
+            Self::ExternalAccount => "external-account",
+            Self::SecondFactorRequest => "second-factor-request",
             Self::Form => "form",
             Self::Enrolment => "enrolment",
             Self::Pass => "pass",

@@ -114,7 +114,7 @@ pub fn complete(
     now: Timestamp,
     max_age: Duration,
 ) -> Result<SignedIn, NotSignedIn> {
-    require_own_door(attempt)?;
+    require_this_door(attempt)?;
     let evidence = evidence::open_all(records, attempt.binding(), sealing, now, max_age)
         .map_err(|_| NotSignedIn::Seal)?;
     if evidence.iter().any(|proof| *proof.user() != holder.user.id)
@@ -232,7 +232,7 @@ fn require_session(
     sealing: &Sealing,
     now: Timestamp,
 ) -> Result<Vec<SessionProof>, NotSignedIn> {
-    require_own_door(attempt)?;
+    require_this_door(attempt)?;
     if row.token != *presented {
         return Err(NotSignedIn::Seal);
     }
@@ -246,14 +246,12 @@ fn require_session(
     require_live(row.proofs.clone(), holder, sealing)
 }
 
-/// What is proved at the door of External MFA makes no session there, and none answers there
-/// (attack 40).
-fn require_own_door(attempt: &Attempt) -> Result<(), NotSignedIn> {
-    let request = &attempt.request;
-    if request.protocol == Protocol::ExternalMfa || request.second_factor.is_some() {
-        Err(NotSignedIn::OtherDoor)
-    } else {
-        Ok(())
+/// What is proved at the door of External MFA stays there: one factor, of which Entra made
+/// something, and no session answers there.
+fn require_this_door(attempt: &Attempt) -> Result<(), NotSignedIn> {
+    match attempt.request.protocol {
+        Protocol::ExternalMfa => Err(NotSignedIn::OtherDoor),
+        Protocol::Saml2 | Protocol::WsFed | Protocol::Account => Ok(()),
     }
 }
 

@@ -8,6 +8,8 @@
 
 /// The door at which nothing more can be asked.
 pub mod active;
+/// What the door of External MFA asks, sealed.
+pub mod asked;
 /// One attempt of one browser.
 pub mod attempt;
 /// Proofs, or a live session, become `SignedIn`.

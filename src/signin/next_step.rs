@@ -11,10 +11,24 @@
 //!                    └ pass ─► Enrol ─► AskPassword   (the confirming code proves nothing)
 //! ```
 //!
+//! At the door of External MFA, where Entra did the first factor, another way is gone:
+//!
+//! ```text
+//!  begin ─► (person) ─► AskSecondFactor ─► ShowNotices ─► Issue(Proofs)
+//!     │         ├─────► AskPass ─► Enrol ─► AskSecondFactor   (no method yet)
+//!     │         └─────► CannotAnswer(NoFittingMethod)
+//!     └ nobody is known ─► CannotAnswer(Stranger)
+//! ```
+//!
 //! What a session proved so lately that it need not be asked again counts beside the proofs of
 //! the attempt (`carried`), and `Issue` is `StopLoop` where answers only come back.
 
-use super::{attempt::Attempt, request::Interaction, requirement::ROUND_TRIPS};
+use super::{
+    asked,
+    attempt::Attempt,
+    request::{Interaction, Protocol},
+    requirement::ROUND_TRIPS,
+};
 use crate::{
     base::clock::Timestamp,
     directory::MethodKind,
@@ -49,6 +63,8 @@ pub struct Person {
     pub status: PersonStatus,
     /// How many confirmed, unrevoked methods of possession there are.
     pub live_methods: usize,
+    /// How many of them answer what is asked: at the door of External MFA perhaps not all.
+    pub fitting_methods: usize,
     /// How many hardware tokens an operator handed over that wait to be activated.
     pub assigned_tokens: usize,
     /// How many notices wait to be shown.
@@ -105,6 +121,8 @@ pub enum NextStep {
     Enrol(MethodKind),
     /// Tell the person what others did to the account.
     ShowNotices,
+    /// Say why Entra gets no second factor, and what can be done (External MFA).
+    CannotAnswer(NoAnswer),
     /// Say that the person's browser runs in a circle between the party and us.
     StopLoop,
     /// Answer the relying party.
@@ -122,6 +140,15 @@ pub enum AnswerFrom {
     Session,
 }
 
+/// Why Entra gets no second factor.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum NoAnswer {
+    /// The account that Entra names is nobody's here.
+    Stranger,
+    /// The person has methods, and Entra asked for none of them.
+    NoFittingMethod,
+}
+
 /// Why the relying party gets a refusal.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Refusal {
@@ -129,6 +156,8 @@ pub enum Refusal {
     InteractionForbidden,
     /// The account is disabled (SAML `RequestDenied`).
     Disabled,
+    /// Entra does not wait any longer (External MFA).
+    TooLate,
 }
 
 /// Decides.
@@ -137,6 +166,9 @@ pub fn next_step(situation: &Situation<'_>) -> NextStep {
         && person.status == PersonStatus::Disabled
     {
         return NextStep::Refuse(Refusal::Disabled);
+    }
+    if situation.attempt.request.protocol == Protocol::ExternalMfa {
+        return second_factor(situation);
     }
     // Proofs of this attempt come first: a person who has begun is not answered
     // from somebody's older session.
@@ -177,6 +209,41 @@ pub fn next_step(situation: &Situation<'_>) -> NextStep {
         return NextStep::ShowNotices;
     }
     issue(situation, AnswerFrom::Proofs)
+}
+
+/// Entra did the first factor: one more, and no session or circle has to do with it. Once it is
+/// late nothing more is asked, and what was proved is answered still.
+fn second_factor(situation: &Situation<'_>) -> NextStep {
+    match left_to_ask(situation) {
+        issue @ NextStep::Issue(_) => issue,
+        _ if situation.now >= asked::asks_until(situation.attempt) => {
+            NextStep::Refuse(Refusal::TooLate)
+        }
+        step => step,
+    }
+}
+
+fn left_to_ask(situation: &Situation<'_>) -> NextStep {
+    let Some(person) = situation.person else {
+        return NextStep::CannotAnswer(NoAnswer::Stranger);
+    };
+    match situation.enrolment {
+        // No password is asked for at this door, so none is missing.
+        Enrolment::NeedsPassword | Enrolment::NeedsChoice => return NextStep::ChooseMethod,
+        Enrolment::SettingUp(kind) => return NextStep::Enrol(kind),
+        Enrolment::None => {}
+    }
+    if situation.evidence.is_empty() {
+        return match (person.fitting_methods, person.live_methods) {
+            (0, 0) => NextStep::AskPass,
+            (0, _) => NextStep::CannotAnswer(NoAnswer::NoFittingMethod),
+            _ => NextStep::AskSecondFactor,
+        };
+    }
+    if person.unseen_notices > 0 {
+        return NextStep::ShowNotices;
+    }
+    NextStep::Issue(AnswerFrom::Proofs)
 }
 
 /// Answers, unless answers only come back as requests.

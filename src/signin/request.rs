@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::second_factor::SecondFactorRequest;
+use super::asked::SealedSecondFactor;
 use crate::base::{clock::Timestamp, text::DomainName};
 
 /// Over which protocol the answer goes back. Stored with the attempt.
@@ -15,10 +15,10 @@ pub enum Protocol {
     Saml2,
     /// WS-Federation passive requestor profile.
     WsFed,
-    /// External MFA: Entra did the first factor and asks for the second (OpenID Connect).
-    ExternalMfa,
     /// Nobody asks but the person: to the own account pages. No token leaves.
     Account,
+    /// External MFA: Entra did the first factor and asks for one more (OpenID Connect).
+    ExternalMfa,
 }
 
 impl Protocol {
@@ -27,14 +27,14 @@ impl Protocol {
         match self {
             Self::Saml2 => "saml2",
             Self::WsFed => "ws-fed",
-            Self::ExternalMfa => "external-mfa",
             Self::Account => "account",
+            Self::ExternalMfa => "external-mfa",
         }
     }
 
     /// From the stored spelling.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Saml2, Self::WsFed, Self::ExternalMfa, Self::Account]
+        [Self::Saml2, Self::WsFed, Self::Account, Self::ExternalMfa]
             .into_iter()
             .find(|protocol| protocol.as_str() == text)
     }
@@ -90,11 +90,11 @@ pub struct SignInRequest {
     pub max_age_seconds: Option<u64>,
     /// A name to fill in for the person; proves nothing.
     pub login_hint: Option<String>,
-    /// What Entra asks over [`Protocol::ExternalMfa`]; none of another protocol.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub second_factor: Option<SecondFactorRequest>,
     /// When it arrived, milliseconds since 1970.
     pub received_at_millis: i64,
+    /// What the door of External MFA asks; none at the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second_factor: Option<SealedSecondFactor>,
 }
 
 impl SignInRequest {
@@ -139,8 +139,8 @@ mod tests {
         for (protocol, name) in [
             (Protocol::Saml2, "\"saml2\""),
             (Protocol::WsFed, "\"ws-fed\""),
-            (Protocol::ExternalMfa, "\"external-mfa\""),
             (Protocol::Account, "\"account\""),
+            (Protocol::ExternalMfa, "\"external-mfa\""),
         ] {
             assert_eq!(serde_json::to_string(&protocol).unwrap(), name);
             assert_eq!(serde_json::from_str::<Protocol>(name).unwrap(), protocol);

@@ -16,26 +16,20 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{attempt::Attempt, complete::Holder};
+use super::{asked::AskedSecondFactor, attempt::Attempt, complete::Holder};
 use crate::{
     base::{
         clock::Timestamp,
         guid::Guid,
         ids::{AttemptId, CredentialId, UserId},
     },
-    directory::EntraLink,
+    directory::ExternalAccount,
     factor::{
         FactorClass, FactorKind,
         evidence::{self, EvidenceRecord},
     },
     keys::sealing::Sealing,
 };
-
-/// How long Entra waits for an answer, from when it sent the person (facts §5.5).
-pub const ENTRA_WAITS: Duration = Duration::from_mins(5);
-
-/// When a person is told that it is over, so that the end is ours and clean.
-pub const LIFETIME: Duration = Duration::from_secs(270);
 
 /// Which classes of factor would do: a value of `acr` (facts §5.5).
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
@@ -102,7 +96,7 @@ impl Acr {
     }
 }
 
-/// What Entra asks of this door. Stored with the attempt, in its request; everything in it was
+/// What Entra asks of this door. Stored with the attempt, under a tag ([`super::asked`]); everything in it was
 /// verified, and nothing in it is a proof.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 pub struct SecondFactorRequest {
@@ -257,19 +251,18 @@ pub enum NotDone {
 pub fn complete(
     attempt: &Attempt,
     records: &[EvidenceRecord],
-    link: &EntraLink,
+    link: &ExternalAccount,
     holder: Holder<'_>,
     sealing: &Sealing,
     now: Timestamp,
     max_age: Duration,
 ) -> Result<SecondFactorDone, NotDone> {
-    let request = attempt
-        .request
-        .second_factor
-        .as_ref()
+    let asked = AskedSecondFactor::open(attempt, sealing)
+        .map_err(|_| NotDone::Seal)?
         .ok_or(NotDone::OtherDoor)?;
+    let request = asked.request();
     link.require_tag(sealing).map_err(|_| NotDone::Seal)?;
-    if (link.tenant, link.object_id) != (request.tenant, request.object_id) {
+    if (link.tenant, link.object) != (request.tenant, request.object_id) {
         return Err(NotDone::OtherLink);
     }
     let evidence = evidence::open_all(records, attempt.binding(), sealing, now, max_age)

@@ -11,8 +11,8 @@ use crate::{
         secret::Secret,
     },
     directory::{
-        EntraLink, ImmutableId, PasswordCredential, TotpCredential, TotpParameters, User,
-        identity_tag,
+        ExternalAccount, ImmutableId, LinkedBy, PasswordCredential, TotpCredential, TotpParameters,
+        User, identity_tag,
     },
     factor::{
         evidence::{self, Binding, EvidenceRecord},
@@ -209,12 +209,12 @@ impl Someone {
     }
 
     /// An attempt of the External MFA door.
-    pub(crate) fn second_factor_attempt(&self, asked: SecondFactorRequest) -> Attempt {
+    pub(crate) fn second_factor_attempt(&self, asked: &SecondFactorRequest) -> Attempt {
         let attempt = self.attempt();
         Attempt {
             request: SignInRequest {
                 protocol: Protocol::ExternalMfa,
-                second_factor: Some(asked),
+                second_factor: Some(asked.seal(attempt.binding(), &self.sealing).unwrap()),
                 ..attempt.request.clone()
             },
             ..attempt
@@ -222,19 +222,19 @@ impl Someone {
     }
 
     /// Who this is for Entra in `asked`.
-    pub(crate) fn link(&self, asked: &SecondFactorRequest) -> EntraLink {
-        EntraLink::new(
+    pub(crate) fn link(&self, asked: &SecondFactorRequest) -> ExternalAccount {
+        ExternalAccount::new(
             &self.sealing,
-            asked.tenant,
-            asked.object_id,
+            (asked.tenant, asked.object_id),
             self.user.id.clone(),
             NOW,
+            LinkedBy::Proof,
         )
     }
 
     /// A right code at that door.
     pub(crate) fn second_factor_done(&self, asked: &SecondFactorRequest) -> SecondFactorDone {
-        let attempt = self.second_factor_attempt(asked.clone());
+        let attempt = self.second_factor_attempt(asked);
         let records = [self.totp_record(&attempt, NOW)];
         let live = self.live();
         let holder = Holder {

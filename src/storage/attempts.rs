@@ -319,7 +319,10 @@ impl Tx<'_> {
         let mut rows = 0;
         // Evidence, enrolments and a session's parties go with their row.
         for statement in [
-            "DELETE FROM attempts WHERE expires_at < $1 AND (answered_at IS NULL OR answered_at < $1)",
+            // By its age too: one that was ended is over as of 1970, and its request must not
+            // begin another (attacks 15, 28).
+            "DELETE FROM attempts WHERE expires_at < $1 AND created_at < $1
+               AND (answered_at IS NULL OR answered_at < $1)",
             "DELETE FROM ceremonies WHERE expires_at < $1",
             "DELETE FROM sign_outs WHERE expires_at < $1",
             "DELETE FROM throttle WHERE counts = 'tries' AND touched_at < $1 AND wait_until < $1",

@@ -45,6 +45,7 @@ migrations![
     "0018_application_passwords",
     "0019_session_lineage",
     "0021_key_steps",
+    "0023_external_accounts",
     "0024_tenants",
 ];
 

@@ -21,6 +21,7 @@ mod enrolments;
 mod error;
 mod events;
 mod evidence;
+mod external_accounts;
 mod federation;
 mod groups;
 mod health;

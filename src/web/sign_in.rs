@@ -377,7 +377,10 @@ async fn ask_for(
         NextStep::Enrol(MethodKind::OathToken) => {
             token::ask_activation(web, visit, upn, None, said)
         }
-        NextStep::StopLoop | NextStep::Issue(_) | NextStep::Refuse(_) => {
+        NextStep::CannotAnswer(_)
+        | NextStep::StopLoop
+        | NextStep::Issue(_)
+        | NextStep::Refuse(_) => {
             return Err(Error::internal("an answer came as a question"));
         }
     })
@@ -413,6 +416,8 @@ pub(super) fn notice(notice: Notice) -> NoticeItem {
         "method-added" => Happened::MethodAdded,
         "method-removed" => Happened::MethodRemoved,
         "key-counter" => Happened::KeyCounter,
+        "external-account-linked" => Happened::AccountLinked,
+        "external-account-unlinked" => Happened::AccountUnlinked,
         "immutable-id-set" => Happened::ImmutableIdSet,
         "token-assigned" => Happened::TokenAssigned,
         "token-returned" | "token-lost" | "token-retired" | "token-removed" => Happened::TokenTaken,

@@ -419,3 +419,25 @@ pub async fn what_is_old_is_forgotten(database: Database) {
     assert_eq!(database.number("SELECT COUNT(*) FROM evidence").await, 0);
     assert_eq!(database.number("SELECT COUNT(*) FROM enrolments").await, 0);
 }
+
+/// Ended attempts are over as of 1970, and still their request is known for a day.
+pub async fn attack_28_a_request_is_known_after_its_attempt_was_ended(database: Database) {
+    let store = database.node().await;
+    let person = Person::new(&store, "a@contoso.com").await;
+    let ended = stored_attempt(&store, Some(&person.user), HERE).await;
+    let day = Duration::from_hours(24);
+    let mut tx = store.begin().await.unwrap();
+    let later = NOW.plus(Duration::from_mins(1));
+    tx.end_attempts_of(&person.user.id, later).await.unwrap();
+    assert_eq!(tx.purge(later.minus(day)).await.unwrap(), 0);
+    let again = Attempt {
+        request: ended.request.clone(),
+        ..attempt(None)
+    };
+    let known = tx.insert_attempt(&again, HERE).await.unwrap();
+    let InsertAttempt::Known(known) = known else {
+        panic!("the request began a second attempt");
+    };
+    assert_eq!(known.id, ended.id);
+    assert!(tx.purge(later).await.unwrap() > 0);
+}

@@ -9,6 +9,7 @@ pub mod attempts;
 pub mod credentials;
 pub mod database;
 pub mod events;
+pub mod external_accounts;
 pub mod federation;
 pub mod groups;
 pub mod migrations;
@@ -54,6 +55,8 @@ macro_rules! storage_suite {
                 two_passes_at_once_leave_one attack_38_what_is_used_up_or_revoked_stays_so;
             app_passwords: an_application_password_reads_back attack_38_a_revoked_one_is_not_revived_by_hand
                 attack_28_one_use_and_its_revocation_at_once;
+            external_accounts: an_account_reads_back_and_is_one_persons
+                attack_28_of_many_links_at_once_one_stands attack_38_an_account_moved_by_hand_is_refused;
             oath_tokens: a_token_reads_back a_serial_is_there_once_whoever_made_it
                 tokens_come_in_the_order_of_their_serials what_a_token_became_tells_when_it_was_used
                 attack_38_a_token_moved_by_hand_is_refused attack_3_of_tokens_with_one_secret_one_is_active
@@ -63,7 +66,7 @@ macro_rules! storage_suite {
                 a_person_whose_attempts_end attempts_are_counted_by_source
                 evidence_is_one_of_a_kind attack_38_evidence_that_was_copied_is_refused
                 attack_6_an_enrolment_is_finished_once attack_5_an_enrolment_ends
-                what_is_old_is_forgotten;
+                what_is_old_is_forgotten attack_28_a_request_is_known_after_its_attempt_was_ended;
             sessions: a_session_reads_back attack_38_a_session_written_by_hand_is_refused
                 attack_28_an_ended_session_stays_ended
                 a_session_that_begins_meanwhile_ends_too a_session_is_used_forwards

@@ -9,6 +9,7 @@ use crate::{
     app::{
         App, Error,
         error::SupportCode,
+        external_mfa::require_somebody,
         guess::{Counter, Named, TypedName},
         passes::{Terms, TypedPass, pass_tag},
         prove::{Guess, require_password_here},
@@ -50,9 +51,10 @@ impl App {
         let (name, pass) = (TypedName::read(name), TypedPass::read(pass.expose()));
         let mut tx = self.store.begin().await?;
         let attempt = self.open_attempt(&mut tx, id, browser).await?;
+        require_somebody(&attempt)?;
         let named = self.named(&mut tx, &attempt, name).await?;
         let buckets = self
-            .buckets(&mut tx, Counter::Pass, &named, browser)
+            .buckets(&mut tx, Counter::Pass, &named, &browser.at(&attempt))
             .await?;
         if let Some(until) = self.pay(&mut tx, Counter::Pass, &buckets, &named).await? {
             tx.commit().await?;

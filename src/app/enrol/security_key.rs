@@ -65,7 +65,12 @@ impl App {
         require_stage(&scene, Enrolment::SettingUp(MethodKind::SecurityKey))?;
         let named = Named::Known(Box::new(user.clone()));
         let buckets = self
-            .buckets(&mut tx, Counter::SecondFactor, &named, browser)
+            .buckets(
+                &mut tx,
+                Counter::SecondFactor,
+                &named,
+                &browser.at(&scene.attempt),
+            )
             .await?;
         if let Paid::Refused(wait) = self.pay_question(&mut tx, buckets).await? {
             tx.commit().await?;
@@ -105,10 +110,15 @@ impl App {
         let name = method_name(name, "")?;
         // Pay.
         let mut tx = self.store.begin().await?;
-        let (_, user, _) = self.enrolling(&mut tx, id, browser).await?;
+        let (scene, user, _) = self.enrolling(&mut tx, id, browser).await?;
         let named = Named::Known(Box::new(user));
         let buckets = self
-            .buckets(&mut tx, Counter::SecondFactor, &named, browser)
+            .buckets(
+                &mut tx,
+                Counter::SecondFactor,
+                &named,
+                &browser.at(&scene.attempt),
+            )
             .await?;
         let wait = self
             .pay(&mut tx, Counter::SecondFactor, &buckets, &named)

@@ -47,7 +47,12 @@ impl App {
         require_stage(&scene, SETTING_UP)?;
         let named = Named::Known(Box::new(user.clone()));
         let buckets = self
-            .buckets(&mut tx, Counter::SecondFactor, &named, browser)
+            .buckets(
+                &mut tx,
+                Counter::SecondFactor,
+                &named,
+                &browser.at(&scene.attempt),
+            )
             .await?;
         let wait = self
             .pay(&mut tx, Counter::SecondFactor, &buckets, &named)

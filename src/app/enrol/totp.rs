@@ -96,7 +96,12 @@ impl App {
         require_stage(&scene, Enrolment::SettingUp(MethodKind::Totp))?;
         let named = Named::Known(Box::new(user));
         let buckets = self
-            .buckets(&mut tx, Counter::SecondFactor, &named, browser)
+            .buckets(
+                &mut tx,
+                Counter::SecondFactor,
+                &named,
+                &browser.at(&scene.attempt),
+            )
             .await?;
         if let Some(until) = self
             .pay(&mut tx, Counter::SecondFactor, &buckets, &named)

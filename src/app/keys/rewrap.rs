@@ -10,8 +10,8 @@ use crate::{
     audit::{Actor, Event},
     base::{clock::Timestamp, random::Random},
     directory::{
-        ApplicationPassword, OathToken, PasswordCredential, TokenState, TotpCredential,
-        identity_tag,
+        ApplicationPassword, ExternalAccount, OathToken, PasswordCredential, TokenState,
+        TotpCredential, identity_tag,
     },
     keys::{
         KeyPurpose,
@@ -30,6 +30,8 @@ pub struct Rewrapped {
     pub passwords: usize,
     /// Application passwords tagged anew.
     pub app_passwords: usize,
+    /// Accounts of tenants tagged anew.
+    pub external_accounts: usize,
     /// TOTP secrets sealed anew.
     pub totp: usize,
     /// Security keys tagged anew.
@@ -87,6 +89,25 @@ pub async fn rewrap(
         let tag = ApplicationPassword::make_tag(new, id, user, verifier);
         tx.update_app_password_tag(id, &tag).await?;
         done.app_passwords += 1;
+    }
+    for account in tx.all_external_accounts().await? {
+        account
+            .require_tag(old)
+            .map_err(|_| {
+                Error::conflict(format!(
+                    "the account {} of the tenant {} was altered outside claimbridge; nothing was changed. Take it away (`external-mfa unlink`), then run `keys rewrap` again",
+                    account.object, account.tenant
+                ))
+            })?;
+        let ExternalAccount {
+            tenant,
+            object,
+            user,
+            ..
+        } = &account;
+        let tag = ExternalAccount::make_tag(new, *tenant, *object, user);
+        tx.update_external_account_tag(&account, &tag).await?;
+        done.external_accounts += 1;
     }
     for totp in tx.all_totp().await? {
         totp.require_tag(old)

@@ -126,7 +126,8 @@ impl App {
     ) -> Result<Scene, Error> {
         let attempt = self.open_attempt(tx, id, browser).await?;
         let scene = self.scene(tx, attempt, browser).await?;
-        if scene.asks() != purpose.step() {
+        // Where the password is not asked, nobody moves a token's clock.
+        if scene.asks() != purpose.step() || scene.asked.is_some() {
             return Err(Error::denied(
                 &SupportCode::ATTEMPT_OVER,
                 "a token's code at another step",

@@ -5,10 +5,11 @@ use crate::{
     app::{
         App, Error,
         error::SupportCode,
+        external_mfa::require_fitting,
         guess::{Buckets, Counter, Named, Paid},
         prove::require_password_proof,
         scene::Scene,
-        sign_in::{Browser, NextStep},
+        sign_in::{Browser, NextStep, SecondFactor},
     },
     base::ids::AttemptId,
     factor::webauthn::{Demand, Purpose, ceremony::Asking},
@@ -46,9 +47,15 @@ impl App {
         let attempt = self.open_attempt(&mut tx, id, browser).await?;
         let scene = self.scene(&mut tx, attempt, browser).await?;
         let user = require_password_proof(&scene)?;
+        require_fitting(&scene, SecondFactor::Key)?;
         let named = Named::Known(Box::new(user.clone()));
         let buckets = self
-            .buckets(&mut tx, Counter::SecondFactor, &named, browser)
+            .buckets(
+                &mut tx,
+                Counter::SecondFactor,
+                &named,
+                &browser.at(&scene.attempt),
+            )
             .await?;
         if let Paid::Refused(wait) = self.pay_question(&mut tx, buckets).await? {
             tx.commit().await?;

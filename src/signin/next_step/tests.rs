@@ -1,8 +1,9 @@
 use super::*;
 use crate::signin::{
+    asked::tests::attempt_asking,
     attempt::tests::{NOW, request},
     request::SignInRequest,
-    someone::{Someone, sealing},
+    someone::{Someone, sealing, second_factor_request as asked},
 };
 
 /// What the person has proved in this attempt.
@@ -18,6 +19,7 @@ fn person(live_methods: usize) -> Person {
     Person {
         status: PersonStatus::Active,
         live_methods,
+        fitting_methods: live_methods,
         assigned_tokens: 0,
         unseen_notices: 0,
     }
@@ -47,6 +49,7 @@ fn attack_37_a_token_is_activated_only_after_the_password_and_only_by_whom_it_wa
     );
 }
 
+#[derive(Clone, Copy)]
 struct Case {
     proved: Proved,
     person: Option<Person>,
@@ -100,6 +103,135 @@ fn step(case: &Case) -> NextStep {
         recent_answers: case.recent_answers,
         now: NOW,
     })
+}
+
+/// The same at the door of External MFA, `after` seconds after Entra asked.
+fn at_external_mfa(case: &Case, after: u64) -> NextStep {
+    let someone = Someone::new("agent1@contoso.com", sealing());
+    let attempt = attempt_asking(&asked(), &someone.sealing);
+    let attempt = crate::signin::attempt::Attempt {
+        user: Some(someone.user.id.clone()),
+        ..attempt
+    };
+    let records = match case.proved {
+        Proved::Totp => vec![someone.totp_record(&attempt, NOW)],
+        _ => vec![],
+    };
+    let evidence = crate::factor::evidence::open_all(
+        &records,
+        attempt.binding(),
+        &someone.sealing,
+        NOW,
+        crate::signin::attempt::LIFETIME,
+    )
+    .unwrap();
+    next_step(&Situation {
+        attempt: &attempt,
+        evidence: &evidence,
+        person: case.person,
+        session: case.session,
+        enrolment: case.enrolment,
+        carried: case.carried.to_vec(),
+        recent_answers: case.recent_answers,
+        now: NOW.plus(std::time::Duration::from_secs(after)),
+    })
+}
+
+#[test]
+fn attack_40_at_external_mfa_one_factor_is_asked_and_no_session_answers() {
+    let known = |live_methods, fitting_methods| {
+        Some(Person {
+            fitting_methods,
+            ..person(live_methods)
+        })
+    };
+    let begun = |person| Case { person, ..FRESH };
+    for (person, expected) in [
+        (None, NextStep::CannotAnswer(NoAnswer::Stranger)),
+        (known(0, 0), NextStep::AskPass),
+        (
+            known(2, 0),
+            NextStep::CannotAnswer(NoAnswer::NoFittingMethod),
+        ),
+        (known(2, 1), NextStep::AskSecondFactor),
+    ] {
+        assert_eq!(at_external_mfa(&begun(person), 0), expected, "{person:?}");
+        // A session, or what is carried of one, changes nothing, nor does a circle.
+        let with_session = Case {
+            session: SessionAnswer::FreshEnough,
+            carried: &[FactorKind::Password, FactorKind::Totp],
+            recent_answers: ROUND_TRIPS,
+            ..begun(person)
+        };
+        assert_eq!(at_external_mfa(&with_session, 0), expected, "{person:?}");
+    }
+    let proved = Case {
+        proved: Proved::Totp,
+        recent_answers: ROUND_TRIPS,
+        ..begun(known(1, 1))
+    };
+    let answer = NextStep::Issue(AnswerFrom::Proofs);
+    assert_eq!(at_external_mfa(&proved, 0), answer);
+    // The same proof at another door leaves the password to be asked.
+    assert_eq!(step(&proved), NextStep::AskPassword);
+    let noticed = Case {
+        person: known(1, 1).map(|person| Person {
+            unseen_notices: 1,
+            ..person
+        }),
+        ..proved
+    };
+    assert_eq!(at_external_mfa(&noticed, 0), NextStep::ShowNotices);
+    let disabled = Case {
+        person: known(1, 1).map(|person| Person {
+            status: PersonStatus::Disabled,
+            ..person
+        }),
+        ..FRESH
+    };
+    let refused = NextStep::Refuse(Refusal::Disabled);
+    assert_eq!(at_external_mfa(&disabled, 0), refused);
+}
+
+#[test]
+fn at_external_mfa_a_pass_opens_enrolment_without_a_password() {
+    for (enrolment, expected) in [
+        (Enrolment::NeedsPassword, NextStep::ChooseMethod),
+        (Enrolment::NeedsChoice, NextStep::ChooseMethod),
+        (
+            Enrolment::SettingUp(MethodKind::Totp),
+            NextStep::Enrol(MethodKind::Totp),
+        ),
+    ] {
+        let case = Case {
+            person: Some(person(0)),
+            enrolment,
+            ..FRESH
+        };
+        assert_eq!(at_external_mfa(&case, 0), expected);
+    }
+}
+
+#[test]
+fn attack_5_at_external_mfa_nothing_is_asked_once_it_is_late_and_what_was_proved_is_answered() {
+    let unproved = Case {
+        person: Some(person(1)),
+        ..FRESH
+    };
+    let proved = Case {
+        proved: Proved::Totp,
+        ..unproved
+    };
+    assert_eq!(at_external_mfa(&unproved, 269), NextStep::AskSecondFactor);
+    let late = NextStep::Refuse(Refusal::TooLate);
+    assert_eq!(at_external_mfa(&unproved, 270), late);
+    let stranger = Case {
+        person: None,
+        ..unproved
+    };
+    assert_eq!(at_external_mfa(&stranger, 270), late);
+    let answer = NextStep::Issue(AnswerFrom::Proofs);
+    assert_eq!(at_external_mfa(&proved, 299), answer);
 }
 
 #[test]
@@ -221,6 +353,7 @@ fn a_disabled_person_is_refused_whatever_was_proved() {
     let disabled = Some(Person {
         status: PersonStatus::Disabled,
         live_methods: 1,
+        fitting_methods: 1,
         assigned_tokens: 0,
         unseen_notices: 0,
     });
@@ -240,6 +373,7 @@ fn notices_are_shown_after_both_factors_and_before_the_answer() {
     let noticed = Some(Person {
         status: PersonStatus::Active,
         live_methods: 1,
+        fitting_methods: 1,
         assigned_tokens: 0,
         unseen_notices: 2,
     });

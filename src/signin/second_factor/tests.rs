@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     base::{browser::CookieToken, ids::SessionId, random::SystemRandom},
-    directory::User,
+    directory::{LinkedBy, User},
     keys::sealing::MasterKey,
     session::SessionPolicy,
     signin::{
@@ -18,7 +18,7 @@ const AGE: Duration = Duration::from_mins(5);
 struct Fixture {
     someone: Someone,
     attempt: Attempt,
-    link: EntraLink,
+    link: ExternalAccount,
 }
 
 impl Fixture {
@@ -29,7 +29,7 @@ impl Fixture {
     fn of(someone: Someone, asked: SecondFactorRequest) -> Self {
         let link = someone.link(&asked);
         Self {
-            attempt: someone.second_factor_attempt(asked),
+            attempt: someone.second_factor_attempt(&asked),
             someone,
             link,
         }
@@ -48,7 +48,7 @@ impl Fixture {
     fn done_by(
         &self,
         records: &[EvidenceRecord],
-        link: &EntraLink,
+        link: &ExternalAccount,
         user: &User,
         live: &[CredentialId],
         now: Timestamp,
@@ -167,7 +167,7 @@ fn attack_1_no_proof_link_or_row_of_anybody_else_does() {
     let (one, two) = (of("agent1@contoso.com"), of("agent2@contoso.com"));
     let code = one.code();
     let (user, live) = (&one.someone.user, one.someone.live());
-    let done = |fixture: &Fixture, record: &EvidenceRecord, link: &EntraLink, user: &User| {
+    let done = |fixture: &Fixture, record: &EvidenceRecord, link: &ExternalAccount, user: &User| {
         let live = [live.clone(), two.someone.live()].concat();
         let done = fixture.done_by(std::slice::from_ref(record), link, user, &live, NOW);
         done.map(|done| done.kind())
@@ -196,16 +196,16 @@ fn attack_1_no_proof_link_or_row_of_anybody_else_does() {
         Err(NotDone::Seal)
     );
     // A link of this person under another name of hers, or one that was written by hand.
-    let elsewhere = EntraLink::new(
+    let elsewhere = ExternalAccount::new(
         &one.someone.sealing,
-        asked().object_id,
-        asked().object_id,
+        (asked().object_id, asked().object_id),
         user.id.clone(),
         NOW,
+        LinkedBy::Operator,
     );
     let wrong = done(&one, &code, &elsewhere, user);
     assert_eq!(wrong, Err(NotDone::OtherLink));
-    let by_hand = EntraLink {
+    let by_hand = ExternalAccount {
         user: user.id.clone(),
         ..two.link.clone()
     };
@@ -301,7 +301,7 @@ fn what_is_asked_is_stored_with_the_attempt_and_reads_back() {
     let fixture = Fixture::new(asked());
     let stored = serde_json::to_string(&fixture.attempt.request).unwrap();
     let again: SignInRequest = serde_json::from_str(&stored).unwrap();
-    assert_eq!(again.second_factor, Some(asked()));
+    assert_eq!(again.second_factor, fixture.attempt.request.second_factor);
     assert_eq!(asked().asked_at(), NOW);
     let other = serde_json::to_string(&fixture.someone.attempt().request).unwrap();
     assert!(!other.contains("second_factor"), "{other}");

@@ -219,6 +219,10 @@ pub enum Happened {
     RecoveryCodesMade,
     /// A recovery code was used to add a method.
     RecoveryCodeUsed,
+    /// A Microsoft account was linked (External MFA).
+    AccountLinked,
+    /// It was unlinked.
+    AccountUnlinked,
 }
 
 impl fmt::Display for Happened {
@@ -247,6 +251,10 @@ impl fmt::Display for Happened {
             Self::AppPasswordRevoked => f.write_str("An application password was revoked"),
             Self::RecoveryCodesMade => f.write_str("New recovery codes were made"),
             Self::RecoveryCodeUsed => f.write_str("A recovery code was used"),
+            Self::AccountLinked => f.write_str(
+                "A Microsoft account was linked to you: whoever signs in to it is asked for your second step",
+            ),
+            Self::AccountUnlinked => f.write_str("A Microsoft account was unlinked from you"),
         }
     }
 }

@@ -1,0 +1,116 @@
+//! Whose an account of a tenant is: linked by an operator here, or by a proof in the ceremony.
+//!
+//! Always true: an account is a tenant's id with an object id (attack 23); it has one person, and
+//! another only after it was unlinked; each change is an event that names who did it, and the
+//! person is told at the next sign-in, because whoever's account it is can go on with that
+//! person's method and nothing else.
+
+use crate::{
+    app::{
+        App, Error,
+        users::{find, require_active},
+    },
+    audit::{Actor, Event},
+    base::{guid::Guid, text::Upn},
+    directory::{ExternalAccount, LinkedBy, User},
+    storage::Tx,
+};
+
+impl App {
+    /// Links an account of a tenant to a person.
+    ///
+    /// # Errors
+    /// There is no such person, or the account is somebody's.
+    pub async fn link_external_account(
+        &self,
+        upn: &Upn,
+        tenant: Guid,
+        object: Guid,
+        operator: &str,
+    ) -> Result<(), Error> {
+        let mut tx = self.store.begin().await?;
+        let user = find(&mut tx, upn).await?;
+        require_active(&user, "linking an account")?;
+        let actor = Actor::Operator(operator.to_owned());
+        let by = (LinkedBy::Operator, actor, operator);
+        if !self.link(&mut tx, &user, (tenant, object), by).await? {
+            let holder = match tx.external_account(tenant, object).await? {
+                Some(account) => tx.user(&account.user).await?,
+                None => None,
+            };
+            let holder = holder.map_or("somebody".to_owned(), |user| user.upn.to_string());
+            return Err(Error::conflict(format!(
+                "the account {object} of the tenant {tenant} is linked to {holder}; say `claimbridge external-mfa unlink {holder} --tenant {tenant} --object-id {object}` first"
+            )));
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Writes the link; `false` if the account is somebody's already.
+    pub(super) async fn link(
+        &self,
+        tx: &mut Tx<'_>,
+        user: &User,
+        (tenant, object): (Guid, Guid),
+        (linked_by, actor, by): (LinkedBy, Actor, &str),
+    ) -> Result<bool, Error> {
+        let now = self.now();
+        let named = (tenant, object);
+        let account = ExternalAccount::new(&self.sealing, named, user.id.clone(), now, linked_by);
+        if !tx.insert_external_account(&account).await? {
+            return Ok(false);
+        }
+        let event = Event::ExternalAccountLinked {
+            tenant: tenant.to_string(),
+            object: object.to_string(),
+            by: linked_by.as_str(),
+        };
+        tx.append(actor, Some(user.id.clone()), event);
+        tx.add_notice(&user.id, "external-account-linked", by, now)
+            .await?;
+        Ok(true)
+    }
+
+    /// Takes the link of an account away. Open attempts of the person end.
+    ///
+    /// # Errors
+    /// There is no such person, or the account is not the person's.
+    pub async fn unlink_external_account(
+        &self,
+        upn: &Upn,
+        tenant: Guid,
+        object: Guid,
+        operator: &str,
+    ) -> Result<(), Error> {
+        let now = self.now();
+        let mut tx = self.store.begin().await?;
+        let user = find(&mut tx, upn).await?;
+        if !tx.delete_external_account(&user.id, tenant, object).await? {
+            return Err(Error::not_found(format!(
+                "the account {object} of the tenant {tenant} is not linked to {upn}"
+            )));
+        }
+        // An attempt that began under the link must not end after it.
+        tx.end_attempts_of(&user.id, now).await?;
+        tx.add_notice(&user.id, "external-account-unlinked", operator, now)
+            .await?;
+        let event = Event::ExternalAccountUnlinked {
+            tenant: tenant.to_string(),
+            object: object.to_string(),
+        };
+        tx.append(Actor::Operator(operator.to_owned()), Some(user.id), event);
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// The accounts that are linked to a person, the first linked first.
+    ///
+    /// # Errors
+    /// There is no such person.
+    pub async fn external_accounts_of(&self, upn: &Upn) -> Result<Vec<ExternalAccount>, Error> {
+        let mut tx = self.store.read().await?;
+        let user = find(&mut tx, upn).await?;
+        Ok(tx.external_accounts_of(&user.id).await?)
+    }
+}

@@ -1,0 +1,131 @@
+//! Accounts of tenants and whose they are (External MFA).
+
+use sqlx::any::AnyRow;
+
+use super::{
+    error::StoreError,
+    row::{Reader, sql},
+    tx::{ReadTx, Tx},
+};
+use crate::{
+    base::{guid::Guid, ids::UserId},
+    directory::{ExternalAccount, LinkedBy},
+};
+
+fn account(row: &AnyRow) -> Result<ExternalAccount, StoreError> {
+    let row = Reader::new(row, "external_accounts", "object");
+    Ok(ExternalAccount {
+        tenant: row.parsed("tenant")?,
+        object: row.parsed("object")?,
+        user: row.parsed("user_id")?,
+        linked_at: row.time("linked_at")?,
+        linked_by: row.spelled("linked_by", LinkedBy::parse)?,
+        tag: row.text("tag")?,
+    })
+}
+
+impl ReadTx<'_> {
+    /// A tenant's account, if it is anybody's.
+    pub async fn external_account(
+        &mut self,
+        tenant: Guid,
+        object: Guid,
+    ) -> Result<Option<ExternalAccount>, StoreError> {
+        self.one(
+            sql(
+                "SELECT tenant, object, user_id, linked_at, linked_by, tag FROM external_accounts
+                 WHERE tenant = $1 AND object = $2",
+            )
+            .bind(tenant.to_string())
+            .bind(object.to_string()),
+        )
+        .await?
+        .as_ref()
+        .map(account)
+        .transpose()
+    }
+
+    /// A person's accounts, the first linked first.
+    pub async fn external_accounts_of(
+        &mut self,
+        user: &UserId,
+    ) -> Result<Vec<ExternalAccount>, StoreError> {
+        self.all(
+            sql(
+                "SELECT tenant, object, user_id, linked_at, linked_by, tag FROM external_accounts
+                 WHERE user_id = $1 ORDER BY linked_at, tenant, object",
+            )
+            .bind(user.as_str()),
+        )
+        .await?
+        .iter()
+        .map(account)
+        .collect()
+    }
+
+    /// All (`keys rewrap`).
+    pub async fn all_external_accounts(&mut self) -> Result<Vec<ExternalAccount>, StoreError> {
+        self.all(sql(
+            "SELECT tenant, object, user_id, linked_at, linked_by, tag FROM external_accounts
+             ORDER BY tenant, object",
+        ))
+        .await?
+        .iter()
+        .map(account)
+        .collect()
+    }
+}
+
+impl Tx<'_> {
+    /// Links an account; `false` if it is somebody's already, whoever that is.
+    pub async fn insert_external_account(
+        &mut self,
+        account: &ExternalAccount,
+    ) -> Result<bool, StoreError> {
+        self.run_once(
+            sql(
+                "INSERT INTO external_accounts (tenant, object, user_id, linked_at, linked_by, tag)
+                 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant, object) DO NOTHING",
+            )
+            .bind(account.tenant.to_string())
+            .bind(account.object.to_string())
+            .bind(account.user.as_str())
+            .bind(account.linked_at.as_millis())
+            .bind(account.linked_by.as_str())
+            .bind(account.tag.as_str()),
+        )
+        .await
+    }
+
+    /// Unlinks an account of this person; `false` if it is not the person's.
+    pub async fn delete_external_account(
+        &mut self,
+        user: &UserId,
+        tenant: Guid,
+        object: Guid,
+    ) -> Result<bool, StoreError> {
+        self.run_once(
+            sql("DELETE FROM external_accounts
+                 WHERE tenant = $1 AND object = $2 AND user_id = $3")
+            .bind(tenant.to_string())
+            .bind(object.to_string())
+            .bind(user.as_str()),
+        )
+        .await
+    }
+
+    /// A new tag over the same row (`keys rewrap`).
+    pub async fn update_external_account_tag(
+        &mut self,
+        account: &ExternalAccount,
+        tag: &str,
+    ) -> Result<bool, StoreError> {
+        self.run_once(
+            sql("UPDATE external_accounts SET tag = $3 WHERE tenant = $1 AND object = $2")
+                .bind(account.tenant.to_string())
+                .bind(account.object.to_string())
+                .bind(tag),
+        )
+        .await
+    }
+}
