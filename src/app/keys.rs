@@ -41,6 +41,7 @@ use open::{key_place, open_key};
 
 pub(super) use open::is_ours;
 
+pub use mark::what_is_wrong;
 pub use published::{Published, PublishedKey, published};
 pub use rewrap::{Rewrapped, rewrap};
 

@@ -293,7 +293,7 @@ async fn done(step: Step, key: &KeyView, app: &App, out: &mut dyn Write) -> Resu
             }
             writeln!(
                 out,
-                "Then, {} hours later (all of Entra may need them; relying parties that read the metadata need {}): claimbridge keys activate",
+                "Then, {} hours later (all of Entra may need them): claimbridge keys activate\nOther relying parties: one that reads the metadata has by {} hours from now; give the others the certificate. For each, when it has it: claimbridge keys stage --confirm-published ENTITY_ID",
                 TENANT_KNOWS.as_secs() / 3600,
                 METADATA_READ_AGAIN.as_secs() / 3600
             )?;

@@ -16,8 +16,8 @@ use super::{
 };
 use crate::base::clock::Timestamp;
 
-/// How long a reader of metadata may keep what it read: what metadata readers do by custom
-/// (nothing of ours says otherwise).
+/// How long a reader of metadata may keep what it read: what metadata readers do by custom. That
+/// it is over informs nobody who does not read: a relying party's knowledge is confirmed by an operator.
 pub const METADATA_READ_AGAIN: Duration = Duration::from_hours(24);
 
 /// How long keys are published before the first of them signs id_tokens. Entra keeps a key
@@ -323,36 +323,31 @@ fn unknown_to(key: &KeyFacts, party: &Party, held: Held, now: Timestamp) -> Opti
                 "Run `claimbridge domain apply {name}`, then `claimbridge domain verify {name}`; or, if you looked yourself or it is not federated, `claimbridge keys stage --confirm-published {name}`."
             ),
         )),
-        Party::RelyingParty(_) | Party::KeyList => {
-            let wait = match party {
-                Party::KeyList => KEY_LIST_READ_AGAIN,
-                _ => METADATA_READ_AGAIN,
+        Party::RelyingParty(_) | Party::KeyList if key.state == KeyState::Retiring => None,
+        // Many took our certificate once, by hand, and read nothing: no time informs them.
+        Party::RelyingParty(name) => {
+            let end = key.staged_at.unwrap_or(key.since).plus(METADATA_READ_AGAIN);
+            let read = if end <= now {
+                "It has read our metadata by now if it reads it at all".to_owned()
+            } else {
+                format!("If it reads our metadata, it has by {}", end.to_words())
             };
-            let end = key.staged_at.unwrap_or(key.since).plus(wait);
-            if key.state == KeyState::Retiring || end <= now {
-                return None;
-            }
-            let (who, read, confirm) = match party {
-                Party::KeyList => (
-                    "Entra's External MFA may".to_owned(),
-                    "the key list",
-                    String::new(),
+            Some(Obstacle::breaking(
+                format!("Nobody said that the relying party {name} knows this key."),
+                "It would reject every answer until it does.",
+                format!(
+                    "{read}; if not, give it the certificate (`claimbridge keys export-certificate`). See there that it has it, then say `claimbridge keys stage --confirm-published {name}`."
                 ),
-                _ => (
-                    format!("The relying party {} may", party.name()),
-                    "our metadata",
-                    format!(
-                        ", or, if it has read it, say `claimbridge keys stage --confirm-published {}`",
-                        party.name()
-                    ),
-                ),
-            };
+            ))
+        }
+        Party::KeyList => {
+            let end = key.staged_at.unwrap_or(key.since).plus(KEY_LIST_READ_AGAIN);
             let obstacle = Obstacle::breaking(
-                format!("{who} go by a copy of {read} without this key."),
+                "Entra's External MFA may go by a copy of the key list without this key.",
                 "It would reject every answer until it reads again.",
-                format!("Wait until {}{confirm}.", end.to_words()),
+                format!("Wait until {}.", end.to_words()),
             );
-            Some(obstacle.until(end))
+            (now < end).then(|| obstacle.until(end))
         }
     }
 }

@@ -3,7 +3,7 @@
 //! sign-out (`verify-saml.sh`); passport-wsfed-saml2 judges what
 //! the WS-Federation door sends (`verify-wsfed.sh`); oathtool agrees with the
 //! codes that we make (`verify-oath.sh`); unzip and openssl agree with a bundle of evidence
-//! (`verify-evidence.sh`).
+//! (`verify-evidence.sh`); `script` makes the terminal on which somebody is asked (`verify-question.sh`).
 //!
 //! Run by `tests/tools/verify-saml.sh`, which installs the second and says where it
 //! is. A missing tool is a failure that says what to install, never a pass.
@@ -18,6 +18,8 @@ mod codes;
 mod evidence;
 #[cfg(test)]
 mod logout;
+#[cfg(test)]
+mod question;
 #[cfg(test)]
 #[path = "../it/saml_kit.rs"]
 mod saml_kit;

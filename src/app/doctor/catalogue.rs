@@ -108,6 +108,8 @@ checks! {
         "A key is exchanged in steps that take days (`claimbridge keys stage`). Entra does not read our metadata: without the steps it refuses every sign-in with AADSTS5000811.";
     KEY_ROW = "CB-DOC-031", Keys, "no signing key was altered in the database",
         "A key that somebody else put there, or brought back, would sign in anybody. Each row carries a tag under the master key; what does not fit is not used.";
+    KEYS_THERE = "CB-DOC-032", Keys, "the signing keys are all there",
+        "Where a key is missing, or rows of an older copy were put back, nothing is signed: a key that was taken away for good reason might sign again. docs/keys.md, “Missing or altered keys”.";
     CLOCK = "CB-DOC-040", Clock, "the clock is right",
         "Assertions are good from one minute to another: a clock that is wrong makes Entra refuse them (AADSTS50008), and one-time codes stop being right. Let a time service (chrony, systemd-timesyncd) set it.";
     TLS_FILE = "CB-DOC-050", Tls, "the certificate in the files of [tls] is good",

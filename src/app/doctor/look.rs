@@ -247,6 +247,16 @@ async fn look_at_database(
             certificates.push(key.certificate);
         }
     }
+    for purpose in [KeyPurpose::Assertion, KeyPurpose::Oidc] {
+        let flaw = keys::what_is_wrong(&store, patient.sealing, purpose).await;
+        if let Some(why) = flaw.map_err(|error| fails(&error))? {
+            findings.push(catalogue::KEYS_THERE.problem(
+                purpose.as_str(),
+                why.trim_end_matches('.'),
+                "restore the newest backup; docs/keys.md, “Missing or altered keys”, has the way on without one",
+            ));
+        }
+    }
     let published = keys::published(&store, patient.sealing, KeyPurpose::Assertion).await;
     let published = published.map_err(|error| fails(&error))?;
     Ok(Installed {

@@ -16,7 +16,7 @@ use crate::{
         sealing::Sealing,
         state::KeyState,
     },
-    storage::{KeyChange, KeyTold, ReadTx, StoredKey, Tx},
+    storage::{KeyChange, KeyTold, ReadTx, Store, StoredKey, Tx},
 };
 
 /// The keys of a purpose, and what is wrong with them together.
@@ -80,6 +80,17 @@ impl Flaw {
             weight: Weight::Breaks,
         }
     }
+}
+
+/// What is wrong with all keys of a purpose together, in a sentence; the events are asked too.
+pub async fn what_is_wrong(
+    store: &Store,
+    sealing: &Sealing,
+    purpose: KeyPurpose,
+) -> Result<Option<String>, Error> {
+    let mut tx = store.read().await?;
+    let found = Keys::of_all_events(&mut tx, sealing, purpose).await?;
+    Ok(found.flaw.map(|flaw| flaw.why(purpose)))
 }
 
 impl Keys {

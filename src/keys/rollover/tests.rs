@@ -142,14 +142,18 @@ fn every_party_is_asked() {
 }
 
 #[test]
-fn readers_get_the_time_to_read_again_or_are_confirmed() {
+fn readers_are_confirmed_and_the_key_list_gets_its_time() {
     let may = |party: Party, held, hours| {
         let others = around(&[KeyState::Active], &[(party, held)]);
         obstacles(Step::Activate, &key(KeyState::Staged, hours), &others, NOW)
     };
-    assert!(may(reader(), Held::Unknown, 24).is_empty());
-    let found = may(reader(), Held::Unknown, 23);
-    assert_eq!(found[0].until, Some(NOW.plus(HOUR)));
+    // Waiting alone does not help: it may read nothing.
+    for hours in [1, 24, 1000] {
+        let found = may(reader(), Held::Unknown, hours);
+        assert_eq!(found.len(), 1, "{hours}");
+        assert_eq!((found[0].weight, found[0].until), (Weight::Breaks, None));
+        assert!(found[0].first.contains("--confirm-published"));
+    }
     assert!(may(reader(), held(0, 0), 1).is_empty());
     assert!(may(Party::KeyList, Held::Unknown, 48).is_empty());
     assert_eq!(

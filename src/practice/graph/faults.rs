@@ -10,7 +10,7 @@ use std::{
 
 use axum::{
     body::{Body, Bytes},
-    http::{Method, StatusCode},
+    http::{HeaderMap, Method, StatusCode},
 };
 use hyper::body::Frame;
 use serde_json::Value;
@@ -36,6 +36,8 @@ pub enum FaultKind {
     DoneButCut,
     /// Nothing takes place, and the connection ends before the answer.
     CutBeforeDone,
+    /// The same, and it takes place before the so-manieth call after it.
+    DoneLater(usize),
 }
 
 /// Something that goes wrong.
@@ -87,6 +89,37 @@ pub struct Faults {
     pending: Mutex<Vec<Fault>>,
     calls: Mutex<Vec<GraphCall>>,
     hook: Mutex<Option<Hook>>,
+    late: Mutex<Vec<Late>>,
+}
+
+/// A call that takes place later.
+pub(super) struct Late {
+    /// Before the how-manieth call from now.
+    in_calls: usize,
+    pub method: Method,
+    pub path: String,
+    pub query: Option<String>,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Late {
+    pub(super) fn new(
+        in_calls: usize,
+        (method, path): (&Method, &str),
+        query: Option<&str>,
+        headers: &HeaderMap,
+        body: &Bytes,
+    ) -> Self {
+        Self {
+            in_calls,
+            method: method.clone(),
+            path: path.to_owned(),
+            query: query.map(ToOwned::to_owned),
+            headers: headers.clone(),
+            body: body.clone(),
+        }
+    }
 }
 
 /// More calls than a test looks at: the list is for tests, and a demo must not grow.
@@ -112,6 +145,19 @@ impl Faults {
     /// kill the caller there.
     pub fn after_each(&self, hook: impl Fn(&GraphCall) + Send + Sync + 'static) {
         *lock(&self.hook) = Some(Box::new(hook));
+    }
+
+    pub(super) fn put_off(&self, late: Late) {
+        lock(&self.late).push(late);
+    }
+
+    /// A call comes: what takes place before it.
+    pub(super) fn late(&self) -> Vec<Late> {
+        let mut late = lock(&self.late);
+        for one in late.iter_mut() {
+            one.in_calls = one.in_calls.saturating_sub(1);
+        }
+        late.extract_if(.., |one| one.in_calls == 0).collect()
     }
 
     pub(super) fn due(&self, method: &Method, path: &str) -> Option<FaultKind> {

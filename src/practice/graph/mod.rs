@@ -146,7 +146,24 @@ async fn answer(
     body: Bytes,
 ) -> Response {
     let path = uri.path().to_owned();
+    for late in practice.faults.late() {
+        let query = late.query.as_deref();
+        // Nobody waits for its answer any more.
+        let _ = handle(
+            &practice,
+            &late.method,
+            &late.path,
+            query,
+            &late.headers,
+            &late.body,
+        );
+    }
     let fault = practice.faults.due(&method, &path);
+    if let Some(FaultKind::DoneLater(calls)) = fault {
+        let (call, query) = ((&method, path.as_str()), query.as_deref());
+        let late = faults::Late::new(calls, call, query, &headers, &body);
+        practice.faults.put_off(late);
+    }
     let request_id = practice.guid();
     let client = headers
         .get("client-request-id")
@@ -155,7 +172,9 @@ async fn answer(
         .to_owned();
     let took_place = match &fault {
         Some(FaultKind::Throttled(_)) => Err(Refusal::throttled()),
-        Some(FaultKind::ServerError | FaultKind::CutBeforeDone) => Err(Refusal::internal()),
+        Some(FaultKind::ServerError | FaultKind::CutBeforeDone | FaultKind::DoneLater(_)) => {
+            Err(Refusal::internal())
+        }
         Some(FaultKind::Unavailable(_)) => Err(Refusal {
             status: StatusCode::SERVICE_UNAVAILABLE,
             code: "ServiceNotAvailable",
@@ -185,7 +204,7 @@ fn spoilt(answer: Answer, fault: Option<FaultKind>) -> Response {
     let wait = match fault {
         Some(FaultKind::Throttled(wait)) => wait,
         Some(FaultKind::Unavailable(wait)) => Some(wait),
-        Some(FaultKind::DoneButCut | FaultKind::CutBeforeDone) => {
+        Some(FaultKind::DoneButCut | FaultKind::CutBeforeDone | FaultKind::DoneLater(_)) => {
             return (status, faults::cut()).into_response();
         }
         Some(FaultKind::HalfAnswer) => {

@@ -313,8 +313,15 @@ async fn files_and_database_are_looked_at() {
         outcomes(&said, "CB-DOC-001").contains(&"problem".to_owned()),
         "{said:?}"
     );
-    // A schema of before.
+    // Keys that are gone, although an event says that they were made.
     patient.cli.write("claimbridge.toml", text);
+    let said = patient.doctor(&["--offline", "--json"]).await;
+    assert!(outcomes(&said, "CB-DOC-032").is_empty(), "{said:?}");
+    patient.cli.sql("DELETE FROM signing_keys").await;
+    let said = patient.doctor(&["--offline", "--json"]).await;
+    assert_eq!(outcomes(&said, "CB-DOC-032"), ["problem"], "{said:?}");
+    assert!(said.out.contains("are missing"), "{said:?}");
+    // A schema of before.
     patient
         .cli
         .sql("DELETE FROM migrations WHERE name = '0008_token_secrets'")

@@ -386,6 +386,41 @@ fn a_call_whose_outcome_is_unknown_keeps_the_change_open() {
     assert_eq!(stage.rollback(None).exit, 0);
 }
 
+/// Graph takes it up, and does it after the connection ended (never both: each look counts).
+#[test]
+fn a_call_that_takes_place_later_is_found_by_a_look_or_by_the_next_command() {
+    let stage = Stage::new();
+    // Between the first look (two calls) and the second.
+    stage.fault(at_the_change(FaultKind::DoneLater(3)));
+    let said = stage.apply(&[]);
+    assert_eq!(said.exit, 0, "{said:?}");
+    assert!(
+        said.err.contains("reading what the tenant has"),
+        "{}",
+        said.err
+    );
+    assert_eq!(stage.journal(), [pair("apply", Some("done"))]);
+    assert_eq!(stage.rollback(None).exit, 0);
+    // After the last look, and before the next command looks.
+    for way in ["apply", "rollback"] {
+        stage.fault(at_the_change(FaultKind::DoneLater(7)));
+        let said = stage.apply(&[]);
+        assert_eq!(said.exit, 3, "{way}: {said:?}");
+        assert!(stage.federation().is_none(), "{way}");
+        assert_eq!(stage.journal()[0], pair("apply", None), "{way}");
+        if way == "apply" {
+            let again = stage.apply(&[]);
+            assert_eq!(again.exit, 0, "{again:?}");
+            assert!(again.err.contains("it took place"), "{}", again.err);
+            assert_eq!(stage.journal()[0], pair("apply", Some("done")));
+        }
+        let back = stage.rollback(None);
+        assert_eq!(back.exit, 0, "{way}: {back:?}");
+        assert!(stage.federation().is_none(), "{way}");
+        assert_eq!(stage.journal()[0].1, Some("done".to_owned()), "{way}");
+    }
+}
+
 #[test]
 fn a_tenant_that_refuses_the_setting_for_browsers_is_federated_all_the_same() {
     let stage = Stage::new();

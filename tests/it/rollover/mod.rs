@@ -92,6 +92,8 @@ async fn no_token_is_rejected_through_a_whole_rollover_and_no_step_can_be_skippe
             30 => site.apply("fabrikam.com").await,
             // Somebody looked too early, and again.
             29 | 32 => site.verify("fabrikam.com").await,
+            // A day informs nobody by itself.
+            26 => site.confirm_provider().await,
             _ => {}
         }
         let mut by = Vec::new();
@@ -102,7 +104,7 @@ async fn no_token_is_rejected_through_a_whole_rollover_and_no_step_can_be_skippe
         if hour < 34 {
             by.push("fabrikam.com");
         }
-        if hour < 24 {
+        if hour < 26 {
             by.push(reader);
         }
         match hour {
@@ -204,6 +206,30 @@ async fn a_party_that_was_not_asked_rejects_what_is_forced() {
 }
 
 #[tokio::test]
+async fn a_party_that_never_reads_our_metadata_is_not_taken_for_informed() {
+    let mut site = Site::new().await;
+    site.provider_never_reads();
+    site.must(Step::Stage, ASSERTION).await;
+    for domain in ["contoso.com", "fabrikam.com"] {
+        site.apply(domain).await;
+    }
+    for _ in 0..4 {
+        site.hours(24).await;
+        for domain in ["contoso.com", "fabrikam.com"] {
+            site.verify(domain).await;
+        }
+    }
+    site.hours(1).await;
+    site.refused(Step::Activate, ASSERTION, &["https://sp.example.com"])
+        .await;
+    assert_eq!(site.rejected, Vec::<String>::new());
+    // It would have been so.
+    site.force(Step::Activate, ASSERTION).await;
+    site.hours(1).await;
+    assert_eq!(site.rejected, ["sp.example.com"]);
+}
+
+#[tokio::test]
 async fn an_answer_that_is_underway_is_rejected_if_its_key_is_retired_at_once() {
     let mut site = Site::new().await;
     site.must(Step::Stage, ASSERTION).await;
@@ -216,6 +242,7 @@ async fn an_answer_that_is_underway_is_rejected_if_its_key_is_retired_at_once() 
         site.verify(domain).await;
     }
     site.world.clock.advance(HOUR / 2);
+    site.confirm_provider().await;
     let underway = site.sign_in(0).await;
     site.must(Step::Activate, ASSERTION).await;
     assert!(site.tenants[0].accepts(&underway, site.world.now()));

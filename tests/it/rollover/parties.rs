@@ -149,6 +149,22 @@ impl Site {
         site
     }
 
+    /// The provider was given the certificate by hand, and reads nothing.
+    pub fn provider_never_reads(&mut self) {
+        self.provider.read_at = self.world.now().plus(DAY * 1000);
+    }
+
+    /// Somebody looked that the provider has the new one.
+    pub async fn confirm_provider(&self) {
+        let chosen = claimbridge::app::keys::rollover::Chosen {
+            key: None,
+            purpose: KeyPurpose::Assertion,
+        };
+        let actor = Actor::Operator("tester".to_owned());
+        let app = self.world.app();
+        app.confirm_published(&chosen, SP, actor).await.unwrap();
+    }
+
     /// An OpenID provider with a first key, and somebody who reads its list.
     pub async fn first_oidc_key(&mut self) {
         self.must(Step::Stage, KeyPurpose::Oidc).await;
