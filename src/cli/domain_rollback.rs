@@ -93,7 +93,7 @@ pub async fn rollback(
     out: &mut dyn Write,
 ) -> Result<ExitCode, Failure> {
     if args.to_managed {
-        return domain_managed::to_managed(args, path, out).await;
+        return Box::pin(domain_managed::to_managed(args, path, out)).await;
     }
     require_person(&args.graph)?;
     let config = open::config(path)?;
