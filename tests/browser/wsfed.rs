@@ -1,5 +1,5 @@
 //! The same person, over WS-Federation: the tenant's domain is switched, and Entra's ways of
-//! asking (a step-up, a fresh sign-in under each `promptLoginBehavior`) end with MFA. Nobody
+//! asking (a step-up, a fresh sign-in under each `promptLoginBehavior`) end with MFA. No browser
 //! signs in four times in two minutes: that is taken for a circle.
 
 use thirtyfour::prelude::*;

@@ -8,7 +8,10 @@ use claimbridge::{
         random::SystemRandom,
     },
     factor::evidence::{self, EvidenceError},
-    signin::attempt::{Attempt, LIFETIME},
+    signin::{
+        attempt::{Attempt, LIFETIME},
+        request::{Reauthentication, SignInRequest},
+    },
     storage::{EnrolmentRow, InsertAttempt, OpenedBy},
 };
 
@@ -170,6 +173,48 @@ pub async fn a_person_whose_attempts_end(database: Database) {
     // What was answered a moment ago is not handed out again.
     assert_eq!(tx.answer_of(&answered.id).await.unwrap(), None);
     assert_eq!(tx.attempt(&others.id).await.unwrap(), Some(others));
+}
+
+/// Who is named says "not me": nothing that was proved remains, and only in that attempt.
+pub async fn an_attempt_begins_anew(database: Database) {
+    let store = database.node().await;
+    let person = Person::new(&store, "a@contoso.com").await;
+    let attempt = stored_attempt(&store, Some(&person.user), HERE).await;
+    let other = stored_attempt(&store, Some(&person.user), HERE).await;
+    for id in [&attempt.id, &other.id] {
+        database
+            .by_hand(&format!(
+                "INSERT INTO evidence (attempt, kind, user_id, credential, proved_at, tag)
+                 VALUES ('{id}', 'password', '{}', 'crd_{}', 1, 'x')",
+                person.user.id,
+                "a".repeat(26)
+            ))
+            .await;
+    }
+    let request = SignInRequest {
+        reauthentication: Reauthentication::Always,
+        ..attempt.request.clone()
+    };
+    let mut tx = store.begin().await.unwrap();
+    let restarted = tx.restart_attempt(&attempt.id, &request, NOW).await;
+    assert!(restarted.unwrap());
+    let found = tx.attempt(&attempt.id).await.unwrap().unwrap();
+    let anew = Attempt {
+        request: request.clone(),
+        user: None,
+        ..attempt.clone()
+    };
+    assert_eq!(found, anew);
+    assert_eq!(tx.evidence_of(&attempt.id).await.unwrap(), []);
+    assert_eq!(tx.evidence_of(&other.id).await.unwrap().len(), 1);
+    assert_eq!(tx.attempt(&other.id).await.unwrap().unwrap(), other);
+    // Not one that is over.
+    assert!(tx.answer_attempt(&other.id, "answer", NOW).await.unwrap());
+    for (attempt, at) in [(&other, NOW), (&attempt, NOW.plus(LIFETIME))] {
+        let restarted = tx.restart_attempt(&attempt.id, &request, at).await;
+        assert!(!restarted.unwrap());
+    }
+    assert_eq!(tx.evidence_of(&other.id).await.unwrap().len(), 1);
 }
 
 pub async fn attempts_are_counted_by_source(database: Database) {

@@ -63,7 +63,7 @@ macro_rules! storage_suite {
                 attack_38_of_a_secret_that_was_taken_away_nothing_is_left attack_28_fifty_hands_at_once;
             attempts: an_attempt_reads_back attack_15_a_request_has_one_attempt attack_1_an_attempt_keeps_its_person
                 attack_28_a_hundred_answers_at_once attack_5_an_answer_comes_in_time
-                a_person_whose_attempts_end attempts_are_counted_by_source
+                a_person_whose_attempts_end an_attempt_begins_anew attempts_are_counted_by_source
                 evidence_is_one_of_a_kind attack_38_evidence_that_was_copied_is_refused
                 attack_6_an_enrolment_is_finished_once attack_5_an_enrolment_ends
                 what_is_old_is_forgotten attack_28_a_request_is_known_after_its_attempt_was_ended;
