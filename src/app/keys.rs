@@ -188,6 +188,11 @@ pub(super) async fn first_ring(
     Ok(ring)
 }
 
+/// The key that signs id_tokens, for a server that starts: nothing is looked at before it is asked.
+pub(super) fn no_oidc_key_yet() -> Result<ring::Ring, Error> {
+    Ok(ring::Ring::not_asked(nobody()?, KeyPurpose::Oidc))
+}
+
 /// Stands for a key where there is none.
 fn nobody() -> Result<KeyId, Error> {
     "key_aaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -350,6 +355,29 @@ impl Random for Drawn {
 }
 
 impl App {
+    /// Makes the first key for id_tokens, once for all nodes, if a tenant asks here for second
+    /// factors and there never was one. Whoever reads the key list first finds it there, so it
+    /// signs at once.
+    pub async fn ensure_oidc_key(&self) -> Result<(), Error> {
+        let purpose = KeyPurpose::Oidc;
+        let mut tx = self.store.read().await?;
+        let is_there = tx.active_key(purpose).await?.is_some();
+        let is_needed = tx.has_tenants().await?;
+        drop(tx);
+        if is_there || !is_needed {
+            return Ok(());
+        }
+        let token = self.token.as_ref();
+        first_key(&self.store, &self.sealing, token, purpose, || {
+            self.with_random(|random| {
+                let (settings, now) = (&self.settings, self.now());
+                new_key(purpose, token, &self.sealing, settings, now, random)
+            })
+        })
+        .await?;
+        Ok(())
+    }
+
     /// The keys there are, by purpose, the oldest first.
     pub async fn keys(&self) -> Result<Vec<KeyView>, Error> {
         list(&self.store, &self.sealing).await

@@ -5,10 +5,14 @@
 //! so that nothing of it counts anywhere else (attack 40); who the person is follows from a link
 //! of the tenant's account to the person, never from a name (attack 23).
 
+/// What Entra reads of us.
+mod documents;
 /// The keys of Entra's clouds.
 pub(super) mod hint_keys;
 /// Whose an account of a tenant is.
 pub mod links;
+/// The inspector's rules on an id_token before it leaves.
+pub mod pre_flight;
 /// Tenants that ask here.
 pub mod tenants;
 

@@ -1,4 +1,4 @@
-//! The key that signs now, kept in memory.
+//! The key of each purpose that signs now, kept in memory.
 //!
 //! Always true: each answer asks its own transaction which key is active, so that every
 //! node signs with a new key from the next answer on and with none that is not active;
@@ -47,12 +47,28 @@ impl Ring {
         made: Timestamp,
         generation: i64,
     ) -> Self {
+        let purpose = KeyPurpose::Assertion;
+        Self::without_key(id, purpose, certificate, made, generation)
+    }
+
+    /// Of a purpose whose key was not asked for yet.
+    pub(in crate::app) fn not_asked(id: KeyId, purpose: KeyPurpose) -> Self {
+        Self::without_key(id, purpose, Vec::new(), Timestamp::from_millis(0), 0)
+    }
+
+    /// The empty seal is no row's: the first answer looks at the rows.
+    fn without_key(
+        id: KeyId,
+        purpose: KeyPurpose,
+        certificate: Vec<u8>,
+        made: Timestamp,
+        generation: i64,
+    ) -> Self {
         let mark = ActiveMark {
             id: id.clone(),
             seal: String::new(),
             all_keys: String::new(),
         };
-        let purpose = KeyPurpose::Assertion;
         let key = SigningKey::new(id, purpose, certificate, made, Arc::new(NoKey));
         Self(RwLock::new(Opened {
             mark,
@@ -91,29 +107,63 @@ impl App {
         self.ring.held().key
     }
 
-    /// The highest number of changes of keys that this process has seen.
-    pub(super) fn seen_generation(&self, purpose: KeyPurpose) -> i64 {
+    /// What this process keeps of a purpose; audit keys it does not keep.
+    fn ring_of(&self, purpose: KeyPurpose) -> Option<&Ring> {
         match purpose {
-            KeyPurpose::Assertion => self.ring.held().generation,
-            KeyPurpose::Oidc | KeyPurpose::Audit => 0,
+            KeyPurpose::Assertion => Some(&self.ring),
+            KeyPurpose::Oidc => Some(&self.oidc_ring),
+            KeyPurpose::Audit => None,
         }
     }
 
+    /// The highest number of changes of keys that this process has seen.
+    pub(super) fn seen_generation(&self, purpose: KeyPurpose) -> i64 {
+        let ring = self.ring_of(purpose);
+        ring.map_or(0, |ring| ring.held().generation)
+    }
+
     /// The key that signs assertions now, by what `tx` sees.
-    ///
-    /// If anything changed, all keys are looked at together: an older copy that was put back is
-    /// refused, and so is one that is behind what this process saw (attack 20).
     pub(in crate::app) async fn signing_key(
         &self,
         tx: &mut ReadTx<'_>,
     ) -> Result<Arc<SigningKey>, Error> {
-        let purpose = KeyPurpose::Assertion;
-        let held = self.ring.held();
+        self.key_that_signs(tx, KeyPurpose::Assertion).await
+    }
+
+    /// The key that signs id_tokens now, by what `tx` sees. See [`App::ensure_oidc_key`].
+    pub(in crate::app) async fn oidc_signing_key(
+        &self,
+        tx: &mut ReadTx<'_>,
+    ) -> Result<Arc<SigningKey>, Error> {
+        self.key_that_signs(tx, KeyPurpose::Oidc).await
+    }
+
+    /// The same, for who has no transaction.
+    pub async fn oidc_key(&self) -> Result<Arc<SigningKey>, Error> {
+        self.oidc_signing_key(&mut self.store.read().await?).await
+    }
+
+    /// If anything changed, all keys are looked at together: an older copy that was put back is
+    /// refused, and so is one that is behind what this process saw (attack 20).
+    async fn key_that_signs(
+        &self,
+        tx: &mut ReadTx<'_>,
+        purpose: KeyPurpose,
+    ) -> Result<Arc<SigningKey>, Error> {
+        let ring = self
+            .ring_of(purpose)
+            .ok_or_else(|| Error::internal(format!("no {purpose} key is kept")))?;
+        let held = ring.held();
         let active = tx.active_key(purpose).await?;
         if active.as_ref() == Some(&held.mark) {
             return Ok(held.key);
         }
-        let found = Keys::of(tx, &self.sealing, purpose).await?;
+        // A process that has seen nothing yet reads what happened: for assertions its start did.
+        let found = if purpose == KeyPurpose::Oidc && held.mark.seal.is_empty() {
+            Keys::of_all_events(tx, &self.sealing, purpose).await?
+        } else {
+            Keys::of(tx, &self.sealing, purpose).await?
+        };
         if let Some(flaw) = found.flaw {
             return Err(flaw.tampering(purpose));
         }
@@ -122,7 +172,9 @@ impl App {
             return Err(Flaw::Altered.tampering(purpose));
         }
         let stored = found.active().ok_or_else(|| {
-            Error::internal("no assertion key is active; say `claimbridge keys list`")
+            Error::internal(format!(
+                "no {purpose} key is active; say `claimbridge keys list`"
+            ))
         })?;
         let mark = ActiveMark {
             all_keys: found.mark_tag.clone(),
@@ -133,7 +185,7 @@ impl App {
         } else {
             Arc::new(open_key(stored, &self.sealing, self.token.as_ref())?)
         };
-        self.ring.hold(mark, &key, generation);
+        ring.hold(mark, &key, generation);
         Ok(key)
     }
 }

@@ -14,6 +14,8 @@ mod dependencies;
 mod forge;
 /// Proofs cannot be copied, defaulted, read from bytes or handed on.
 mod sealed;
+/// The door for one factor does not know two.
+mod second_factor_door;
 /// No file is too long to hold in mind.
 mod size;
 /// The module tree of `src/`, read from `lib.rs`.

@@ -9,7 +9,7 @@ use claimbridge::{
     },
 };
 
-use super::{ASSERTION, chosen, parties::Site};
+use super::{ASSERTION, OIDC, chosen, parties::Site};
 
 #[tokio::test]
 async fn attack_20_a_key_that_is_activated_by_hand_signs_nothing() {
@@ -288,4 +288,72 @@ async fn attack_28_two_operators_make_one_step() {
     assert!(done(&first) != done(&second), "{first:?} {second:?}");
     let active = site.published(ASSERTION).await;
     assert!(active.active.is_some() && active.retiring.len() == 1);
+}
+
+/// The same of the keys of External MFA, which no start opens: whoever takes them away or puts an
+/// older copy back gets nothing published and nothing signed.
+#[tokio::test]
+async fn attack_20_the_keys_of_id_tokens_are_missed_and_not_revived_either() {
+    for is_deleted in [true, false] {
+        let mut site = Site::new().await;
+        site.first_oidc_key().await;
+        let sql = site.world.sql().await;
+        if is_deleted {
+            sql.run("DELETE FROM signing_keys WHERE purpose = 'oidc'")
+                .await;
+        } else {
+            for table in ["signing_keys", "key_marks"] {
+                let copy = format!("CREATE TABLE older_{table} AS SELECT * FROM {table}");
+                sql.define(&copy).await;
+            }
+            site.must(Step::Stage, OIDC).await;
+            site.force(Step::Activate, OIDC).await;
+            site.force(Step::Retire, OIDC).await;
+            for node in &site.world.nodes {
+                assert!(node.app.key_list().await.is_ok());
+            }
+            for table in ["key_sightings", "signing_keys", "key_marks"] {
+                sql.define(&format!("DELETE FROM {table}")).await;
+            }
+            for table in ["signing_keys", "key_marks"] {
+                let back = format!("INSERT INTO {table} SELECT * FROM older_{table}");
+                sql.run(&back).await;
+            }
+        }
+        site.world.start_node().await;
+        for node in &site.world.nodes {
+            assert!(node.app.key_list().await.is_err(), "{is_deleted}");
+            assert!(node.app.oidc_key().await.is_err(), "{is_deleted}");
+        }
+        let states = site.world.app().keys().await.unwrap();
+        let of_oidc = states.iter().filter(|key| key.purpose == OIDC);
+        assert!(of_oidc.clone().all(|key| key.state.is_none()));
+    }
+}
+
+/// A key list is never empty, and there is none before somebody asks.
+#[tokio::test]
+async fn the_first_key_of_id_tokens_is_made_once_when_a_tenant_asks() {
+    let mut site = Site::new().await;
+    let app = site.world.app().clone();
+    assert!(app.key_list().await.is_err());
+    assert!(app.discovery_document().await.is_err());
+    app.ensure_oidc_key().await.unwrap();
+    assert_eq!(site.published(OIDC).await.active, None);
+    site.first_oidc_key().await;
+    assert!(
+        app.discovery_document()
+            .await
+            .unwrap()
+            .contains("/oidc/jwks")
+    );
+    let mut lists = Vec::new();
+    for node in &site.world.nodes {
+        lists.push(node.app.key_list().await.unwrap());
+    }
+    lists.dedup();
+    assert_eq!(lists.len(), 1);
+    let key = site.published(OIDC).await.active.unwrap();
+    assert_eq!(app.oidc_key().await.unwrap().id, key.id);
+    assert_ne!(app.assertion_key().id, key.id);
 }

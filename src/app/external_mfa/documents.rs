@@ -1,0 +1,59 @@
+//! What Entra reads of us: the discovery document and the key list (facts §5.2).
+//!
+//! Always true: there is none of them before a tenant asks here; the list has the key that signs
+//! first, and every key that signed within two days or will.
+
+use crate::{
+    app::{App, Error, saml::chain},
+    keys::KeyPurpose,
+    protocol::oidc::{
+        discovery::encode_discovery,
+        jwks::{PublicKey, encode_jwks},
+    },
+};
+
+impl App {
+    /// The discovery document, JSON.
+    ///
+    /// # Errors
+    /// `NotFound`: no tenant asks here.
+    pub async fn discovery_document(&self) -> Result<String, Error> {
+        self.require_external_mfa().await?;
+        encode_discovery(&self.settings.public_url).map_err(|error| Error::internal(chain(&error)))
+    }
+
+    /// The key list, JSON.
+    ///
+    /// # Errors
+    /// `NotFound`: no tenant asks here. It is never empty: that would be "all keys are gone".
+    pub async fn key_list(&self) -> Result<String, Error> {
+        self.require_external_mfa().await?;
+        self.ensure_oidc_key().await?;
+        let mut tx = self.store.read().await?;
+        // What does not fit together is published as little as it signs.
+        self.oidc_signing_key(&mut tx).await?;
+        let published = self.published_in(&mut tx, KeyPurpose::Oidc).await?;
+        let active = published
+            .active
+            .as_ref()
+            .ok_or_else(|| Error::internal("no oidc key is active; say `claimbridge keys list`"))?;
+        let all = std::iter::once(active)
+            .chain(&published.staged)
+            .chain(&published.retiring);
+        encode_jwks(all.map(|key| PublicKey {
+            id: &key.id,
+            certificate: &key.certificate,
+        }))
+        .map_err(|error| Error::internal(chain(&error)))
+    }
+
+    async fn require_external_mfa(&self) -> Result<(), Error> {
+        if self.serves_external_mfa().await? {
+            Ok(())
+        } else {
+            Err(Error::not_found(
+                "no tenant asks here for a second factor; add one with `claimbridge external-mfa add`",
+            ))
+        }
+    }
+}
