@@ -14,6 +14,8 @@ pub mod answer;
 pub mod asked;
 /// What Entra reads of us first.
 pub mod discovery;
+/// What is wrong with a request, and who is told.
+pub mod fault;
 /// The hint of who has done the first factor.
 pub mod hint;
 /// The keys of a cloud, with which hints are verified.
