@@ -70,6 +70,24 @@ pub enum Destination {
         /// As it came; none if the request had none.
         wctx: Option<String>,
     },
+    /// To Entra, which asked for a second factor, by a form that submits itself.
+    ExternalMfa {
+        /// The tenant's cloud's address.
+        action: String,
+        /// What was proved.
+        id_token: String,
+        /// As it came; none if the request had none.
+        state: Option<String>,
+    },
+    /// The same, and there is none.
+    ExternalMfaError {
+        /// The tenant's cloud's address.
+        action: String,
+        /// Why, in the words of OAuth 2.0.
+        error: String,
+        /// As it came; none if the request had none.
+        state: Option<String>,
+    },
     /// To a page of ours: its path.
     Here(String),
 }
@@ -293,6 +311,16 @@ mod tests {
                 action: action(),
                 wresult: "<x/>".to_owned(),
                 wctx: None,
+            },
+            Destination::ExternalMfa {
+                action: action(),
+                id_token: "a.b.c".to_owned(),
+                state: text("s"),
+            },
+            Destination::ExternalMfaError {
+                action: action(),
+                error: "access_denied".to_owned(),
+                state: None,
             },
             Destination::Here("/account".to_owned()),
         ] {

@@ -124,6 +124,24 @@ support_codes! {
     LOOP = "CB-SIGNIN-015",
         "The application sent you back again and again, so the sign-in was stopped. Wait two minutes and try once more; if it stops again, ask your administrator.",
         "One browser took three answers to one party within two minutes, each asked for after the one before, and the party asked for a fourth: it does not take them, and does not say so. Look at the domain's federatedIdpMfaBehavior and certificates (`domain verify`), at the class that the party asks for, and at the clock (`doctor`). The page shows what the inspector finds in the last answer.";
+    UNKNOWN_TENANT = "CB-MFA-002",
+        "The request for a second step came from an organisation that is not registered here. Go back and try again; if it happens again, ask your administrator.",
+        "client_id and redirect_uri of Entra's request are of no tenant of `claimbridge external-mfa list`, or its hint is of another one; the log line says which. The request was answered nowhere, because nobody knows where it came from.";
+    HINT_REFUSED = "CB-MFA-003",
+        "The request for a second step could not be verified. Go back and try again.",
+        "Entra's request is of a registered tenant and cannot be taken: the log line says what is wrong (the hint's signature, issuer, audience, age, or a parameter). Entra was told invalid_request or the like. An old hint means that a clock is wrong: `claimbridge doctor` measures ours.";
+    NO_TENANTS = "CB-MFA-004",
+        "Second steps for Microsoft are not set up at this address.",
+        "Something asked for External MFA and no tenant is configured; add one with `claimbridge external-mfa add`, or in [[tenant]].";
+    EXTERNAL_MFA_BY_GET = "CB-MFA-005",
+        "This address takes only what Microsoft sends when you sign in there. Go back to where you came from and sign in again.",
+        "The authorization endpoint of External MFA was opened by GET: by hand, by a reload after the answer, or by a party that does not use form_post. Entra posts.";
+    STRANGER = "CB-MFA-006",
+        "Your Microsoft account is not linked to anybody here. Tell your administrator the reference of this page.",
+        "Entra sent somebody whose account (tenant, object id) is linked to nobody, and whose name is nobody's here. `claimbridge explain att_…` with the reference of the page shows both ids; link them with `claimbridge external-mfa link UPN --tenant T --object-id O` once you know who it is.";
+    NO_FITTING_METHOD = "CB-MFA-007",
+        "Microsoft asks for a kind of second step that none of yours is. Choose another way there, or ask your administrator.",
+        "The person has methods, and the acr and amr that Entra asks for name none of them (codes are otp, security keys fido), or security keys are refused by the policy now.";
     SIGN_OUT_MALFORMED = "CB-SIGNOUT-001",
         "The sign-out message could not be read, and nothing was changed. To sign out here, open this service's sign-out page.",
         "The relying party's LogoutRequest or LogoutResponse is malformed, oversized, too old, made for another address, or its signature does not hold. The log line names what was wrong.";

@@ -190,7 +190,7 @@ impl App {
         })
         .await?;
         let scope = Scope::new(&settings.public_url, &settings.service_name);
-        Ok(Self {
+        let app = Self {
             store,
             clock,
             random: Mutex::new(random),
@@ -206,7 +206,9 @@ impl App {
             strangers: sign_out::Strangers::default(),
             scope,
             hint_keys: external_mfa::hint_keys::Shelf::default(),
-        })
+        };
+        app.open_external_mfa().await;
+        Ok(app)
     }
 
     /// What the operator configured.

@@ -26,7 +26,8 @@ impl App {
         let mut tx = self.store.begin().await?;
         let attempt = self.open_attempt(&mut tx, id, browser).await?;
         let scene = self.scene(&mut tx, attempt, browser).await?;
-        if scene.asks() != NextStep::AskSecondFactor {
+        // Entra names the person: somebody else cancels, and signs in there.
+        if scene.asks() != NextStep::AskSecondFactor || scene.asked.is_some() {
             return Ok(());
         }
         let request = SignInRequest {

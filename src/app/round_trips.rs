@@ -139,7 +139,9 @@ impl App {
             Destination::WsFed {
                 wresult, action, ..
             } => (wresult, action),
-            Destination::Here(_) => return Ok(None),
+            Destination::ExternalMfa { .. }
+            | Destination::ExternalMfaError { .. }
+            | Destination::Here(_) => return Ok(None),
         };
         let domains = tx.domains().await?;
         let Ok(domain) = require_domain(&user.upn.domain(), &domains, None) else {

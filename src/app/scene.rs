@@ -315,7 +315,11 @@ impl Scene {
     pub(super) fn name_to_fill_in(&self) -> Option<String> {
         let carried = self.carried.as_ref();
         let of_session = carried.map(|carried| carried.user.upn.to_string());
-        of_session.or_else(|| self.attempt.request.login_hint.clone())
+        let asked = self.asked.as_ref();
+        let named = asked.and_then(|asked| asked.request().shown_name.clone());
+        of_session
+            .or_else(|| self.attempt.request.login_hint.clone())
+            .or(named)
     }
 
     /// Whether the attempt belongs to somebody else than `user`.

@@ -4,13 +4,13 @@
 //! what a look at `/sign-in/{attempt}` does: it gathers the situation, asks the one
 //! dispatcher, and — where nothing is left to ask — answers.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use super::{
     App, Error,
     answer::{Answer, StatusKind},
     error::{Category, SupportCode},
-    external_mfa::fits,
+    external_mfa::{asked_until, fitting_kinds, fitting_ways},
     keys::draft::Draft,
     own_methods::last_used,
     round_trips::Stopped,
@@ -28,10 +28,13 @@ use crate::{
         next_step::{AnswerFrom, Refusal, SessionAnswer, Situation, next_step},
         request::{Protocol, SignInRequest},
     },
-    storage::{InsertAttempt, ReadTx},
+    storage::{InsertAttempt, ReadTx, Tx},
 };
 
-pub use crate::{signin::next_step::NextStep, storage::Notice};
+pub use crate::{
+    signin::next_step::{NextStep, NoAnswer},
+    storage::Notice,
+};
 
 /// What a browser brings: its cookies and where it is.
 #[derive(Clone, Debug, Default)]
@@ -132,6 +135,8 @@ pub struct Ask {
     pub takes_keys: bool,
     /// What was done to the account since the last sign-in, for [`NextStep::ShowNotices`].
     pub notices: Vec<Notice>,
+    /// Until when Entra waits, at the door of External MFA.
+    pub asked_until: Option<Timestamp>,
 }
 
 impl App {
@@ -142,6 +147,19 @@ impl App {
     /// (attacks 15, 36). A POST from another site brings no `Lax` cookie, so who it is
     /// cannot be told before the attempt's own page.
     pub async fn begin(&self, request: SignInRequest, browser: &Browser) -> Result<Begun, Error> {
+        let lifetime = self.settings.attempt_lifetime;
+        let (attempt, binding) = self.new_attempt(request, browser, lifetime);
+        let tx = self.store.begin().await?;
+        self.store_attempt(tx, attempt, binding, browser).await
+    }
+
+    /// An attempt for this browser, not stored yet, and the cookie that binds it.
+    pub(super) fn new_attempt(
+        &self,
+        request: SignInRequest,
+        browser: &Browser,
+        lifetime: Duration,
+    ) -> (Attempt, CookieToken) {
         let now = self.now();
         let binding = match &browser.binding {
             Some(token) => token.clone(),
@@ -153,10 +171,20 @@ impl App {
             request,
             user: None,
             created_at: now,
-            expires_at: now.plus(self.settings.attempt_lifetime),
+            expires_at: now.plus(lifetime),
             answered_at: None,
         };
-        let mut tx = self.store.begin().await?;
+        (attempt, binding)
+    }
+
+    /// See [`App::begin`].
+    pub(super) async fn store_attempt(
+        &self,
+        mut tx: Tx<'_>,
+        attempt: Attempt,
+        binding: CookieToken,
+        browser: &Browser,
+    ) -> Result<Begun, Error> {
         // Before the limit: a request that is sent again makes nothing.
         let known = tx
             .attempt_of_request(&attempt.request.relying_party, &attempt.request.request_id)
@@ -211,7 +239,13 @@ impl App {
         {
             next = self.proceed_signing(id, browser, &mut draft).await;
         }
-        self.noting_tampering(next).await
+        let next = self.noting_tampering(next).await;
+        if let Err(error) = &next
+            && let Some(answer) = self.excuse_outage(id, browser, error).await
+        {
+            return Ok(Next::Answer(Box::new(answer)));
+        }
+        next
     }
 
     /// `None`: nothing was done yet, a token has to sign first.
@@ -264,6 +298,10 @@ impl App {
             now,
         });
         match step {
+            NextStep::Issue(_) | NextStep::Refuse(_) if scene.asked.is_some() => {
+                let answer = self.settle_second_factor(tx, &scene, step, draft).await?;
+                Ok(answer.map(Box::new).map(Next::Answer))
+            }
             NextStep::Issue(AnswerFrom::Proofs) => {
                 let answer = self
                     .issue_from_proofs(tx, &scene, session.as_ref(), browser.known.as_ref(), draft)
@@ -316,18 +354,14 @@ impl App {
                     (Some(user), NextStep::ChooseMethod | NextStep::Enrol(_)) => {
                         let policy = self.method_policy_of(&mut tx, &user.id).await?;
                         let offered = self.enrolable(&mut tx, user).await?;
-                        (offered, policy.allowed().to_vec())
+                        (fitting_kinds(&scene, offered), policy.allowed().to_vec())
                     }
                     _ => (Vec::new(), Vec::new()),
                 };
                 let second_factors = match (&scene.user, step) {
                     (Some(user), NextStep::AskSecondFactor) => {
-                        let mut ways = self.second_factors_of(&mut tx, &user.id).await?;
-                        ways.retain(|way| {
-                            let asked = scene.asked.as_ref();
-                            asked.is_none_or(|asked| fits(asked.request(), *way))
-                        });
-                        ways
+                        let ways = self.second_factors_of(&mut tx, &user.id).await?;
+                        fitting_ways(&scene, ways)
                     }
                     _ => Vec::new(),
                 };
@@ -347,6 +381,7 @@ impl App {
                     },
                     second_factors,
                     takes_keys: self.takes_keys(),
+                    asked_until: asked_until(&scene),
                     notices: scene.notices,
                 })))
             }
@@ -416,8 +451,10 @@ impl App {
     }
 
     async fn party_name(&self, tx: &mut ReadTx<'_>, attempt: &Attempt) -> Result<String, Error> {
-        if attempt.request.protocol == Protocol::Account {
-            return Ok("your account".to_owned());
+        match attempt.request.protocol {
+            Protocol::Account => return Ok("your account".to_owned()),
+            Protocol::ExternalMfa => return Ok("Microsoft".to_owned()),
+            Protocol::Saml2 | Protocol::WsFed => {}
         }
         Ok(self
             .party_of(tx, &attempt.request.relying_party)

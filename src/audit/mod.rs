@@ -5,6 +5,12 @@
 //! closed ([`Event`]); what a stranger can cause is counted ([`Refused`]), never
 //! stored row by row; every answer that leaves has a [`Receipt`].
 
+mod receipt;
+mod refused;
+
+pub use receipt::Receipt;
+pub use refused::Refused;
+
 use serde::Serialize;
 
 use crate::base::{
@@ -199,6 +205,28 @@ pub enum Event {
         attempt: AttemptId,
         rules: Vec<String>,
     },
+    /// Entra sent somebody for a second factor whose account is nobody's here: `name` is what
+    /// Entra calls it.
+    ExternalMfaStranger {
+        attempt: AttemptId,
+        tenant: String,
+        object: String,
+        name: Option<String>,
+    },
+    /// Entra was told that the person proved one factor: which, in its words.
+    ExternalMfaAnswered {
+        attempt: AttemptId,
+        tenant: String,
+        acr: &'static str,
+        amr: &'static str,
+    },
+    /// Entra was told that there is no second factor. `reason`: "cancelled", "disabled",
+    /// "too-late" or "outage".
+    ExternalMfaRefused {
+        attempt: AttemptId,
+        tenant: String,
+        reason: &'static str,
+    },
     /// An account of an Entra tenant is this person's from now on (External MFA). `by`: "proof",
     /// the person's own at a second factor, or "operator".
     ExternalAccountLinked {
@@ -359,84 +387,4 @@ pub struct Entry {
     /// What.
     #[serde(flatten)]
     pub event: Event,
-}
-
-/// What a stranger can cause; counted per hour and reason.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub enum Refused {
-    /// A message that is not what it should be.
-    MalformedRequest,
-    /// A request of a party that is not registered.
-    UnknownParty,
-    /// A party's request that asks what is not offered.
-    RefusedParameters,
-    /// A request that another page embeds or fetches instead of going there.
-    NotNavigated,
-    /// A request that forbids to ask, from a browser in which nobody is signed in.
-    NoPassive,
-    /// An attempt's address without its cookie.
-    OtherBrowser,
-    /// A name that nobody has.
-    UnknownName,
-    /// Too much from one address.
-    SourceLimit,
-    /// A form without its token.
-    ForgedForm,
-    /// A try while a wait is running.
-    Waiting,
-    /// A security key's answer before anybody was named.
-    SecurityKey,
-    /// A request of a party that sends a person's browser in a circle.
-    Loop,
-}
-
-impl Refused {
-    /// The stored spelling.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::MalformedRequest => "malformed-request",
-            Self::UnknownParty => "unknown-party",
-            Self::RefusedParameters => "refused-parameters",
-            Self::NotNavigated => "not-navigated",
-            Self::NoPassive => "no-passive",
-            Self::OtherBrowser => "other-browser",
-            Self::UnknownName => "unknown-name",
-            Self::SourceLimit => "source-limit",
-            Self::ForgedForm => "forged-form",
-            Self::Waiting => "waiting",
-            Self::SecurityKey => "security-key",
-            Self::Loop => "loop",
-        }
-    }
-}
-
-/// The receipt of one answer: a row of the issuance ledger.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct Receipt {
-    /// The assertion's id; unique.
-    pub assertion_id: String,
-    /// The attempt it answered; unique: one answer per attempt.
-    pub attempt: AttemptId,
-    /// For whom.
-    pub user: UserId,
-    /// To whom.
-    pub relying_party: String,
-    /// Which request.
-    pub request_id: String,
-    /// The issuer that stands in it.
-    pub issuer: String,
-    /// The NameID that stands in it.
-    pub name_id: String,
-    /// What it rests on: one line a proof, `kind credential instant`.
-    pub proofs: String,
-    /// The session that holds these proofs.
-    pub session: SessionId,
-    /// The authentication instant that stands in it, milliseconds.
-    pub authn_instant_millis: i64,
-    /// When it was issued, milliseconds.
-    pub issued_at_millis: i64,
-    /// The key that signed it.
-    pub key: KeyId,
-    /// SHA-256 over the bytes that left, hex.
-    pub sha256: String,
 }

@@ -88,6 +88,7 @@ impl ReadTx<'_> {
                    session, authn_instant, issued_at, signing_key, sha256
                  FROM receipts WHERE user_id = $1
                    AND proofs NOT LIKE 'application-password %' AND proofs NOT LIKE 'password-only %'
+                   AND proofs NOT LIKE 'second-factor:%'
                  ORDER BY issued_at DESC, assertion_id LIMIT 1"
             }
             MfaClaim::None => {

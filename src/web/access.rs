@@ -9,8 +9,8 @@ use std::sync::Arc;
 use axum::routing::{MethodRouter, any, get, post};
 
 use super::{
-    Web, account, assets, enrol, health, home, inspect, keys, models, not_me, own_methods, pass,
-    saml, sign_in, sign_out, token, trust, wsfed,
+    Web, account, assets, enrol, health, home, inspect, keys, models, not_me, oidc, own_methods,
+    pass, saml, sign_in, sign_out, token, trust, wsfed,
 };
 
 /// Who gets an answer other than "start again" or a refusal.
@@ -67,6 +67,9 @@ pub fn routes() -> Vec<Route> {
         row("/trust/2005/usernamemixed",       Anyone,          ChangesNothing, any(trust::february_2005)),
         row("/trust/13/usernamemixed",         Anyone,          ChangesNothing, any(trust::v13)),
         row("/trust/mex",                      Anyone,          ChangesNothing, any(trust::mex)),
+        row("/oidc/.well-known/openid-configuration", Anyone,   ChangesNothing, get(oidc::discovery)),
+        row("/oidc/jwks",                      Anyone,          ChangesNothing, get(oidc::jwks)),
+        row("/oidc/authorize",                 Anyone,          ChangesNothing, post(oidc::authorize).get(oidc::not_by_get)),
         row("/sign-in/{attempt}",              AttemptsBrowser, Protocol,       get(sign_in::page).post(sign_in::password)),
         row("/sign-in/{attempt}/key",          AttemptsBrowser, Protocol,       get(keys::key_page).post(keys::key)),
         row("/sign-in/{attempt}/key/ask",      AttemptsBrowser, ChangesNothing, post(keys::ask_key).get(sign_in::back)),
@@ -78,6 +81,7 @@ pub fn routes() -> Vec<Route> {
         row("/sign-in/{attempt}/token",        AttemptsBrowser, ChangesNothing, post(token::activate).get(sign_in::back)),
         row("/sign-in/{attempt}/resync",       AttemptsBrowser, Protocol,       get(token::resync_page).post(token::resync)),
         row("/sign-in/{attempt}/pass",         AttemptsBrowser, Protocol,       get(pass::form).post(pass::redeem)),
+        row("/sign-in/{attempt}/cancel",       AttemptsBrowser, ChangesNothing, post(oidc::cancel).get(sign_in::back)),
         row("/sign-in/{attempt}/new-password", AttemptsBrowser, ChangesNothing, post(enrol::choose_password).get(sign_in::back)),
         row("/sign-in/{attempt}/choose",       AttemptsBrowser, ChangesNothing, post(enrol::choose_method).get(sign_in::back)),
         row("/sign-in/{attempt}/method",       AttemptsBrowser, ChangesNothing, post(enrol::confirm_method).get(sign_in::back)),

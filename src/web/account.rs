@@ -195,6 +195,10 @@ fn kinds(proofs: &str) -> String {
             "totp" => "code",
             "webauthn" | "webauthn-verified" => "security key",
             "application-password" => "an application password",
+            "second-factor:totp" => "a code, as the second step at Microsoft",
+            "second-factor:webauthn" | "second-factor:webauthn-verified" => {
+                "a security key, as the second step at Microsoft"
+            }
             "password-only" => "your password alone, in a program",
             kind => kind,
         })

@@ -30,6 +30,16 @@ pub fn send(web: &Web, answer: Answer) -> Response {
             fields.extend(wctx.map(|wctx| ("wctx", wctx)));
             auto_submit(web, action, fields)
         }
+        Destination::ExternalMfa {
+            action,
+            id_token,
+            state,
+        } => auto_submit(web, action, with_state("id_token", id_token, state)),
+        Destination::ExternalMfaError {
+            action,
+            error,
+            state,
+        } => auto_submit(web, action, with_state("error", error, state)),
     };
     let headers = response.headers_mut();
     let (scheme, settings) = (web.site.scheme, web.app.settings());
@@ -42,6 +52,15 @@ pub fn send(web: &Web, answer: Answer) -> Response {
         headers.append(header::SET_COOKIE, cookie);
     }
     response
+}
+
+fn with_state(
+    name: &'static str,
+    value: String,
+    state: Option<String>,
+) -> Vec<(&'static str, String)> {
+    let state = state.map(|state| ("state", state));
+    std::iter::once((name, value)).chain(state).collect()
 }
 
 /// The auto-submit page. Its policy has no `form-action`, because the party redirects on

@@ -35,7 +35,7 @@ impl Asset {
     }
 }
 
-static ASSETS: LazyLock<[Asset; 5]> = LazyLock::new(|| {
+static ASSETS: LazyLock<[Asset; 6]> = LazyLock::new(|| {
     [
         Asset::new(
             "style",
@@ -62,6 +62,12 @@ static ASSETS: LazyLock<[Asset; 5]> = LazyLock::new(|| {
             include_bytes!("assets/inspect.js"),
         ),
         Asset::new(
+            "countdown",
+            "js",
+            "text/javascript; charset=utf-8",
+            include_bytes!("assets/countdown.js"),
+        ),
+        Asset::new(
             "icon",
             "svg",
             "image/svg+xml",
@@ -81,6 +87,8 @@ pub struct AssetPaths {
     pub webauthn_script: &'static str,
     /// The script of the inspector's page.
     pub inspect_script: &'static str,
+    /// The script that counts down how long Entra waits.
+    pub countdown_script: &'static str,
     /// The icon of the browser's tab.
     pub icon: &'static str,
 }
@@ -89,12 +97,13 @@ impl AssetPaths {
     /// The addresses of the assets that are compiled in.
     #[must_use]
     pub fn of_this_build() -> Self {
-        let [style, script, webauthn, inspect, icon] = &*ASSETS;
+        let [style, script, webauthn, inspect, countdown, icon] = &*ASSETS;
         Self {
             stylesheet: &style.path,
             continue_script: &script.path,
             webauthn_script: &webauthn.path,
             inspect_script: &inspect.path,
+            countdown_script: &countdown.path,
             icon: &icon.path,
         }
     }

@@ -133,7 +133,7 @@ pub async fn confirm_method(
 /// Says that the method was added. It holds nothing of the attempt: anyone may see it.
 pub async fn added(State(web): State<Arc<Web>>, visit: AttemptVisit) -> Response {
     let page = EnrolDonePage {
-        frame: &web.frame,
+        frame: &visit.frame,
         next: visit.path(),
     };
     web.page(StatusCode::OK, &page)
@@ -146,7 +146,7 @@ pub(super) fn ask_password(web: &Web, visit: &AttemptVisit, upn: String, said: &
         _ => None,
     };
     let page = ChoosePasswordPage {
-        frame: &web.frame,
+        frame: &visit.frame,
         action: format!("{}/new-password", visit.path()),
         csrf: visit.form(web),
         upn,
@@ -159,7 +159,7 @@ pub(super) fn ask_password(web: &Web, visit: &AttemptVisit, upn: String, said: &
 /// The kinds of method that the person may set up.
 pub(super) fn ask_choice(web: &Web, visit: &AttemptVisit, ask: &Ask) -> Response {
     let page = ChooseMethodPage {
-        frame: &web.frame,
+        frame: &visit.frame,
         action: format!("{}/choose", visit.path()),
         csrf: visit.form(web),
         offered: ask.offered.clone(),
@@ -192,7 +192,7 @@ pub(super) async fn ask_method(
         _ => (METHOD_NAME, ConfirmState::Fresh),
     };
     let page = TotpEnrolPage {
-        frame: &web.frame,
+        frame: &visit.frame,
         action: format!("{}/method", visit.path()),
         csrf: visit.form(web),
         secret_in_fours: in_fours(&new.secret),

@@ -183,7 +183,7 @@ pub async fn new_key(
 /// Says that the key was added. It holds nothing of the attempt: anyone may see it.
 pub async fn added(State(web): State<Arc<Web>>, visit: AttemptVisit) -> Response {
     let page = KeyAddedPage {
-        frame: &web.frame,
+        frame: &visit.frame,
         next: visit.path(),
     };
     web.page(StatusCode::OK, &page)
@@ -223,7 +223,7 @@ fn question(web: &Web, asked: Result<String, Error>) -> Response {
 pub(super) fn ask(web: &Web, visit: &AttemptVisit, ask: &Ask, state: KeyState) -> Response {
     let code_instead = ask.second_factors.contains(&SecondFactor::Code);
     let page = KeyPage {
-        frame: &web.frame,
+        frame: &visit.frame,
         action: format!("{}/key", visit.path()),
         csrf: visit.form(web),
         upn: ask.upn.clone().unwrap_or_default(),
@@ -242,7 +242,7 @@ pub(super) fn ask_new(web: &Web, visit: &AttemptVisit, ask: &Ask, said: &Said) -
         _ => (String::new(), KeyState::Fresh),
     };
     let page = KeyEnrolPage {
-        frame: &web.frame,
+        frame: &visit.frame,
         action: format!("{}/new-key", visit.path()),
         choose: format!("{}/choose", visit.path()),
         csrf: visit.form(web),

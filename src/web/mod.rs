@@ -27,6 +27,7 @@ mod metrics;
 mod models;
 mod navigation;
 mod not_me;
+mod oidc;
 mod own_methods;
 /// One struct per page; a missing field is a compile error.
 pub mod pages;

@@ -79,7 +79,7 @@ pub(super) fn ask_pass(
     state: PassState,
 ) -> Response {
     let page = PassPage {
-        frame: &web.frame,
+        frame: &visit.frame,
         action: format!("{}/pass", visit.path()),
         csrf: visit.form(web),
         username,

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use super::{
     Web, answer, cookies, enrol,
     forms::CsrfForm,
-    keys,
+    keys, oidc,
     pages::{
         Moment,
         enrol::ConfirmState,
@@ -232,6 +232,7 @@ pub(super) async fn show(web: &Web, visit: &AttemptVisit, said: Said) -> Respons
         Ok(Next::Stop(party, stopped)) => return stop(web, visit, party, *stopped),
         Err(error) => return web.fail(&error),
     };
+    let visit = &*visit.waited_for(web, ask.asked_until, oidc::way_back(ask.step));
     let page = match ask_for(web, visit, ask, &said).await {
         Ok(page) => page,
         Err(error) => return web.fail(&error),
@@ -263,7 +264,7 @@ async fn ask_for(
     ask: Ask,
     said: &Said,
 ) -> Result<Response, Error> {
-    let frame = &web.frame;
+    let frame = &*visit.frame;
     let csrf = visit.form(web);
     let upn = ask.upn.clone().unwrap_or_default();
     if let (NextStep::AskSecondFactor, Said::Pass(_, state)) = (ask.step, said) {
@@ -327,7 +328,8 @@ async fn ask_for(
                 action,
                 csrf,
                 upn,
-                resync: (ask.tokens > 0).then(|| format!("{}/resync", visit.path())),
+                resync: (ask.tokens > 0 && frame.waiting.is_none())
+                    .then(|| format!("{}/resync", visit.path())),
                 key_instead: ask
                     .second_factors
                     .contains(&SecondFactor::Key)
@@ -377,10 +379,8 @@ async fn ask_for(
         NextStep::Enrol(MethodKind::OathToken) => {
             token::ask_activation(web, visit, upn, None, said)
         }
-        NextStep::CannotAnswer(_)
-        | NextStep::StopLoop
-        | NextStep::Issue(_)
-        | NextStep::Refuse(_) => {
+        NextStep::CannotAnswer(why) => oidc::no_answer(web, visit, why, ask.login_hint),
+        NextStep::StopLoop | NextStep::Issue(_) | NextStep::Refuse(_) => {
             return Err(Error::internal("an answer came as a question"));
         }
     })

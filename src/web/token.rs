@@ -112,7 +112,7 @@ async fn resync_form(
         _ => return Ok(on(visit)),
     };
     let page = TokenPage {
-        frame: &web.frame,
+        frame: &visit.frame,
         action: format!("{}/resync", visit.path()),
         csrf: visit.form(web),
         upn: upn.unwrap_or_default(),
@@ -136,7 +136,7 @@ pub(super) fn ask_activation(
         _ => TokenState::Fresh,
     };
     let page = TokenPage {
-        frame: &web.frame,
+        frame: &visit.frame,
         action: format!("{}/token", visit.path()),
         csrf: visit.form(web),
         upn,

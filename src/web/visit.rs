@@ -1,6 +1,6 @@
 //! What a browser brings to a request: its cookies, its address, its attempt.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{borrow::Cow, net::IpAddr, sync::Arc};
 
 use axum::{
     extract::{FromRequestParts, Path},
@@ -11,12 +11,12 @@ use axum::{
 use super::{
     Web,
     cookies::{Cookie, attempts},
-    pages::{CsrfToken, outcome::ErrorKind},
+    pages::{CsrfToken, Frame, external_mfa::Waiting, outcome::ErrorKind},
     peer::PeerAddress,
 };
 use crate::{
     app::{error::SupportCode, sign_in::Browser},
-    base::{ids::AttemptId, random::SystemRandom},
+    base::{clock::Timestamp, ids::AttemptId, random::SystemRandom},
 };
 
 /// A request for something that is no attempt.
@@ -48,11 +48,14 @@ impl Visit {
 
 /// A request for `/sign-in/{attempt}…`. Whether the browser may go on with the
 /// attempt is for the use case to say.
+#[derive(Clone)]
 pub struct AttemptVisit {
     /// The attempt that the address names.
     pub id: AttemptId,
     /// The browser, with the cookie of that attempt if it has one.
     pub browser: Browser,
+    /// What stands around its pages.
+    pub frame: Arc<Frame>,
 }
 
 impl FromRequestParts<Arc<Web>> for AttemptVisit {
@@ -66,7 +69,8 @@ impl FromRequestParts<Arc<Web>> for AttemptVisit {
         let id: AttemptId = id.parse().map_err(|_| not_found())?;
         let Ok(peer) = PeerAddress::from_request_parts(parts, web).await;
         let browser = browser(web, &parts.headers, peer, Some(&id));
-        Ok(Self { id, browser })
+        let frame = Arc::clone(&web.frame);
+        Ok(Self { id, browser, frame })
     }
 }
 
@@ -74,6 +78,31 @@ impl AttemptVisit {
     /// The address of this attempt's page.
     pub fn path(&self) -> String {
         attempt_path(&self.id)
+    }
+
+    /// The same visit, on whose pages stands for how long Entra waits, and the way back to it.
+    pub fn waited_for(
+        &self,
+        web: &Web,
+        until: Option<Timestamp>,
+        way_back: &'static str,
+    ) -> Cow<'_, Self> {
+        let Some(until) = until else {
+            return Cow::Borrowed(self);
+        };
+        let waiting = Waiting {
+            left: web.until(until),
+            page: self.path(),
+            cancel: format!("{}/cancel", self.path()),
+            csrf: self.form(web),
+            way_back,
+        };
+        let mut frame = Frame::clone(&self.frame);
+        frame.waiting = Some(waiting);
+        Cow::Owned(Self {
+            frame: Arc::new(frame),
+            ..self.clone()
+        })
     }
 
     /// A token for a form of this attempt. A browser without the attempt's cookie

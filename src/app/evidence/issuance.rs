@@ -61,12 +61,17 @@ pub(super) struct Basis {
     pub is_claimless: bool,
 }
 
-/// What a token of WS-Trust rests on (`claims::active`).
+/// What a token of WS-Trust rests on (`claims::active`), or one of External MFA.
 fn claimless(receipt: &Receipt) -> Option<&'static str> {
     let mut lines = receipt.proofs.lines();
     match (lines.next()?.split(' ').next()?, lines.next()) {
         ("application-password", None) => Some("application password (WS-Trust, no MFA claim)"),
         ("password-only", None) => Some("password (WS-Trust, no MFA claim)"),
+        // Entra did the first factor and makes the claim itself.
+        ("second-factor:totp", None) => Some("one-time code (second step for Entra)"),
+        (kind, None) if kind.starts_with("second-factor:") => {
+            Some("security key (second step for Entra)")
+        }
         _ => None,
     }
 }
@@ -262,7 +267,12 @@ mod tests {
 
     #[test]
     fn a_token_for_a_password_alone_is_no_answer_without_its_second_factor() {
-        for kind in ["application-password", "password-only"] {
+        for kind in [
+            "application-password",
+            "password-only",
+            "second-factor:totp",
+            "second-factor:webauthn-verified",
+        ] {
             let basis = basis_of(&format!("{kind} crd_a t"));
             assert!(basis.is_claimless && !basis.is_mfa, "{kind}");
             // With anything beside it, it is none of that door's.

@@ -4,7 +4,7 @@
 //! first, and every key that signed within two days or will.
 
 use crate::{
-    app::{App, Error, saml::chain},
+    app::{App, Category, Error, SupportCode, saml::chain},
     keys::KeyPurpose,
     protocol::oidc::{
         discovery::encode_discovery,
@@ -47,11 +47,17 @@ impl App {
         .map_err(|error| Error::internal(chain(&error)))
     }
 
-    async fn require_external_mfa(&self) -> Result<(), Error> {
+    /// The door is there once a tenant asks.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn require_external_mfa(&self) -> Result<(), Error> {
         if self.serves_external_mfa().await? {
             Ok(())
         } else {
-            Err(Error::not_found(
+            Err(Error::new(
+                Category::NotFound,
+                &SupportCode::NO_TENANTS,
                 "no tenant asks here for a second factor; add one with `claimbridge external-mfa add`",
             ))
         }

@@ -5,6 +5,10 @@
 //! so that nothing of it counts anywhere else (attack 40); who the person is follows from a link
 //! of the tenant's account to the person, never from a name (attack 23).
 
+/// What Entra is told.
+pub mod answer;
+/// What Entra asks.
+pub mod begin;
 /// What Entra reads of us.
 mod documents;
 /// The keys of Entra's clouds.
@@ -16,19 +20,26 @@ pub mod pre_flight;
 /// Tenants that ask here.
 pub mod tenants;
 
-use super::{App, Error, error::SupportCode, scene::Scene, sign_in::SecondFactor};
+use super::{
+    App, Error, answer::Answer, error::SupportCode, keys::draft::Draft, scene::Scene,
+    sign_in::SecondFactor,
+};
 use crate::{
-    base::ids::UserId,
-    directory::User,
+    base::{clock::Timestamp, ids::UserId},
+    claims::second_factor::answer_for,
+    directory::{MethodKind, User},
     factor::FactorKind,
     signin::{
+        asked,
         attempt::Attempt,
-        next_step::NextStep,
+        next_step::{NextStep, Refusal},
         request::Protocol,
-        second_factor::{SecondFactorRequest, class_at_entra},
+        second_factor::SecondFactorRequest,
     },
-    storage::ReadTx,
+    storage::{ReadTx, Tx},
 };
+
+use answer::Excuse;
 
 /// The kinds of proof that a way gives.
 fn kinds_of(way: SecondFactor) -> &'static [FactorKind] {
@@ -40,13 +51,8 @@ fn kinds_of(way: SecondFactor) -> &'static [FactorKind] {
 
 /// Whether a proof of that way would answer what Entra asks.
 pub(super) fn fits(asked: &SecondFactorRequest, way: SecondFactor) -> bool {
-    let name = match way {
-        SecondFactor::Key => "fido",
-        SecondFactor::Code => "otp",
-    };
-    let is_named = asked.amr.is_empty() || asked.amr.iter().any(|amr| amr == name);
     let mut kinds = kinds_of(way).iter();
-    is_named && kinds.all(|kind| asked.acr_for(class_at_entra(*kind)).is_some())
+    kinds.all(|kind| answer_for(asked, *kind).is_some())
 }
 
 impl App {
@@ -68,6 +74,56 @@ impl App {
             fitting += self.usable_keys(tx, user).await?.len();
         }
         Ok(fitting)
+    }
+}
+
+/// Those of the person's ways that answer what is asked: all, at the other doors.
+pub(super) fn fitting_ways(scene: &Scene, mut ways: Vec<SecondFactor>) -> Vec<SecondFactor> {
+    if let Some(asked) = &scene.asked {
+        ways.retain(|way| fits(asked.request(), *way));
+    }
+    ways
+}
+
+/// Those kinds of methods that could answer what is asked: all, at the other doors.
+pub(super) fn fitting_kinds(scene: &Scene, mut kinds: Vec<MethodKind>) -> Vec<MethodKind> {
+    if let Some(asked) = &scene.asked {
+        kinds.retain(|kind| {
+            let way = match kind {
+                MethodKind::SecurityKey => SecondFactor::Key,
+                MethodKind::Totp | MethodKind::OathToken => SecondFactor::Code,
+            };
+            fits(asked.request(), way)
+        });
+    }
+    kinds
+}
+
+/// Until when something is asked; none at the other doors.
+pub(super) fn asked_until(scene: &Scene) -> Option<Timestamp> {
+    let asked = scene.asked.is_some();
+    asked.then(|| asked::asks_until(&scene.attempt))
+}
+
+impl App {
+    /// The end of an attempt of this door: the answer, or why there is none.
+    pub(super) async fn settle_second_factor(
+        &self,
+        tx: Tx<'_>,
+        scene: &Scene,
+        step: NextStep,
+        draft: &mut Draft,
+    ) -> Result<Option<Answer>, Error> {
+        let Some(asked) = &scene.asked else {
+            return Err(Error::internal("a second factor that nobody asked for"));
+        };
+        let excuse = match step {
+            NextStep::Issue(_) => return self.issue_second_factor(tx, scene, draft).await,
+            NextStep::Refuse(Refusal::TooLate) => Excuse::TooLate,
+            _ => Excuse::Disabled,
+        };
+        let answer = self.excuse(tx, &scene.attempt, asked, excuse).await?;
+        Ok(Some(answer))
     }
 }
 

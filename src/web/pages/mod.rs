@@ -17,6 +17,8 @@ use super::assets::AssetPaths;
 pub mod account;
 /// Adding a code generator.
 pub mod enrol;
+/// External MFA.
+pub mod external_mfa;
 /// The token inspector.
 pub mod inspect;
 /// Security keys.
@@ -44,6 +46,8 @@ pub struct Frame {
     pub support: Option<Support>,
     /// Where the style sheet and the script are.
     pub assets: AssetPaths,
+    /// For how long Entra waits for this page, and the way back (External MFA).
+    pub waiting: Option<external_mfa::Waiting>,
 }
 
 impl Frame {
@@ -54,6 +58,7 @@ impl Frame {
             brand: brand.to_owned(),
             support: support.map(Support::new),
             assets: AssetPaths::of_this_build(),
+            waiting: None,
         })
     }
 
