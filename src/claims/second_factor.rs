@@ -60,6 +60,10 @@ impl SecondFactorAnswer {
     ///
     /// # Errors
     /// Entra did not ask for a method of this name.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "releasing consumes what was proved"
+    )]
     pub fn release(done: SecondFactorDone, issuer: &str) -> Result<Self, NotAsked> {
         let request = done.request();
         let (acr, amr) = answer_for(request, done.kind()).ok_or(NotAsked)?;

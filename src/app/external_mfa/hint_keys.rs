@@ -223,12 +223,11 @@ impl Fetcher {
     }
 
     async fn ask(&self, cloud: &ExternalMfaCloud, now: Timestamp) -> Result<HintKeys, FetchError> {
-        let outbound = match self.outbound.get() {
-            Some(outbound) => outbound,
-            None => {
-                let new = Outbound::new()?;
-                self.outbound.get_or_init(|| new)
-            }
+        let outbound = if let Some(outbound) = self.outbound.get() {
+            outbound
+        } else {
+            let new = Outbound::new()?;
+            self.outbound.get_or_init(|| new)
         };
         let metadata = get(outbound, &cloud.metadata_url()).await?;
         let keys = parse_metadata(cloud, &metadata)?;

@@ -4,15 +4,15 @@ use crate::signin::{
     someone::{Someone, sealing, second_factor_request as asked},
 };
 
-fn release(asked: SecondFactorRequest) -> Result<SecondFactorAnswer, NotAsked> {
+fn release(asked: &SecondFactorRequest) -> Result<SecondFactorAnswer, NotAsked> {
     let someone = Someone::new("agent1@contoso.com", sealing());
-    let done = someone.second_factor_done(&asked);
+    let done = someone.second_factor_done(asked);
     SecondFactorAnswer::release(done, "https://idp.contoso.com/oidc")
 }
 
 #[test]
 fn an_answer_repeats_what_was_asked_and_names_what_was_proved() {
-    let answer = release(asked()).unwrap();
+    let answer = release(&asked()).unwrap();
     assert_eq!(answer.issuer(), "https://idp.contoso.com/oidc");
     assert_eq!(answer.audience(), "client-of-contoso");
     assert_eq!(answer.subject(), "pairwise-subject");
@@ -34,7 +34,7 @@ fn a_method_that_is_not_asked_for_is_not_released() {
         (&["OTP"], false),
     ] {
         let amr = amr.iter().map(|amr| (*amr).to_owned()).collect();
-        let answer = release(SecondFactorRequest { amr, ..asked() });
+        let answer = release(&SecondFactorRequest { amr, ..asked() });
         assert_eq!(answer.is_ok(), is_released);
     }
 }

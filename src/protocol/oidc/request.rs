@@ -75,6 +75,7 @@ impl AuthorizationRequest {
     ///
     /// # Errors
     /// See [`RequestError`].
+    #[expect(clippy::needless_pass_by_value, reason = "a form becomes one request")]
     pub fn parse(
         posted: PostedRequest<'_>,
         tenants: &[ExternalMfaTenant],

@@ -290,24 +290,47 @@ async fn attack_28_two_operators_make_one_step() {
     assert!(active.active.is_some() && active.retiring.len() == 1);
 }
 
-/// The same of the keys of External MFA, which no start opens: whoever takes them away gets
-/// nothing published and nothing signed, and none is made in their place.
+/// The same of the keys of External MFA, which no start opens: whoever takes them away or puts an
+/// older copy back gets nothing published and nothing signed.
 #[tokio::test]
-async fn attack_20_the_keys_of_id_tokens_are_missed_too() {
-    let mut site = Site::new().await;
-    site.first_oidc_key().await;
-    let sql = site.world.sql().await;
-    sql.run("DELETE FROM signing_keys WHERE purpose = 'oidc'")
-        .await;
-    site.world.start_node().await;
-    for (at, node) in site.world.nodes.iter().enumerate() {
-        let list = node.app.key_list().await;
-        assert!(list.is_err(), "node {at}: {list:?}");
-        let key = node.app.oidc_key().await;
-        assert!(key.is_err(), "node {at}: {key:?}");
+async fn attack_20_the_keys_of_id_tokens_are_missed_and_not_revived_either() {
+    for is_deleted in [true, false] {
+        let mut site = Site::new().await;
+        site.first_oidc_key().await;
+        let sql = site.world.sql().await;
+        if is_deleted {
+            sql.run("DELETE FROM signing_keys WHERE purpose = 'oidc'")
+                .await;
+        } else {
+            for table in ["signing_keys", "key_marks"] {
+                let copy = format!("CREATE TABLE older_{table} AS SELECT * FROM {table}");
+                sql.define(&copy).await;
+            }
+            site.must(Step::Stage, OIDC).await;
+            site.force(Step::Activate, OIDC).await;
+            site.force(Step::Retire, OIDC).await;
+            for node in &site.world.nodes {
+                assert!(node.app.key_list().await.is_ok());
+            }
+            for table in ["key_sightings", "signing_keys", "key_marks"] {
+                sql.define(&format!("DELETE FROM {table}")).await;
+            }
+            for table in ["signing_keys", "key_marks"] {
+                let back = format!("INSERT INTO {table} SELECT * FROM older_{table}");
+                sql.run(&back).await;
+            }
+        }
+        site.world.start_node().await;
+        for (at, node) in site.world.nodes.iter().enumerate() {
+            let list = node.app.key_list().await;
+            assert!(list.is_err(), "{is_deleted}, node {at}: {list:?}");
+            let key = node.app.oidc_key().await;
+            assert!(key.is_err(), "{is_deleted}, node {at}: {key:?}");
+        }
+        let states = site.world.app().keys().await.unwrap();
+        let of_oidc = states.iter().filter(|key| key.purpose == OIDC);
+        assert!(of_oidc.clone().all(|key| key.state.is_none()));
     }
-    let keys = site.world.app().keys().await.unwrap();
-    assert!(keys.iter().all(|key| key.purpose != OIDC), "{keys:?}");
 }
 
 /// A key list is never empty, and there is none before somebody asks.

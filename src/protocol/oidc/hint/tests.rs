@@ -160,7 +160,7 @@ fn attack_23_each_claim_is_looked_at() {
 
 #[test]
 fn what_varies_rightly_is_taken() {
-    let of_client = contoso().client_id.to_string();
+    let of_client = contoso().client_id;
     for (name, value) in [
         // The documentation says the one name of ours, the field another (facts §5.4).
         ("aud", json!(of_client)),

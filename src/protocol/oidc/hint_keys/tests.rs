@@ -103,7 +103,10 @@ fn only_rsa_keys_for_signatures_are_kept() {
     ] {
         let other = with(right.clone(), name, value.clone());
         assert!(
-            matches!(keys(&[other.clone()]), Err(HintKeysError::NoKeys)),
+            matches!(
+                keys(std::slice::from_ref(&other)),
+                Err(HintKeysError::NoKeys)
+            ),
             "{name} {value}"
         );
         // One that is of no use does not spoil the others.

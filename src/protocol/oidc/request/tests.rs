@@ -225,7 +225,7 @@ fn what_is_wrong_otherwise_goes_back_with_the_state() {
         ),
     ] {
         let error = parse(&but(name, value)).unwrap_err();
-        assert_eq!(answered(error), wanted, "{name} {:.40?}", value);
+        assert_eq!(answered(error), wanted, "{name} {value:.40?}");
     }
     let plain = body(&fields());
     for name in [
