@@ -29,7 +29,8 @@ pub enum Who {
 pub enum Get {
     /// Nothing, or there is no GET.
     ChangesNothing,
-    /// It begins or answers a sign-in or a sign-out: the protocol asks by GET.
+    /// It begins or answers a sign-in or a sign-out, or the first look at the keys makes one: the
+    /// protocol asks by GET.
     Protocol,
 }
 
@@ -68,7 +69,7 @@ pub fn routes() -> Vec<Route> {
         row("/trust/13/usernamemixed",         Anyone,          ChangesNothing, any(trust::v13)),
         row("/trust/mex",                      Anyone,          ChangesNothing, any(trust::mex)),
         row("/oidc/.well-known/openid-configuration", Anyone,   ChangesNothing, get(oidc::discovery)),
-        row("/oidc/jwks",                      Anyone,          ChangesNothing, get(oidc::jwks)),
+        row("/oidc/jwks",                      Anyone,          Protocol,       get(oidc::jwks)),
         row("/oidc/authorize",                 Anyone,          ChangesNothing, post(oidc::authorize).get(oidc::not_by_get)),
         row("/sign-in/{attempt}",              AttemptsBrowser, Protocol,       get(sign_in::page).post(sign_in::password)),
         row("/sign-in/{attempt}/key",          AttemptsBrowser, Protocol,       get(keys::key_page).post(keys::key)),

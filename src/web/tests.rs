@@ -256,6 +256,8 @@ async fn every_address_answers_a_stranger_as_the_table_says() {
             (Who::Anyone, "/assets/{file}" | "/models/{aaguid}" | "/sign-out/{id}") => &[404],
             // Closed unless opened.
             (Who::Anyone, path) if path.starts_with("/trust/") => &[404],
+            // No tenant asks here.
+            (Who::Anyone, path) if path.starts_with("/oidc/") => &[404],
             // Without a request in it.
             (Who::Anyone, "/saml2/sso" | "/wsfed") => &[400],
             (Who::Anyone, _) => &[200],
@@ -279,6 +281,7 @@ async fn every_address_answers_a_stranger_as_the_table_says() {
             (_, "/saml2/sso" | "/wsfed") => &[400],
             (_, "/saml2/slo") => &[303],
             (_, path) if path.starts_with("/trust/") => &[404],
+            (_, "/oidc/authorize") => &[404],
             _ => &[405],
         };
         assert!(expected.contains(&status), "POST {path}: {status}");

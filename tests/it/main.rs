@@ -17,6 +17,8 @@ mod doctor;
 #[cfg(test)]
 mod evidence;
 #[cfg(test)]
+mod external_mfa;
+#[cfg(test)]
 mod federation;
 #[cfg(test)]
 mod inspect;

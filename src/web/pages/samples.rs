@@ -11,6 +11,7 @@ use super::{
     enrol::{
         ChooseMethodPage, ChoosePasswordPage, ConfirmState, EnrolDonePage, TotpEnrolPage, in_fours,
     },
+    external_mfa::{NoAnswerPage, Waiting},
     inspect::{Given, InspectPage, Judged, TestSignIn},
     keys::{KeyAddedPage, KeyEnrolPage, KeyPage, KeyState},
     outcome::{
@@ -30,7 +31,7 @@ use crate::{
         enrol::MethodKind,
         round_trips::{LastAnswer, Stopped},
         security_keys::KeyProblem,
-        sign_in::Proved,
+        sign_in::{NoAnswer, Proved},
         sign_out::{Known, Scope},
         test_sign_in::Substitution,
     },
@@ -579,6 +580,82 @@ fn samples(frame: &Frame, words: &Words, desk: Desk) -> Vec<(String, String)> {
     for (name, signed_in) in [("nobody", SignedInHere::No), ("user", SignedInHere::Yes)] {
         add(&format!("home-{name}"), &HomePage { frame, signed_in });
     }
+    pages.extend(waited_for(frame, words));
+    pages
+}
+
+/// External MFA: Entra waits, and there is a way back to it.
+fn waited_for(frame: &Frame, words: &Words) -> Vec<(String, String)> {
+    let waiting = |left, way_back| {
+        let mut frame = frame.clone();
+        frame.waiting = Some(Waiting {
+            left: Duration::from_secs(left),
+            page: ACTION.to_owned(),
+            cancel: format!("{ACTION}/cancel"),
+            csrf: csrf(),
+            way_back,
+        });
+        frame
+    };
+    let mut pages: Vec<(String, String)> = Vec::new();
+    let mut add = |name: &str, page: &dyn askama::DynTemplate| {
+        pages.push((format!("external_mfa-{name}"), page.dyn_render().unwrap()));
+    };
+    let upn = words.upn.to_owned();
+    for (name, left, state) in [
+        ("totp", 270, TotpState::Fresh),
+        ("totp-wrong", 45, TotpState::Wrong),
+    ] {
+        let frame = &waiting(left, "Cancel");
+        let page = TotpPage {
+            frame,
+            action: format!("{ACTION}/code"),
+            csrf: csrf(),
+            upn: upn.clone(),
+            resync: None,
+            key_instead: Some(format!("{ACTION}/key")),
+            pass_instead: format!("{ACTION}/pass"),
+            not_me: format!("{ACTION}/not-me"),
+            state,
+        };
+        add(name, &page);
+    }
+    let frame = &waiting(200, "Cancel");
+    let page = KeyPage {
+        frame,
+        action: format!("{ACTION}/key"),
+        csrf: csrf(),
+        upn: upn.clone(),
+        code_instead: Some(format!("{ACTION}/code")),
+        pass_instead: format!("{ACTION}/pass"),
+        not_me: format!("{ACTION}/not-me"),
+        state: KeyState::Fresh,
+    };
+    add("key", &page);
+    let page = PassPage {
+        frame,
+        action: format!("{ACTION}/pass"),
+        csrf: csrf(),
+        username: Username::Known(upn.clone()),
+        state: PassState::Fresh,
+    };
+    add("pass", &page);
+    let frame = &waiting(260, "Back to Microsoft");
+    for (name, why, who) in [
+        ("stranger", NoAnswer::Stranger, Some(upn)),
+        ("nameless", NoAnswer::Stranger, None),
+        ("no-fitting", NoAnswer::NoFittingMethod, None),
+    ] {
+        let page = NoAnswerPage {
+            frame,
+            why,
+            name: who,
+            support_code: "CB-MFA-006".to_owned(),
+            reference: "att_aaaaaaaaaaaaaaaaaaaaaaaaaa".to_owned(),
+            heading: NoAnswerPage::heading_of(why),
+        };
+        add(name, &page);
+    }
     pages
 }
 
@@ -930,7 +1007,10 @@ fn a_test_client_finds_inputs_by_their_autocomplete_token() {
         let (_, fields) = read(&name, &html);
         let expected: &[&str] = if name.starts_with("sign_in-password") {
             &["username", "current-password"]
-        } else if name.starts_with("sign_in-totp") || name == "sign_in-token-fresh" {
+        } else if name.starts_with("sign_in-totp")
+            || name.starts_with("external_mfa-totp")
+            || name == "sign_in-token-fresh"
+        {
             &["one-time-code"]
         } else if name.starts_with("sign_in-token") {
             &["one-time-code", "off"]
@@ -940,7 +1020,7 @@ fn a_test_client_finds_inputs_by_their_autocomplete_token() {
             &["off", "one-time-code"]
         } else if name.starts_with("sign_in-enrol-unknown") {
             &["username", "off"]
-        } else if name.starts_with("sign_in-enrol") {
+        } else if name.starts_with("sign_in-enrol") || name == "external_mfa-pass" {
             &["off"]
         } else if name == "account-password-changed" {
             &[]

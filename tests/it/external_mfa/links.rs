@@ -1,0 +1,131 @@
+//! Whose an account of the tenant is here: by its ids, and first by a proof or an operator.
+
+use serde_json::json;
+
+use super::kit::{self, AGENT, Ask, Door, OBJECT, TENANT, told};
+use crate::support::Person;
+
+const OTHER: &str = "agent2@contoso.com";
+const OTHER_OBJECT: &str = "bbbbcccc-1111-dddd-2222-eeee3333aaaa";
+
+async fn links_of(door: &Door, upn: &str) -> Vec<String> {
+    let app = door.world.app();
+    let links = app.external_accounts_of(&upn.parse().unwrap()).await;
+    let links = links.unwrap().into_iter();
+    links.map(|link| link.object.to_string()).collect()
+}
+
+async fn link(door: &Door, upn: &str, object: &str) -> Result<(), claimbridge::app::Error> {
+    let (tenant, object) = (TENANT.parse().unwrap(), object.parse().unwrap());
+    let app = door.world.app();
+    app.link_external_account(&upn.parse().unwrap(), tenant, object, "tester")
+        .await
+}
+
+#[tokio::test]
+async fn attack_23_who_is_linked_is_known_by_ids_and_not_by_name() {
+    let door = Door::new().await;
+    let agent = door.agent().await;
+    let other = door.world.ready(OTHER).await;
+    let mut browser = door.world.browser();
+    assert!(
+        door.prove(&mut browser, &door.ask(AGENT), &agent)
+            .await
+            .is_token()
+    );
+    assert_eq!(links_of(&door, AGENT).await, [OBJECT]);
+
+    // Renamed at Entra, into nobody's name and into another's: the same person is asked.
+    let prove = async |ask: &Ask, person: &Person| {
+        let mut browser = door.world.browser();
+        door.arrive(&mut browser, ask).await;
+        // The notice of the link is shown once.
+        let page = browser.submit_code(&person.code(door.world.now())).await;
+        door.world.advance(30);
+        let page = if page.text().contains("A Microsoft account was linked") {
+            browser.submit(&[]).await
+        } else {
+            page
+        };
+        kit::maybe_told(&page).is_some_and(|told| told.is_token())
+    };
+    for name in ["renamed@elsewhere.example", OTHER, "no name"] {
+        assert!(prove(&door.ask(name), &agent).await, "{name}");
+        assert!(!prove(&door.ask(name), &other).await, "{name}");
+    }
+    // Without a name at all.
+    let nameless = door.ask(AGENT).hinting("preferred_username", json!(null));
+    assert!(prove(&nameless, &agent).await);
+    assert_eq!(links_of(&door, OTHER).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn whoever_is_not_known_by_name_is_linked_by_an_operator_only() {
+    let door = Door::new().await;
+    let agent = door.agent().await;
+    let ask = || door.ask("agent1@elsewhere.example");
+    let mut browser = door.world.browser();
+    let page = door.arrive(&mut browser, &ask()).await;
+    assert_eq!(page.status, 403);
+    let text = page.text();
+    assert!(text.contains("CB-MFA-006") && text.contains("agent1@elsewhere.example"));
+    // The operator learns the ids from the page's reference.
+    let id = browser.at.rsplit('/').next().unwrap().to_owned();
+    assert!(text.contains(&id));
+    let mut tx = door.world.app().store().read().await.unwrap();
+    let events = tx.events_of_attempt(&id.parse().unwrap()).await.unwrap();
+    assert_eq!(events[0].kind(), "external-mfa-stranger");
+    assert_eq!(events[0].event["object"], OBJECT);
+    drop(tx);
+
+    // A pass opens nothing where Entra named nobody: its holder could tie the account to himself.
+    let pass = door.world.issue_pass(AGENT).await;
+    let path = browser.at.clone();
+    let csrf = page.forms()[0].inputs[0].value.clone();
+    let given = [
+        ("csrf", csrf.as_str()),
+        ("username", AGENT),
+        ("pass", &pass),
+    ];
+    let refused = browser.clone().post(&format!("{path}/pass"), &given).await;
+    assert_eq!(refused.status, 403, "{}", refused.text());
+    assert!(links_of(&door, AGENT).await.is_empty());
+    let page = browser.press(&format!("{path}/cancel")).await;
+    assert_eq!(told(&page).error(), "access_denied");
+
+    link(&door, AGENT, OBJECT).await.unwrap();
+    let page = door.arrive(&mut door.world.browser(), &ask()).await;
+    assert!(page.asks_for_code(), "{}", page.text());
+    let _ = agent;
+}
+
+#[tokio::test]
+async fn an_account_has_one_person_until_it_is_unlinked() {
+    let door = Door::new().await;
+    door.agent().await;
+    door.world.ready(OTHER).await;
+    link(&door, AGENT, OBJECT).await.unwrap();
+    link(&door, AGENT, OTHER_OBJECT).await.unwrap();
+    let taken = link(&door, OTHER, OBJECT).await.unwrap_err().to_string();
+    assert!(taken.contains(&format!("unlink {AGENT}")), "{taken}");
+    let mut links = links_of(&door, AGENT).await;
+    links.sort();
+    assert_eq!(links, [OTHER_OBJECT, OBJECT]);
+
+    // An attempt that began under the link does not end after it.
+    let mut browser = door.world.browser();
+    let page = door
+        .arrive(&mut browser, &door.ask("x@elsewhere.example"))
+        .await;
+    assert!(page.asks_for_code(), "{}", page.text());
+    let (tenant, object) = (TENANT.parse().unwrap(), OBJECT.parse().unwrap());
+    let app = door.world.app();
+    let upn = AGENT.parse().unwrap();
+    let unlinked = app.unlink_external_account(&upn, tenant, object, "tester");
+    unlinked.await.unwrap();
+    assert_eq!(browser.reload_attempt().await.status, 403);
+    let again = app.unlink_external_account(&upn, tenant, object, "tester");
+    assert!(again.await.is_err());
+    link(&door, OTHER, OBJECT).await.unwrap();
+    assert_eq!(links_of(&door, OTHER).await, [OBJECT]);
+}
