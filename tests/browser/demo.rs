@@ -72,6 +72,8 @@ pub struct Person {
     pub password: String,
     pub secret: Option<String>,
     pub pass: Option<String>,
+    /// Of a hardware token.
+    pub serial: Option<String>,
     /// What may be set up, where the rules do not allow everything.
     pub allowed: Option<Value>,
 }
@@ -82,6 +84,8 @@ pub struct Demo {
     pub practice: String,
     /// Has a password and a code generator.
     pub agent: Person,
+    /// Has a password, and a hardware token that waits.
+    pub token_holder: Person,
     /// Has a password and a pass.
     pub newcomer: Person,
     /// The same, for a security key and nothing else.
@@ -105,6 +109,7 @@ impl Demo {
             password: text(&value["password"]).unwrap(),
             secret: text(&value["totp_secret"]),
             pass: text(&value["pass"]),
+            serial: text(&value["token_serial"]),
             allowed: value.get("allowed_methods").cloned(),
         };
         let users: Vec<Person> = said["users"]
@@ -117,7 +122,8 @@ impl Demo {
         Self {
             idp: text(&said["idp"]).unwrap(),
             practice: text(&said["practice"]).unwrap(),
-            agent: find(|person| person.secret.is_some()),
+            agent: find(|person| person.secret.is_some() && person.serial.is_none()),
+            token_holder: find(|person| person.serial.is_some()),
             newcomer: find(|person| person.pass.is_some() && person.allowed.is_none()),
             key_holder: find(|person| person.allowed.is_some()),
             _process: process,

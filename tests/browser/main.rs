@@ -11,6 +11,8 @@ mod device_code;
 #[cfg(test)]
 mod enrolment;
 #[cfg(test)]
+mod external_mfa;
+#[cfg(test)]
 mod inspector;
 #[cfg(test)]
 mod journey;

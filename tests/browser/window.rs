@@ -190,6 +190,24 @@ impl Window {
         self.presses("Next").await
     }
 
+    /// Types a code, and sends it as its page says it.
+    pub async fn gives_the_code(&self, code: &str) -> WebDriverResult<()> {
+        self.types("one-time-code", code).await?;
+        let path = "//form[.//input[@autocomplete='one-time-code']]//button";
+        let button = self.find(By::XPath(path), "a button").await?;
+        let page = self.0.find(By::Tag("html")).await?;
+        button.click().await?;
+        page.wait_until()
+            .wait(PATIENCE, BETWEEN_LOOKS)
+            .stale()
+            .await
+    }
+
+    /// Waits for what this XPath finds.
+    pub async fn waits_for(&self, path: &str) -> WebDriverResult<()> {
+        self.find(By::XPath(path), path).await.map(drop)
+    }
+
     /// Types a code.
     pub async fn gives_code(&self, code: &str) -> WebDriverResult<()> {
         self.types("one-time-code", code).await?;

@@ -3,15 +3,15 @@
 //! each copy with one byte changed.
 
 use std::{
-    io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::Command,
 };
 
 use serde_json::{Value, json};
 
 use super::{
     client::{Client, Page},
+    demo::Demo,
     saml_kit::Seeded,
     verdicts::{ASSERTION_SIGNATURE, changed, run, xmlsec_accepts},
 };
@@ -23,32 +23,7 @@ const CONTEXT: &str =
     "LoginOptions=3&estsredirect=2&estsrequest=rQQIARAA+/==&x=%2B+%26&amp;\"'<é> ;#";
 const MFA: &str = "http://schemas.microsoft.com/claims/multipleauthn";
 
-/// A running demo; it ends with this value.
-struct Demo {
-    child: Child,
-    line: Value,
-}
-
 impl Demo {
-    fn start() -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_claimbridge"))
-            .args(["demo", "--listen", "127.0.0.1:0", "--json"])
-            .env_clear()
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
-        let line = serde_json::from_str(&line).unwrap();
-        Self { child, line }
-    }
-
-    fn text(&self, pointer: &str) -> &str {
-        self.line.pointer(pointer).unwrap().as_str().unwrap()
-    }
-
     /// Signs in by password and code; the page that carries the answer.
     fn sign_in(&self, client: &mut Client) -> Page {
         let mut asked = url::Url::parse(&format!("{}/wsfed", self.text("/idp"))).unwrap();
@@ -93,18 +68,6 @@ impl Demo {
             .find(|node| node.tag_name().name() == "X509Certificate")
             .and_then(|node| node.text());
         certificate.unwrap().split_whitespace().collect()
-    }
-}
-
-impl Drop for Demo {
-    /// Politely, so that it takes its temporary folder with it.
-    fn drop(&mut self) {
-        let id = self.child.id().to_string();
-        let asked = Command::new("kill").args(["-TERM", &id]).status();
-        if !asked.is_ok_and(|status| status.success()) {
-            let _ = self.child.kill();
-        }
-        let _ = self.child.wait();
     }
 }
 

@@ -6,7 +6,14 @@ use std::{
     net::TcpStream,
 };
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// What a browser escapes in a form (WHATWG URL, application/x-www-form-urlencoded).
+const FORM: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'*')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_');
 
 /// A page, and where it was found.
 pub struct Page {
@@ -124,7 +131,7 @@ impl Client {
     }
 
     pub fn post(&mut self, url: &str, fields: &[(&str, &str)]) -> Page {
-        let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let encode = |text: &str| utf8_percent_encode(text, FORM).to_string();
         let body: Vec<String> = fields
             .iter()
             .map(|(name, value)| format!("{}={}", encode(name), encode(value)))

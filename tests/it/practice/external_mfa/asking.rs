@@ -148,3 +148,47 @@ async fn the_page_offers_people_and_says_why_nobody_is_sent() {
         page.body
     );
 }
+
+#[tokio::test]
+async fn every_page_is_strict_and_what_came_is_never_markup() {
+    let (world, provider) = external_world().await;
+    let mut browser = Browser::default();
+    let mut pages = vec![
+        browser.get(&world, "/external-mfa").await,
+        browser
+            .get(&world, "/external-mfa/start?username=agent1%40contoso.com")
+            .await,
+    ];
+    let script = "<script src='//evil.example'></script>";
+    pages.push(
+        browser
+            .second_factor(&world, &provider, |token| {
+                token.claims["iss"] = json!(script);
+                token.claims[script] = json!(script);
+            })
+            .await,
+    );
+    let round = browser.asks(&world, "password").await;
+    let form = [
+        ("error", script),
+        ("error_description", script),
+        ("state", round.value("state")),
+    ];
+    pages.push(browser.answers(&world, &form).await);
+    for (at, page) in pages.iter().enumerate() {
+        let policy = page.headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.contains("frame-ancestors 'none'"), "{at}");
+        // The form that goes to the method may be redirected on to anywhere.
+        assert_eq!(policy.contains("form-action 'self'"), at != 1, "{at}");
+        for inline in [
+            "evil.example'>",
+            "<style",
+            " style=",
+            " onclick=",
+            "<script>",
+        ] {
+            assert!(!page.body.contains(inline), "{at}: {inline}");
+        }
+        assert_eq!(page.body.matches("<h1>").count(), 1, "{at}");
+    }
+}
