@@ -139,25 +139,4 @@ impl Settings {
     pub fn asking_tenant(&self, tenant: &Tenant) -> Result<ExternalMfaTenant, NoCloud> {
         tenant.asking(self.endpoints.as_ref())
     }
-
-    /// The issuer of External MFA. Entra compares it character for character with the discovery
-    /// address without its end, and with `iss` (facts §5.2).
-    pub fn oidc_issuer(&self) -> String {
-        format!("{}/oidc", self.public_url)
-    }
-
-    /// What Entra is told: the address of the discovery document.
-    pub fn oidc_discovery_url(&self) -> String {
-        format!("{}/.well-known/openid-configuration", self.oidc_issuer())
-    }
-
-    /// The address of the public keys.
-    pub fn oidc_jwks_url(&self) -> String {
-        format!("{}/jwks", self.oidc_issuer())
-    }
-
-    /// Where Entra sends people; a reply address of the application registration.
-    pub fn oidc_authorize_url(&self) -> String {
-        format!("{}/authorize", self.oidc_issuer())
-    }
 }

@@ -1,6 +1,7 @@
 //! `claimbridge inspect`: the token inspector, offline.
 //!
-//! Always true: it reads the files that it is given and nothing else; the
+//! Always true: it reads the files that it is given and nothing else, except a discovery address
+//! that the command line names (`inspect_fetch`); the
 //! instant is the one asked about; the exit code is that of interfaces.md
 //! (0 accepted with MFA or nothing to say, 1 not, 2 no kind or wrong usage).
 
@@ -15,6 +16,7 @@ use std::{
 use clap::{Args, Subcommand};
 
 use crate::{
+    app::external_mfa::published::is_address,
     base::{clock::Timestamp, text::DomainName},
     inspect::{self, Consumer, given},
 };
@@ -35,7 +37,8 @@ pub struct InspectArgs {
     /// Serve the inspector as a page on this computer, and only to it.
     #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:8088")]
     pub(super) serve: Option<SocketAddr>,
-    /// The message, in any wrapping (base64, form, redirect URL …); - is standard input.
+    /// The message, in any wrapping (base64, form, redirect URL …); - is standard input. The https
+    /// address of a discovery document is fetched with the keys that it names, and nothing else is.
     #[arg(value_name = "FILE", default_value = "-")]
     pub(super) file: PathBuf,
     /// Judge for this consumer only.
@@ -110,6 +113,9 @@ pub struct InspectArgs {
     /// Take nothing from the local configuration.
     #[arg(long)]
     pub(super) alone: bool,
+    /// What was fetched in place of the file.
+    #[arg(skip)]
+    pub(super) fetched: Option<Vec<u8>>,
 }
 
 const AFTER_HELP: &str = "Exit code: 0 every consumer accepts it with MFA, or none applies; 1 one does not, or is undecided; 2 the input is nothing known.";
@@ -151,6 +157,12 @@ impl InspectArgs {
         self.about.is_none() && !self.alone
     }
 
+    /// The address that was given in place of a file.
+    pub(super) fn address(&self) -> Option<String> {
+        let text = self.file.to_str()?;
+        is_address(text).then(|| text.to_owned())
+    }
+
     /// The arguments of `inspect live`, if that is what was asked for.
     pub(super) fn live(&self) -> Option<&LiveArgs> {
         match &self.about {
@@ -181,7 +193,10 @@ fn answer(
         };
         return written.map(|()| 0).map_err(unwritten);
     }
-    let bytes = inspect_given::read(&args.file)?;
+    let bytes = match &args.fetched {
+        Some(fetched) => fetched.clone(),
+        None => inspect_given::read(&args.file)?,
+    };
     let (context, taken) = inspect_given::context(args, local, now)?;
     let report = inspect::inspect(&bytes, &context);
     if args.json {

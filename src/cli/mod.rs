@@ -19,12 +19,17 @@ mod domain_words;
 mod evidence;
 mod evidence_verify;
 mod explain;
+mod external_mfa;
+mod external_mfa_link;
+mod external_mfa_plan;
+mod external_mfa_verify;
 mod failure;
 mod graph_sign_in;
 mod health;
 mod init;
 /// `inspect`: the token inspector.
 pub mod inspect;
+mod inspect_fetch;
 mod inspect_given;
 mod inspect_live;
 mod inspect_output;
@@ -103,6 +108,8 @@ enum Command {
     #[command(subcommand)]
     Domain(domain::DomainCommand),
     #[command(subcommand)]
+    ExternalMfa(external_mfa::ExternalMfaCommand),
+    #[command(subcommand)]
     Keys(keys::KeysCommand),
     #[command(subcommand)]
     RelyingParty(relying_party::RelyingPartyCommand),
@@ -165,6 +172,10 @@ fn run(cli: Cli, out: &mut dyn Write) -> Result<ExitCode, Failure> {
             let path = config_path(named);
             return in_runtime(domain::run(command, path.as_deref(), out));
         }
+        Command::ExternalMfa(command) => {
+            let path = config_path(named);
+            return in_runtime(external_mfa::run(command, path.as_deref(), out));
+        }
         Command::Keys(command) => {
             wait_for(keys::run(command, config_path(named).as_deref(), out))?;
         }
@@ -189,14 +200,17 @@ fn run(cli: Cli, out: &mut dyn Write) -> Result<ExitCode, Failure> {
                 in_runtime(inspect_serve::run(address, out))?;
                 return Ok(ExitCode::SUCCESS);
             }
+            let mut args = args;
+            let unread = match args.address() {
+                None => None,
+                Some(address) => in_runtime(inspect_fetch::run(&mut args, address, now))?,
+            };
             let local = local_for(&args, named)?;
-            return Ok(inspect::run(
-                &args,
-                local.as_ref(),
-                now,
-                out,
-                &mut io::stderr(),
-            ));
+            let code = inspect::run(&args, local.as_ref(), now, out, &mut io::stderr());
+            return match unread {
+                None => Ok(code),
+                Some(failure) => Err(failure),
+            };
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -12,6 +12,8 @@
 pub mod configuration;
 /// What changed behind our back.
 pub mod drift;
+/// What Entra must be told for External MFA.
+pub mod external_mfa;
 #[cfg(test)]
 mod fixture;
 /// From what is to what should be.

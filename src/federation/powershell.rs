@@ -58,7 +58,7 @@ pub fn environment(cloud: &str) -> Option<&'static str> {
 }
 
 /// A line that is nothing but a comment, whatever stands in it.
-fn comment(script: &mut String, text: &str) {
+pub(super) fn comment(script: &mut String, text: &str) {
     let harmless: String = text
         .chars()
         .map(|c| if matches!(c, ' '..='~') { c } else { '?' })

@@ -191,7 +191,28 @@ pub(super) fn not_rsa(case: &KeysCase) -> Ruling {
     Ruling::broken_by(&evidence)
 }
 
-/// CB-EAM-002: every key has a kid of its own.
+/// Whether a text is base64 or base64url of something (facts §5.2), with or without padding. What
+/// its last bits say is left open: nobody decodes it.
+fn may_be_base64(kid: &str) -> bool {
+    let digits = kid.trim_end_matches('=');
+    let padding = kid.len() - digits.len();
+    let is_digit = |byte: u8| byte.is_ascii_alphanumeric();
+    let plain = digits
+        .bytes()
+        .all(|byte| is_digit(byte) || b"+/".contains(&byte));
+    let for_addresses = digits
+        .bytes()
+        .all(|byte| is_digit(byte) || b"-_".contains(&byte));
+    let fits = match digits.len() % 4 {
+        0 => padding == 0,
+        2 => matches!(padding, 0 | 2),
+        3 => matches!(padding, 0 | 1),
+        _ => false,
+    };
+    (plain || for_addresses) && fits
+}
+
+/// CB-EAM-002: every key has a kid of its own, in base64.
 pub(super) fn kids(case: &KeysCase) -> Ruling {
     let keys = case.keys.keys();
     if keys.is_empty() {
@@ -204,6 +225,12 @@ pub(super) fn kids(case: &KeysCase) -> Ruling {
             None | Some("") => evidence.push("A key has no kid.".to_owned()),
             Some(kid) if !seen.insert(kid) => {
                 evidence.push(format!("Two keys have the kid {}.", quoted(kid)));
+            }
+            Some(kid) if !may_be_base64(kid) => {
+                evidence.push(format!(
+                    "The kid {} is no base64, which Entra wants.",
+                    quoted(kid)
+                ));
             }
             Some(_) => {}
         }
@@ -238,6 +265,28 @@ pub(super) fn private_key(case: &KeysCase) -> Ruling {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_kid_that_is_no_base64_is_one_that_entra_refuses() {
+        for (kid, good) in [
+            ("a2V5XzE", true),
+            ("a2V5XzEyMw==", true),
+            ("9FXDpbfMFT2SvQuXh846YTwEIBw", true),
+            ("a-_b", true),
+            ("a+/b", true),
+            ("a+_b", false),
+            ("key.1", false),
+            ("key 1234", false),
+            ("abcde", false),
+            ("abc==", false),
+            ("{74}", false),
+        ] {
+            let set = serde_json::json!({"keys": [{"kty": "RSA", "kid": kid}]});
+            let keys = Jwks::parse(set.to_string().as_bytes()).unwrap();
+            let ruling = kids(&KeysCase { keys });
+            assert_eq!(matches!(ruling, Ruling::Holds), good, "{kid}");
+        }
+    }
 
     #[test]
     fn attack_17_a_set_of_too_many_keys_is_refused_in_words() {

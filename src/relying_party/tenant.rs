@@ -9,10 +9,7 @@
 use std::{fmt, str::FromStr};
 
 use super::{EntraEndpoints, ExternalMfaCloud, ExternalMfaTenant, external_mfa::NotForPractice};
-use crate::base::{
-    guid::Guid,
-    random::{Random, random_token},
-};
+use crate::base::guid::Guid;
 
 /// The tenant of all personal Microsoft accounts: nobody's own.
 const PERSONAL_ACCOUNTS: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
@@ -137,10 +134,11 @@ pub struct ClientId(String);
 pub struct ClientIdError;
 
 impl ClientId {
-    /// A new one. The prefix tells it from the application's id, which stands beside it in
-    /// Entra's form.
-    pub fn random(random: &mut dyn Random) -> Self {
-        Self(format!("claimbridge-{}", random_token(random)))
+    /// The one that a tenant gets if the operator names none: always the same, so that a plan
+    /// made before the tenant is added has it. The prefix tells it from the ids that stand beside
+    /// it in Entra's form. It is no secret.
+    pub fn of_tenant(tenant: Guid) -> Self {
+        Self(format!("claimbridge-{tenant}"))
     }
 
     /// The id as Entra repeats it.
@@ -295,7 +293,6 @@ impl fmt::Display for TenantCloud {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::random::SystemRandom;
 
     fn tenant(id: &str, client_id: &str, cloud: TenantCloud) -> Tenant {
         Tenant {
@@ -379,9 +376,8 @@ mod tests {
         for text in ["", " a", "a b", "ä", "a\"b", "a<b", "a\n", &"a".repeat(129)] {
             assert_eq!(text.parse::<ClientId>(), Err(ClientIdError), "{text}");
         }
-        let made = ClientId::random(&mut SystemRandom);
+        let made = ClientId::of_tenant(ONE.parse().unwrap());
         assert_eq!(made.as_str().parse().as_ref(), Ok(&made));
-        assert_ne!(made, ClientId::random(&mut SystemRandom));
         assert_eq!(" Büro ".parse::<TenantName>().unwrap().to_string(), "Büro");
         for text in ["", "  ", "a\u{1b}[2J", &"a".repeat(65)] {
             assert_eq!(text.parse::<TenantName>(), Err(TenantNameError), "{text}");

@@ -210,7 +210,7 @@ impl ReadTx<'_> {
         self.all(
             sql("SELECT id, node, sequence, written_at, actor, actor_name, user_id, body FROM events
                  WHERE written_at >= $1 AND (actor = 'operator' OR kind IN
-                   ('key-created', 'keys-rewrapped', 'domain-added', 'metadata-used', 'tampering-found', 'pre-flight-failed'))
+                   ('key-created', 'keys-rewrapped', 'domain-added', 'tenant-added', 'metadata-used', 'tampering-found', 'pre-flight-failed'))
                  ORDER BY written_at DESC, node, sequence DESC LIMIT $2")
             .bind(since.as_millis())
             .bind(i64::from(limit)),

@@ -126,6 +126,8 @@ checks! {
         "A sign-in request and its state (SAMLRequest, RelayState, wctx) can have 8 KiB in the address. A proxy with smaller buffers answers 400 or 414 to some people and not to others.";
     METADATA = "CB-DOC-063", Address, "our metadata says what it should",
         "Parties that read it believe the certificates and addresses that stand there.";
+    EXTERNAL_MFA = "CB-DOC-064", Address, "Entra can read what it wants of External MFA",
+        "Entra reads discovery document and keys at the public address and keeps them for 24 hours: a proxy that alters, compresses or redirects them stops every second factor (AADSTS50166, AADSTS50012). `claimbridge external-mfa verify` says the same, and looks at the tenants.";
     SP_METADATA = "CB-DOC-070", Entra, "Microsoft's metadata is as it is loaded",
         "Microsoft exchanges the keys that sign its requests without notice. A key that is not loaded makes signed requests fail.";
     REALM = "CB-DOC-071", Entra, "Entra sends people of the domain here",

@@ -1,5 +1,6 @@
 //! Asking the world; the other files judge what it answers.
 
+mod external_mfa;
 mod tenant;
 mod world;
 
@@ -14,7 +15,14 @@ use super::{
     probe,
 };
 use crate::{
-    app::{Settings, domains, federation::ours_of, keys, saml::chain, watch::TenantReader},
+    app::{
+        Settings, domains,
+        external_mfa::tenants,
+        federation::ours_of,
+        keys::{self, Published},
+        saml::chain,
+        watch::TenantReader,
+    },
     base::{address_range::AddressRange, clock::Clock, clock::Timestamp, random::Random},
     federation::Ours,
     keys::{KeyPurpose, sealing::Sealing, state::KeyState},
@@ -75,6 +83,8 @@ struct Installed {
     certificates: Vec<Vec<u8>>,
     /// What Entra should have of us; none if nothing can be signed.
     ours: Option<Ours>,
+    /// The keys of External MFA, if a tenant asks here.
+    external_mfa: Option<Published>,
 }
 
 /// Looks at everything and judges it.
@@ -123,6 +133,10 @@ pub async fn examine(patient: &Surroundings<'_>, random: &mut dyn Random) -> Rep
                 findings.extend(own);
                 findings.extend(theirs);
                 findings.push(clock::judge(&world.into_samples()));
+                if let Some(keys) = &installed.external_mfa {
+                    let settings = patient.settings;
+                    findings.extend(external_mfa::look(settings, keys, &outbound, now).await);
+                }
                 findings.extend(
                     tenant::look(patient.tenant, installed.ours.as_ref(), &outbound, now).await,
                 );
@@ -259,7 +273,15 @@ async fn look_at_database(
     }
     let published = keys::published(&store, patient.sealing, KeyPurpose::Assertion).await;
     let published = published.map_err(|error| fails(&error))?;
+    let tenants = tenants::list(&store).await.map_err(|error| fails(&error))?;
+    let external_mfa = if tenants.is_empty() && patient.settings.tenants.is_empty() {
+        None
+    } else {
+        let published = keys::published(&store, patient.sealing, KeyPurpose::Oidc).await;
+        Some(published.map_err(|error| fails(&error))?)
+    };
     Ok(Installed {
+        external_mfa,
         ours: ours_of(patient.settings, published, domains.clone()).ok(),
         domains,
         certificates,

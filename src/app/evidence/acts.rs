@@ -128,6 +128,11 @@ fn about(event: &StoredEvent) -> Option<String> {
             Some(format!("{}: {}", member("domain")?, all.join("; ")))
         }
         "relying-party-added" | "relying-party-removed" => member("entity_id").map(str::to_owned),
+        "tenant-added" | "tenant-removed" => Some(format!(
+            "{}, client id {}",
+            member("tenant")?,
+            member("client_id")?
+        )),
         "tampering-found" => member("what").map(str::to_owned),
         "group-joined" | "group-left" => member("group").map(str::to_owned),
         "pre-flight-failed" => {
@@ -172,6 +177,8 @@ pub(super) fn in_words(event: &str) -> &str {
         "federation-journal-set-aside" => "Altered journal of a domain's federation set aside",
         "relying-party-added" => "Relying party registered",
         "relying-party-removed" => "Relying party removed",
+        "tenant-added" => "Tenant of External MFA added",
+        "tenant-removed" => "Tenant of External MFA removed",
         "key-created" => "Signing key made",
         "key-staged" => "Signing key published",
         "key-activated" => "Signing key taken into use",

@@ -17,8 +17,12 @@ pub(super) mod hint_keys;
 pub mod links;
 /// The inspector's rules on an id_token before it leaves.
 pub mod pre_flight;
+/// Fetching what a method publishes.
+pub mod published;
 /// Tenants that ask here.
 pub mod tenants;
+/// Whether Entra would take what we publish.
+pub mod verify;
 
 use super::{
     App, Error, answer::Answer, error::SupportCode, keys::draft::Draft, scene::Scene,

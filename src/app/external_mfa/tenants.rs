@@ -84,7 +84,7 @@ async fn insert(
 
 /// Adds the tenants that the configuration file names and the database lacks, all at once. A
 /// difference in anything but the name is an error: Entra knows the stored one.
-pub(in crate::app) async fn ensure_configured(
+pub async fn ensure_configured(
     store: &Store,
     settings: &Settings,
     now: Timestamp,

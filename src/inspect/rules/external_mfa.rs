@@ -28,7 +28,7 @@ pub(super) static RULES: &[Rule] = &[
         title: "The kid is not that of a published key, letter by letter.",
         severity: Error,
         consumers: ENTRA,
-        fix: "Write the same kid into the token's header and the key set; publish a new key two days before it signs, because Entra keeps the set for 24 hours.",
+        fix: "Write the same kid, in base64, into the token's header and the key set; publish a new key two days before it signs, because Entra keeps the set for 24 hours.",
         aadsts: &["50012"],
         reference: "facts §5.2, §5.5",
         check: AnyOf(&[Token(external_mfa::kid), Keys(jwks::kids)]),

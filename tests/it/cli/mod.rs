@@ -1,6 +1,8 @@
 //! The built program, as scripts use it: the promises of the command line (interfaces.md),
 //! its exit codes and what stands on which stream. Nothing of the environment is passed on.
 
+/// Tenants of External MFA, their plan, and what Entra would read.
+mod external_mfa;
 /// What `user import` adds, and what it says of what it did not add.
 mod import;
 /// The token inspector with the local configuration.

@@ -2,10 +2,13 @@
 //! quoting judged by somebody else's grammar.
 
 use claimbridge::federation::{
-    Tenant, plan,
+    Tenant,
+    external_mfa::{Target, WantedMethod, powershell::script as method_script},
+    plan,
     powershell::{self, ScriptFor},
     precondition::{Facts, Step, preconditions},
 };
+use claimbridge::relying_party::TenantCloud;
 use proptest::prelude::*;
 use serde_json::json;
 use tree_sitter::{Node, Parser};
@@ -18,7 +21,30 @@ use super::{now, ours, tenant, wanted, with};
 /// of 2026-01-30; Microsoft.Graph.Authentication: Connect-MgGraph, Invoke-MgGraphRequest).
 /// SystemBrowserEnabledOn: Microsoft's page of 2026-08-21 about browser authentication for federated
 /// providers, and the cmdlet's generated source.
-const CMDLETS: [(&str, &[&str]); 9] = [
+/// For External MFA: Microsoft.Graph.Applications and Microsoft.Graph.Identity.SignIns of the same
+/// reference (Get-, New-, Update-MgApplication, Get-, New-MgServicePrincipal, Get-,
+/// New-MgOauth2PermissionGrant), and Microsoft.PowerShell.Utility and Core.
+const CMDLETS: [(&str, &[&str]); 18] = [
+    ("Where-Object", &[]),
+    ("Select-Object", &["First"]),
+    ("Get-MgApplication", &["Filter"]),
+    (
+        "New-MgApplication",
+        &[
+            "DisplayName",
+            "SignInAudience",
+            "Web",
+            "RequiredResourceAccess",
+        ],
+    ),
+    ("Update-MgApplication", &["ApplicationId", "Web"]),
+    ("Get-MgServicePrincipal", &["Filter"]),
+    ("New-MgServicePrincipal", &["AppId"]),
+    ("Get-MgOauth2PermissionGrant", &["Filter"]),
+    (
+        "New-MgOauth2PermissionGrant",
+        &["ClientId", "ConsentType", "ResourceId", "Scope"],
+    ),
     ("Get-MgContext", &[]),
     ("Get-MgDomain", &["DomainId"]),
     ("Write-Warning", &[]),
@@ -330,5 +356,82 @@ proptest! {
         let script = powershell::script(&plan(&ours.wanted(&ours.domains[0]), None, now()), &ScriptFor::default());
         prop_assert_eq!(require_documented(&script), CONVERSION);
         prop_assert!(script.contains(&literal));
+    }
+}
+
+fn wanted_method(display_name: &str, application: Option<&str>) -> WantedMethod {
+    WantedMethod {
+        tenant: "72f988bf-86f1-41af-91ab-2d7cd011db47".parse().unwrap(),
+        client_id: "claimbridge-a".parse().unwrap(),
+        application: application.map(|id| id.parse().unwrap()),
+        cloud: TenantCloud::China,
+        graph_url: "https://microsoftgraph.chinacloudapi.cn".to_owned(),
+        display_name: display_name.to_owned(),
+        discovery_url: "https://idp.contoso.com/oidc/.well-known/openid-configuration".to_owned(),
+        authorize_url: "https://idp.contoso.com/oidc/authorize".to_owned(),
+        target: Target::AllUsers,
+    }
+}
+
+#[test]
+fn external_mfa_is_set_up_with_documented_cmdlets() {
+    let script = method_script(&wanted_method("Contoso MFA", None));
+    assert_eq!(
+        require_documented(&script),
+        [
+            "Connect-MgGraph",
+            "Get-MgContext",
+            "Get-MgApplication",
+            "Select-Object",
+            "New-MgApplication",
+            "Update-MgApplication",
+            "Get-MgServicePrincipal",
+            "New-MgServicePrincipal",
+            "Get-MgServicePrincipal",
+            "Get-MgOauth2PermissionGrant",
+            "New-MgOauth2PermissionGrant",
+            "Invoke-MgGraphRequest",
+            "Where-Object",
+            "Select-Object",
+            "Write-Warning",
+            "Invoke-MgGraphRequest",
+            "Write-Output",
+        ],
+        "{script}"
+    );
+    assert!(script.contains("-Environment China"), "{script}");
+    // Of the redirect URIs that are there none is lost.
+    assert!(
+        script.contains(
+            "@($application.Web.RedirectUris) + 'https://idp.contoso.com/oidc/authorize'"
+        ),
+        "{script}"
+    );
+    let known = method_script(&wanted_method(
+        "x",
+        Some("6fa6c2ba-0d5a-4b53-9a0c-7e6a2d3f1b11"),
+    ));
+    let names = require_documented(&known);
+    assert!(
+        !names.iter().any(|name| name == "New-MgApplication"),
+        "{known}"
+    );
+    assert!(
+        known.contains("appId eq ''6fa6c2ba-0d5a-4b53-9a0c-7e6a2d3f1b11''"),
+        "{known}"
+    );
+}
+
+#[test]
+fn a_name_of_a_method_is_never_code() {
+    for name in [
+        "'; Remove-MgUser -UserId x; '",
+        "$(Remove-MgUser)",
+        "`$x",
+        "\u{2019}); Remove-MgUser (\u{2018}",
+    ] {
+        let script = method_script(&wanted_method(name, None));
+        let names = require_documented(&script);
+        assert_eq!(names.len(), 17, "{script}");
     }
 }
