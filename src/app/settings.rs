@@ -7,6 +7,7 @@ use crate::{
     directory::MethodPolicy,
     factor::{password::HashCost, webauthn::policy::WebAuthnPolicy},
     keys::hardware::TokenSetting,
+    protocol::oidc::discovery,
     relying_party::{
         Domain, DomainProtocol, EntraEndpoints, ExternalMfaTenant, KnownFederation, RelyingParty,
         Tenant, tenant::NoCloud,
@@ -138,5 +139,15 @@ impl Settings {
     /// If the tenant is in a cloud of one's own, and none is configured on this computer.
     pub fn asking_tenant(&self, tenant: &Tenant) -> Result<ExternalMfaTenant, NoCloud> {
         tenant.asking(self.endpoints.as_ref())
+    }
+
+    /// What Entra is told of External MFA: the address of the discovery document.
+    pub fn oidc_discovery_url(&self) -> String {
+        discovery::discovery_url(&self.public_url)
+    }
+
+    /// Where Entra sends people; a redirect URI of the application registration.
+    pub fn oidc_authorize_url(&self) -> String {
+        discovery::authorization_endpoint(&self.public_url)
     }
 }

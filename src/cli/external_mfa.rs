@@ -9,7 +9,6 @@ use super::{Failure, external_mfa_link, external_mfa_plan, external_mfa_verify, 
 use crate::{
     app::{Settings, external_mfa::tenants},
     base::{clock::Clock as _, clock::SystemClock, guid::Guid},
-    protocol::oidc::discovery,
     relying_party::{ClientId, Tenant, TenantCloud, tenant::TenantName},
 };
 
@@ -131,7 +130,7 @@ pub async fn run(
                     "Added {}; give Entra the client ID {} and the discovery endpoint {}.",
                     tenant.title(),
                     tenant.client_id,
-                    discovery::discovery_url(&settings.public_url)
+                    settings.oidc_discovery_url()
                 )?;
             }
         }
@@ -208,7 +207,6 @@ pub(super) fn chosen(all: &[Tenant], which: &Which) -> Result<Tenant, Failure> {
 }
 
 fn as_json(tenant: &Tenant, settings: &Settings) -> Value {
-    let public_url = &settings.public_url;
     let asking = settings.asking_tenant(tenant).ok();
     json!({
         "tenant_id": tenant.id,
@@ -216,8 +214,8 @@ fn as_json(tenant: &Tenant, settings: &Settings) -> Value {
         "cloud": tenant.cloud,
         "client_id": tenant.client_id,
         "application_id": tenant.application_id,
-        "discovery_url": discovery::discovery_url(public_url),
-        "redirect_uri": discovery::authorization_endpoint(public_url),
+        "discovery_url": settings.oidc_discovery_url(),
+        "redirect_uri": settings.oidc_authorize_url(),
         "answers_go_to": asking.as_ref().map(|asking| asking.cloud.reply_url()),
     })
 }

@@ -27,7 +27,6 @@ use crate::{
         CANNOT_BE_UNDONE, MethodCall, ROLES, Target, WARNINGS, WantedMethod, calls, powershell,
     },
     inspect::shown,
-    protocol::oidc::discovery,
     relying_party::{ClientId, Tenant, TenantCloud},
 };
 
@@ -143,8 +142,8 @@ pub async fn run(
             .map_err(Failure::usage)?
             .graph_url,
         display_name,
-        discovery_url: discovery::discovery_url(&settings.public_url),
-        authorize_url: discovery::authorization_endpoint(&settings.public_url),
+        discovery_url: settings.oidc_discovery_url(),
+        authorize_url: settings.oidc_authorize_url(),
         target: args.group.map_or(Target::AllUsers, Target::Group),
     };
     if !wanted.discovery_url.starts_with("https://") {

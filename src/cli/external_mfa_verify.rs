@@ -19,7 +19,7 @@ use super::{
 use crate::{
     app::{
         external_mfa::{
-            tenants,
+            published, tenants,
             verify::{self, Check, Standing},
         },
         keys,
@@ -27,7 +27,6 @@ use crate::{
     base::clock::{Clock as _, SystemClock},
     inspect::shown,
     keys::{KeyPurpose, sealing::Sealing},
-    outbound::guard::Outbound,
     relying_party::{ClientId, Tenant},
 };
 
@@ -90,9 +89,9 @@ pub async fn run(
     let application = args.application.as_deref().map(json_of).transpose()?;
     let method = args.method.as_deref().map(json_of).transpose()?;
     let sealing = Sealing::new(&config.master_key);
-    let published = keys::published(&store, &sealing, KeyPurpose::Oidc).await?;
-    let outbound = Outbound::new().map_err(|error| Failure::service(super::chain(&error)))?;
-    let ours = verify::our_side(&outbound, &settings, &published, SystemClock.now()).await?;
+    let own_keys = keys::published(&store, &sealing, KeyPurpose::Oidc).await?;
+    let outbound = published::way_out().map_err(|error| Failure::service(super::chain(&error)))?;
+    let ours = verify::our_side(&outbound, &settings, &own_keys, SystemClock.now()).await?;
     let mut of_tenants: Vec<(&Tenant, Vec<Check>)> = Vec::new();
     for tenant in &meant {
         let mut checks = vec![verify::cloud(&outbound, &settings, tenant).await];

@@ -7,9 +7,8 @@
 
 use super::{Failure, inspect::InspectArgs};
 use crate::{
-    app::external_mfa::published::{FetchError, fetch},
+    app::external_mfa::published::{FetchError, fetch, way_out},
     base::clock::Timestamp,
-    outbound::guard::Outbound,
 };
 
 /// Fetches both documents into `args`, as a trace of the two requests. What is given back is to be
@@ -20,7 +19,7 @@ pub(super) async fn run(
     now: Timestamp,
 ) -> Result<Option<Failure>, Failure> {
     let service = |error: &dyn std::error::Error| Failure::service(super::chain(error));
-    let outbound = Outbound::new().map_err(|error| service(&error))?;
+    let outbound = way_out().map_err(|error| service(&error))?;
     let documents = fetch(&outbound, &address)
         .await
         .map_err(|error| match error {

@@ -9,7 +9,10 @@
 use std::{fmt, str::FromStr};
 
 use super::{EntraEndpoints, ExternalMfaCloud, ExternalMfaTenant, external_mfa::NotForPractice};
-use crate::base::guid::Guid;
+use crate::base::{
+    guid::Guid,
+    random::{Random, random_token},
+};
 
 /// The tenant of all personal Microsoft accounts: nobody's own.
 const PERSONAL_ACCOUNTS: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
@@ -139,6 +142,11 @@ impl ClientId {
     /// it in Entra's form. It is no secret.
     pub fn of_tenant(tenant: Guid) -> Self {
         Self(format!("claimbridge-{tenant}"))
+    }
+
+    /// One that nobody has.
+    pub fn random(random: &mut dyn Random) -> Self {
+        Self(format!("claimbridge-{}", random_token(random)))
     }
 
     /// The id as Entra repeats it.

@@ -123,6 +123,14 @@ pub fn is_address(text: &str) -> bool {
     lower.starts_with("https://") || lower.starts_with("http://")
 }
 
+/// The way out, for commands.
+///
+/// # Errors
+/// TLS could not be set up.
+pub fn way_out() -> Result<Outbound, OutboundError> {
+    Outbound::new()
+}
+
 /// Fetches both documents.
 ///
 /// # Errors

@@ -325,7 +325,9 @@ fn assemble(parts: &Parts<'_>) -> (Option<Exchange>, usize) {
             "\"accessToken\"",
             "\"id_token\"",
             "\"jwks_uri\"",
-            "\"x5c\"",
+            "\"authorization_endpoint\"",
+            // Not "x5c": a key set without one is what Entra refuses.
+            "\"kty\"",
             "\"issuerUri\"",
         ]
         .iter()

@@ -472,6 +472,7 @@ fn verify_judges_what_is_served_and_what_the_tenant_was_told() {
         [
             "address",
             "CB-EAM-004",
+            "CB-EAM-010",
             "CB-EAM-011",
             "ours",
             "CB-EAM-002",
