@@ -141,6 +141,11 @@ impl Settings {
         tenant.asking(self.endpoints.as_ref())
     }
 
+    /// The issuer of External MFA.
+    pub fn oidc_issuer(&self) -> String {
+        discovery::issuer(&self.public_url)
+    }
+
     /// What Entra is told of External MFA: the address of the discovery document.
     pub fn oidc_discovery_url(&self) -> String {
         discovery::discovery_url(&self.public_url)
