@@ -54,6 +54,8 @@ mod not_me;
 pub mod oath_tokens;
 /// Opening the database.
 pub mod opening;
+/// What was done to an account.
+mod notices;
 /// A person's own methods and password.
 pub mod own_methods;
 /// Temporary access passes, for operators.

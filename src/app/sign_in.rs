@@ -417,39 +417,6 @@ impl App {
             .collect())
     }
 
-    /// The person has read what was done to the account.
-    ///
-    /// `up_to`: the newest notice that the page showed; what came later is shown again.
-    pub async fn acknowledge_notices(
-        &self,
-        id: &AttemptId,
-        browser: &Browser,
-        up_to: Timestamp,
-    ) -> Result<(), Error> {
-        let seen = self.see_notices(id, browser, up_to).await;
-        self.noting_tampering(seen).await
-    }
-
-    async fn see_notices(
-        &self,
-        id: &AttemptId,
-        browser: &Browser,
-        up_to: Timestamp,
-    ) -> Result<(), Error> {
-        let now = self.now();
-        let mut tx = self.store.begin().await?;
-        let attempt = self.open_attempt(&mut tx, id, browser).await?;
-        let scene = self.scene(&mut tx, attempt, browser).await?;
-        // Only who has proved both factors has seen them.
-        if scene.asks() == NextStep::ShowNotices
-            && let Some(user) = &scene.user
-        {
-            tx.mark_notices_seen(&user.id, up_to.min(now)).await?;
-            tx.commit().await?;
-        }
-        Ok(())
-    }
-
     async fn party_name(&self, tx: &mut ReadTx<'_>, attempt: &Attempt) -> Result<String, Error> {
         match attempt.request.protocol {
             Protocol::Account => return Ok("your account".to_owned()),
