@@ -15,8 +15,8 @@ use crate::{
 };
 
 impl App {
-    /// Takes an attempt that waits for the second factor back to its beginning, nobody's. At any
-    /// other step nothing happens.
+    /// Takes an attempt that names somebody and waits for a proof back to its beginning, nobody's.
+    /// At any other step nothing happens.
     pub async fn not_me(&self, id: &AttemptId, browser: &Browser) -> Result<(), Error> {
         let unbound = self.unbind(id, browser).await;
         self.noting_tampering(unbound).await
@@ -26,8 +26,18 @@ impl App {
         let mut tx = self.store.begin().await?;
         let attempt = self.open_attempt(&mut tx, id, browser).await?;
         let scene = self.scene(&mut tx, attempt, browser).await?;
-        // Entra names the person: somebody else cancels, and signs in there.
-        if scene.asks() != NextStep::AskSecondFactor || scene.asked.is_some() {
+        // Wherever the page names somebody, however the attempt came to be that person's: what
+        // was carried may have aged since. Where Entra names the person, somebody else cancels,
+        // and signs in there.
+        let names_somebody = scene.shown_upn().is_some() && scene.asked.is_none();
+        let waits = matches!(
+            scene.asks(),
+            NextStep::AskPassword
+                | NextStep::AskSecondFactor
+                | NextStep::AskPass
+                | NextStep::ActivateToken
+        );
+        if !names_somebody || !waits {
             return Ok(());
         }
         let request = SignInRequest {

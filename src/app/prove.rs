@@ -37,6 +37,8 @@ pub enum Guess {
     /// The password was right, but is switched off until an administrator sets a new one.
     /// Only who knows the password learns this.
     PasswordDead,
+    /// Not checked, and not counted: a recovery code where the password was not proved.
+    PasswordFirst,
     /// Not checked: too many wrong guesses; wait until then.
     Wait(Timestamp),
 }

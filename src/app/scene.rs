@@ -4,7 +4,12 @@
 //! evidence that does not open is not skipped but an alarm (attack 38).
 
 use super::{
-    App, Error, enrol::require_opened, error::SupportCode, reuse::Carried, sign_in::Browser,
+    App, Error,
+    enrol::require_opened,
+    error::SupportCode,
+    prove::require_password_here,
+    reuse::Carried,
+    sign_in::{Browser, RecoveryCodes},
 };
 use crate::{
     audit::Refused,
@@ -309,6 +314,23 @@ impl Scene {
         let asked = self.attempt.request.interaction == Interaction::Allowed;
         (knows && asked && self.attempt.user.is_none() && self.evidence.is_empty())
             .then_some(&carried.user.id)
+    }
+
+    /// Whether it is bound to whose password is only carried over.
+    pub(super) fn is_stepped_up(&self) -> bool {
+        self.user.is_some()
+            && factor::classes_of(self.carried_kinds()).contains(&FactorClass::Knowledge)
+    }
+
+    /// Whether a recovery code opens anything here.
+    pub(super) fn recovery_codes(&self) -> RecoveryCodes {
+        if self.asked.is_some() {
+            RecoveryCodes::Never
+        } else if require_password_here(self).is_ok() {
+            RecoveryCodes::Taken
+        } else {
+            RecoveryCodes::AfterPassword
+        }
     }
 
     /// A name to fill in: what the request hints, or whose session is stepped up.

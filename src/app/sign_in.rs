@@ -108,6 +108,17 @@ pub enum Proved {
     Touch,
 }
 
+/// Whether a recovery code is taken where a pass is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum RecoveryCodes {
+    /// The password was proved in this attempt.
+    Taken,
+    /// It was not, though it may be carried over: a code opens something after it only.
+    AfterPassword,
+    /// At a door where nobody proves one.
+    Never,
+}
+
 /// A page that asks something.
 #[derive(Debug)]
 pub struct Ask {
@@ -131,6 +142,8 @@ pub struct Ask {
     pub proved: Proved,
     /// What the person can prove now, the last used first, for [`NextStep::AskSecondFactor`].
     pub second_factors: Vec<SecondFactor>,
+    /// Whether a recovery code is taken, where the person is known.
+    pub recovery_codes: RecoveryCodes,
     /// Whether security keys work here, for [`NextStep::AskPassword`].
     pub takes_keys: bool,
     /// What was done to the account since the last sign-in, for [`NextStep::ShowNotices`].
@@ -380,6 +393,7 @@ impl App {
                         Proved::Nothing
                     },
                     second_factors,
+                    recovery_codes: scene.recovery_codes(),
                     takes_keys: self.takes_keys(),
                     asked_until: asked_until(&scene),
                     notices: scene.notices,

@@ -34,6 +34,14 @@ pub fn generate(random: &mut dyn Random) -> Secret<String> {
     Secret::new(groups.join("-"))
 }
 
+/// Whether somebody typed this the way that codes are printed, which passes are not. What was
+/// typed is looked up nowhere.
+pub fn is_written_like_one(typed: &str) -> bool {
+    let groups: Vec<&str> = typed.trim().split('-').collect();
+    let is_group = |group: &&str| group.len() == 4 && group.chars().all(char::is_alphanumeric);
+    groups.len() == 3 && groups.iter().all(is_group)
+}
+
 /// The stored form of a code for its person. Letter case, spaces and hyphens do not count.
 pub fn tag(sealing: &Sealing, user: &UserId, value: &str) -> String {
     let value: Zeroizing<String> = Zeroizing::new(
@@ -61,6 +69,10 @@ mod tests {
         let code = generate(random);
         let code = code.expose();
         assert_eq!(code.len(), 14, "{code}");
+        assert!(is_written_like_one(&format!(" {} ", code.to_uppercase())));
+        for pass in ["abcd23456789", "abcd-2345", "abcd-2345-678", "a-b-c", ""] {
+            assert!(!is_written_like_one(pass), "{pass}");
+        }
         let stored = tag(&sealing, &user, code);
         for spelling in [
             code.to_uppercase(),

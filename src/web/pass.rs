@@ -15,7 +15,7 @@ use super::{
 use crate::{
     app::{
         prove::Guess,
-        sign_in::{Next, NextStep},
+        sign_in::{Ask, Next, NextStep},
     },
     base::secret::Secret,
 };
@@ -29,24 +29,20 @@ pub struct PassForm {
 
 /// The form for a person who got a pass instead of a password.
 pub async fn form(State(web): State<Arc<Web>>, visit: AttemptVisit) -> Response {
-    let username = match web.app.proceed(&visit.id, &visit.browser).await {
-        Ok(Next::Ask(ask)) if ask.step == NextStep::AskPassword => {
-            Username::Asked(ask.login_hint.unwrap_or_default())
-        }
+    match web.app.proceed(&visit.id, &visit.browser).await {
         Ok(Next::Ask(ask))
             if matches!(
                 ask.step,
-                NextStep::ActivateToken | NextStep::AskSecondFactor
+                NextStep::AskPassword | NextStep::ActivateToken | NextStep::AskSecondFactor
             ) =>
         {
-            Username::Known(ask.upn.unwrap_or_default())
+            ask_pass(&web, &visit, &ask, &Said::Nothing)
         }
         // Further on already: the page of the attempt knows where.
-        Ok(Next::Ask(_) | Next::Stop(..)) => return on(&visit),
-        Ok(Next::Answer(sent)) => return answer::send(&web, *sent),
-        Err(error) => return web.fail_at(&visit, &error),
-    };
-    ask_pass(&web, &visit, username, PassState::Fresh)
+        Ok(Next::Ask(_) | Next::Stop(..)) => on(&visit),
+        Ok(Next::Answer(sent)) => answer::send(&web, *sent),
+        Err(error) => web.fail_at(&visit, &error),
+    }
 }
 
 /// Redeems a pass.
@@ -64,6 +60,7 @@ pub async fn redeem(
         .await;
     let state = match guess {
         Ok(Guess::Right) => return on(&visit),
+        Ok(Guess::PasswordFirst) => PassState::PasswordFirst,
         Ok(Guess::Wait(until)) => PassState::Wait(web.until(until)),
         Ok(Guess::Wrong | Guess::UsedBefore | Guess::PasswordDead) => PassState::Wrong,
         Err(error) => return web.fail_at(&visit, &error),
@@ -72,17 +69,24 @@ pub async fn redeem(
 }
 
 /// The form for a pass or a recovery code.
-pub(super) fn ask_pass(
-    web: &Web,
-    visit: &AttemptVisit,
-    username: Username,
-    state: PassState,
-) -> Response {
+pub(super) fn ask_pass(web: &Web, visit: &AttemptVisit, ask: &Ask, said: &Said) -> Response {
+    let (typed, state) = match said {
+        Said::Pass(typed, state) => (Some(typed.clone()), state.clone()),
+        _ => (None, PassState::Fresh),
+    };
+    let username = if ask.step == NextStep::AskPassword {
+        let typed = typed.or_else(|| ask.login_hint.clone());
+        Username::Asked(typed.unwrap_or_default())
+    } else {
+        Username::Known(ask.upn.clone().unwrap_or_default())
+    };
     let page = PassPage {
         frame: &visit.frame,
         action: format!("{}/pass", visit.path()),
         csrf: visit.form(web),
         username,
+        codes: ask.recovery_codes,
+        begin_anew: format!("{}/not-me", visit.path()),
         state,
     };
     web.page(StatusCode::OK, &page)

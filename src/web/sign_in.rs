@@ -159,7 +159,7 @@ pub async fn password(
         Ok(Guess::Right) => return on(&visit),
         Ok(Guess::PasswordDead) => PasswordState::Dead,
         Ok(Guess::Wait(until)) => PasswordState::Wait(web.until(until)),
-        Ok(Guess::Wrong | Guess::UsedBefore) => PasswordState::Wrong,
+        Ok(Guess::Wrong | Guess::UsedBefore | Guess::PasswordFirst) => PasswordState::Wrong,
         Err(error) => return web.fail_at(&visit, &error),
     };
     show(&web, &visit, Said::Password(form.username, state)).await
@@ -182,7 +182,7 @@ pub async fn code(
         Ok(Guess::Right) => return on(&visit),
         Ok(Guess::UsedBefore) => TotpState::Used,
         Ok(Guess::Wait(until)) => TotpState::Wait(web.until(until)),
-        Ok(Guess::Wrong | Guess::PasswordDead) => TotpState::Wrong,
+        Ok(Guess::Wrong | Guess::PasswordDead | Guess::PasswordFirst) => TotpState::Wrong,
         Err(error) => return web.fail_at(&visit, &error),
     };
     show(&web, &visit, Said::Code(state)).await
@@ -267,21 +267,15 @@ async fn ask_for(
     let frame = &*visit.frame;
     let csrf = visit.form(web);
     let upn = ask.upn.clone().unwrap_or_default();
-    if let (NextStep::AskSecondFactor, Said::Pass(_, state)) = (ask.step, said) {
-        return Ok(pass::ask_pass(
-            web,
-            visit,
-            Username::Known(upn),
-            state.clone(),
-        ));
+    if let (NextStep::AskSecondFactor, Said::Pass(..)) = (ask.step, said) {
+        return Ok(pass::ask_pass(web, visit, &ask, said));
     }
     Ok(match ask.step {
         NextStep::AskPassword => {
             // A person without a password is still asked for one; the pass form was
             // reached by its link and says by itself what went wrong.
-            if let Said::Pass(typed, state) = said {
-                let username = Username::Asked(typed.clone());
-                return Ok(pass::ask_pass(web, visit, username, state.clone()));
+            if let Said::Pass(..) = said {
+                return Ok(pass::ask_pass(web, visit, &ask, said));
             }
             let (typed, state) = match said {
                 Said::Password(typed, state) => (Some(typed.clone()), state.clone()),
@@ -291,6 +285,9 @@ async fn ask_for(
                 Some(upn) => Username::Known(upn),
                 None => Username::Asked(typed.or(ask.login_hint).unwrap_or_default()),
             };
+            // Where the name cannot be changed.
+            let not_me =
+                matches!(username, Username::Known(_)).then(|| format!("{}/not-me", visit.path()));
             let passkey_state = match said {
                 Said::Passkey(state) => state.clone(),
                 _ => KeyState::Fresh,
@@ -306,6 +303,7 @@ async fn ask_for(
                 proved: ask.proved,
                 passkey_state,
                 pass_instead: format!("{}/pass", visit.path()),
+                not_me,
                 state,
             };
             keys::with_script(web.page(StatusCode::OK, &page))
@@ -342,20 +340,14 @@ async fn ask_for(
         }
         NextStep::ActivateToken => {
             let by_pass = format!("{}/pass", visit.path());
-            if let Said::Pass(_, state) = said {
+            if let Said::Pass(..) = said {
                 // Reached by its link, which the page of the token has.
-                pass::ask_pass(web, visit, Username::Known(upn), state.clone())
+                pass::ask_pass(web, visit, &ask, said)
             } else {
                 token::ask_activation(web, visit, upn, Some(by_pass), said)
             }
         }
-        NextStep::AskPass => {
-            let state = match said {
-                Said::Pass(_, state) => state.clone(),
-                _ => PassState::Fresh,
-            };
-            pass::ask_pass(web, visit, Username::Known(upn), state)
-        }
+        NextStep::AskPass => pass::ask_pass(web, visit, &ask, said),
         NextStep::ShowNotices => {
             let page = NoticePage {
                 frame,

@@ -97,7 +97,9 @@ fn state_after(web: &Web, guess: Result<Guess, Error>) -> Result<Option<TokenSta
     Ok(match guess? {
         Guess::Right => None,
         // A password that has just died takes the attempt with it: its page says so.
-        Guess::Wrong | Guess::UsedBefore | Guess::PasswordDead => Some(TokenState::Wrong),
+        Guess::Wrong | Guess::UsedBefore | Guess::PasswordDead | Guess::PasswordFirst => {
+            Some(TokenState::Wrong)
+        }
         Guess::Wait(until) => Some(TokenState::Wait(web.until(until))),
     })
 }

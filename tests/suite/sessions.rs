@@ -294,6 +294,19 @@ pub async fn round_trips_are_those_of_one_browser(database: Database) {
     let mut tx = store.begin().await.unwrap();
     tx.insert_receipt(&receipt(&person.user.id)).await.unwrap();
     tx.commit().await.unwrap();
+    // Of all that a person ever had, what was issued long before is not even looked at.
+    let attempt = stored_attempt(&store, Some(&person.user), "here").await;
+    let mut tx = store.begin().await.unwrap();
+    let answered = tx.answer_attempt(&attempt.id, "sealed", answered_at).await;
+    assert!(answered.unwrap());
+    let old = Receipt {
+        attempt: attempt.id,
+        session: line[0].clone(),
+        issued_at_millis: NOW.minus(Duration::from_mins(1)).as_millis(),
+        ..receipt(&person.user.id)
+    };
+    tx.insert_receipt(&old).await.unwrap();
+    tx.commit().await.unwrap();
 
     let mut tx = store.read().await.unwrap();
     let user = &person.user.id;

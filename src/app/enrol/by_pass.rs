@@ -13,7 +13,7 @@ use crate::{
         guess::{Counter, Named, TypedName},
         passes::{Terms, TypedPass, pass_tag},
         prove::{Guess, require_password_here},
-        sign_in::Browser,
+        sign_in::{Browser, RecoveryCodes},
     },
     audit::{Actor, Event, Refused},
     base::{
@@ -48,10 +48,18 @@ impl App {
     ) -> Result<Guess, Error> {
         let now = self.now();
         // Pay.
-        let (name, pass) = (TypedName::read(name), TypedPass::read(pass.expose()));
+        let (name, typed) = (TypedName::read(name), TypedPass::read(pass.expose()));
         let mut tx = self.store.begin().await?;
         let attempt = self.open_attempt(&mut tx, id, browser).await?;
         require_somebody(&attempt)?;
+        if recovery_code::is_written_like_one(pass.expose()) {
+            // Where the password is only carried over, a code is not looked for: nothing is
+            // learned here, so nothing is counted.
+            let scene = self.scene(&mut tx, attempt.clone(), browser).await?;
+            if scene.is_stepped_up() && scene.recovery_codes() == RecoveryCodes::AfterPassword {
+                return Ok(Guess::PasswordFirst);
+            }
+        }
         let named = self.named(&mut tx, &attempt, name).await?;
         let buckets = self
             .buckets(&mut tx, Counter::Pass, &named, &browser.at(&attempt))
@@ -85,7 +93,7 @@ impl App {
         let may = user
             .as_deref()
             .filter(|user| user.disabled_at.is_none() && !scene.is_of_other_than(&user.id));
-        let Some((user, accepted)) = self.accept(&mut tx, may, &pass, id, taken).await? else {
+        let Some((user, accepted)) = self.accept(&mut tx, may, &typed, id, taken).await? else {
             match &user {
                 Some(user) => {
                     let attempt = id.clone();

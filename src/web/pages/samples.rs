@@ -31,7 +31,7 @@ use crate::{
         enrol::MethodKind,
         round_trips::{LastAnswer, Stopped},
         security_keys::KeyProblem,
-        sign_in::{NoAnswer, Proved},
+        sign_in::{NoAnswer, Proved, RecoveryCodes},
         sign_out::{Known, Scope},
         test_sign_in::Substitution,
     },
@@ -100,6 +100,7 @@ fn samples(frame: &Frame, words: &Words, desk: Desk) -> Vec<(String, String)> {
         passkey_state: KeyState::Fresh,
         proved: Proved::Nothing,
         pass_instead: format!("{ACTION}/pass"),
+        not_me: None,
         state,
     };
     let upn = words.upn.to_owned();
@@ -125,10 +126,11 @@ fn samples(frame: &Frame, words: &Words, desk: Desk) -> Vec<(String, String)> {
             PasswordState::Wait(secs(600)),
         ),
     ] {
-        add(
-            &format!("sign_in-password-{name}"),
-            &password(username, entra.clone(), state),
-        );
+        let page = PasswordPage {
+            not_me: (name == "known").then(|| format!("{ACTION}/not-me")),
+            ..password(username, entra.clone(), state)
+        };
+        add(&format!("sign_in-password-{name}"), &page);
     }
 
     for (name, state) in [
@@ -207,22 +209,25 @@ fn samples(frame: &Frame, words: &Words, desk: Desk) -> Vec<(String, String)> {
     }
 
     let known = Username::Known(upn.clone());
-    for (name, username, state) in [
-        ("fresh", known.clone(), PassState::Fresh),
-        ("wrong", known.clone(), PassState::Wrong),
-        ("wait", known, PassState::Wait(secs(120))),
-        ("unknown", Username::Asked(String::new()), PassState::Fresh),
-        (
-            "unknown-wrong",
-            Username::Asked(upn.clone()),
-            PassState::Wrong,
-        ),
+    let (taken, later) = (RecoveryCodes::Taken, RecoveryCodes::AfterPassword);
+    let (asked, typed) = (Username::Asked(String::new()), Username::Asked(upn.clone()));
+    for (name, username, codes, state) in [
+        ("fresh", known.clone(), taken, PassState::Fresh),
+        ("wrong", known.clone(), taken, PassState::Wrong),
+        ("wait", known.clone(), taken, PassState::Wait(secs(120))),
+        ("stepped-up", known.clone(), later, PassState::Fresh),
+        ("too-early", known.clone(), later, PassState::PasswordFirst),
+        ("external", known, RecoveryCodes::Never, PassState::Fresh),
+        ("unknown", asked, later, PassState::Fresh),
+        ("unknown-wrong", typed, later, PassState::Wrong),
     ] {
         let page = PassPage {
             frame,
             action: format!("{ACTION}/pass"),
             csrf: csrf(),
             username,
+            codes,
+            begin_anew: format!("{ACTION}/not-me"),
             state,
         };
         add(&format!("sign_in-enrol-{name}"), &page);

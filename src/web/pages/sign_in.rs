@@ -8,7 +8,7 @@ use std::{fmt, time::Duration};
 use askama::Template;
 
 use super::{CsrfToken, Frame, Moment, keys::KeyState, waiting_time};
-use crate::app::sign_in::Proved;
+use crate::app::sign_in::{Proved, RecoveryCodes};
 
 /// Who is signing in, as far as the attempt knows.
 #[derive(Clone, Debug)]
@@ -78,6 +78,8 @@ pub struct PasswordPage<'a> {
     pub passkey_state: KeyState,
     /// Where a person goes who has a pass.
     pub pass_instead: String,
+    /// Where somebody goes who is not the person that the attempt is bound to.
+    pub not_me: Option<String>,
     /// What happened to the last try.
     pub state: PasswordState,
 }
@@ -145,6 +147,8 @@ pub enum PassState {
     Fresh,
     /// Unknown, used, expired, revoked, or another person's; it does not say which.
     Wrong,
+    /// A recovery code before the password: nothing was checked.
+    PasswordFirst,
     /// Too many wrong tries: nothing was checked.
     Wait(Duration),
 }
@@ -157,6 +161,10 @@ impl PassState {
             Self::Fresh => None,
             Self::Wrong => Some(
                 "That pass is not valid now. Check it, and from when until when it is good, or ask for a new one."
+                    .to_owned(),
+            ),
+            Self::PasswordFirst => Some(
+                "That looks like a recovery code. It was not used: sign in again with your password first. If it is a pass, type it without hyphens."
                     .to_owned(),
             ),
             Self::Wait(wait) => Some(too_many_tries(*wait)),
@@ -178,6 +186,10 @@ pub struct PassPage<'a> {
     pub csrf: CsrfToken,
     /// Who it is: known once the password was proved.
     pub username: Username,
+    /// Whether a recovery code will do too, for whom the attempt knows.
+    pub codes: RecoveryCodes,
+    /// Where a person begins anew, so that one will do.
+    pub begin_anew: String,
     /// What happened to the last try.
     pub state: PassState,
 }
