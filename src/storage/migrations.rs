@@ -47,6 +47,7 @@ migrations![
     "0021_key_steps",
     "0023_external_accounts",
     "0024_tenants",
+    "0025_revoked_app_passwords",
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations (

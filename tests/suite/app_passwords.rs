@@ -1,6 +1,7 @@
 //! Application passwords.
 
 use claimbridge::{
+    audit::{Actor, Event},
     base::{
         ids::{CredentialId, UserId},
         random::SystemRandom,
@@ -113,4 +114,38 @@ pub async fn attack_28_one_use_and_its_revocation_at_once(database: Database) {
     let mut tx = store.begin().await.unwrap();
     assert!(!tx.use_app_password(&row.id, NOW).await.unwrap());
     assert!(tx.app_passwords_of(&user).await.unwrap().is_empty());
+}
+
+/// As many events as years of use leave: what was revoked is found by its index. Without it a
+/// device made everybody wait, and time told who exists (review M2-2).
+pub async fn what_was_revoked_is_one_look_however_many_events_there_are(database: Database) {
+    let store = database.node().await;
+    let user = stored_user(&store, "a@contoso.com").await.id;
+    let revoked = CredentialId::random(&mut SystemRandom);
+    let mut tx = store.begin().await.unwrap();
+    let event = Event::AppPasswordRevoked {
+        credential: revoked.clone(),
+    };
+    tx.append(Actor::Person, Some(user.clone()), event);
+    tx.commit().await.unwrap();
+    database
+        .by_hand(
+            "WITH RECURSIVE counted (number) AS (
+                 SELECT 1 UNION ALL SELECT number + 1 FROM counted WHERE number < 5000)
+             INSERT INTO events (id, node, sequence, written_at, actor, user_id, kind, body)
+             SELECT 'evt_' || number, node, 1000000 + number, written_at, actor, user_id,
+                 'token-asked', '{}'
+             FROM counted, events WHERE kind = 'app-password-revoked'",
+        )
+        .await;
+    let mut tx = store.read().await.unwrap();
+    assert_eq!(tx.revoked_app_passwords_of(&user).await.unwrap(), [revoked]);
+    drop(tx);
+    database.by_hand("ANALYZE").await;
+    let plan = database
+        .plan(&format!(
+            "SELECT id, body FROM events WHERE user_id = '{user}' AND kind = 'app-password-revoked'"
+        ))
+        .await;
+    assert!(plan.contains("events_of_revoked_app_passwords"), "{plan}");
 }

@@ -53,6 +53,23 @@ impl Database {
         pool.close().await;
         row.get(0)
     }
+
+    /// How the database would run a query: the names of what it reads stand in it.
+    pub async fn plan(&self, query: &str) -> String {
+        let pool = AnyPool::connect(&self.url).await.unwrap();
+        let (explain, column) = if self.url.starts_with("postgres") {
+            ("EXPLAIN", 0)
+        } else {
+            ("EXPLAIN QUERY PLAN", 3)
+        };
+        let rows = sqlx::raw_sql(AssertSqlSafe(format!("{explain} {query}")))
+            .fetch_all(&pool)
+            .await
+            .unwrap();
+        pool.close().await;
+        let lines = rows.iter().map(|row| row.get::<String, _>(column));
+        lines.collect::<Vec<_>>().join("\n")
+    }
 }
 
 /// Runs `task` `count` times, all let go at one moment; every second one on the other

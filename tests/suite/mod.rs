@@ -54,7 +54,8 @@ macro_rules! storage_suite {
                 attack_28_a_revoked_pass_stays_revoked attack_5_a_new_pass_replaces_the_former
                 two_passes_at_once_leave_one attack_38_what_is_used_up_or_revoked_stays_so;
             app_passwords: an_application_password_reads_back attack_38_a_revoked_one_is_not_revived_by_hand
-                attack_28_one_use_and_its_revocation_at_once;
+                attack_28_one_use_and_its_revocation_at_once
+                what_was_revoked_is_one_look_however_many_events_there_are;
             external_accounts: an_account_reads_back_and_is_one_persons
                 attack_28_of_many_links_at_once_one_stands attack_38_an_account_moved_by_hand_is_refused;
             oath_tokens: a_token_reads_back a_serial_is_there_once_whoever_made_it
