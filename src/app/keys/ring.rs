@@ -30,11 +30,12 @@ struct Opened {
 pub(in crate::app) struct Ring(RwLock<Opened>);
 
 impl Ring {
-    pub(in crate::app) fn new(stored: &StoredKey, key: SigningKey) -> Self {
+    /// Of a start that found the keys sound, at that number.
+    pub(in crate::app) fn new(stored: &StoredKey, key: SigningKey, generation: i64) -> Self {
         Self(RwLock::new(Opened {
             mark: ActiveMark::of(stored),
             key: Arc::new(key),
-            generation: 0,
+            generation,
         }))
     }
 
