@@ -50,12 +50,12 @@ pub mod metadata;
 /// What may become a password.
 pub mod new_password;
 mod not_me;
+/// What was done to an account.
+mod notices;
 /// Hardware tokens: inventory, files, activation.
 pub mod oath_tokens;
 /// Opening the database.
 pub mod opening;
-/// What was done to an account.
-mod notices;
 /// A person's own methods and password.
 pub mod own_methods;
 /// Temporary access passes, for operators.

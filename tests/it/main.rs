@@ -5,6 +5,7 @@
 
 #[cfg(test)]
 mod any_message;
+#[cfg(test)]
 mod architecture;
 #[cfg(test)]
 mod attacks;

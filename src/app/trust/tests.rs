@@ -6,9 +6,9 @@ use crate::{
     signin::active::ActiveDoor,
 };
 
-fn request(world: &World, password: &str) -> TokenRequest {
+fn request(password: &str) -> TokenRequest {
     TokenRequest {
-        username: world.upn().to_string(),
+        username: World::upn().to_string(),
         password: Secret::new(password.to_owned()),
         token_type: crate::protocol::wstrust::TOKEN_TYPES[0],
     }
@@ -19,14 +19,14 @@ fn request(world: &World, password: &str) -> TokenRequest {
 #[tokio::test]
 async fn a_right_password_costs_nothing_while_nothing_can_be_signed() {
     let world = World::with_door(ActiveDoor::OwnPasswordsToo).await;
-    let upn = world.upn();
+    let upn = World::upn();
     let made = world.app.add_app_password(&upn, "Scanner", "test");
     let device = made.await.unwrap().value;
     world.fail();
     let source = || "203.0.113.7".to_owned();
-    for password in [device.expose().as_str(), world.password_of()] {
+    for password in [device.expose().as_str(), World::password_of()] {
         for _ in 0..10 {
-            let answer = world.app.exchange(request(&world, password), source());
+            let answer = world.app.exchange(request(password), source());
             let error = answer.await.unwrap_err();
             assert_eq!(error.category(), Category::Unavailable, "{error}");
         }
@@ -41,7 +41,7 @@ async fn a_right_password_costs_nothing_while_nothing_can_be_signed() {
     }
     drop(tx);
     // A wrong one costs what it costs.
-    let answer = world.app.exchange(request(&world, "wrong"), source()).await;
+    let answer = world.app.exchange(request("wrong"), source()).await;
     assert!(answer.unwrap().is_none());
     let mut tx = world.app.store.read().await.unwrap();
     let failures = tx.failures(&format!("password:{}", user.id)).await;

@@ -254,10 +254,10 @@ impl Practice {
 
     /// The request of that state, as it was until now; from now on it is answered.
     fn take_asked(&self, wanted: &str) -> Option<Asked> {
-        let mut shelf = lock(&self.external_mfa.asked);
-        let asked = shelf.get_mut(wanted)?;
-        let before = asked.clone();
-        asked.taken = RequestState::Answered;
+        let mut requests = lock(&self.external_mfa.asked);
+        let present = requests.get_mut(wanted)?;
+        let before = present.clone();
+        present.taken = RequestState::Answered;
         Some(before)
     }
 

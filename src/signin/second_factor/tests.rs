@@ -22,14 +22,14 @@ struct Fixture {
 }
 
 impl Fixture {
-    fn new(asked: SecondFactorRequest) -> Self {
+    fn new(asked: &SecondFactorRequest) -> Self {
         Self::of(Someone::new("agent1@contoso.com", sealing()), asked)
     }
 
-    fn of(someone: Someone, asked: SecondFactorRequest) -> Self {
-        let link = someone.link(&asked);
+    fn of(someone: Someone, asked: &SecondFactorRequest) -> Self {
+        let link = someone.link(asked);
         Self {
-            attempt: someone.second_factor_attempt(&asked),
+            attempt: someone.second_factor_attempt(asked),
             someone,
             link,
         }
@@ -72,7 +72,7 @@ fn refused(result: Result<SecondFactorDone, NotDone>) -> NotDone {
 
 #[test]
 fn one_code_of_the_linked_person_does() {
-    let fixture = Fixture::new(asked());
+    let fixture = Fixture::new(&asked());
     let record = fixture.code();
     let done = fixture.done(std::slice::from_ref(&record)).unwrap();
     assert_eq!(done.user(), &fixture.someone.user.id);
@@ -84,7 +84,7 @@ fn one_code_of_the_linked_person_does() {
 
 #[test]
 fn of_two_proofs_the_latest_that_is_asked_for_counts_and_a_password_never() {
-    let fixture = Fixture::new(asked());
+    let fixture = Fixture::new(&asked());
     let later = NOW.plus(Duration::from_secs(40));
     let records = [
         fixture.code(),
@@ -110,7 +110,7 @@ fn a_factor_of_the_class_of_the_first_is_refused() {
         vec![Acr::KnowledgeOrInherence],
         vec![Acr::Knowledge, Acr::Inherence],
     ] {
-        let fixture = Fixture::new(SecondFactorRequest { acr, ..asked() });
+        let fixture = Fixture::new(&SecondFactorRequest { acr, ..asked() });
         assert_eq!(refused(fixture.done(&[fixture.code()])), NotDone::NotAsked);
     }
     // Entra should not ask for it; if it does, the hint's own word stands against it.
@@ -128,7 +128,7 @@ fn a_factor_of_the_class_of_the_first_is_refused() {
         (&["mfa"], true),
         (&[], true),
     ] {
-        let fixture = Fixture::new(SecondFactorRequest {
+        let fixture = Fixture::new(&SecondFactorRequest {
             first_amr: first.iter().map(|amr| (*amr).to_owned()).collect(),
             ..any.clone()
         });
@@ -163,7 +163,7 @@ fn the_first_asked_value_that_is_satisfied_is_answered() {
 #[test]
 fn attack_1_no_proof_link_or_row_of_anybody_else_does() {
     let key = MasterKey::random(&mut SystemRandom);
-    let of = |upn| Fixture::of(Someone::new(upn, Sealing::new(&key)), asked());
+    let of = |upn| Fixture::of(Someone::new(upn, Sealing::new(&key)), &asked());
     let (one, two) = (of("agent1@contoso.com"), of("agent2@contoso.com"));
     let code = one.code();
     let (user, live) = (&one.someone.user, one.someone.live());
@@ -213,7 +213,7 @@ fn attack_1_no_proof_link_or_row_of_anybody_else_does() {
     // Another browser.
     let mut moved = Fixture::of(
         Someone::new("agent3@contoso.com", Sealing::new(&key)),
-        asked(),
+        &asked(),
     );
     let code = moved.code();
     moved.attempt.browser = CookieToken::random(&mut SystemRandom).hash();
@@ -223,7 +223,7 @@ fn attack_1_no_proof_link_or_row_of_anybody_else_does() {
 
 #[test]
 fn who_is_disabled_or_whose_credential_was_taken_away_is_not_answered_for() {
-    let fixture = Fixture::new(asked());
+    let fixture = Fixture::new(&asked());
     let code = [fixture.code()];
     let user = &fixture.someone.user;
     let disabled = User {
@@ -252,7 +252,7 @@ fn who_is_disabled_or_whose_credential_was_taken_away_is_not_answered_for() {
 
 #[test]
 fn attack_40_one_door_does_not_answer_for_the_other() {
-    let fixture = Fixture::new(asked());
+    let fixture = Fixture::new(&asked());
     let (someone, attempt) = (&fixture.someone, &fixture.attempt);
     let both = [
         someone.password_record(attempt, NOW),
@@ -298,7 +298,7 @@ fn attack_40_one_door_does_not_answer_for_the_other() {
 
 #[test]
 fn what_is_asked_is_stored_with_the_attempt_and_reads_back() {
-    let fixture = Fixture::new(asked());
+    let fixture = Fixture::new(&asked());
     let stored = serde_json::to_string(&fixture.attempt.request).unwrap();
     let again: SignInRequest = serde_json::from_str(&stored).unwrap();
     assert_eq!(again.second_factor, fixture.attempt.request.second_factor);

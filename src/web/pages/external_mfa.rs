@@ -5,7 +5,7 @@ use std::time::Duration;
 use askama::Template;
 
 use super::{CsrfToken, Frame, waiting_time};
-use crate::{app::sign_in::NoAnswer, signin::next_step};
+use crate::app::sign_in::NoAnswer;
 
 /// Entra waits: for how long, and the way back.
 #[derive(Clone, Debug)]
@@ -59,8 +59,8 @@ impl NoAnswerPage<'_> {
     #[must_use]
     pub fn heading_of(why: NoAnswer) -> &'static str {
         match why {
-            next_step::NoAnswer::Stranger => "Your account is not linked here",
-            next_step::NoAnswer::NoFittingMethod => "Microsoft asks for another way",
+            NoAnswer::Stranger => "Your account is not linked here",
+            NoAnswer::NoFittingMethod => "Microsoft asks for another way",
         }
     }
 }

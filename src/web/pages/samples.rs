@@ -642,6 +642,8 @@ fn waited_for(frame: &Frame, words: &Words) -> Vec<(String, String)> {
         action: format!("{ACTION}/pass"),
         csrf: csrf(),
         username: Username::Known(upn.clone()),
+        codes: RecoveryCodes::Never,
+        begin_anew: format!("{ACTION}/not-me"),
         state: PassState::Fresh,
     };
     add("pass", &page);

@@ -78,7 +78,10 @@ async fn a_code_answers_entra_and_says_what_was_asked_and_no_more() {
     assert!(receipt.proofs.starts_with("second-factor:totp crd_"));
     assert_eq!(receipt.name_id, SUBJECT);
     let events = tx.events_of_attempt(&receipt.attempt).await.unwrap();
-    let kinds: Vec<&str> = events.iter().map(|event| event.kind()).collect();
+    let kinds: Vec<&str> = events
+        .iter()
+        .map(claimbridge::storage::StoredEvent::kind)
+        .collect();
     assert_eq!(
         kinds,
         ["code-tried", "code-verified", "external-mfa-answered"]
@@ -119,7 +122,7 @@ async fn the_door_is_shut_without_a_tenant_and_takes_posts_only() {
 #[tokio::test]
 async fn whoever_has_no_method_sets_one_up_inside_by_a_pass_and_proves_it_then() {
     let door = Door::new().await;
-    let user = door.world.add_user(AGENT).await;
+    let person = door.world.add_user(AGENT).await;
     let pass = door.world.issue_pass(AGENT).await;
     let mut browser = door.world.browser();
     let page = door.arrive(&mut browser, &door.ask(AGENT)).await;
@@ -128,7 +131,10 @@ async fn whoever_has_no_method_sets_one_up_inside_by_a_pass_and_proves_it_then()
     // No password is asked for or chosen here.
     let page = browser.submit_pass(&pass).await;
     let secret = page.totp_secret();
-    let agent = crate::support::Person { user, secret };
+    let agent = crate::support::Person {
+        user: person,
+        secret,
+    };
     let used = agent.code(door.world.now());
     let page = browser.confirm(&used).await;
     assert!(page.status.is_success(), "{}", page.text());

@@ -20,26 +20,22 @@ async fn ends(door: &Door, ask: &Ask) -> Ends {
     let page = door.arrive(&mut browser, ask).await;
     assert!(!page.asks_for_code(), "{}", page.text());
     assert!(browser.cookies.is_empty(), "an attempt was begun");
-    match kit::maybe_told(&page) {
-        Some(told) => {
-            assert_eq!(told.action, door.reply_url());
-            assert_eq!(told.state, ask.field("state"));
-            Ends::Error(told.error().to_owned())
-        }
-        None => {
-            let text = page.text();
-            let code = text
-                .find("CB-")
-                .map(|at| text[at..].chars().take(13).collect());
-            let code: String = code.unwrap_or_default();
-            let code = code
-                .split_whitespace()
-                .next()
-                .unwrap_or_default()
-                .to_owned();
-            Ends::Page(page.status.as_u16(), code)
-        }
+    if let Some(told) = kit::maybe_told(&page) {
+        assert_eq!(told.action, door.reply_url());
+        assert_eq!(told.state, ask.field("state"));
+        return Ends::Error(told.error().to_owned());
     }
+    let text = page.text();
+    let code = text
+        .find("CB-")
+        .map(|at| text[at..].chars().take(13).collect());
+    let code: String = code.unwrap_or_default();
+    let code = code
+        .split_whitespace()
+        .next()
+        .unwrap_or_default()
+        .to_owned();
+    Ends::Page(page.status.as_u16(), code)
 }
 
 fn error(code: &str) -> Ends {

@@ -94,11 +94,11 @@ impl World {
         Self::with_door(ActiveDoor::Closed).await
     }
 
-    pub(in crate::app) fn upn(&self) -> Upn {
+    pub(in crate::app) fn upn() -> Upn {
         upn()
     }
 
-    pub(in crate::app) fn password_of(&self) -> &'static str {
+    pub(in crate::app) fn password_of() -> &'static str {
         PASSWORD
     }
 

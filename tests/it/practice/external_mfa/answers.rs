@@ -78,25 +78,25 @@ fn extended(token: &mut Token, name: &str, by: &str) {
 
 const SPOILT: &[Spoilt] = &[
     ("algorithm", "50027", |token| {
-        token.header["alg"] = json!("none")
+        token.header["alg"] = json!("none");
     }),
     ("algorithm", "50027", |token| {
-        token.header["alg"] = json!("PS256")
+        token.header["alg"] = json!("PS256");
     }),
     ("algorithm", "50027", |token| {
-        token.header["alg"] = json!("rs256")
+        token.header["alg"] = json!("rs256");
     }),
     ("algorithm", "50027", |token| {
-        token.header["alg"] = json!(["RS256"])
+        token.header["alg"] = json!(["RS256"]);
     }),
     ("algorithm", "50027", |token| {
-        token.header["crit"] = json!(["exp"])
+        token.header["crit"] = json!(["exp"]);
     }),
     ("algorithm", "50027", |token| {
         token.header.as_object_mut().unwrap().remove("alg");
     }),
     ("kid", "50012", |token| {
-        token.header["kid"] = json!(STRANGER.kid())
+        token.header["kid"] = json!(STRANGER.kid());
     }),
     ("kid", "50012", |token| {
         token.header["kid"] = json!(PUBLISHED.kid().trim_end_matches('='));
@@ -117,7 +117,7 @@ const SPOILT: &[Spoilt] = &[
     }),
     ("issuer", "50027", |token| without(token, "iss")),
     ("audience", "50027", |token| {
-        claim(token, "aud", json!("another"))
+        claim(token, "aud", json!("another"));
     }),
     ("audience", "50027", |token| {
         claim(token, "aud", json!([super::kit::CLIENT]));
@@ -162,7 +162,7 @@ const SPOILT: &[Spoilt] = &[
     ("acr", "50159", |token| without(token, "acr")),
     ("amr", "50130", |token| claim(token, "amr", json!("otp"))),
     ("amr", "50130", |token| {
-        claim(token, "amr", json!(["otp", "hwk"]))
+        claim(token, "amr", json!(["otp", "hwk"]));
     }),
     ("amr", "50130", |token| claim(token, "amr", json!(["mfa"]))),
     ("amr", "50130", |token| claim(token, "amr", json!(["pwd"]))),

@@ -153,7 +153,7 @@ impl Provider {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let pages = Pages::default();
         let reads = Arc::new(Mutex::new(Vec::new()));
-        let (served, seen) = (Arc::clone(&pages), Arc::clone(&reads));
+        let (shown, seen) = (Arc::clone(&pages), Arc::clone(&reads));
         let server = tokio::spawn(async move {
             while let Ok((mut socket, _)) = listener.accept().await {
                 let mut request = Vec::new();
@@ -166,7 +166,7 @@ impl Provider {
                 }
                 let text = String::from_utf8_lossy(&request).into_owned();
                 let path = text.split(' ').nth(1).unwrap_or_default().to_owned();
-                let page = served.lock().unwrap().get(&path).cloned();
+                let page = shown.lock().unwrap().get(&path).cloned();
                 seen.lock().unwrap().push(path);
                 let answer = page.map_or_else(
                     || "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_owned(),

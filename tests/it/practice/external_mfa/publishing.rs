@@ -38,23 +38,23 @@ fn extended(document: &mut Value, name: &str, by: &str) {
 
 const DOCUMENTS: &[Spoilt] = &[
     ("discovery-issuer", "50027", |one| {
-        extended(one, "issuer", "/")
+        extended(one, "issuer", "/");
     }),
     ("discovery-issuer", "50027", |one| without(one, "issuer")),
     ("discovery-issuer", "50027", |one| {
         one["issuer"] = json!("https://login.example:443/oidc");
     }),
     ("discovery-fields", "50166", |one| {
-        without(one, "response_types_supported")
+        without(one, "response_types_supported");
     }),
     ("discovery-fields", "50166", |one| {
-        without(one, "subject_types_supported")
+        without(one, "subject_types_supported");
     }),
     ("discovery-fields", "50166", |one| {
         without(one, "id_token_signing_alg_values_supported");
     }),
     ("discovery-fields", "50166", |one| {
-        without(one, "scopes_supported")
+        without(one, "scopes_supported");
     }),
     ("discovery-fields", "50166", |one| {
         one["response_types_supported"] = json!(["code"]);
@@ -63,13 +63,13 @@ const DOCUMENTS: &[Spoilt] = &[
         one["id_token_signing_alg_values_supported"] = json!(["ES256"]);
     }),
     ("discovery-fields", "50166", |one| {
-        one["scopes_supported"] = json!(["profile"])
+        one["scopes_supported"] = json!(["profile"]);
     }),
     ("discovery-fields", "50166", |one| {
         one["claim_types_supported"] = json!(["aggregated"]);
     }),
     ("authorization-endpoint", "50166", |one| {
-        without(one, "authorization_endpoint")
+        without(one, "authorization_endpoint");
     }),
     ("authorization-endpoint", "50166", |one| {
         extended(one, "authorization_endpoint", "?a=b");
@@ -106,10 +106,10 @@ const KEY_SETS: &[Spoilt] = &[
     ("keys", "50166", |set| set["keys"][0]["d"] = json!("AQAB")),
     ("keys", "50166", |set| set["keys"][0]["use"] = json!("enc")),
     ("keys", "50166", |set| {
-        set["keys"][0]["alg"] = json!("RS512")
+        set["keys"][0]["alg"] = json!("RS512");
     }),
     ("key-ids", "50012", |set| {
-        set["keys"][0]["kid"] = json!("signing key 1")
+        set["keys"][0]["kid"] = json!("signing key 1");
     }),
     ("key-ids", "50012", |set| set["keys"][0]["kid"] = json!("")),
     ("key-ids", "50012", |set| {
@@ -119,13 +119,13 @@ const KEY_SETS: &[Spoilt] = &[
     ("x5c", "5001256", |set| without(&mut set["keys"][0], "x5c")),
     ("x5c", "5001256", |set| set["keys"][0]["x5c"] = json!([])),
     ("x5c", "5001256", |set| {
-        set["keys"][0]["x5c"] = json!(["AAAA"])
+        set["keys"][0]["x5c"] = json!(["AAAA"]);
     }),
     ("x5c", "5001256", |set| {
         set["keys"][0]["x5c"] = STRANGER.jwk()["x5c"].clone();
     }),
     ("x5c", "5001256", |set| {
-        set["keys"][0]["x5t"] = json!("AAAA")
+        set["keys"][0]["x5t"] = json!("AAAA");
     }),
     ("x5c", "5001256", |set| set["keys"][0]["e"] = json!("Aw")),
 ];
