@@ -236,9 +236,17 @@ fn a_tenant_is_in_the_configured_cloud_unless_it_says_otherwise() {
     let custom =
         "[entra.cloud]\nentity_id = \"urn:x\"\nreply_url = \"https://entra.example/login.srf\"\n";
     let endpoints =
-        "authority_url = \"https://entra.example\"\ngraph_url = \"https://entra.example/graph\"\n";
-    let config = load(&with(&format!("{custom}{endpoints}{TENANT}")), &[]).unwrap();
+        |host: &str| format!("authority_url = \"{host}\"\ngraph_url = \"{host}/graph\"\n");
+    let here = endpoints("http://127.0.0.1:8081");
+    let config = load(&with(&format!("{custom}{here}{TENANT}")), &[]).unwrap();
     assert_eq!(config.tenants[0].cloud, TenantCloud::Custom);
+    // Hints are believed by keys that are fetched there: nobody but a practice tenant.
+    let elsewhere = endpoints("https://entra.example");
+    let problems = load(&with(&format!("{custom}{elsewhere}{TENANT}")), &[]).unwrap_err();
+    assert!(
+        problems[0].contains("is no address of this computer"),
+        "{problems:?}"
+    );
     let problems = load(&with(&format!("{custom}{TENANT}")), &[]).unwrap_err();
     assert!(
         problems[0].contains("addresses are not configured; add authority_url"),
