@@ -35,13 +35,13 @@ use crate::{
             journal::{Change, ChangeOutcome, History, Journal},
             read::{ReadError, read_kind, with_federation},
         },
-        graph_sign_in::{Graph, GraphError},
     },
     base::{
         clock::{Clock as _, SystemClock},
         text::DomainName,
     },
     federation::{Authentication, DomainState, Restoration, UnknownKeys, restore},
+    outbound::graph::{Graph, GraphError},
 };
 
 /// What is known of the domain.
