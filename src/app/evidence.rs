@@ -102,7 +102,7 @@ impl App {
             })
         })
         .await
-        .map(|(_, key, _)| key)
+        .map(|(_, key)| key)
     }
 
     /// Makes a bundle. `told` hears after each person how many were looked at.

@@ -89,15 +89,14 @@ pub(super) async fn require_master_key(store: &Store, sealing: &Sealing) -> Resu
     }
 }
 
-/// The active key of a purpose, and how many changes of its keys there were; made if there is no key
-/// at all, once for all nodes.
+/// The active key of a purpose; made if there is no key at all, once for all nodes.
 pub(super) async fn first_key(
     store: &Store,
     sealing: &Sealing,
     token: Option<&Arc<Token>>,
     purpose: KeyPurpose,
     mut make: impl FnMut() -> Result<StoredKey, Error>,
-) -> Result<(StoredKey, SigningKey, i64), Error> {
+) -> Result<(StoredKey, SigningKey), Error> {
     // Audit keys do not roll over, and a new one is no loss but of a name.
     let is_marked = purpose != KeyPurpose::Audit;
     for _ in 0..2 {
@@ -112,12 +111,11 @@ pub(super) async fn first_key(
         }
         if let Some(stored) = found.active() {
             let key = open_key(stored, sealing, token)?;
-            let mut generation = found.generation.unwrap_or_default().max(found.told);
             if is_marked && found.generation.is_none() {
-                generation = mark::mark(&mut tx, sealing, purpose, None, 0).await?;
+                mark::mark(&mut tx, sealing, purpose, None, 0).await?;
                 tx.commit().await?;
             }
-            return Ok((stored.clone(), key, generation));
+            return Ok((stored.clone(), key));
         }
         if let Some(key) = found.keys.first() {
             return Err(Error::conflict(format!(
@@ -158,8 +156,7 @@ pub(super) async fn first_ring(
 ) -> Result<ring::Ring, Error> {
     let purpose = KeyPurpose::Assertion;
     let error = match first_key(store, sealing, token, purpose, make).await {
-        // What the start read must not be forgotten before the first signature (attack 20).
-        Ok((stored, key, generation)) => return Ok(ring::Ring::new(&stored, key, generation)),
+        Ok((stored, key)) => return Ok(ring::Ring::new(&stored, key)),
         Err(error) => error,
     };
     // What is wrong with a row must not keep the commands from working that mend it.

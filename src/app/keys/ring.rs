@@ -30,12 +30,11 @@ struct Opened {
 pub(in crate::app) struct Ring(RwLock<Opened>);
 
 impl Ring {
-    /// Of a start that found the keys sound, at that number.
-    pub(in crate::app) fn new(stored: &StoredKey, key: SigningKey, generation: i64) -> Self {
+    pub(in crate::app) fn new(stored: &StoredKey, key: SigningKey) -> Self {
         Self(RwLock::new(Opened {
             mark: ActiveMark::of(stored),
             key: Arc::new(key),
-            generation,
+            generation: 0,
         }))
     }
 

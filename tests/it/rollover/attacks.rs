@@ -247,35 +247,6 @@ async fn attack_20_no_start_takes_an_older_copy_for_the_newest() {
     }
 }
 
-/// The same where the copy comes back after the start: what the start read holds, although nothing
-/// was asked of it since (review M2-5).
-#[tokio::test]
-async fn attack_20_a_server_that_started_and_signed_nothing_takes_no_older_copy() {
-    let mut site = Site::new().await;
-    site.must(Step::Stage, ASSERTION).await;
-    let sql = site.world.sql().await;
-    for table in ["signing_keys", "key_marks"] {
-        let copy = format!("CREATE TABLE older_{table} AS SELECT * FROM {table}");
-        sql.define(&copy).await;
-    }
-    site.force(Step::Activate, ASSERTION).await;
-    site.world.nodes.clear();
-    site.world.start_node().await;
-    site.world.start_node().await;
-    for table in ["key_sightings", "signing_keys", "key_marks"] {
-        sql.define(&format!("DELETE FROM {table}")).await;
-    }
-    for table in ["signing_keys", "key_marks"] {
-        sql.run(&format!("INSERT INTO {table} SELECT * FROM older_{table}"))
-            .await;
-    }
-    let published = site.published(ASSERTION).await;
-    assert_eq!(published.certificates(), Vec::<&[u8]>::new());
-    assert!(!site.try_sign_in(1).await);
-    let refused = site.world.app().ready().await.unwrap_err();
-    assert!(refused.detail().contains("altered"), "{refused}");
-}
-
 /// Nobody raises the number by hand: then no step could ever be the newest one.
 #[tokio::test]
 async fn attack_20_a_number_that_was_written_by_hand_counts_for_nothing() {
