@@ -318,7 +318,7 @@ pub(super) async fn journal<'a>(
         rolls_back: target.map(|target| &target.id),
         named: way.cannot.clone(),
         covers: Vec::new(),
-        aside: history,
+        aside: &history.altered,
     };
     Ok(Some(Journal::begin(app, desk.domain, beginning).await?))
 }

@@ -50,7 +50,6 @@ pub struct Graph {
     base: Url,
     token: Secret<String>,
     patience: Box<dyn Patience>,
-    most_tries: u32,
 }
 
 impl std::fmt::Debug for Graph {
@@ -76,19 +75,7 @@ impl Graph {
             base,
             token,
             patience: Box::new(Waits),
-            most_tries: MOST_TRIES,
         })
-    }
-
-    /// The same, that asks once and waits for nothing: for who can go on without the answer.
-    pub fn once(&self) -> Self {
-        Self {
-            outbound: self.outbound.clone(),
-            base: self.base.clone(),
-            token: Secret::new(self.token.expose().clone()),
-            patience: Box::new(Waits),
-            most_tries: 1,
-        }
     }
 
     /// Waits in another way: a progress bar says so, a test does not wait.
@@ -140,7 +127,7 @@ impl Graph {
                 Verdict::Failed(error) => return Err(error),
                 Verdict::Again { asked, error } => (asked, error),
             };
-            if tries >= self.most_tries || (asked.is_none() && tries >= TRIES) {
+            if tries >= MOST_TRIES || (asked.is_none() && tries >= TRIES) {
                 return Err(error);
             }
             // 1, 2, 4 … seconds, where Graph does not say.
