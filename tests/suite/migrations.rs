@@ -10,7 +10,7 @@ pub async fn four_nodes_migrate_at_once(database: Database) {
     // Back to nothing: what `migrated` made is dropped by hand, in an order that keys allow.
     database
         .by_hand(
-            "DROP TABLE tenants; DROP TABLE sign_outs; DROP TABLE watch; DROP TABLE watch_findings; DROP TABLE watch_messages;
+            "DROP TABLE external_accounts; DROP TABLE tenants; DROP TABLE sign_outs; DROP TABLE watch; DROP TABLE watch_findings; DROP TABLE watch_messages;
              DROP TABLE federation_journal; DROP TABLE federation_changes;
              DROP TABLE recovery_codes; DROP TABLE application_passwords; DROP TABLE oath_tokens; DROP TABLE ceremonies; DROP TABLE security_keys; DROP TABLE used_credential_ids;
              DROP TABLE user_groups; DROP TABLE metadata_numbers; DROP TABLE evidence; DROP TABLE enrolments; DROP TABLE attempts; DROP TABLE session_parties;
