@@ -6,11 +6,14 @@
 //! or from the same office; what it only asks is bounded too; the second factor's failures in
 //! a row are counted over all of them. A name is folded once, before any transaction, and a long one not at all.
 
+mod question;
+
 use std::sync::OnceLock;
+
+pub(super) use question::Paid;
 
 use super::{
     App, Error,
-    error::SupportCode,
     prove::require_password_here,
     scene::{Scene, is_touched_only},
     sign_in::Browser,
@@ -76,21 +79,6 @@ impl Buckets {
             ..self
         }
     }
-
-    /// For a question, which is no guess yet: not the person's, but its source's, or its own in
-    /// a browser that is known.
-    fn for_question(self) -> Self {
-        Self {
-            source: self.source.or(self.person.map(question_bucket)),
-            person: None,
-            source_waits: self.source_waits,
-            person_waits: OnceLock::new(),
-        }
-    }
-}
-
-fn question_bucket(person: impl std::fmt::Display) -> String {
-    format!("question:{person}")
 }
 
 fn source_bucket(browser: &Browser) -> String {
@@ -128,14 +116,6 @@ impl TypedName {
         let upn = name.parse().ok();
         Self::Text { folded, upn }
     }
-}
-
-/// Whether a question may be asked. A refusal is committed too: it was paid for.
-pub(super) enum Paid {
-    /// It may.
-    Ask,
-    /// A wait is running.
-    Refused(Error),
 }
 
 /// What runs that forbids to look at a guess.
@@ -309,6 +289,23 @@ impl App {
         }
     }
 
+    /// Charges a try of a second factor of this person in this browser; what it was charged to.
+    pub(super) async fn pay_second_factor(
+        &self,
+        tx: &mut Tx<'_>,
+        user: &User,
+        browser: &Browser,
+    ) -> Result<(Buckets, Option<Timestamp>), Error> {
+        let named = Named::Known(Box::new(user.clone()));
+        let buckets = self
+            .buckets(tx, Counter::SecondFactor, &named, browser)
+            .await?;
+        let wait = self
+            .pay(tx, Counter::SecondFactor, &buckets, &named)
+            .await?;
+        Ok((buckets, wait))
+    }
+
     /// A right answer: the person's counter starts anew, the source gets its try back.
     pub(super) async fn give_back(&self, tx: &mut Tx<'_>, buckets: &Buckets) -> Result<(), Error> {
         // In the order of `pay`: two transactions that take two rows in two orders wait
@@ -335,38 +332,6 @@ impl App {
             }
         }
         Ok(())
-    }
-
-    /// Charges a question that a security key is to answer: who only asks writes too.
-    pub(super) async fn pay_question(
-        &self,
-        tx: &mut Tx<'_>,
-        buckets: Buckets,
-    ) -> Result<Paid, Error> {
-        let (buckets, nobody) = (buckets.for_question(), Named::Unknown(String::new()));
-        let wait = self.pay(tx, Counter::SecondFactor, &buckets, &nobody);
-        Ok(match wait.await? {
-            None => Paid::Ask,
-            Some(_) => Paid::Refused(Error::denied(
-                &SupportCode::TOO_MANY_TRIES,
-                "a security key is asked too often from one source",
-            )),
-        })
-    }
-
-    /// A key's right answer: its try and that of its question.
-    pub(super) async fn give_back_both(
-        &self,
-        tx: &mut Tx<'_>,
-        buckets: &Buckets,
-    ) -> Result<(), Error> {
-        match (&buckets.source, &buckets.person) {
-            // A wait that the question began is over, or nobody could have answered.
-            (Some(source), _) => tx.refund_try(source, None).await?,
-            (None, Some(person)) => tx.give_back_try(&question_bucket(person)).await?,
-            (None, None) => {}
-        }
-        self.give_back(tx, buckets).await
     }
 
     /// Writes what a wrong guess of nobody's name comes to, in a transaction of its own, as

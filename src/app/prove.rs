@@ -209,15 +209,9 @@ impl App {
         let scene = self.scene(&mut tx, attempt, browser).await?;
         let user = require_password_proof(&scene)?.clone();
         require_fitting(&scene, SecondFactor::Code)?;
-        let named = Named::Known(Box::new(user.clone()));
         let browser = &*browser.at(&scene.attempt);
-        let buckets = self
-            .buckets(&mut tx, Counter::SecondFactor, &named, browser)
-            .await?;
-        if let Some(until) = self
-            .pay(&mut tx, Counter::SecondFactor, &buckets, &named)
-            .await?
-        {
+        let (buckets, wait) = self.pay_second_factor(&mut tx, &user, browser).await?;
+        if let Some(until) = wait {
             tx.commit().await?;
             return Ok(Guess::Wait(until));
         }

@@ -198,15 +198,10 @@ impl App {
         let mut tx = self.store.begin().await?;
         let attempt = self.open_attempt(&mut tx, id, browser).await?;
         let scene = self.scene(&mut tx, attempt, browser).await?;
-        let named = Named::Known(Box::new(require_password_proof(&scene)?.clone()));
+        let user = require_password_proof(&scene)?;
         require_fitting(&scene, SecondFactor::Key)?;
-        let browser_here = browser.at(&scene.attempt);
-        let buckets = self
-            .buckets(&mut tx, Counter::SecondFactor, &named, &browser_here)
-            .await?;
-        let wait = self
-            .pay(&mut tx, Counter::SecondFactor, &buckets, &named)
-            .await?;
+        let here = browser.at(&scene.attempt);
+        let (buckets, wait) = self.pay_second_factor(&mut tx, user, &here).await?;
         tx.commit().await?;
         if let Some(until) = wait {
             return Ok(KeyAnswer::Wait(until));

@@ -12,7 +12,6 @@ use subtle::ConstantTimeEq as _;
 
 use super::{
     Web,
-    forms::CsrfForm,
     pages::{
         Moment,
         enrol::{
@@ -22,7 +21,7 @@ use super::{
         qr::Qr,
     },
     sign_in::{Said, on, show},
-    visit::AttemptVisit,
+    visit::{AttemptForm, AttemptVisit},
 };
 use crate::{
     app::{
@@ -62,12 +61,8 @@ pub struct ConfirmForm {
 /// Chooses a password.
 pub async fn choose_password(
     State(web): State<Arc<Web>>,
-    visit: AttemptVisit,
-    form: CsrfForm<NewPasswordForm>,
+    AttemptForm { visit, form }: AttemptForm<NewPasswordForm>,
 ) -> Response {
-    let Ok(form) = form.verify(&web.forms, visit.browser.binding.as_ref()) else {
-        return web.stale_form();
-    };
     let (first, second) = (form.password.expose(), form.again.expose());
     if !bool::from(first.as_bytes().ct_eq(second.as_bytes())) {
         let said = Said::NewPassword("The two are not the same. Type it again.".to_owned());
@@ -90,12 +85,8 @@ pub async fn choose_password(
 /// Chooses what to set up.
 pub async fn choose_method(
     State(web): State<Arc<Web>>,
-    visit: AttemptVisit,
-    form: CsrfForm<MethodForm>,
+    AttemptForm { visit, form }: AttemptForm<MethodForm>,
 ) -> Response {
-    let Ok(form) = form.verify(&web.forms, visit.browser.binding.as_ref()) else {
-        return web.stale_form();
-    };
     let Some(kind) = MethodKind::parse(&form.kind) else {
         return on(&visit);
     };
@@ -108,12 +99,8 @@ pub async fn choose_method(
 /// Confirms a new code generator by one of its codes.
 pub async fn confirm_method(
     State(web): State<Arc<Web>>,
-    visit: AttemptVisit,
-    form: CsrfForm<ConfirmForm>,
+    AttemptForm { visit, form }: AttemptForm<ConfirmForm>,
 ) -> Response {
-    let Ok(form) = form.verify(&web.forms, visit.browser.binding.as_ref()) else {
-        return web.stale_form();
-    };
     let confirmed = web
         .app
         .confirm_totp(&visit.id, &visit.browser, &form.name, &form.code)

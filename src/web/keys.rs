@@ -14,10 +14,10 @@ use serde::Deserialize;
 
 use super::{
     Web, edge,
-    forms::{CsrfForm, Pressed},
+    forms::Pressed,
     pages::keys::{KeyAddedPage, KeyEnrolPage, KeyPage, KeyState},
     sign_in::{Said, SecondFactor, on, show},
-    visit::AttemptVisit,
+    visit::{AttemptForm, AttemptVisit},
 };
 use crate::app::{
     Error,
@@ -53,15 +53,8 @@ pub async fn code_page(State(web): State<Arc<Web>>, visit: AttemptVisit) -> Resp
 /// Asks a key of the person whose password was right.
 pub async fn ask_key(
     State(web): State<Arc<Web>>,
-    visit: AttemptVisit,
-    form: CsrfForm<Pressed>,
+    AttemptForm { visit, .. }: AttemptForm<Pressed>,
 ) -> Response {
-    if form
-        .verify(&web.forms, visit.browser.binding.as_ref())
-        .is_err()
-    {
-        return web.stale_form();
-    }
     let asked = web.app.ask_key(&visit.id, &visit.browser).await;
     question(&web, asked)
 }
@@ -69,41 +62,20 @@ pub async fn ask_key(
 /// Checks a key's answer.
 pub async fn key(
     State(web): State<Arc<Web>>,
-    visit: AttemptVisit,
-    form: CsrfForm<AnswerForm>,
+    AttemptForm { visit, form }: AttemptForm<AnswerForm>,
 ) -> Response {
-    let Ok(form) = form.verify(&web.forms, visit.browser.binding.as_ref()) else {
-        return web.stale_form();
-    };
-    match web
+    let answered = web
         .app
         .submit_key(&visit.id, &visit.browser, &form.answer)
-        .await
-    {
-        Ok(KeyAnswer::Right) => on(&visit),
-        Ok(KeyAnswer::Refused(problem)) => {
-            show(&web, &visit, Said::Key(KeyState::Refused(problem))).await
-        }
-        Ok(KeyAnswer::Wait(until)) => {
-            let wait = KeyState::Wait(web.until(until));
-            show(&web, &visit, Said::Key(wait)).await
-        }
-        Err(error) => web.fail_at(&visit, &error),
-    }
+        .await;
+    after(&web, &visit, answered, Said::Key).await
 }
 
 /// Asks whatever key knows of us.
 pub async fn ask_passkey(
     State(web): State<Arc<Web>>,
-    visit: AttemptVisit,
-    form: CsrfForm<Pressed>,
+    AttemptForm { visit, .. }: AttemptForm<Pressed>,
 ) -> Response {
-    if form
-        .verify(&web.forms, visit.browser.binding.as_ref())
-        .is_err()
-    {
-        return web.stale_form();
-    }
     let asked = web.app.ask_passkey(&visit.id, &visit.browser).await;
     question(&web, asked)
 }
@@ -111,41 +83,36 @@ pub async fn ask_passkey(
 /// Checks the answer of a key that names its person.
 pub async fn passkey(
     State(web): State<Arc<Web>>,
-    visit: AttemptVisit,
-    form: CsrfForm<AnswerForm>,
+    AttemptForm { visit, form }: AttemptForm<AnswerForm>,
 ) -> Response {
-    let Ok(form) = form.verify(&web.forms, visit.browser.binding.as_ref()) else {
-        return web.stale_form();
-    };
-    match web
+    let answered = web
         .app
         .submit_passkey(&visit.id, &visit.browser, &form.answer)
-        .await
-    {
-        Ok(KeyAnswer::Right) => on(&visit),
-        Ok(KeyAnswer::Refused(problem)) => {
-            show(&web, &visit, Said::Passkey(KeyState::Refused(problem))).await
-        }
-        Ok(KeyAnswer::Wait(until)) => {
-            let wait = KeyState::Wait(web.until(until));
-            show(&web, &visit, Said::Passkey(wait)).await
-        }
-        Err(error) => web.fail_at(&visit, &error),
-    }
+        .await;
+    after(&web, &visit, answered, Said::Passkey).await
+}
+
+/// On, or the page that asked once more.
+async fn after(
+    web: &Web,
+    visit: &AttemptVisit,
+    answered: Result<KeyAnswer, Error>,
+    said: fn(KeyState) -> Said,
+) -> Response {
+    let state = match answered {
+        Ok(KeyAnswer::Right) => return on(visit),
+        Ok(KeyAnswer::Refused(problem)) => KeyState::Refused(problem),
+        Ok(KeyAnswer::Wait(until)) => KeyState::Wait(web.until(until)),
+        Err(error) => return web.fail_at(visit, &error),
+    };
+    show(web, visit, said(state)).await
 }
 
 /// Asks for a new key.
 pub async fn ask_new_key(
     State(web): State<Arc<Web>>,
-    visit: AttemptVisit,
-    form: CsrfForm<Pressed>,
+    AttemptForm { visit, .. }: AttemptForm<Pressed>,
 ) -> Response {
-    if form
-        .verify(&web.forms, visit.browser.binding.as_ref())
-        .is_err()
-    {
-        return web.stale_form();
-    }
     let asked = web.app.ask_new_key(&visit.id, &visit.browser).await;
     question(&web, asked)
 }
@@ -153,31 +120,22 @@ pub async fn ask_new_key(
 /// Adds the key that answered.
 pub async fn new_key(
     State(web): State<Arc<Web>>,
-    visit: AttemptVisit,
-    form: CsrfForm<NewKeyForm>,
+    AttemptForm { visit, form }: AttemptForm<NewKeyForm>,
 ) -> Response {
-    let Ok(form) = form.verify(&web.forms, visit.browser.binding.as_ref()) else {
-        return web.stale_form();
-    };
-    match web
+    let confirmed = web
         .app
         .confirm_key(&visit.id, &visit.browser, &form.name, &form.answer)
-        .await
-    {
+        .await;
+    let state = match confirmed {
         Ok(NewKeyOutcome::Added(Afterwards::SignIn)) => {
-            Redirect::to(&format!("{}/key-added", visit.path())).into_response()
+            return Redirect::to(&format!("{}/key-added", visit.path())).into_response();
         }
-        Ok(NewKeyOutcome::Added(Afterwards::Account)) => on(&visit),
-        Ok(NewKeyOutcome::Refused(problem)) => {
-            let said = Said::NewKey(form.name, KeyState::Refused(problem));
-            show(&web, &visit, said).await
-        }
-        Ok(NewKeyOutcome::Wait(until)) => {
-            let said = Said::NewKey(form.name, KeyState::Wait(web.until(until)));
-            show(&web, &visit, said).await
-        }
-        Err(error) => web.fail_at(&visit, &error),
-    }
+        Ok(NewKeyOutcome::Added(Afterwards::Account)) => return on(&visit),
+        Ok(NewKeyOutcome::Refused(problem)) => KeyState::Refused(problem),
+        Ok(NewKeyOutcome::Wait(until)) => KeyState::Wait(web.until(until)),
+        Err(error) => return web.fail_at(&visit, &error),
+    };
+    show(&web, &visit, Said::NewKey(form.name, state)).await
 }
 
 /// Says that the key was added. It holds nothing of the attempt: anyone may see it.

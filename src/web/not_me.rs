@@ -4,25 +4,13 @@ use std::sync::Arc;
 
 use axum::{extract::State, response::Response};
 
-use super::{
-    Web,
-    forms::{CsrfForm, Pressed},
-    sign_in::on,
-    visit::AttemptVisit,
-};
+use super::{Web, forms::Pressed, sign_in::on, visit::AttemptForm};
 
 /// Who is named on the page is not who sits there: the sign-in begins anew.
 pub async fn begin_anew(
     State(web): State<Arc<Web>>,
-    visit: AttemptVisit,
-    form: CsrfForm<Pressed>,
+    AttemptForm { visit, .. }: AttemptForm<Pressed>,
 ) -> Response {
-    if form
-        .verify(&web.forms, visit.browser.binding.as_ref())
-        .is_err()
-    {
-        return web.stale_form();
-    }
     match web.app.not_me(&visit.id, &visit.browser).await {
         Ok(()) => on(&visit),
         Err(error) => web.fail_at(&visit, &error),

@@ -16,11 +16,11 @@ use axum::{
 
 use super::{
     Web, answer,
-    forms::{CsrfForm, Pressed},
+    forms::Pressed,
     navigation::is_navigation,
     pages::{external_mfa::NoAnswerPage, outcome::ErrorKind},
     saml, sign_in,
-    visit::{AttemptVisit, Visit},
+    visit::{AttemptForm, AttemptVisit, Visit},
 };
 use crate::app::{
     Category, Error,
@@ -78,13 +78,8 @@ pub async fn not_by_get(State(web): State<Arc<Web>>) -> Response {
 /// The person gives up: Entra is told so, at the attempt's page.
 pub async fn cancel(
     State(web): State<Arc<Web>>,
-    visit: AttemptVisit,
-    form: CsrfForm<Pressed>,
+    AttemptForm { visit, .. }: AttemptForm<Pressed>,
 ) -> Response {
-    let verified = form.verify(&web.forms, visit.browser.binding.as_ref());
-    if verified.is_err() {
-        return web.stale_form();
-    }
     match web.app.cancel_external_mfa(&visit.id, &visit.browser).await {
         Ok(()) => sign_in::on(&visit),
         // Answered meanwhile, in another tab: by that.

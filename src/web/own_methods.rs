@@ -3,14 +3,14 @@
 //! Each needs proofs of the last five minutes; without them the way leads through a
 //! sign-in, and back to the account page.
 
-use std::sync::Arc;
+use std::{str::FromStr, sync::Arc};
 
 use axum::{
-    extract::{Path, State},
-    http::{HeaderMap, StatusCode},
+    extract::{FromRequest, FromRequestParts, Path, Request, State},
+    http::{HeaderMap, StatusCode, request::Parts},
     response::{IntoResponse, Redirect, Response},
 };
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use subtle::ConstantTimeEq as _;
 
 use super::{
@@ -67,24 +67,49 @@ fn back_after(web: &Web, done: Result<(), Error>) -> Response {
     }
 }
 
-/// The form's fields and the fresh session, or where to go.
-async fn verified<T>(
-    web: &Web,
-    visit: &Visit,
-    form: CsrfForm<T>,
-) -> Result<(FreshSession, T), Response> {
-    let Ok(form) = form.verify(&web.forms, visit.browser.session.as_ref()) else {
-        return Err(web.stale_form());
-    };
-    Ok((fresh(web, visit).await?, form))
+/// A form of the account page, its token verified against the session's cookie, and the session
+/// with its fresh proofs: a handler that takes one cannot forget to.
+pub struct OwnForm<T> {
+    visit: Visit,
+    fresh: FreshSession,
+    form: T,
+}
+
+impl<T: DeserializeOwned + Send> FromRequest<Arc<Web>> for OwnForm<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, web: &Arc<Web>) -> Result<Self, Response> {
+        let (mut parts, body) = request.into_parts();
+        let Ok(visit) = Visit::from_request_parts(&mut parts, web).await;
+        let request = Request::from_parts(parts, body);
+        let form = CsrfForm::<T>::from_request(request, web).await?;
+        let Ok(form) = form.verify(&web.forms, visit.browser.session.as_ref()) else {
+            return Err(web.stale_form());
+        };
+        let fresh = fresh(web, &visit).await?;
+        Ok(Self { visit, fresh, form })
+    }
+}
+
+/// What an address names.
+pub struct OwnId<I>(I);
+
+impl<I: FromStr> FromRequestParts<Arc<Web>> for OwnId<I> {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Arc<Web>) -> Result<Self, Response> {
+        let named = Path::<String>::from_request_parts(parts, web).await;
+        let id = named.ok().and_then(|Path(id)| id.parse().ok());
+        id.map(Self)
+            .ok_or_else(|| web.refuse(ErrorKind::NotFound, &SupportCode::NOT_FOUND))
+    }
 }
 
 /// Adds a method.
-pub async fn add(State(web): State<Arc<Web>>, visit: Visit, form: CsrfForm<Pressed>) -> Response {
-    let (fresh, _) = match verified(&web, &visit, form).await {
-        Ok(verified) => verified,
-        Err(response) => return response,
-    };
+pub async fn add(
+    State(web): State<Arc<Web>>,
+    OwnForm { fresh, visit, .. }: OwnForm<Pressed>,
+) -> Response {
     match web.app.add_method(fresh, &visit.browser).await {
         Ok(begun) => saml::to_attempt(&web, &begun),
         Err(error) if *error.code() == SupportCode::NOT_FRESH => {
@@ -97,47 +122,26 @@ pub async fn add(State(web): State<Arc<Web>>, visit: Visit, form: CsrfForm<Press
 /// Gives a method another name.
 pub async fn rename(
     State(web): State<Arc<Web>>,
-    visit: Visit,
-    Path(id): Path<String>,
-    form: CsrfForm<NameForm>,
+    OwnId(id): OwnId<CredentialId>,
+    OwnForm { fresh, form, .. }: OwnForm<NameForm>,
 ) -> Response {
-    let (fresh, form) = match verified(&web, &visit, form).await {
-        Ok(verified) => verified,
-        Err(response) => return response,
-    };
-    let Ok(id) = id.parse::<CredentialId>() else {
-        return web.refuse(ErrorKind::NotFound, &SupportCode::NOT_FOUND);
-    };
     back_after(&web, web.app.rename_method(&fresh, &id, &form.name).await)
 }
 
 /// Takes a method away.
 pub async fn remove(
     State(web): State<Arc<Web>>,
-    visit: Visit,
-    Path(id): Path<String>,
-    form: CsrfForm<Pressed>,
+    OwnId(id): OwnId<CredentialId>,
+    OwnForm { fresh, .. }: OwnForm<Pressed>,
 ) -> Response {
-    let (fresh, _) = match verified(&web, &visit, form).await {
-        Ok(verified) => verified,
-        Err(response) => return response,
-    };
-    let Ok(id) = id.parse::<CredentialId>() else {
-        return web.refuse(ErrorKind::NotFound, &SupportCode::NOT_FOUND);
-    };
     back_after(&web, web.app.remove_method(&fresh, &id).await)
 }
 
 /// Makes ten recovery codes and shows them, this once.
 pub async fn recovery_codes(
     State(web): State<Arc<Web>>,
-    visit: Visit,
-    form: CsrfForm<Pressed>,
+    OwnForm { fresh, .. }: OwnForm<Pressed>,
 ) -> Response {
-    let (fresh, _) = match verified(&web, &visit, form).await {
-        Ok(verified) => verified,
-        Err(response) => return response,
-    };
     match web.app.make_recovery_codes(&fresh).await {
         Ok(codes) => {
             let page = RecoveryCodesPage {
@@ -154,13 +158,8 @@ pub async fn recovery_codes(
 /// Makes an application password and shows it, this once.
 pub async fn add_app_password(
     State(web): State<Arc<Web>>,
-    visit: Visit,
-    form: CsrfForm<NameForm>,
+    OwnForm { fresh, form, .. }: OwnForm<NameForm>,
 ) -> Response {
-    let (fresh, form) = match verified(&web, &visit, form).await {
-        Ok(verified) => verified,
-        Err(response) => return response,
-    };
     match web.app.add_own_app_password(&fresh, &form.name).await {
         Ok(made) => {
             let page = AppPasswordPage {
@@ -178,34 +177,18 @@ pub async fn add_app_password(
 /// Revokes one of the own application passwords.
 pub async fn revoke_app_password(
     State(web): State<Arc<Web>>,
-    visit: Visit,
-    Path(id): Path<String>,
-    form: CsrfForm<Pressed>,
+    OwnId(id): OwnId<CredentialId>,
+    OwnForm { fresh, .. }: OwnForm<Pressed>,
 ) -> Response {
-    let (fresh, _) = match verified(&web, &visit, form).await {
-        Ok(verified) => verified,
-        Err(response) => return response,
-    };
-    let Ok(id) = id.parse::<CredentialId>() else {
-        return web.refuse(ErrorKind::NotFound, &SupportCode::NOT_FOUND);
-    };
     back_after(&web, web.app.revoke_own_app_password(&fresh, &id).await)
 }
 
 /// Ends one of the own sessions.
 pub async fn end_session(
     State(web): State<Arc<Web>>,
-    visit: Visit,
-    Path(id): Path<String>,
-    form: CsrfForm<Pressed>,
+    OwnId(id): OwnId<SessionId>,
+    OwnForm { fresh, .. }: OwnForm<Pressed>,
 ) -> Response {
-    let (fresh, _) = match verified(&web, &visit, form).await {
-        Ok(verified) => verified,
-        Err(response) => return response,
-    };
-    let Ok(id) = id.parse::<SessionId>() else {
-        return web.refuse(ErrorKind::NotFound, &SupportCode::NOT_FOUND);
-    };
     back_after(&web, web.app.end_own_session(&fresh, &id).await)
 }
 
@@ -227,13 +210,8 @@ pub async fn password_page(
 /// Changes the password.
 pub async fn change_password(
     State(web): State<Arc<Web>>,
-    visit: Visit,
-    form: CsrfForm<PasswordForm>,
+    OwnForm { fresh, form, visit }: OwnForm<PasswordForm>,
 ) -> Response {
-    let (fresh, form) = match verified(&web, &visit, form).await {
-        Ok(verified) => verified,
-        Err(response) => return response,
-    };
     let (first, second) = (form.password.expose(), form.again.expose());
     if !bool::from(first.as_bytes().ct_eq(second.as_bytes())) {
         let problem = "The two are not the same. Type it again.".to_owned();

@@ -7,10 +7,9 @@ use serde::Deserialize;
 
 use super::{
     Web, answer,
-    forms::CsrfForm,
     pages::sign_in::{PassPage, PassState, Username},
     sign_in::{Said, on, show},
-    visit::AttemptVisit,
+    visit::{AttemptForm, AttemptVisit},
 };
 use crate::{
     app::{
@@ -48,12 +47,8 @@ pub async fn form(State(web): State<Arc<Web>>, visit: AttemptVisit) -> Response 
 /// Redeems a pass.
 pub async fn redeem(
     State(web): State<Arc<Web>>,
-    visit: AttemptVisit,
-    form: CsrfForm<PassForm>,
+    AttemptForm { visit, form }: AttemptForm<PassForm>,
 ) -> Response {
-    let Ok(form) = form.verify(&web.forms, visit.browser.binding.as_ref()) else {
-        return web.stale_form();
-    };
     let guess = web
         .app
         .submit_pass(&visit.id, &visit.browser, &form.username, &form.pass)

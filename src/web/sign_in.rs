@@ -14,9 +14,7 @@ use axum::{
 use serde::Deserialize;
 
 use super::{
-    Web, answer, cookies, enrol,
-    forms::CsrfForm,
-    keys, oidc,
+    Web, answer, cookies, enrol, keys, oidc,
     pages::{
         Moment,
         enrol::ConfirmState,
@@ -30,7 +28,7 @@ use super::{
         waiting_time,
     },
     pass, token,
-    visit::AttemptVisit,
+    visit::{AttemptForm, AttemptVisit},
 };
 use crate::{
     app::{
@@ -145,12 +143,8 @@ pub async fn back(visit: AttemptVisit) -> Response {
 /// Checks name and password.
 pub async fn password(
     State(web): State<Arc<Web>>,
-    visit: AttemptVisit,
-    form: CsrfForm<PasswordForm>,
+    AttemptForm { visit, form }: AttemptForm<PasswordForm>,
 ) -> Response {
-    let Ok(form) = form.verify(&web.forms, visit.browser.binding.as_ref()) else {
-        return web.stale_form();
-    };
     let guess = web
         .app
         .submit_password(&visit.id, &visit.browser, &form.username, form.password)
@@ -168,12 +162,8 @@ pub async fn password(
 /// Checks a one-time code.
 pub async fn code(
     State(web): State<Arc<Web>>,
-    visit: AttemptVisit,
-    form: CsrfForm<CodeForm>,
+    AttemptForm { visit, form }: AttemptForm<CodeForm>,
 ) -> Response {
-    let Ok(form) = form.verify(&web.forms, visit.browser.binding.as_ref()) else {
-        return web.stale_form();
-    };
     let guess = web
         .app
         .submit_code(&visit.id, &visit.browser, &form.code)
@@ -191,12 +181,8 @@ pub async fn code(
 /// The person has read what was done to the account.
 pub async fn notices(
     State(web): State<Arc<Web>>,
-    visit: AttemptVisit,
-    form: CsrfForm<SeenForm>,
+    AttemptForm { visit, form }: AttemptForm<SeenForm>,
 ) -> Response {
-    let Ok(form) = form.verify(&web.forms, visit.browser.binding.as_ref()) else {
-        return web.stale_form();
-    };
     // What is no number acknowledges nothing.
     let up_to = Timestamp::from_millis(form.up_to.parse().unwrap_or(0));
     let seen = web

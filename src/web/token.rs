@@ -8,10 +8,9 @@ use serde::Deserialize;
 
 use super::{
     Web,
-    forms::CsrfForm,
     pages::token::{TokenPage, TokenPurpose, TokenState},
     sign_in::{Said, on, show},
-    visit::AttemptVisit,
+    visit::{AttemptForm, AttemptVisit},
 };
 use crate::{
     app::{
@@ -40,12 +39,8 @@ impl CodesForm {
 /// Activates a token that an operator handed to the person.
 pub async fn activate(
     State(web): State<Arc<Web>>,
-    visit: AttemptVisit,
-    form: CsrfForm<CodesForm>,
+    AttemptForm { visit, form }: AttemptForm<CodesForm>,
 ) -> Response {
-    let Ok(form) = form.verify(&web.forms, visit.browser.binding.as_ref()) else {
-        return web.stale_form();
-    };
     let [code, next] = form.both();
     let guess = web
         .app
@@ -69,12 +64,8 @@ pub async fn resync_page(State(web): State<Arc<Web>>, visit: AttemptVisit) -> Re
 /// Brings the person's token back into step.
 pub async fn resync(
     State(web): State<Arc<Web>>,
-    visit: AttemptVisit,
-    form: CsrfForm<CodesForm>,
+    AttemptForm { visit, form }: AttemptForm<CodesForm>,
 ) -> Response {
-    let Ok(form) = form.verify(&web.forms, visit.browser.binding.as_ref()) else {
-        return web.stale_form();
-    };
     let guess = web
         .app
         .resync_own_token(&visit.id, &visit.browser, form.both())

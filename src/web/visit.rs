@@ -3,14 +3,16 @@
 use std::{borrow::Cow, net::IpAddr, sync::Arc};
 
 use axum::{
-    extract::{FromRequestParts, Path},
+    extract::{FromRequest, FromRequestParts, Path, Request},
     http::{HeaderMap, request::Parts},
     response::Response,
 };
+use serde::de::DeserializeOwned;
 
 use super::{
     Web,
     cookies::{Cookie, attempts},
+    forms::CsrfForm,
     pages::{CsrfToken, Frame, external_mfa::Waiting, outcome::ErrorKind},
     peer::PeerAddress,
 };
@@ -111,6 +113,30 @@ impl AttemptVisit {
         match &self.browser.binding {
             Some(binding) => web.forms.token(binding, &mut SystemRandom),
             None => CsrfToken(String::new()),
+        }
+    }
+}
+
+/// A form of an attempt's page, its token verified against the attempt's cookie: a handler that
+/// takes one cannot forget to.
+pub struct AttemptForm<T> {
+    /// The attempt and the browser.
+    pub visit: AttemptVisit,
+    /// What the form says.
+    pub form: T,
+}
+
+impl<T: DeserializeOwned> FromRequest<Arc<Web>> for AttemptForm<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, web: &Arc<Web>) -> Result<Self, Response> {
+        let (mut parts, body) = request.into_parts();
+        let visit = AttemptVisit::from_request_parts(&mut parts, web).await?;
+        let request = Request::from_parts(parts, body);
+        let form = CsrfForm::<T>::from_request(request, web).await?;
+        match form.verify(&web.forms, visit.browser.binding.as_ref()) {
+            Ok(form) => Ok(Self { visit, form }),
+            Err(_) => Err(web.stale_form()),
         }
     }
 }

@@ -2,13 +2,7 @@
 
 use super::{Afterwards, Confirmed, method_name, over, require_stage};
 use crate::{
-    app::{
-        App, Error,
-        guess::{Counter, Named, Paid},
-        metadata::Supply,
-        security_keys::KeyProblem,
-        sign_in::Browser,
-    },
+    app::{App, Error, guess::Paid, metadata::Supply, security_keys::KeyProblem, sign_in::Browser},
     audit::{Actor, Event},
     base::{
         clock::Timestamp,
@@ -63,16 +57,8 @@ impl App {
         let mut tx = self.store.begin().await?;
         let (scene, user, _) = self.enrolling(&mut tx, id, browser).await?;
         require_stage(&scene, Enrolment::SettingUp(MethodKind::SecurityKey))?;
-        let named = Named::Known(Box::new(user.clone()));
-        let buckets = self
-            .buckets(
-                &mut tx,
-                Counter::SecondFactor,
-                &named,
-                &browser.at(&scene.attempt),
-            )
-            .await?;
-        if let Paid::Refused(wait) = self.pay_question(&mut tx, buckets).await? {
+        let here = browser.at(&scene.attempt);
+        if let Paid::Refused(wait) = self.pay_question_of(&mut tx, &user, &here).await? {
             tx.commit().await?;
             return Err(wait);
         }
@@ -111,18 +97,8 @@ impl App {
         // Pay.
         let mut tx = self.store.begin().await?;
         let (scene, user, _) = self.enrolling(&mut tx, id, browser).await?;
-        let named = Named::Known(Box::new(user));
-        let buckets = self
-            .buckets(
-                &mut tx,
-                Counter::SecondFactor,
-                &named,
-                &browser.at(&scene.attempt),
-            )
-            .await?;
-        let wait = self
-            .pay(&mut tx, Counter::SecondFactor, &buckets, &named)
-            .await?;
+        let here = browser.at(&scene.attempt);
+        let (buckets, wait) = self.pay_second_factor(&mut tx, &user, &here).await?;
         tx.commit().await?;
         if let Some(until) = wait {
             return Ok(NewKeyOutcome::Wait(until));

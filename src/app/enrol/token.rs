@@ -7,7 +7,6 @@ use super::{Confirmed, require_stage};
 use crate::{
     app::{
         App, Error,
-        guess::{Counter, Named},
         oath_tokens::codes::Typed,
         prove::Guess,
         scene::Scene,
@@ -45,18 +44,8 @@ impl App {
         let mut tx = self.store.begin().await?;
         let (scene, user, _) = self.enrolling(&mut tx, id, browser).await?;
         require_stage(&scene, SETTING_UP)?;
-        let named = Named::Known(Box::new(user.clone()));
-        let buckets = self
-            .buckets(
-                &mut tx,
-                Counter::SecondFactor,
-                &named,
-                &browser.at(&scene.attempt),
-            )
-            .await?;
-        let wait = self
-            .pay(&mut tx, Counter::SecondFactor, &buckets, &named)
-            .await?;
+        let here = browser.at(&scene.attempt);
+        let (buckets, wait) = self.pay_second_factor(&mut tx, &user, &here).await?;
         tx.commit().await?;
         if let Some(until) = wait {
             return Ok(Guess::Wait(until));

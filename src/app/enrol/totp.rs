@@ -6,13 +6,7 @@ use zeroize::Zeroizing;
 
 use super::{Confirm, Confirmed, method_name, over, require_stage};
 use crate::{
-    app::{
-        App, Error,
-        error::SupportCode,
-        guess::{Counter, Named},
-        prove::Guess,
-        sign_in::Browser,
-    },
+    app::{App, Error, error::SupportCode, prove::Guess, sign_in::Browser},
     audit::{Actor, Event},
     base::{
         clock::Timestamp,
@@ -94,23 +88,12 @@ impl App {
         let mut tx = self.store.begin().await?;
         let (scene, user, _) = self.enrolling(&mut tx, id, browser).await?;
         require_stage(&scene, Enrolment::SettingUp(MethodKind::Totp))?;
-        let named = Named::Known(Box::new(user));
-        let buckets = self
-            .buckets(
-                &mut tx,
-                Counter::SecondFactor,
-                &named,
-                &browser.at(&scene.attempt),
-            )
-            .await?;
-        if let Some(until) = self
-            .pay(&mut tx, Counter::SecondFactor, &buckets, &named)
-            .await?
-        {
-            tx.commit().await?;
+        let here = browser.at(&scene.attempt);
+        let (buckets, wait) = self.pay_second_factor(&mut tx, &user, &here).await?;
+        tx.commit().await?;
+        if let Some(until) = wait {
             return Ok(Confirm::Refused(Guess::Wait(until)));
         }
-        tx.commit().await?;
 
         // Check and confirm.
         let mut tx = self.store.begin().await?;

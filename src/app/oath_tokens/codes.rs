@@ -10,7 +10,7 @@ use super::{App, Error};
 use crate::{
     app::{
         error::SupportCode,
-        guess::{Buckets, Counter, Named},
+        guess::Buckets,
         prove::{Guess, require_password_proof},
         scene::Scene,
         sign_in::{Browser, NextStep},
@@ -92,14 +92,8 @@ impl App {
         let mut tx = self.store.begin().await?;
         let scene = self.require_at(&mut tx, id, browser, purpose).await?;
         let user = require_password_proof(&scene)?.clone();
-        let named = Named::Known(Box::new(user.clone()));
-        let buckets = self
-            .buckets(&mut tx, Counter::SecondFactor, &named, browser)
-            .await?;
-        if let Some(until) = self
-            .pay(&mut tx, Counter::SecondFactor, &buckets, &named)
-            .await?
-        {
+        let (buckets, wait) = self.pay_second_factor(&mut tx, &user, browser).await?;
+        if let Some(until) = wait {
             tx.commit().await?;
             return Ok(Paid::Refused(Guess::Wait(until)));
         }

@@ -6,7 +6,7 @@ use crate::{
         App, Error,
         error::SupportCode,
         external_mfa::require_fitting,
-        guess::{Buckets, Counter, Named, Paid},
+        guess::{Buckets, Paid},
         prove::require_password_proof,
         scene::Scene,
         sign_in::{Browser, NextStep, SecondFactor},
@@ -48,16 +48,8 @@ impl App {
         let scene = self.scene(&mut tx, attempt, browser).await?;
         let user = require_password_proof(&scene)?;
         require_fitting(&scene, SecondFactor::Key)?;
-        let named = Named::Known(Box::new(user.clone()));
-        let buckets = self
-            .buckets(
-                &mut tx,
-                Counter::SecondFactor,
-                &named,
-                &browser.at(&scene.attempt),
-            )
-            .await?;
-        if let Paid::Refused(wait) = self.pay_question(&mut tx, buckets).await? {
+        let here = browser.at(&scene.attempt);
+        if let Paid::Refused(wait) = self.pay_question_of(&mut tx, user, &here).await? {
             tx.commit().await?;
             return Err(wait);
         }
