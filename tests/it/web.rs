@@ -26,6 +26,7 @@ fn address(route: &access::Route) -> String {
         .replace("{document}", "FEDERATIONMETADATA.xml")
         .replace("{file}", "none")
         .replace("{aaguid}", "cb69481e-8ff7-4039-93ec-0a2729a154a8")
+        .replace("/sessions/{id}", "/sessions/ses_aaaaaaaaaaaaaaaaaaaaaaaaaa")
         .replace("{id}", "crd_aaaaaaaaaaaaaaaaaaaaaaaaaa")
 }
 
