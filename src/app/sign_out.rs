@@ -6,13 +6,14 @@
 //! has the list. No transaction is held while something is signed.
 //!
 //! Read next: [`journey`] for what is asked of whom, [`saml`] for messages of parties ([`kept`]:
-//! those that came by a form; [`strangers`]: what anybody may have signed), [`steps`] for the way through the browser.
+//! those that came by a form; [`strangers`]: what anybody may have signed), [`steps`] for the way through the browser, [`under_way`] for who comes again.
 
 mod journey;
 mod kept;
 mod saml;
 mod steps;
 mod strangers;
+mod under_way;
 mod ws_federation;
 
 use std::time::Duration;
@@ -49,8 +50,8 @@ pub enum SignOutBegun {
     Page(SignOutId),
     /// Nobody else is to be asked or answered.
     Over(Scope),
-    /// Nothing was ended: this browser's session was over before, so it could not speak for
-    /// the person's others.
+    /// No session of another browser was ended: this one's was over before, so it could not
+    /// speak for them, and no sign-out of it is under way.
     NotEnded,
     /// Too much came from that source: whoever sits there is asked whether to sign out.
     AskPerson,
@@ -72,56 +73,64 @@ enum State {
 }
 
 impl App {
-    /// Ends this browser's session. Without one nothing happens.
+    /// Ends this browser's session. Without one nothing happens; a sign-out of this browser that
+    /// is under way goes on, here as below.
     pub async fn sign_out(&self, browser: &Browser) -> Result<SignOutBegun, Error> {
-        self.end_for_person(Scope::Here, browser).await
+        let over = SignOutBegun::Over(Scope::Here);
+        let mut tx = self.store.begin().await?;
+        if let Some(session) = self.session_of(&mut tx, browser).await?
+            && self
+                .end_here(&mut tx, &session, "signed-out", browser)
+                .await?
+        {
+            let initiator = Initiator::Person(Scope::Here);
+            let journey = self.journey(&mut tx, &session, initiator, None).await?;
+            if journey.stops.is_empty() {
+                tx.commit().await?;
+                return Ok(over);
+            }
+            return self.set_out(tx, &session, journey, None, browser).await;
+        }
+        drop(tx);
+        self.under_way_or(over, browser).await
     }
 
     /// Ends all sessions of the person whose live session this browser has, and the attempts
-    /// that are not answered yet. Without one nothing happens, and that is said
-    /// ([`SignOutBegun::NotEnded`]): who suspects a thief must not believe the others ended.
-    /// Parties of other browsers' sessions can be asked by those browsers only.
+    /// that are not answered yet. Where the session is over no other is ended, and that is said
+    /// ([`SignOutBegun::NotEnded`], [`Scope::OthersNot`]): who suspects a thief must not believe
+    /// the others ended. Parties of other browsers' sessions can be asked by those browsers only.
     pub async fn sign_out_everywhere(&self, browser: &Browser) -> Result<SignOutBegun, Error> {
-        self.end_for_person(Scope::Everywhere, browser).await
+        let begun = self.end_everywhere(browser).await;
+        self.noting_tampering(begun).await
     }
 
-    async fn end_for_person(&self, scope: Scope, browser: &Browser) -> Result<SignOutBegun, Error> {
-        let now = self.now();
-        let nothing = match scope {
-            Scope::Here => SignOutBegun::Over(scope),
-            Scope::Everywhere => SignOutBegun::NotEnded,
-        };
+    async fn end_everywhere(&self, browser: &Browser) -> Result<SignOutBegun, Error> {
         let mut tx = self.store.begin().await?;
         let Some(session) = self.session_of(&mut tx, browser).await? else {
-            return Ok(nothing);
+            drop(tx);
+            return self.widen(browser).await;
         };
-        let is_alive = session.is_alive(self.settings.sessions, now);
-        let ended = match scope {
-            Scope::Here => {
-                self.end_here(&mut tx, &session, "signed-out", browser)
-                    .await?
-            }
-            // Whoever holds an old cookie does not end what the person began since.
-            Scope::Everywhere if is_alive => {
-                tx.revoke_sessions_of(&session.user, now).await?;
-                tx.end_attempts_of(&session.user, now).await?;
-                let event = Event::SessionsEnded {
-                    reason: "signed-out",
-                };
-                tx.append(Actor::Person, Some(session.user.clone()), event);
-                true
-            }
-            Scope::Everywhere => false,
+        let Some(scope) = self
+            .end_as_far_as_it_may(&mut tx, &session, browser)
+            .await?
+        else {
+            drop(tx);
+            return self.widen(browser).await;
         };
-        if !ended {
-            return Ok(nothing);
+        // In the words of former versions, which may go on with it.
+        let initiator = Initiator::Person(match scope {
+            Scope::Everywhere => scope,
+            Scope::Here | Scope::OthersNot => Scope::Here,
+        });
+        let mut journey = self.journey(&mut tx, &session, initiator, None).await?;
+        if scope == Scope::OthersNot {
+            if journey.stops.is_empty() {
+                tx.commit().await?;
+                return Ok(SignOutBegun::NotEnded);
+            }
+            journey.wider = Some(scope);
         }
-        let initiator = Initiator::Person(scope);
-        let journey = self.journey(&mut tx, &session, initiator, None).await?;
-        if journey.stops.is_empty() {
-            tx.commit().await?;
-            return Ok(SignOutBegun::Over(scope));
-        }
+        // Kept also where nobody is to be asked: a second press learns from it what was ended.
         self.set_out(tx, &session, journey, None, browser).await
     }
 
@@ -193,7 +202,11 @@ impl App {
             if is_entra { &mut last } else { &mut stops }.push(stop);
         }
         stops.append(&mut last);
-        Ok(Journey { initiator, stops })
+        Ok(Journey {
+            initiator,
+            stops,
+            wider: None,
+        })
     }
 
     /// Stores a new sign-out and makes everything of `tx` last. `request`: the party's, by which

@@ -110,9 +110,16 @@ impl Default for SessionPolicy {
 impl SessionRow {
     /// Whether it is neither ended nor over.
     pub fn is_alive(&self, policy: SessionPolicy, now: Timestamp) -> bool {
-        self.revoked_at.is_none()
-            && now < self.created_at.plus(policy.absolute)
-            && now < self.last_used_at.plus(policy.idle)
+        self.revoked_at.is_none() && self.lasts(policy, now)
+    }
+
+    /// Whether it was ended before it was over.
+    pub fn was_alive_when_ended(&self, policy: SessionPolicy) -> bool {
+        self.revoked_at.is_some_and(|at| self.lasts(policy, at))
+    }
+
+    fn lasts(&self, policy: SessionPolicy, now: Timestamp) -> bool {
+        now < self.created_at.plus(policy.absolute) && now < self.last_used_at.plus(policy.idle)
     }
 
     /// The instant of the oldest proof: how old the whole is.

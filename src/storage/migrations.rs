@@ -48,6 +48,7 @@ migrations![
     "0023_external_accounts",
     "0024_tenants",
     "0025_revoked_app_passwords",
+    "0026_sign_outs_of_browser",
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations (

@@ -77,6 +77,25 @@ impl ReadTx<'_> {
         .transpose()
     }
 
+    /// The sign-out of the session of that cookie (its SHA-256), if it is not over.
+    pub async fn sign_out_of_browser(
+        &mut self,
+        browser: &TokenHash,
+        now: Timestamp,
+    ) -> Result<Option<SignOutRow>, StoreError> {
+        self.one(
+            sql("SELECT id, browser, asking, stage, sealed_state, expires_at
+                 FROM sign_outs WHERE browser = $1 AND expires_at > $2
+                 ORDER BY created_at DESC, id LIMIT 1")
+            .bind(browser.as_str())
+            .bind(now.as_millis()),
+        )
+        .await?
+        .as_ref()
+        .map(sign_out)
+        .transpose()
+    }
+
     /// The sign-out of a party's request (entity id, id), if it was seen before.
     pub async fn sign_out_of_request(
         &mut self,

@@ -2,7 +2,8 @@
 //!
 //! A message of a party is answered with 303 to the sign-out's page, also after POST: the POST
 //! came from another site and brought no `SameSite=Lax` cookie; the GET that follows does.
-//! The session's cookie stays until the last page: it says whose sign-out this is.
+//! The session's cookie stays until the last page: it says whose sign-out this is, also to
+//! whoever presses a button once more meanwhile.
 
 use std::sync::Arc;
 
@@ -148,11 +149,13 @@ pub async fn page(
         Err(error) => web.fail(&error),
         Ok(SignOutStep::Over) => signed_out(&web, Scope::Here),
         Ok(SignOutStep::Answer(outgoing)) => send(&web, outgoing),
+        Ok(SignOutStep::Page(id)) => Redirect::to(&path(&id)).into_response(),
         Ok(SignOutStep::Leave(onward)) => cookie_cleared(&web, leave(&web, onward)),
         Ok(SignOutStep::Ask {
             name,
             outgoing,
             turn,
+            scope,
         }) => {
             let Some(csrf) = visit.session_form(&web) else {
                 return signed_out(&web, Scope::Here);
@@ -163,6 +166,7 @@ pub async fn page(
                 here: path(&id),
                 name,
                 turn,
+                scope,
                 way: way(outgoing),
             };
             let mut response = web.page(StatusCode::OK, &page);
@@ -275,7 +279,7 @@ fn send(web: &Web, outgoing: Outgoing) -> Response {
     response
 }
 
-/// Nothing was ended, and the page must not sound as if something was.
+/// No other browser's session was ended, and the page must not sound as if one was.
 fn not_ended(web: &Web) -> Response {
     let page = NotEndedPage { frame: &web.frame };
     cookie_cleared(web, web.page(StatusCode::CONFLICT, &page))

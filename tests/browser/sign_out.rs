@@ -123,3 +123,47 @@ async fn whoever_signs_out_at_the_tenant_is_led_past_a_shop_that_says_nothing() 
     })
     .await;
 }
+
+/// Signs in at the own account: nobody else is told of the session.
+async fn signed_in_at_account(
+    window: &Window,
+    demo: &Demo,
+    codes: &mut Codes,
+) -> WebDriverResult<()> {
+    window.goto(&format!("{}/account", demo.idp)).await?;
+    window
+        .gives_password(&demo.agent.upn, &demo.agent.password)
+        .await?;
+    window.gives_code(&codes.fresh()).await?;
+    window.sees("Your account").await
+}
+
+#[tokio::test]
+async fn whoever_cannot_end_the_other_browsers_is_told_so_on_pages_that_all_can_read() {
+    with_demo(async |demo, browsers| {
+        let mut codes = Codes::new(demo.agent.secret.as_ref().unwrap());
+        browsers
+            .open(Scripts::On, async |window| {
+                signed_in_at_account(&window, &demo, &mut codes).await?;
+                browsers
+                    .open(Scripts::On, async |other| {
+                        signed_in_at_account(&other, &demo, &mut codes).await?;
+                        other.presses("Sign out everywhere").await?;
+                        other.sees("You are signed out").await?;
+                        let text = other.text().await?;
+                        assert!(text.contains("All your browsers"), "{text}");
+                        other.is_accessible().await
+                    })
+                    .await;
+                window.presses("Sign out everywhere").await?;
+                window.sees("Nothing was ended").await?;
+                window.is_accessible().await?;
+                window.picture("sign-out-5-nothing-ended").await?;
+                window.presses("Sign in to your account").await?;
+                window.sees("Sign in").await
+            })
+            .await;
+        Ok(())
+    })
+    .await;
+}

@@ -42,6 +42,9 @@ pub enum Scope {
     Here,
     /// All of them.
     Everywhere,
+    /// This browser's; all of them were asked for, but it could not speak for the others any
+    /// more. In [`Journey::wider`] only.
+    OthersNot,
 }
 
 /// A party that the session told something.
@@ -132,6 +135,9 @@ impl From<LogoutOutcome> for Known {
 pub(super) struct Journey {
     pub(super) initiator: Initiator,
     pub(super) stops: Vec<Stop>,
+    /// What came of "everywhere", if that was pressed meanwhile or could not be done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) wider: Option<Scope>,
 }
 
 impl Stop {
@@ -171,6 +177,14 @@ pub(super) fn saml_way(told: &Told, session_index: &str) -> Way {
 }
 
 impl Journey {
+    /// What was ended.
+    pub(super) fn scope(&self) -> Scope {
+        self.wider.unwrap_or(match self.initiator {
+            Initiator::Person(scope) => scope,
+            Initiator::Saml { .. } | Initiator::WsFed { .. } => Scope::Here,
+        })
+    }
+
     /// The id of the request that waits for its answer.
     pub(super) fn asking(&self) -> Option<&str> {
         self.stops.iter().find_map(|stop| match &stop.state {
@@ -296,6 +310,7 @@ mod tests {
         Journey {
             initiator: Initiator::Person(Scope::Here),
             stops,
+            wider: None,
         }
     }
 

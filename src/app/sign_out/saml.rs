@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Initiator, SignOutBegun, State, note_settled, over};
+use super::{Initiator, Scope, SignOutBegun, State, note_settled, over};
 use crate::{
     app::{
         App, Error,
@@ -240,23 +240,11 @@ impl App {
         (asked, issuer, status): (&LogoutAsked, Option<String>, LogoutStatus),
         browser: &Browser,
     ) -> Result<SignOutBegun, Error> {
-        let without = || match status {
-            LogoutStatus::NotThisSession => Err(Error::denied(
-                &SupportCode::SIGN_OUT_OTHER,
-                format!(
-                    "{} asked to end a session that is not here",
-                    asked.relying_party
-                ),
-            )),
-            LogoutStatus::Ended | LogoutStatus::Partly => {
-                Ok(SignOutBegun::Over(super::Scope::Here))
-            }
-        };
         let mut tx = self.store.read().await?;
         let party = self.find_party(&mut tx, &asked.relying_party).await?;
         let to = party.and_then(|party| party.single_logout);
         let (Some(to), Some(issuer)) = (to, issuer) else {
-            return without();
+            return self.unanswered(asked, status, browser).await;
         };
         let key = self.signing_key(&mut tx).await?;
         drop(tx);
@@ -264,7 +252,7 @@ impl App {
         let place = self.strangers.place(&browser.source, limit, self.now());
         let Some(_place) = place.await else {
             self.count_refused(Refused::SourceLimit);
-            return without();
+            return self.unanswered(asked, status, browser).await;
         };
         let (id, now) = (self.with_random(message_id), self.now());
         let asked = asked.clone();
@@ -279,6 +267,27 @@ impl App {
             encode_response(&response, &to, asked.relay_state.as_deref(), key)
         });
         Ok(SignOutBegun::Answer(signing.await?))
+    }
+
+    async fn unanswered(
+        &self,
+        asked: &LogoutAsked,
+        status: LogoutStatus,
+        browser: &Browser,
+    ) -> Result<SignOutBegun, Error> {
+        match status {
+            LogoutStatus::NotThisSession => Err(Error::denied(
+                &SupportCode::SIGN_OUT_OTHER,
+                format!(
+                    "{} asked to end a session that is not here",
+                    asked.relying_party
+                ),
+            )),
+            LogoutStatus::Ended | LogoutStatus::Partly => {
+                self.under_way_or(SignOutBegun::Over(Scope::Here), browser)
+                    .await
+            }
+        }
     }
 
     /// A party answers our request: it counts once, for the party that was asked. It needs no

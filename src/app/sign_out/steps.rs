@@ -4,6 +4,7 @@ use super::{
     Initiator, Journey, Known, Scope, SignOutBegun, State,
     journey::{StopState, Way},
     over,
+    under_way::PATIENCE,
 };
 use crate::{
     app::{App, Error, sign_in::Browser},
@@ -17,9 +18,6 @@ use crate::{
     storage::{SignOutRow, Tx},
 };
 
-/// Steps that another request of the same browser took first are read again so often.
-const PATIENCE: usize = 8;
-
 /// What the page shows.
 #[derive(Debug)]
 pub enum SignOutStep {
@@ -31,6 +29,8 @@ pub enum SignOutStep {
         outgoing: Outgoing,
         /// Whether the browser was there before and came back without an answer.
         turn: Turn,
+        /// What was ended.
+        scope: Scope,
     },
     /// Everybody was asked who can be.
     Done {
@@ -47,6 +47,8 @@ pub enum SignOutStep {
     Answer(Outgoing),
     /// Nothing is to be shown: the session is over, the browser goes on.
     Leave(Onward),
+    /// Another sign-out of this browser is under way: on to its page.
+    Page(SignOutId),
     /// There is nothing to go on with in this browser: it is signed out.
     Over,
 }
@@ -69,10 +71,10 @@ pub enum Onward {
     WsFed(String),
 }
 
-/// What a kept request came to; `None`: something was written, and is to be read again.
-fn step(begun: SignOutBegun) -> Option<SignOutStep> {
+/// What the kept request `id` came to; `None`: something was written, and is to be read again.
+fn step(begun: SignOutBegun, id: &SignOutId) -> Option<SignOutStep> {
     match begun {
-        SignOutBegun::Page(_) => None,
+        SignOutBegun::Page(to) => (to != *id).then_some(SignOutStep::Page(to)),
         SignOutBegun::Over(_) | SignOutBegun::NotEnded | SignOutBegun::AskPerson => {
             Some(SignOutStep::Over)
         }
@@ -100,8 +102,12 @@ impl App {
                 return Err(over("a sign-out that is not kept any more"));
             };
             let step = match self.open_state(&row)? {
-                State::Arrived(asked) => step(self.end_by_party(asked, Some(row), browser).await?),
-                State::Answered(answered) => step(self.asked_again(*answered, row, browser).await?),
+                State::Arrived(asked) => {
+                    step(self.end_by_party(asked, Some(row), browser).await?, id)
+                }
+                State::Answered(answered) => {
+                    step(self.asked_again(*answered, row, browser).await?, id)
+                }
                 State::Going(journey) => {
                     let Some(session) = &browser.session else {
                         return Ok(SignOutStep::Over);
@@ -181,6 +187,7 @@ impl App {
         let Some(stop) = journey.asked().cloned() else {
             return Ok(None);
         };
+        let scope = journey.scope();
         let mut tx = self.store.read().await?;
         let party = self.find_party(&mut tx, &stop.relying_party).await?;
         let to: Option<SingleLogout> = party.and_then(|party| party.single_logout);
@@ -222,14 +229,16 @@ impl App {
             name: stop.name,
             outgoing: signing.await?,
             turn,
+            scope,
         }))
     }
 
     async fn finish(&self, journey: Journey) -> Result<SignOutStep, Error> {
         let (known, frames, status) = (journey.known(), journey.frames(), journey.status());
-        let (scope, onward) = match journey.initiator {
-            Initiator::Person(scope) => (scope, None),
-            Initiator::WsFed { reply } => (Scope::Here, reply.map(Onward::WsFed)),
+        let scope = journey.scope();
+        let onward = match journey.initiator {
+            Initiator::Person(_) => None,
+            Initiator::WsFed { reply } => reply.map(Onward::WsFed),
             Initiator::Saml {
                 relying_party,
                 request_id,
@@ -239,7 +248,7 @@ impl App {
                 let mut tx = self.store.read().await?;
                 let party = self.find_party(&mut tx, &relying_party).await?;
                 let to = party.and_then(|party| party.single_logout);
-                let onward = match to {
+                match to {
                     None => None,
                     Some(to) => {
                         let key = self.signing_key(&mut tx).await?;
@@ -257,12 +266,12 @@ impl App {
                         });
                         Some(Onward::Saml(signing.await?))
                     }
-                };
-                (Scope::Here, onward)
+                }
             }
         };
         Ok(match onward {
-            Some(onward) if frames.is_empty() => SignOutStep::Leave(onward),
+            // Whoever pressed "everywhere" on the way is told what came of it.
+            Some(onward) if frames.is_empty() && scope == Scope::Here => SignOutStep::Leave(onward),
             onward => SignOutStep::Done {
                 scope,
                 known,

@@ -30,7 +30,7 @@ impl App {
         };
         // Strangers take no write lock.
         if !is_alive {
-            return Ok(back(reply));
+            return self.under_way_or(back(reply), browser).await;
         }
         let mut tx = self.store.begin().await?;
         let Some(session) = self.session_of(&mut tx, browser).await? else {
@@ -40,7 +40,8 @@ impl App {
             .end_here(&mut tx, &session, "asked-by-relying-party", browser)
             .await?
         {
-            return Ok(back(reply));
+            drop(tx);
+            return self.under_way_or(back(reply), browser).await;
         }
         let initiator = Initiator::WsFed {
             reply: reply.clone(),

@@ -677,9 +677,10 @@ fn sign_outs<'f>(
     };
     let address = || WayOut::Address(format!("https://sp.example.com/slo?a={}&b", words.name));
     let mut pages: Vec<(String, Box<dyn askama::DynTemplate + 'f>)> = Vec::new();
-    for (name, turn, way) in [
-        ("first", Turn::First, form()),
-        ("again", Turn::Again, address()),
+    for (name, turn, scope, way) in [
+        ("first", Turn::First, Scope::Here, form()),
+        ("again", Turn::Again, Scope::Here, address()),
+        ("others", Turn::First, Scope::OthersNot, form()),
     ] {
         let page = SignOutAskPage {
             frame,
@@ -687,6 +688,7 @@ fn sign_outs<'f>(
             here: "/sign-out/out_aaaaaaaaaaaaaaaaaaaaaaaaaa".to_owned(),
             name: words.name.to_owned(),
             turn,
+            scope,
             way,
         };
         pages.push((format!("sign_out-ask-{name}"), Box::new(page)));
@@ -705,6 +707,7 @@ fn sign_outs<'f>(
         ("here", Scope::Here, &all[..0], Vec::new(), None),
         ("everywhere", Scope::Everywhere, &all[..0], Vec::new(), None),
         ("parties", Scope::Here, &all[..], frames(), None),
+        ("others", Scope::OthersNot, &all[..], frames(), None),
         ("onward", Scope::Here, &all[..], frames(), Some(form())),
         (
             "onward-link",

@@ -44,6 +44,8 @@ pub struct SignOutAskPage<'a> {
     pub name: String,
     /// Whether the browser was there before.
     pub turn: Turn,
+    /// What was ended.
+    pub scope: Scope,
     /// The way to it.
     pub way: WayOut,
 }
@@ -81,6 +83,18 @@ impl Scope {
         match self {
             Self::Here => "This browser is signed out of this service.",
             Self::Everywhere => "All your browsers are signed out of this service.",
+            Self::OthersNot => {
+                "Nobody was signed in here any more, so your other browsers were not signed out from here. They may still be signed in."
+            }
+        }
+    }
+
+    /// The page's heading.
+    #[must_use]
+    pub fn heading(self) -> &'static str {
+        match self {
+            Self::Here | Self::Everywhere => "You are signed out",
+            Self::OthersNot => "Only this browser is signed out",
         }
     }
 }

@@ -3,6 +3,7 @@
 mod framing;
 mod kit;
 mod messages;
+mod once_more;
 mod parties;
 mod person;
 mod strangers;

@@ -2,8 +2,11 @@
 
 use axum::http::StatusCode;
 
-use super::kit::{is_signed_in, sign_out_here};
+use super::kit::{Sent, is_signed_in, path_of, sign_out_here};
 use crate::support::{Browser, PASSWORD, Person, World, entra};
+
+/// What must not be hidden from who suspects a thief.
+const STILL: &str = "They may still be signed in.";
 
 async fn signed_in(world: &World, person: &Person) -> Browser {
     let mut browser = world.browser();
@@ -16,7 +19,7 @@ async fn signed_in(world: &World, person: &Person) -> Browser {
 }
 
 #[tokio::test]
-async fn everywhere_ends_nothing_from_a_session_that_is_over_and_says_so() {
+async fn everywhere_from_a_session_that_is_over_ends_that_one_only_and_says_so() {
     let world = World::new().await;
     let person = world.ready("agent1@contoso.com").await;
     let mut desk = signed_in(&world, &person).await;
@@ -24,16 +27,24 @@ async fn everywhere_ends_nothing_from_a_session_that_is_over_and_says_so() {
     // Over lunch the session here ends by itself; somebody is signed in elsewhere.
     world.advance(61 * 60);
     let thief = signed_in(&world, &person).await;
+    // This browser's is ended, with its parties; of the others nothing is, on every page.
     let page = desk.press("/sign-out/everywhere").await;
+    assert_eq!(Sent::of(&page).to, entra::LOGIN_SRF);
+    assert!(page.text().contains(STILL), "{}", page.text());
+    let here = path_of(&desk);
+    let page = desk.press(&here).await;
     assert!(is_signed_in(&thief, &person).await);
-    assert_eq!(page.status, StatusCode::CONFLICT);
     let text = page.text();
-    assert!(text.contains("Nothing was ended"), "{text}");
+    assert!(
+        text.contains("Only this browser is signed out") && text.contains(STILL),
+        "{text}"
+    );
     assert!(
         !text.contains("All your browsers") && !text.contains("You are signed out"),
         "{text}"
     );
     assert!(page.body.contains("href=\"/account\""), "{}", page.body);
+    assert!(!desk.cookies.keys().any(|name| name.contains("session")));
     // By that link the person signs in, and presses it again.
     let mut desk = world.browser();
     world.advance(30);
@@ -59,8 +70,10 @@ async fn everywhere_after_it_was_ended_or_forgotten_says_so_too() {
         desk.get("/account").await;
         world.sql().await.run(statement).await;
         let page = desk.press("/sign-out/everywhere").await;
+        assert_eq!(page.status, StatusCode::CONFLICT);
         let text = page.text();
         assert!(text.contains("Nothing was ended"), "{statement}: {text}");
+        assert!(text.contains(STILL), "{statement}: {text}");
     }
 }
 
