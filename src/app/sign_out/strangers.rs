@@ -25,8 +25,9 @@ const AT_ONCE: usize = 2;
 /// How long anybody waits for a place.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// How many sources are remembered. Beyond that the others get no signature: they are told
-/// that they are signed out, on our own page.
+/// How many sources are remembered. Beyond that the one that had least is forgotten: whoever has
+/// more addresses than this gets more signatures by them, of which few are made at once, but
+/// keeps nobody else from theirs.
 const SOURCES: usize = 4096;
 
 /// What strangers have had.
@@ -70,7 +71,7 @@ impl Strangers {
         if !counts.contains_key(source) && counts.len() >= SOURCES {
             counts.retain(|_, count| runs(count));
             if counts.len() >= SOURCES {
-                return false;
+                forget_one(&mut counts);
             }
         }
         let count = counts.entry(source.to_owned()).or_insert(Count {
@@ -88,6 +89,17 @@ impl Strangers {
         }
         count.taken += 1;
         true
+    }
+}
+
+/// Forgets the source that had least, of those the one that began first.
+fn forget_one(counts: &mut HashMap<String, Count>) {
+    let least = counts
+        .iter()
+        .min_by_key(|(_, count)| (count.taken, count.since))
+        .map(|(source, _)| source.clone());
+    if let Some(least) = least {
+        counts.remove(&least);
     }
 }
 
@@ -109,16 +121,25 @@ mod tests {
     }
 
     #[test]
-    fn so_many_sources_are_remembered_and_those_that_are_over_make_room() {
+    fn whoever_has_many_addresses_keeps_nobody_else_from_an_answer() {
         let strangers = Strangers::default();
-        for source in 0..SOURCES {
-            assert!(strangers.pay(&source.to_string(), 1, NOW));
+        let at = |millis| NOW.plus(Duration::from_millis(millis));
+        let kept = || strangers.counts.lock().unwrap().len();
+        // An office of which many sign out, and one that had all it may.
+        assert!((0..5).all(|_| strangers.pay("office", 9, NOW)));
+        assert!(strangers.pay("spent", 1, NOW) && strangers.pay("spent", 2, NOW));
+        for source in 0..SOURCES as u64 + 50 {
+            assert!(strangers.pay(&source.to_string(), 2, at(source + 1)));
         }
-        assert!(!strangers.pay("one more", 1, NOW));
-        assert!(!strangers.pay("0", 1, NOW));
-        assert!(strangers.pay("one more", 1, NOW.plus(LIFETIME)));
-        let kept = strangers.counts.lock().unwrap().len();
-        assert_eq!(kept, 1);
+        assert_eq!(kept(), SOURCES);
+        assert!(strangers.pay("one more", 2, at(9000)));
+        // Who had more than those is remembered.
+        assert!(!strangers.pay("spent", 2, at(9000)));
+        let had = (0..9).filter(|_| strangers.pay("office", 9, at(9000)));
+        assert_eq!(had.count(), 4);
+        // Those that are over make room.
+        assert!(strangers.pay("later", 1, at(9000).plus(LIFETIME)));
+        assert_eq!(kept(), 1);
     }
 
     #[tokio::test]
