@@ -176,7 +176,10 @@ impl Tx<'_> {
         request: &SignInRequest,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        // The attempt first: a proof that is being written waits, or is deleted with the others.
+        // The questions first, as whoever answers one does: one that is being answered is waited
+        // for before the attempt is held, which its answer needs.
+        self.clear_ceremonies(id).await?;
+        // Then the attempt: a proof that is being written waits, or is deleted with the others.
         let open = self
             .run_once(
                 sql("UPDATE attempts SET user_id = NULL, request = $2
@@ -188,10 +191,15 @@ impl Tx<'_> {
             .await?;
         if open {
             self.clear_evidence(id).await?;
-            self.run(sql("DELETE FROM ceremonies WHERE attempt = $1").bind(id.as_str()))
-                .await?;
+            // Also one that was asked meanwhile.
+            self.clear_ceremonies(id).await?;
         }
         Ok(open)
+    }
+
+    async fn clear_ceremonies(&mut self, id: &AttemptId) -> Result<u64, StoreError> {
+        self.run(sql("DELETE FROM ceremonies WHERE attempt = $1").bind(id.as_str()))
+            .await
     }
 
     /// Answers an open attempt, once (attack 28): of many at once one gets `true`.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use claimbridge::{
-    app::{App, sign_in::Browser},
+    app::{App, security_keys::KeyAnswer, sign_in::Browser, sign_out::SignOutBegun},
     base::{ids::AttemptId, secret::Secret},
 };
 use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Row as _};
@@ -12,22 +12,29 @@ use tokio::task::JoinHandle;
 
 use crate::{
     soft_key::SoftKey,
-    support::{PUBLIC_URL, World},
+    support::{PASSWORD, PUBLIC_URL, World, entra},
 };
 
 const UPN: &str = "agent1@contoso.com";
 
-/// Holds every person's row.
+/// Holds rows.
 struct Holder {
     connection: AnyConnection,
     pid: i64,
 }
 
 impl Holder {
+    /// Every person's.
     async fn of(world: &World) -> Self {
+        Self::of_rows(world, "UPDATE users SET created_at = created_at").await
+    }
+
+    /// Those that the statement changes.
+    async fn of_rows(world: &World, changes: &str) -> Self {
         sqlx::any::install_default_drivers();
         let mut connection = AnyConnection::connect(&world.database_url).await.unwrap();
-        for statement in ["BEGIN", "UPDATE users SET created_at = created_at"] {
+        for statement in ["BEGIN", changes] {
+            let statement = AssertSqlSafe(statement.to_owned());
             let done = sqlx::raw_sql(statement).execute(&mut connection).await;
             done.unwrap();
         }
@@ -168,4 +175,76 @@ async fn attack_6_whichever_comes_first_nothing_that_was_added_outlives_a_reset(
             assert_eq!(left, (0, false), "{what:?}, first {first:?}");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_two_who_sign_out_everywhere_at_once_one_has_the_list_and_both_are_led_to_it() {
+    let world = World::new().await;
+    let person = world.ready(UPN).await;
+    let mut browser = world.browser();
+    let request = entra::request(world.now());
+    let page = browser
+        .sign_in(&request, UPN, &person.code(world.now()))
+        .await;
+    page.expect_answer();
+    let presses = |node: usize| {
+        let (app, cookies) = (world.nodes[node].app.clone(), browser.app_cookies());
+        tokio::spawn(async move { app.sign_out_everywhere(&cookies).await.unwrap() })
+    };
+    let mut holder = Holder::of(&world).await;
+    let one = presses(0);
+    holder.wait_for(&world, 1, &one).await;
+    let two = presses(1);
+    holder.wait_for(&world, 2, &two).await;
+    holder.let_go().await;
+    match (one.await.unwrap(), two.await.unwrap()) {
+        (SignOutBegun::Page(one), SignOutBegun::Page(two)) => assert_eq!(one, two),
+        begun => panic!("{begun:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn whoever_is_not_the_person_waits_for_a_key_that_answers_and_neither_fails() {
+    let world = World::new().await;
+    world.add_user(UPN).await;
+    let pass = world.issue_pass(UPN).await;
+    let mut key = SoftKey::new();
+    let mut browser = world.browser();
+    browser.start(&entra::request(world.now())).await;
+    let at = browser.at.clone();
+    let attempt: AttemptId = at.split('/').nth(2).unwrap().parse().unwrap();
+    browser.get(&format!("{at}/pass")).await;
+    browser.submit(&[("username", UPN), ("pass", &pass)]).await;
+    let cookies = browser.app_cookies();
+    let app = world.app();
+    let kind = claimbridge::app::enrol::MethodKind::SecurityKey;
+    app.choose_method(&attempt, &cookies, kind).await.unwrap();
+    let question = app.ask_new_key(&attempt, &cookies).await.unwrap();
+    let answer = key.registers(&question, PUBLIC_URL);
+    let added = app.confirm_key(&attempt, &cookies, "key", &answer).await;
+    drop(added.unwrap());
+    let page = browser.get(&at).await;
+    assert!(page.asks_for_password(), "{}", page.text());
+    browser.submit_password(UPN, PASSWORD).await;
+    let question = app.ask_key(&attempt, &cookies).await.unwrap();
+    let answer = key.signs(&question, PUBLIC_URL);
+
+    // The key's answer has taken its question, and waits for the key's row.
+    let mut holder = Holder::of_rows(&world, "UPDATE security_keys SET name = name").await;
+    let nodes: Vec<Arc<App>> = world.nodes.iter().map(|node| node.app.clone()).collect();
+    let (node, id, with) = (nodes[0].clone(), attempt.clone(), browser.app_cookies());
+    let signs = tokio::spawn(async move { node.submit_key(&id, &with, &answer).await });
+    holder.wait_for(&world, 1, &signs).await;
+    let (node, id, with) = (nodes[1].clone(), attempt.clone(), browser.app_cookies());
+    let not_me = tokio::spawn(async move { node.not_me(&id, &with).await });
+    holder.wait_for(&world, 2, &not_me).await;
+    holder.let_go().await;
+    let signed = signs.await.unwrap().unwrap();
+    assert!(matches!(signed, KeyAnswer::Right), "{signed:?}");
+    not_me.await.unwrap().unwrap();
+    // It came after: the attempt is nobody's, and what the key proved is gone.
+    let page = browser.get(&at).await;
+    assert!(page.asks_for_password(), "{}", page.text());
+    let page = browser.submit_password(UPN, PASSWORD).await;
+    assert!(page.answer().is_none(), "{}", page.text());
 }
