@@ -19,27 +19,57 @@ use crate::{
 /// How many codes a person gets.
 pub const COUNT: usize = 10;
 
+/// A code has so many groups.
+const GROUPS: usize = 3;
+
+/// A group has so many letters.
+const GROUP: usize = 4;
+
 /// A new code: twelve letters and digits that nobody confuses, in groups of four.
 pub fn generate(random: &mut dyn Random) -> Secret<String> {
     const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-    let bytes = Zeroizing::new(random_bytes::<12>(random));
+    let bytes = Zeroizing::new(random_bytes::<{ GROUPS * GROUP }>(random));
     let letters: Vec<char> = bytes
         .iter()
         .map(|byte| char::from(ALPHABET[usize::from(byte & 31)]))
         .collect();
     let groups: Vec<String> = letters
-        .chunks(4)
-        .map(|four| four.iter().collect())
+        .chunks(GROUP)
+        .map(|group| group.iter().collect())
         .collect();
     Secret::new(groups.join("-"))
 }
 
-/// Whether somebody typed this the way that codes are printed, which passes are not. What was
-/// typed is looked up nowhere.
-pub fn is_written_like_one(typed: &str) -> bool {
-    let groups: Vec<&str> = typed.trim().split('-').collect();
-    let is_group = |group: &&str| group.len() == 4 && group.chars().all(char::is_alphanumeric);
-    groups.len() == 3 && groups.iter().all(is_group)
+/// What something looks like that somebody typed where a pass or a code is taken.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Looks {
+    /// In groups, as codes are printed and passes are not.
+    Code,
+    /// Like a code whose groups were not typed, or a pass of that length.
+    CodeOrPass,
+    /// No code.
+    Other,
+}
+
+impl Looks {
+    /// By its spelling alone: what was typed is looked up nowhere. Letter case, spaces and
+    /// hyphens do not count, as for [`tag`].
+    pub fn of(typed: &str) -> Self {
+        let is_between = |c: char| c.is_whitespace() || c == '-';
+        let groups: Vec<usize> = typed
+            .split(is_between)
+            .map(|group| group.chars().count())
+            .filter(|length| *length > 0)
+            .collect();
+        let is_plain = typed.chars().all(|c| is_between(c) || c.is_alphanumeric());
+        if !is_plain || groups.iter().sum::<usize>() != GROUPS * GROUP {
+            Self::Other
+        } else if groups == [GROUP; GROUPS] {
+            Self::Code
+        } else {
+            Self::CodeOrPass
+        }
+    }
 }
 
 /// The stored form of a code for its person. Letter case, spaces and hyphens do not count.
@@ -69,9 +99,22 @@ mod tests {
         let code = generate(random);
         let code = code.expose();
         assert_eq!(code.len(), 14, "{code}");
-        assert!(is_written_like_one(&format!(" {} ", code.to_uppercase())));
-        for pass in ["abcd23456789", "abcd-2345", "abcd-2345-678", "a-b-c", ""] {
-            assert!(!is_written_like_one(pass), "{pass}");
+        let spaced = code.replace('-', " ");
+        for typed in [format!(" {} ", code.to_uppercase()), spaced] {
+            assert_eq!(Looks::of(&typed), Looks::Code, "{typed}");
+        }
+        for typed in [code.replace('-', ""), "abcd23-456789".to_owned()] {
+            assert_eq!(Looks::of(&typed), Looks::CodeOrPass, "{typed}");
+        }
+        for other in [
+            "abcd-2345",
+            "abcd-2345-678",
+            "abcd-2345-6789-a",
+            "a+cd23456789",
+            "a-b-c",
+            "",
+        ] {
+            assert_eq!(Looks::of(other), Looks::Other, "{other}");
         }
         let stored = tag(&sealing, &user, code);
         for spelling in [

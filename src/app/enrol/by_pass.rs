@@ -13,6 +13,7 @@ use crate::{
         guess::{Counter, Named, TypedName},
         passes::{Terms, TypedPass, pass_tag},
         prove::{Guess, require_password_here},
+        scene::Scene,
         sign_in::{Browser, RecoveryCodes},
     },
     audit::{Actor, Event, Refused},
@@ -22,8 +23,8 @@ use crate::{
         secret::Secret,
     },
     directory::User,
-    factor::recovery_code,
-    storage::{EnrolmentRow, OpenedBy, Tx},
+    factor::recovery_code::{self, Looks},
+    storage::{EnrolmentRow, OpenedBy, ReadTx, Tx},
 };
 
 impl App {
@@ -52,11 +53,15 @@ impl App {
         let mut tx = self.store.begin().await?;
         let attempt = self.open_attempt(&mut tx, id, browser).await?;
         require_somebody(&attempt)?;
-        if recovery_code::is_written_like_one(pass.expose()) {
+        let looks = Looks::of(pass.expose());
+        if looks != Looks::Other {
             // Where the password is only carried over, a code is not looked for: nothing is
             // learned here, so nothing is counted.
             let scene = self.scene(&mut tx, attempt.clone(), browser).await?;
-            if scene.is_stepped_up() && scene.recovery_codes() == RecoveryCodes::AfterPassword {
+            if scene.is_stepped_up()
+                && scene.recovery_codes() == RecoveryCodes::AfterPassword
+                && (looks == Looks::Code || !has_pass(&mut tx, &scene, now).await?)
+            {
                 return Ok(Guess::PasswordFirst);
             }
         }
@@ -205,6 +210,14 @@ impl App {
         };
         Ok(accepted.map(|accepted| (user, accepted)))
     }
+}
+
+/// Whether the attempt's person holds a pass: only then can something be meant as one.
+async fn has_pass(tx: &mut ReadTx<'_>, scene: &Scene, now: Timestamp) -> Result<bool, Error> {
+    Ok(match &scene.user {
+        Some(user) => tx.live_pass_of(&user.id, now).await?.is_some(),
+        None => false,
+    })
 }
 
 /// What is taken here.

@@ -164,7 +164,7 @@ impl PassState {
                     .to_owned(),
             ),
             Self::PasswordFirst => Some(
-                "That looks like a recovery code. It was not used: sign in again with your password first. If it is a pass, type it without hyphens."
+                "That looks like a recovery code. It was not used: sign in again with your password first. If it is a pass, type it without hyphens and spaces; if you did, it is not valid now."
                     .to_owned(),
             ),
             Self::Wait(wait) => Some(too_many_tries(*wait)),
