@@ -5,9 +5,13 @@
 //! sign-out). Somebody is, but this party was told of another person or session, or of none:
 //! UnknownPrincipal, and the session stays.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
-use super::{Initiator, Scope, SignOutBegun, State, note_settled, over};
+use super::{
+    Initiator, Journey, Known, Scope, SignOutBegun, State, note_settled, over, under_way::PATIENCE,
+};
 use crate::{
     app::{
         App, Error,
@@ -16,7 +20,7 @@ use crate::{
         sign_in::Browser,
     },
     audit::Refused,
-    base::text::DomainName,
+    base::{clock::Timestamp, text::DomainName},
     protocol::assertion::message_id,
     protocol::saml::{
         authn_request::RequestWindow,
@@ -34,12 +38,19 @@ use crate::{
     storage::{ReadTx, SessionParty, SignOutRow},
 };
 
+/// How slow a party's clock may be: by so much a request may seem older than the session that
+/// it ends.
+const SLOW_CLOCK: Duration = Duration::from_mins(1);
+
 /// A party's verified request.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct LogoutAsked {
     pub(super) relying_party: String,
     pub(super) request_id: String,
     pub(super) relay_state: Option<String>,
+    /// When its party made it; none in what a former version kept.
+    #[serde(default)]
+    made_at_millis: Option<i64>,
     subject: LogoutSubject,
     /// Who may speak if the session does not say it.
     issuer: Option<String>,
@@ -108,6 +119,7 @@ impl App {
             relying_party,
             request_id,
             relay_state,
+            made_at,
             subject,
         } = request
             .verify(party, &self.logout_arrival(&slo_url))
@@ -116,6 +128,7 @@ impl App {
             relying_party,
             request_id,
             relay_state,
+            made_at_millis: Some(made_at.as_millis()),
             subject,
             issuer,
         };
@@ -183,7 +196,10 @@ impl App {
             return Ok(Meant::Nobody(issuer));
         };
         Ok(match issuer {
-            Some(issuer) if said.is_some_and(|said| is_meant(&said, asked)) => {
+            Some(issuer)
+                if said.is_some_and(|said| is_meant(&said, asked))
+                    && !began_since(&session, asked) =>
+            {
                 Meant::This(Box::new(session), issuer)
             }
             issuer => Meant::Another(issuer),
@@ -298,35 +314,50 @@ impl App {
         response: UnverifiedLogoutResponse,
         party: &RelyingParty,
     ) -> Result<SignOutBegun, Error> {
-        let mut tx = self.store.begin().await?;
-        let row = tx.sign_out_asking(response.in_response_to()).await?;
+        let asked_by = response.in_response_to().to_owned();
+        // Anybody can send one: nothing is locked before it is known to be waited for.
+        let mut tx = self.store.read().await?;
+        self.waiting_for(&mut tx, &asked_by, party).await?;
+        drop(tx);
+        let slo_url = self.settings.slo_url();
+        let known: Known = response
+            .verify(party, &self.logout_arrival(&slo_url))
+            .map_err(|error| self.malformed_logout(&error))?
+            .into();
+        for _ in 0..PATIENCE {
+            let mut tx = self.store.begin().await?;
+            let (row, mut journey) = self.waiting_for(&mut tx, &asked_by, party).await?;
+            let id = row.id.clone();
+            journey.settle(known);
+            let settled = [(party.entity_id.as_str(), known)];
+            if self.go_on(tx, row, journey, &settled).await? {
+                return Ok(SignOutBegun::Page(id));
+            }
+        }
+        Err(over("a sign-out that many requests go on with at once"))
+    }
+
+    /// The sign-out in which this party is asked by the request `asked_by` and has not answered.
+    async fn waiting_for(
+        &self,
+        tx: &mut ReadTx<'_>,
+        asked_by: &str,
+        party: &RelyingParty,
+    ) -> Result<(SignOutRow, Journey), Error> {
+        let row = tx.sign_out_asking(asked_by).await?;
         let Some(row) = row.filter(|row| self.now() < row.expires_at) else {
             return Err(over("a LogoutResponse to a request that waits for none"));
         };
-        let State::Going(mut journey) = self.open_state(&row)? else {
+        let State::Going(journey) = self.open_state(&row)? else {
             return Err(over("a LogoutResponse to a sign-out that asked nobody"));
         };
         let is_asked = journey.asked().is_some_and(|stop| {
-            stop.relying_party == party.entity_id.as_str()
-                && journey.asking() == Some(response.in_response_to())
+            stop.relying_party == party.entity_id.as_str() && journey.asking() == Some(asked_by)
         });
         if !is_asked {
             return Err(over("a LogoutResponse of another party than was asked"));
         }
-        let slo_url = self.settings.slo_url();
-        let outcome = response
-            .verify(party, &self.logout_arrival(&slo_url))
-            .map_err(|error| self.malformed_logout(&error))?;
-        let id = row.id.clone();
-        journey.settle(outcome.into());
-        self.go_on(
-            tx,
-            row,
-            *journey,
-            &[(party.entity_id.as_str(), outcome.into())],
-        )
-        .await?;
-        Ok(SignOutBegun::Page(id))
+        Ok((row, *journey))
     }
 
     fn logout_arrival<'a>(&self, slo_url: &'a str) -> LogoutArrival<'a> {
@@ -355,4 +386,15 @@ fn is_meant(said: &SessionParty, asked: &LogoutAsked) -> bool {
                 .subject
                 .is(&told.name_id, &told.issuer, &said.session_index)
     })
+}
+
+/// Whether the session began since the request was made, and is not named by it: a request that
+/// ended nothing is not remembered, and must not end what comes later when it is sent once more
+/// (attack 15). One that names its session can mean no other.
+fn began_since(session: &SessionRow, asked: &LogoutAsked) -> bool {
+    !asked.subject.names_a_session()
+        && asked.made_at_millis.is_some_and(|at| {
+            let at = Timestamp::from_millis(at);
+            at.plus(SLOW_CLOCK) < session.created_at
+        })
 }

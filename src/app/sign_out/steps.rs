@@ -145,8 +145,10 @@ impl App {
         let Some(without) = journey.settle(Known::NoAnswer) else {
             return Ok(());
         };
+        // Whoever was quicker: the page shows where it is now.
         self.go_on(tx, row, *journey, &[(&without, Known::NoAnswer)])
-            .await
+            .await?;
+        Ok(())
     }
 
     /// `None`: something was written, and is to be read again.
@@ -281,20 +283,20 @@ impl App {
         })
     }
 
-    /// Writes down what is known now and asks the next party. Another request that was quicker
-    /// has taken the step: nothing is written.
+    /// Writes down what is known now and asks the next party; `false`: another request that was
+    /// quicker has taken the step, and nothing is written.
     pub(super) async fn go_on(
         &self,
         mut tx: Tx<'_>,
         mut row: SignOutRow,
         mut journey: Journey,
         known: &[(&str, Known)],
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         journey.advance(self.with_random(message_id));
         row.asking = journey.asking().map(str::to_owned);
         row.sealed_state = self.seal_state(&row, &State::Going(Box::new(journey)))?;
         if !tx.step_sign_out(&row, self.now()).await? {
-            return Ok(());
+            return Ok(false);
         }
         let session = match &row.browser {
             Some(token) => tx.session_by_token(token).await?,
@@ -311,7 +313,7 @@ impl App {
             }
         }
         tx.commit().await?;
-        Ok(())
+        Ok(true)
     }
 
     /// Keeps a journey as it is now; `false` if another request was quicker.

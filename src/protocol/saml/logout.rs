@@ -147,12 +147,12 @@ impl Opened {
     }
 
     /// Checks sender, form, address and time; hands the values that the signature covered to
-    /// `read`.
+    /// `read`, with the instant that it was made at.
     fn verify<T>(
         &self,
         party: &RelyingParty,
         arrival: &LogoutArrival<'_>,
-        read: impl FnOnce(XmlElement<'_>) -> Result<T, LogoutError>,
+        read: impl FnOnce(XmlElement<'_>, Timestamp) -> Result<T, LogoutError>,
     ) -> Result<T, LogoutError> {
         if party.entity_id.as_str() != self.issuer {
             return Err(LogoutError::OtherParty {
@@ -179,7 +179,7 @@ impl Opened {
         if !(earliest..=latest).contains(&at) {
             return Err(LogoutError::Time(at));
         }
-        read(root)
+        read(root, at)
     }
 }
 

@@ -169,6 +169,41 @@ async fn attack_15_a_message_counts_once() {
     assert!(page.body.contains("CB-SIGNOUT-003"), "{}", page.text());
 }
 
+/// A request that ended nothing is kept nowhere: its time says which sessions it can mean.
+#[tokio::test]
+async fn attack_15_a_request_from_before_a_session_does_not_end_it() {
+    let world = World::new().await;
+    let person = world.ready("agent1@contoso.com").await;
+    let desk = Party::register(&world, "desk", LogoutBinding::Redirect).await;
+    let mut browser = world.browser();
+    let told = signed_in_at(&world, &mut browser, &person, &[&desk]).await;
+    let named = desk.sign_out(world.now(), &told[0]);
+    let whole = named.rest.split("<p:SessionIndex>").next().unwrap();
+    let all = Logout {
+        rest: whole.to_owned(),
+        ..named
+    };
+    // Nobody is signed in.
+    let mut browser = world.browser();
+    let address = format!("{}&domain=contoso.com", all.redirect());
+    let page = browser.get(&address).await;
+    assert_eq!(Sent::of(&page).status(), [SUCCESS]);
+    world.advance(61);
+    signed_in_at(&world, &mut browser, &person, &[&desk]).await;
+    let page = browser.get(&address).await;
+    assert_eq!(Sent::of(&page).status()[1..], ["UnknownPrincipal"]);
+    assert!(is_signed_in(&browser, &person).await);
+    // One that is made now, by a clock that is a minute slow, is meant.
+    let slow = Logout {
+        id: "_slow".to_owned(),
+        at: world.now().minus(std::time::Duration::from_mins(1)),
+        ..all
+    };
+    let page = browser.get(&slow.redirect()).await;
+    assert_eq!(Sent::of(&page).status(), [SUCCESS]);
+    assert!(!is_signed_in(&browser, &person).await);
+}
+
 async fn refused(browser: &mut Browser, address: &str, name: &str) {
     let page = browser.get(address).await;
     assert!(page.status.is_client_error(), "{name}: {}", page.status);

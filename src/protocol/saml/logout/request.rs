@@ -7,6 +7,7 @@ use super::{
     LogoutArrival, LogoutError, Opened, instant,
 };
 use crate::{
+    base::clock::Timestamp,
     protocol::{saml::binding::Binding, xml::XmlElement},
     relying_party::RelyingParty,
 };
@@ -32,6 +33,8 @@ pub struct VerifiedLogoutRequest {
     pub request_id: String,
     /// Opaque; goes back with the answer.
     pub relay_state: Option<String>,
+    /// When its party made it, by that party's clock.
+    pub made_at: Timestamp,
     /// Whose session.
     pub subject: LogoutSubject,
 }
@@ -65,13 +68,13 @@ impl UnverifiedLogoutRequest {
         party: &RelyingParty,
         arrival: &LogoutArrival<'_>,
     ) -> Result<VerifiedLogoutRequest, LogoutError> {
-        let subject = self.opened.verify(party, arrival, |root| {
+        let (made_at, subject) = self.opened.verify(party, arrival, |root, made_at| {
             if let Some(until) = instant(root, "NotOnOrAfter")?
                 && until.plus(arrival.window.ahead) <= arrival.now
             {
                 return Err(LogoutError::Over(until));
             }
-            subject(root, party)
+            Ok((made_at, subject(root, party)?))
         })?;
         let Opened {
             message,
@@ -83,6 +86,7 @@ impl UnverifiedLogoutRequest {
             relying_party: issuer,
             request_id: id,
             relay_state: message.relay_state,
+            made_at,
             subject,
         })
     }
@@ -120,6 +124,16 @@ fn subject(root: XmlElement<'_>, party: &RelyingParty) -> Result<LogoutSubject, 
 }
 
 impl LogoutSubject {
+    /// Whether it says which of the person's sessions are meant.
+    pub fn names_a_session(&self) -> bool {
+        match self {
+            Self::Otherwise => false,
+            Self::Named {
+                session_indexes, ..
+            } => !session_indexes.is_empty(),
+        }
+    }
+
     /// Whether this is the session that was told: its NameID, by that issuer, under that index.
     pub fn is(&self, name_id: &str, issuer: &str, session_index: &str) -> bool {
         match self {

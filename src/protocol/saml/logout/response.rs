@@ -51,7 +51,7 @@ impl UnverifiedLogoutResponse {
         party: &RelyingParty,
         arrival: &LogoutArrival<'_>,
     ) -> Result<LogoutOutcome, LogoutError> {
-        self.opened.verify(party, arrival, |root| {
+        self.opened.verify(party, arrival, |root, _| {
             if root.attribute("InResponseTo") != Some(self.in_response_to.as_str()) {
                 return Err(LogoutError::Form("two readings of it disagree"));
             }
