@@ -30,7 +30,8 @@ impl App {
         let mut tx = self.store.begin().await?;
         let attempt = self.open_attempt(&mut tx, id, browser).await?;
         let scene = self.scene(&mut tx, attempt, browser).await?;
-        // Only who has proved both factors has seen them.
+        // Only whom the door has signed in has seen them: by both factors, at External MFA by the
+        // one that is asked there after Entra's.
         if scene.asks() == NextStep::ShowNotices
             && let Some(user) = &scene.user
         {

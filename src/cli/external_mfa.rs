@@ -104,10 +104,6 @@ pub async fn run(
     let config = open::config(path)?;
     let settings = open::settings(&config)?;
     let store = open::store(&config).await?;
-    // A contradiction can be removed, so that one does not look at the file.
-    if !matches!(command, ExternalMfaCommand::Remove(_)) {
-        tenants::ensure_configured(&store, &settings, SystemClock.now()).await?;
-    }
     match command {
         ExternalMfaCommand::Add(args) => {
             let usual = config.entra.cloud.name.parse();
@@ -121,6 +117,7 @@ pub async fn run(
                 name: args.name,
             };
             let now = SystemClock.now();
+            tenants::ensure_configured(&store, &settings, now).await?;
             let tenant = tenants::add(&store, &settings, tenant, &operator::name(), now).await?;
             if args.json {
                 writeln!(out, "{}", as_json(&tenant, &settings))?;
@@ -135,7 +132,7 @@ pub async fn run(
             }
         }
         ExternalMfaCommand::List(args) => {
-            let all = tenants::list(&store).await?;
+            let all = tenants::known(&store, &settings).await?;
             if args.json {
                 let list: Vec<Value> = all.iter().map(|one| as_json(one, &settings)).collect();
                 writeln!(out, "{}", Value::Array(list))?;
@@ -154,7 +151,7 @@ pub async fn run(
             }
         }
         ExternalMfaCommand::Show(args) => {
-            let tenant = chosen(&tenants::list(&store).await?, &args.which)?;
+            let tenant = chosen(&tenants::known(&store, &settings).await?, &args.which)?;
             let value = as_json(&tenant, &settings);
             if args.json {
                 writeln!(out, "{value}")?;
@@ -165,7 +162,12 @@ pub async fn run(
             }
         }
         ExternalMfaCommand::Remove(args) => {
-            let tenant = chosen(&tenants::list(&store).await?, &args.which)?;
+            // Where the file contradicts what is stored, that can be removed.
+            let known = match tenants::known(&store, &settings).await {
+                Ok(known) => known,
+                Err(_) => tenants::list(&store).await?,
+            };
+            let tenant = chosen(&known, &args.which)?;
             let operator = operator::name();
             let (id, client_id) = (tenant.id, &tenant.client_id);
             tenants::remove(&store, &settings, id, client_id, &operator).await?;

@@ -39,6 +39,9 @@ pub struct Account {
 pub struct LinkArgs {
     #[command(flatten)]
     account: Account,
+    /// Whose the account is now: it is taken away from there in the same step.
+    #[arg(long, value_name = "UPN")]
+    instead_of: Option<Upn>,
 }
 
 /// Take the link of an account to a person away. The person is told at the next sign-in.
@@ -64,10 +67,11 @@ pub async fn link(
     path: Option<&Path>,
     out: &mut dyn Write,
 ) -> Result<ExitCode, Failure> {
-    let args = &args.account;
+    let (args, instead_of) = (&args.account, args.instead_of.as_ref());
     let (app, tenant) = begin(args, path, Missing::IsAnError).await?;
     let operator = operator::name();
-    app.link_external_account(&args.upn, tenant, args.object_id, &operator)
+    let account = (tenant, args.object_id);
+    app.link_external_account(&args.upn, account, instead_of, &operator)
         .await?;
     writeln!(
         out,
@@ -90,7 +94,7 @@ pub async fn unlink(
         .await?;
     writeln!(
         out,
-        "Unlinked: the account {} of the tenant {tenant} is nobody's.",
+        "Unlinked: the account {} of the tenant {tenant} is nobody's. Whoever has its name at Entra as user principal name here, and proves a factor, links it again; `external-mfa link --instead-of` gives it to somebody else in one step.",
         args.object_id
     )?;
     Ok(ExitCode::SUCCESS)

@@ -19,10 +19,7 @@ use super::{
 };
 use crate::{
     app::external_mfa::tenants,
-    base::{
-        clock::{Clock as _, SystemClock},
-        guid::Guid,
-    },
+    base::guid::Guid,
     federation::external_mfa::{
         CANNOT_BE_UNDONE, MethodCall, ROLES, Target, WARNINGS, WantedMethod, calls, powershell,
     },
@@ -89,8 +86,7 @@ pub async fn run(
     let config = open::config(path)?;
     let settings = open::settings(&config)?;
     let store = open::store(&config).await?;
-    tenants::ensure_configured(&store, &settings, SystemClock.now()).await?;
-    let present = tenants::list(&store).await?;
+    let present = tenants::known(&store, &settings).await?;
     let to_come = args.which.tenant.parse::<Guid>().ok().filter(|id| {
         // One that is there under another client id is a second method.
         let client_id = args.which.client_id.as_ref();

@@ -69,8 +69,7 @@ pub async fn run(
     let config = open::config(path)?;
     let settings = open::settings(&config)?;
     let store = open::store(&config).await?;
-    tenants::ensure_configured(&store, &settings, SystemClock.now()).await?;
-    let all = tenants::list(&store).await?;
+    let all = tenants::known(&store, &settings).await?;
     let meant: Vec<Tenant> = match &args.tenant {
         None => all,
         Some(tenant) => vec![chosen(

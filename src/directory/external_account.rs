@@ -70,37 +70,38 @@ impl ExternalAccount {
         linked_at: Timestamp,
         linked_by: LinkedBy,
     ) -> Self {
-        let tag = Self::make_tag(sealing, tenant, object, &user);
-        Self {
+        let mut account = Self {
             tenant,
             object,
             user,
             linked_at,
             linked_by,
-            tag,
-        }
+            tag: String::new(),
+        };
+        account.tag = account.make_tag(sealing);
+        account
     }
 
-    /// The tag over (tenant, object, person).
-    pub fn make_tag(sealing: &Sealing, tenant: Guid, object: Guid, user: &UserId) -> String {
-        let (tenant, object) = (tenant.to_string(), object.to_string());
-        sealing.tag(TagLabel::ExternalAccount, &fields(&tenant, &object, user))
+    /// The tag over the account, its person, and when and by whom it was linked: a row that was
+    /// taken away is not the row of a later link.
+    pub fn make_tag(&self, sealing: &Sealing) -> String {
+        self.with_fields(|fields| sealing.tag(TagLabel::ExternalAccount, fields))
     }
 
     /// Checks the tag.
     pub fn require_tag(&self, sealing: &Sealing) -> Result<(), SealError> {
-        let (tenant, object) = (self.tenant.to_string(), self.object.to_string());
-        let fields = fields(&tenant, &object, &self.user);
-        sealing.verify_tag(TagLabel::ExternalAccount, &fields, &self.tag)
+        self.with_fields(|fields| sealing.verify_tag(TagLabel::ExternalAccount, fields, &self.tag))
     }
-}
 
-fn fields<'a>(tenant: &'a str, object: &'a str, user: &'a UserId) -> [&'a [u8]; 3] {
-    [
-        tenant.as_bytes(),
-        object.as_bytes(),
-        user.as_str().as_bytes(),
-    ]
+    fn with_fields<T>(&self, made: impl FnOnce(&[&[u8]]) -> T) -> T {
+        made(&[
+            self.tenant.to_string().as_bytes(),
+            self.object.to_string().as_bytes(),
+            self.user.as_str().as_bytes(),
+            &self.linked_at.as_millis().to_be_bytes(),
+            self.linked_by.as_str().as_bytes(),
+        ])
+    }
 }
 
 #[cfg(test)]
@@ -128,6 +129,14 @@ mod tests {
             },
             ExternalAccount {
                 user: UserId::random(&mut SystemRandom),
+                ..account.clone()
+            },
+            ExternalAccount {
+                linked_at: Timestamp::from_millis(2),
+                ..account.clone()
+            },
+            ExternalAccount {
+                linked_by: LinkedBy::Operator,
                 ..account.clone()
             },
             ExternalAccount {

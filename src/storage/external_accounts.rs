@@ -63,6 +63,30 @@ impl ReadTx<'_> {
         .collect()
     }
 
+    /// Whether the newest event of this account and this person says that it was linked.
+    pub async fn is_told_as_linked(
+        &mut self,
+        account: &ExternalAccount,
+    ) -> Result<bool, StoreError> {
+        let rows = self
+            .all(
+                sql("SELECT id, kind, body FROM events WHERE user_id = $1
+                   AND kind IN ('external-account-linked', 'external-account-unlinked')
+                 ORDER BY written_at DESC, sequence DESC")
+                .bind(account.user.as_str()),
+            )
+            .await?;
+        let (tenant, object) = (account.tenant.to_string(), account.object.to_string());
+        for row in &rows {
+            let row = Reader::new(row, "events", "id");
+            let body: serde_json::Value = row.json("body")?;
+            if body["tenant"] == tenant.as_str() && body["object"] == object.as_str() {
+                return Ok(row.text("kind")? == "external-account-linked");
+            }
+        }
+        Ok(false)
+    }
+
     /// All (`keys rewrap`).
     pub async fn all_external_accounts(&mut self) -> Result<Vec<ExternalAccount>, StoreError> {
         self.all(sql(

@@ -49,6 +49,7 @@ migrations![
     "0024_tenants",
     "0025_revoked_app_passwords",
     "0026_sign_outs_of_browser",
+    "0029_linked_accounts",
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations (

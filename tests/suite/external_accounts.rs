@@ -107,3 +107,16 @@ pub async fn attack_38_an_account_moved_by_hand_is_refused(database: Database) {
     assert_eq!(moved.user, other);
     assert!(moved.require_tag(&sealing).is_err());
 }
+
+/// Who unlinked it is asked of the events, by their index.
+pub async fn links_are_counted_by_their_index(database: Database) {
+    let store = database.node().await;
+    let user = stored_user(&store, "a@contoso.com").await.id;
+    let plan = database
+        .plan(&format!(
+            "SELECT id, kind, body FROM events WHERE user_id = '{user}'
+               AND kind IN ('external-account-linked', 'external-account-unlinked')"
+        ))
+        .await;
+    assert!(plan.contains("events_of_linked_accounts"), "{plan}");
+}

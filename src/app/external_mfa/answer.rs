@@ -210,7 +210,7 @@ impl App {
         asked: &SecondFactorRequest,
         user: &User,
     ) -> Result<(ExternalAccount, bool), Error> {
-        let linked = tx.external_account(asked.tenant, asked.object_id).await?;
+        let linked = self.linked(tx, (asked.tenant, asked.object_id)).await?;
         if let Some(account) = linked {
             if account.user != user.id {
                 return Err(linked_elsewhere());

@@ -160,11 +160,8 @@ impl App {
         tx: &mut ReadTx<'_>,
         asked: &SecondFactorRequest,
     ) -> Result<Option<User>, Error> {
-        let linked = tx.external_account(asked.tenant, asked.object_id).await?;
+        let linked = self.linked(tx, (asked.tenant, asked.object_id)).await?;
         if let Some(account) = linked {
-            account.require_tag(&self.sealing).map_err(|error| {
-                Error::tampering("external account", Some(account.user.clone()), &error)
-            })?;
             return Ok(tx.user(&account.user).await?);
         }
         self.candidate(tx, asked).await

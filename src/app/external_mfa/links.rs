@@ -13,24 +13,55 @@ use crate::{
     audit::{Actor, Event},
     base::{guid::Guid, text::Upn},
     directory::{ExternalAccount, LinkedBy, User},
-    storage::Tx,
+    storage::{ReadTx, Tx},
 };
 
+/// A link that was taken away stands in the database again.
+#[derive(Debug, thiserror::Error)]
+#[error("the link of the account {0} was taken away, and is there again")]
+struct Revived(Guid);
+
 impl App {
-    /// Links an account of a tenant to a person.
+    /// The link of an account, if there is one: its tag fits, and the events do not say that it
+    /// was taken away.
+    pub(super) async fn linked(
+        &self,
+        tx: &mut ReadTx<'_>,
+        (tenant, object): (Guid, Guid),
+    ) -> Result<Option<ExternalAccount>, Error> {
+        let Some(account) = tx.external_account(tenant, object).await? else {
+            return Ok(None);
+        };
+        let whose = || Some(account.user.clone());
+        account
+            .require_tag(&self.sealing)
+            .map_err(|error| Error::tampering("external account", whose(), &error))?;
+        if !tx.is_told_as_linked(&account).await? {
+            let revived = Revived(object);
+            return Err(Error::tampering("external account", whose(), &revived));
+        }
+        Ok(Some(account))
+    }
+
+    /// Links an account of a tenant to a person; in one step away from `instead_of`, whose it
+    /// was.
     ///
     /// # Errors
-    /// There is no such person, or the account is somebody's.
+    /// There is no such person, or the account is somebody else's.
     pub async fn link_external_account(
         &self,
         upn: &Upn,
-        tenant: Guid,
-        object: Guid,
+        (tenant, object): (Guid, Guid),
+        instead_of: Option<&Upn>,
         operator: &str,
     ) -> Result<(), Error> {
         let mut tx = self.store.begin().await?;
         let user = find(&mut tx, upn).await?;
         require_active(&user, "linking an account")?;
+        if let Some(former) = instead_of {
+            self.unlink(&mut tx, former, (tenant, object), operator)
+                .await?;
+        }
         let actor = Actor::Operator(operator.to_owned());
         let by = (LinkedBy::Operator, actor, operator);
         if !self.link(&mut tx, &user, (tenant, object), by).await? {
@@ -40,7 +71,7 @@ impl App {
             };
             let holder = holder.map_or("somebody".to_owned(), |user| user.upn.to_string());
             return Err(Error::conflict(format!(
-                "the account {object} of the tenant {tenant} is linked to {holder}; say `claimbridge external-mfa unlink {holder} --tenant {tenant} --object-id {object}` first"
+                "the account {object} of the tenant {tenant} is linked to {holder}; to give it to {upn}, add `--instead-of {holder}`"
             )));
         }
         tx.commit().await?;
@@ -83,9 +114,22 @@ impl App {
         object: Guid,
         operator: &str,
     ) -> Result<(), Error> {
-        let now = self.now();
         let mut tx = self.store.begin().await?;
-        let user = find(&mut tx, upn).await?;
+        self.unlink(&mut tx, upn, (tenant, object), operator)
+            .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    async fn unlink(
+        &self,
+        tx: &mut Tx<'_>,
+        upn: &Upn,
+        (tenant, object): (Guid, Guid),
+        operator: &str,
+    ) -> Result<(), Error> {
+        let now = self.now();
+        let user = find(tx, upn).await?;
         if !tx.delete_external_account(&user.id, tenant, object).await? {
             return Err(Error::not_found(format!(
                 "the account {object} of the tenant {tenant} is not linked to {upn}"
@@ -100,7 +144,6 @@ impl App {
             object: object.to_string(),
         };
         tx.append(Actor::Operator(operator.to_owned()), Some(user.id), event);
-        tx.commit().await?;
         Ok(())
     }
 

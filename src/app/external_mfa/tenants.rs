@@ -42,15 +42,20 @@ pub async fn remove(
     operator: &str,
 ) -> Result<(), Error> {
     let mut tx = store.begin().await?;
-    let Some(stored) = tx.tenant(id, client_id).await? else {
-        return Err(Error::not_found(format!(
-            "there is no tenant {id} with the client id {client_id}; `claimbridge external-mfa list` shows them"
-        )));
-    };
+    let stored = tx.tenant(id, client_id).await?;
     let mut configured = settings.tenants.iter();
-    if configured.any(|tenant| tenant.is_same_registration(&stored)) {
+    let in_the_file = configured.any(|tenant| match &stored {
+        Some(stored) => tenant.is_same_registration(stored),
+        None => tenant.id == id && tenant.client_id == *client_id,
+    });
+    if in_the_file {
         return Err(Error::conflict(format!(
             "the tenant {id} stands in the configuration file and would come back; take its [[tenant]] out there first"
+        )));
+    }
+    if stored.is_none() {
+        return Err(Error::not_found(format!(
+            "there is no tenant {id} with the client id {client_id}; `claimbridge external-mfa list` shows them"
         )));
     }
     tx.remove_tenant(id, client_id).await?;
@@ -82,8 +87,57 @@ async fn insert(
     Ok(())
 }
 
-/// Adds the tenants that the configuration file names and the database lacks, all at once. A
-/// difference in anything but the name is an error: Entra knows the stored one.
+/// The tenants that are stored, and those of the configuration file that the next start of
+/// `serve` will store. Nothing is written.
+pub async fn known(store: &Store, settings: &Settings) -> Result<Vec<Tenant>, Error> {
+    let mut known = list(store).await?;
+    for tenant in &settings.tenants {
+        match standing(tenant, &known)? {
+            Standing::Missing => known.push(tenant.clone()),
+            Standing::Same => {}
+            Standing::Renamed(place) => {
+                if let Some(stored) = known.get_mut(place) {
+                    *stored = tenant.clone();
+                }
+            }
+        }
+    }
+    Ok(known)
+}
+
+/// How a tenant of the configuration file stands to those that are there.
+enum Standing {
+    Missing,
+    Same,
+    /// The one at this place has another name.
+    Renamed(usize),
+}
+
+/// A difference in anything but the name is an error: Entra knows the stored one.
+fn standing(tenant: &Tenant, present: &[Tenant]) -> Result<Standing, Error> {
+    let place = present.iter().position(|one| one.is_same_pair(tenant));
+    let Some((place, stored)) = place.and_then(|place| Some((place, present.get(place)?))) else {
+        require_new(tenant, present).map_err(Error::conflict)?;
+        return Ok(Standing::Missing);
+    };
+    if stored == tenant {
+        Ok(Standing::Same)
+    } else if stored.is_same_registration(tenant) {
+        Ok(Standing::Renamed(place))
+    } else {
+        Err(Error::conflict(format!(
+            "[[tenant]] {} (client id {}) has the application {} in the cloud \"{}\", but it was added with {} in \"{}\"; Entra knows the latter, so change the file, or remove it first with `claimbridge external-mfa remove`",
+            tenant.id,
+            tenant.client_id,
+            tenant.application_id,
+            tenant.cloud,
+            stored.application_id,
+            stored.cloud
+        )))
+    }
+}
+
+/// Adds the tenants that the configuration file names and the database lacks, all at once.
 pub async fn ensure_configured(
     store: &Store,
     settings: &Settings,
@@ -101,26 +155,14 @@ pub async fn ensure_configured(
     let mut tx = store.begin().await?;
     let mut present = tx.tenants().await?;
     for tenant in &settings.tenants {
-        match present.iter().find(|stored| stored.is_same_pair(tenant)) {
-            None => {
-                require_new(tenant, &present).map_err(Error::conflict)?;
+        match standing(tenant, &present)? {
+            Standing::Missing => {
                 insert(&mut tx, tenant, Actor::System, now).await?;
                 present.push(tenant.clone());
             }
-            Some(stored) if stored == tenant => {}
-            Some(stored) if stored.is_same_registration(tenant) => {
+            Standing::Same => {}
+            Standing::Renamed(_) => {
                 tx.rename_tenant(tenant).await?;
-            }
-            Some(stored) => {
-                return Err(Error::conflict(format!(
-                    "[[tenant]] {} (client id {}) has the application {} in the cloud \"{}\", but it was added with {} in \"{}\"; Entra knows the latter, so change the file, or remove it first with `claimbridge external-mfa remove`",
-                    tenant.id,
-                    tenant.client_id,
-                    tenant.application_id,
-                    tenant.cloud,
-                    stored.application_id,
-                    stored.cloud
-                )));
             }
         }
     }

@@ -10,8 +10,8 @@ use crate::{
     audit::{Actor, Event},
     base::{clock::Timestamp, random::Random},
     directory::{
-        ApplicationPassword, ExternalAccount, OathToken, PasswordCredential, TokenState,
-        TotpCredential, identity_tag,
+        ApplicationPassword, OathToken, PasswordCredential, TokenState, TotpCredential,
+        identity_tag,
     },
     keys::{
         KeyPurpose,
@@ -99,13 +99,7 @@ pub async fn rewrap(
                     account.object, account.tenant
                 ))
             })?;
-        let ExternalAccount {
-            tenant,
-            object,
-            user,
-            ..
-        } = &account;
-        let tag = ExternalAccount::make_tag(new, *tenant, *object, user);
+        let tag = account.make_tag(new);
         tx.update_external_account_tag(&account, &tag).await?;
         done.external_accounts += 1;
     }

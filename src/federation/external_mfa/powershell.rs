@@ -2,8 +2,10 @@
 //! and Microsoft.Graph.Identity.SignIns).
 //!
 //! Always true: no value of ours or of an operator can become code (see
-//! [`super::super::powershell::quoted`]); the script can be run again: what is there is looked up,
-//! and only what is missing is made; redirect URIs are added to those that are there.
+//! [`super::super::powershell::quoted`]); an application is made or is the one that the operator
+//! named, never one that happens to be there; with a named one the script can be run again: what
+//! is there is looked up, only what is missing is made, and redirect URIs are added to those that
+//! are there.
 
 use std::fmt::Write as _;
 
@@ -68,10 +70,11 @@ fn application(script: &mut String, wanted: &WantedMethod) {
             "if (-not $application) {{\n    throw 'The application is not in this tenant.'\n}}"
         );
     } else {
-        // By its redirect URI: a second run finds the application of the first.
+        // Whoever may register applications, which by Entra's default is every member, can
+        // register one with our public address. One that is there is never taken for ours.
         let _ = writeln!(
             script,
-            "$application = Get-MgApplication -Filter {} | Select-Object -First 1",
+            "$present = @(Get-MgApplication -Filter {} -All)",
             quoted(&format!(
                 "web/redirectUris/any(u:u eq '{}')",
                 wanted.authorize_url
@@ -79,7 +82,16 @@ fn application(script: &mut String, wanted: &WantedMethod) {
         );
         let _ = writeln!(
             script,
-            "if (-not $application) {{\n    $application = New-MgApplication -DisplayName {} -SignInAudience 'AzureADMyOrg' `\n        -Web @{{ RedirectUris = @({address}) }} `\n        -RequiredResourceAccess @(@{{ ResourceAppId = {}; ResourceAccess = @(@{{ Id = {}; Type = 'Scope' }}, @{{ Id = {}; Type = 'Scope' }}) }})\n}}",
+            "if ($present.Count -gt 0) {{\n    throw ({} + (($present | ForEach-Object {{ $_.DisplayName + ' ' + $_.AppId }}) -join ', ') + {})\n}}",
+            quoted("This tenant has an application with our redirect URI: "),
+            quoted(&format!(
+                ". Look in Entra who owns it and who registered it. If it is yours, or that of an earlier run of this script, plan with it: claimbridge external-mfa plan {} --application-id ID. If nobody knows it, delete it: its owner could take the second factor from everybody.",
+                wanted.tenant
+            ))
+        );
+        let _ = writeln!(
+            script,
+            "$application = New-MgApplication -DisplayName {} -SignInAudience 'AzureADMyOrg' `\n    -Web @{{ RedirectUris = @({address}) }} `\n    -RequiredResourceAccess @(@{{ ResourceAppId = {}; ResourceAccess = @(@{{ Id = {}; Type = 'Scope' }}, @{{ Id = {}; Type = 'Scope' }}) }})",
             quoted(&wanted.display_name),
             quoted(GRAPH_APPLICATION),
             quoted(OPENID),
@@ -132,12 +144,13 @@ fn method(script: &mut String, wanted: &WantedMethod) {
     );
     let _ = writeln!(
         script,
-        "$method = $methods.authenticationMethodConfigurations | Where-Object {{ $_.openIdConnectSetting.discoveryUrl -ceq {} }} | Select-Object -First 1",
-        quoted(&wanted.discovery_url)
+        "$method = $methods.authenticationMethodConfigurations | Where-Object {{ $_.openIdConnectSetting.discoveryUrl -ceq {} -and $_.openIdConnectSetting.clientId -ceq {} }} | Select-Object -First 1",
+        quoted(&wanted.discovery_url),
+        quoted(&wanted.client_id.to_string())
     );
     let _ = writeln!(
         script,
-        "if ($method) {{\n    Write-Warning ('There is a method with our discovery URL already, which is left as it is: ' + $method.displayName)\n}} else {{\n    Invoke-MgGraphRequest -Method POST -Uri {} `\n        -ContentType 'application/json' -Body $body\n}}",
+        "if ($method) {{\n    Write-Warning ('There is a method with our discovery URL and client id already, which is left as it is: ' + $method.displayName)\n}} else {{\n    Invoke-MgGraphRequest -Method POST -Uri {} `\n        -ContentType 'application/json' -Body $body\n}}",
         quoted(METHODS)
     );
 }

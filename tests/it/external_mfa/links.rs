@@ -18,7 +18,7 @@ async fn links_of(door: &Door, upn: &str) -> Vec<String> {
 async fn link(door: &Door, upn: &str, object: &str) -> Result<(), claimbridge::app::Error> {
     let (tenant, object) = (TENANT.parse().unwrap(), object.parse().unwrap());
     let app = door.world.app();
-    app.link_external_account(&upn.parse().unwrap(), tenant, object, "tester")
+    app.link_external_account(&upn.parse().unwrap(), (tenant, object), None, "tester")
         .await
 }
 
@@ -107,7 +107,7 @@ async fn an_account_has_one_person_until_it_is_unlinked() {
     link(&door, AGENT, OBJECT).await.unwrap();
     link(&door, AGENT, OTHER_OBJECT).await.unwrap();
     let taken = link(&door, OTHER, OBJECT).await.unwrap_err().to_string();
-    assert!(taken.contains(&format!("unlink {AGENT}")), "{taken}");
+    assert!(taken.contains(&format!("--instead-of {AGENT}")), "{taken}");
     let mut links = links_of(&door, AGENT).await;
     links.sort();
     assert_eq!(links, [OTHER_OBJECT, OBJECT]);
@@ -128,4 +128,61 @@ async fn an_account_has_one_person_until_it_is_unlinked() {
     assert!(again.await.is_err());
     link(&door, OTHER, OBJECT).await.unwrap();
     assert_eq!(links_of(&door, OTHER).await, [OBJECT]);
+}
+
+#[tokio::test]
+async fn an_account_changes_hands_in_one_step() {
+    let door = Door::new().await;
+    let agent = door.agent().await;
+    door.world.ready(OTHER).await;
+    link(&door, AGENT, OBJECT).await.unwrap();
+    let (of, object) = (AGENT.parse().unwrap(), OBJECT.parse().unwrap());
+    let (tenant, to) = (TENANT.parse().unwrap(), OTHER.parse().unwrap());
+    let app = door.world.app();
+    // Not away from somebody who has not got it.
+    let wrong = app.link_external_account(&of, (tenant, object), Some(&to), "tester");
+    assert!(wrong.await.is_err());
+    assert_eq!(links_of(&door, AGENT).await, [OBJECT]);
+    app.link_external_account(&to, (tenant, object), Some(&of), "tester")
+        .await
+        .unwrap();
+    assert_eq!(links_of(&door, AGENT).await, Vec::<String>::new());
+    assert_eq!(links_of(&door, OTHER).await, [OBJECT]);
+    // Whose it was answers for it no more, although the name is still the same.
+    let mut browser = door.world.browser();
+    door.arrive(&mut browser, &door.ask(AGENT)).await;
+    let page = browser.submit_code(&agent.code(door.world.now())).await;
+    assert!(kit::maybe_told(&page).is_none(), "{}", page.text());
+}
+
+#[tokio::test]
+async fn attack_38_a_link_that_was_taken_away_and_is_put_back_is_tampering() {
+    let door = Door::new().await;
+    let agent = door.agent().await;
+    link(&door, AGENT, OBJECT).await.unwrap();
+    let sql = door.world.sql().await;
+    sql.define("CREATE TABLE kept AS SELECT * FROM external_accounts")
+        .await;
+    let (tenant, object) = (TENANT.parse().unwrap(), OBJECT.parse().unwrap());
+    let upn = AGENT.parse().unwrap();
+    let app = door.world.app();
+    app.unlink_external_account(&upn, tenant, object, "tester")
+        .await
+        .unwrap();
+    sql.run("INSERT INTO external_accounts SELECT * FROM kept")
+        .await;
+    let ask = || door.ask("x@elsewhere.example");
+    let page = door.arrive(&mut door.world.browser(), &ask()).await;
+    assert!(!page.asks_for_code(), "{}", page.text());
+    let mut tx = app.store().read().await.unwrap();
+    let found = tx.events_of(&agent.user.id, 50).await.unwrap();
+    assert!(found.iter().any(|event| event.kind() == "tampering-found"));
+    drop(tx);
+    // An operator's new link is a link.
+    app.unlink_external_account(&upn, tenant, object, "tester")
+        .await
+        .unwrap();
+    link(&door, AGENT, OBJECT).await.unwrap();
+    let page = door.arrive(&mut door.world.browser(), &ask()).await;
+    assert!(page.asks_for_code(), "{}", page.text());
 }

@@ -24,10 +24,11 @@ use super::{now, ours, tenant, wanted, with};
 /// For External MFA: Microsoft.Graph.Applications and Microsoft.Graph.Identity.SignIns of the same
 /// reference (Get-, New-, Update-MgApplication, Get-, New-MgServicePrincipal, Get-,
 /// New-MgOauth2PermissionGrant), and Microsoft.PowerShell.Utility and Core.
-const CMDLETS: [(&str, &[&str]); 18] = [
+const CMDLETS: [(&str, &[&str]); 19] = [
+    ("ForEach-Object", &[]),
     ("Where-Object", &[]),
     ("Select-Object", &["First"]),
-    ("Get-MgApplication", &["Filter"]),
+    ("Get-MgApplication", &["All", "Filter"]),
     (
         "New-MgApplication",
         &[
@@ -382,7 +383,7 @@ fn external_mfa_is_set_up_with_documented_cmdlets() {
             "Connect-MgGraph",
             "Get-MgContext",
             "Get-MgApplication",
-            "Select-Object",
+            "ForEach-Object",
             "New-MgApplication",
             "Update-MgApplication",
             "Get-MgServicePrincipal",
@@ -400,6 +401,21 @@ fn external_mfa_is_set_up_with_documented_cmdlets() {
         "{script}"
     );
     assert!(script.contains("-Environment China"), "{script}");
+    // Whoever registered an application with our address does not become the second factor: the
+    // script ends before anything is made or consented to.
+    let stops = script
+        .find("throw ('This tenant has an application")
+        .unwrap();
+    assert!(
+        stops < script.find("New-MgApplication").unwrap(),
+        "{script}"
+    );
+    assert!(
+        script.contains("external-mfa plan 72f988bf-86f1-41af-91ab-2d7cd011db47 --application-id"),
+        "{script}"
+    );
+    // A second method of one tenant is another one.
+    assert!(script.contains("clientId -ceq 'claimbridge-a'"), "{script}");
     // Of the redirect URIs that are there none is lost.
     assert!(
         script.contains(
