@@ -102,7 +102,7 @@ impl App {
             })
         })
         .await
-        .map(|(_, key)| key)
+        .map(|(_, key, _)| key)
     }
 
     /// Makes a bundle. `told` hears after each person how many were looked at.

@@ -89,14 +89,15 @@ pub(super) async fn require_master_key(store: &Store, sealing: &Sealing) -> Resu
     }
 }
 
-/// The active key of a purpose; made if there is no key at all, once for all nodes.
+/// The active key of a purpose, and how many changes of its keys there were; made if there is no key
+/// at all, once for all nodes.
 pub(super) async fn first_key(
     store: &Store,
     sealing: &Sealing,
     token: Option<&Arc<Token>>,
     purpose: KeyPurpose,
     mut make: impl FnMut() -> Result<StoredKey, Error>,
-) -> Result<(StoredKey, SigningKey), Error> {
+) -> Result<(StoredKey, SigningKey, i64), Error> {
     // Audit keys do not roll over, and a new one is no loss but of a name.
     let is_marked = purpose != KeyPurpose::Audit;
     for _ in 0..2 {
@@ -111,11 +112,12 @@ pub(super) async fn first_key(
         }
         if let Some(stored) = found.active() {
             let key = open_key(stored, sealing, token)?;
+            let mut generation = found.generation.unwrap_or_default().max(found.told);
             if is_marked && found.generation.is_none() {
-                mark::mark(&mut tx, sealing, purpose, None, 0).await?;
+                generation = mark::mark(&mut tx, sealing, purpose, None, 0).await?;
                 tx.commit().await?;
             }
-            return Ok((stored.clone(), key));
+            return Ok((stored.clone(), key, generation));
         }
         if let Some(key) = found.keys.first() {
             return Err(Error::conflict(format!(
@@ -156,7 +158,8 @@ pub(super) async fn first_ring(
 ) -> Result<ring::Ring, Error> {
     let purpose = KeyPurpose::Assertion;
     let error = match first_key(store, sealing, token, purpose, make).await {
-        Ok((stored, key)) => return Ok(ring::Ring::new(&stored, key)),
+        // What the start read must not be forgotten before the first signature (attack 20).
+        Ok((stored, key, generation)) => return Ok(ring::Ring::new(&stored, key, generation)),
         Err(error) => error,
     };
     // What is wrong with a row must not keep the commands from working that mend it.

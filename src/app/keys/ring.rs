@@ -30,11 +30,12 @@ struct Opened {
 pub(in crate::app) struct Ring(RwLock<Opened>);
 
 impl Ring {
-    pub(in crate::app) fn new(stored: &StoredKey, key: SigningKey) -> Self {
+    /// Of a start that found the keys sound, at that number.
+    pub(in crate::app) fn new(stored: &StoredKey, key: SigningKey, generation: i64) -> Self {
         Self(RwLock::new(Opened {
             mark: ActiveMark::of(stored),
             key: Arc::new(key),
-            generation: 0,
+            generation,
         }))
     }
 
@@ -155,7 +156,8 @@ impl App {
             .ok_or_else(|| Error::internal(format!("no {purpose} key is kept")))?;
         let held = ring.held();
         let active = tx.active_key(purpose).await?;
-        if active.as_ref() == Some(&held.mark) {
+        // What a start held was not yet looked at together: a mark that is gone by now is no answer.
+        if active.as_ref() == Some(&held.mark) && !held.mark.all_keys.is_empty() {
             return Ok(held.key);
         }
         // A process that has seen nothing yet reads what happened: for assertions its start did.

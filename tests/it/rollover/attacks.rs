@@ -10,6 +10,7 @@ use claimbridge::{
 };
 
 use super::{ASSERTION, OIDC, chosen, parties::Site};
+use crate::support::entra;
 
 #[tokio::test]
 async fn attack_20_a_key_that_is_activated_by_hand_signs_nothing() {
@@ -244,6 +245,53 @@ async fn attack_20_no_start_takes_an_older_copy_for_the_newest() {
                 .iter()
                 .all(|key| key.state.is_some())
         );
+    }
+}
+
+/// The same where the copy comes back after the start: what the start read holds, although nothing
+/// was asked of it since (review M2-5).
+#[tokio::test]
+async fn attack_20_a_server_that_started_and_signed_nothing_takes_no_older_copy() {
+    let mut site = Site::new().await;
+    let person = site.world.ready("agent2@contoso.com").await;
+    site.must(Step::Stage, ASSERTION).await;
+    let sql = site.world.sql().await;
+    for table in ["signing_keys", "key_marks"] {
+        let copy = format!("CREATE TABLE older_{table} AS SELECT * FROM {table}");
+        sql.define(&copy).await;
+    }
+    site.force(Step::Activate, ASSERTION).await;
+    site.world.nodes.clear();
+    for _ in 0..3 {
+        site.world.start_node().await;
+    }
+    // A mark that is gone takes nothing back either.
+    sql.define("CREATE TABLE newest_key_marks AS SELECT * FROM key_marks")
+        .await;
+    sql.define("DELETE FROM key_marks").await;
+    let refused = site.world.nodes[2].app.ready().await.unwrap_err();
+    assert!(refused.detail().contains("altered"), "{refused}");
+    sql.run("INSERT INTO key_marks SELECT * FROM newest_key_marks")
+        .await;
+    for table in ["key_sightings", "signing_keys", "key_marks"] {
+        sql.define(&format!("DELETE FROM {table}")).await;
+    }
+    for table in ["signing_keys", "key_marks"] {
+        sql.run(&format!("INSERT INTO {table} SELECT * FROM older_{table}"))
+            .await;
+    }
+    let published = site.published(ASSERTION).await;
+    assert_eq!(published.certificates(), Vec::<&[u8]>::new());
+    // The browsers of the site are at the servers of before, which saw nothing of the last step.
+    let mut browser = site.world.browser_on(1);
+    let (now, upn) = (site.world.now(), person.upn().to_owned());
+    let page = browser
+        .sign_in(&entra::request(now), &upn, &person.code(now))
+        .await;
+    assert!(page.answer().is_none(), "{}", page.body);
+    for node in &site.world.nodes {
+        let refused = node.app.ready().await.unwrap_err();
+        assert!(refused.detail().contains("altered"), "{refused}");
     }
 }
 
