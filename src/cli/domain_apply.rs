@@ -208,7 +208,7 @@ pub async fn apply(
             rolls_back: None,
             named,
             covers: Vec::new(),
-            aside: &history.altered,
+            aside: &history,
         };
         Journal::begin(&app, domain, beginning).await?
     };

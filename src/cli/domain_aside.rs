@@ -45,8 +45,7 @@ pub async fn set_aside(
     let domain = &args.domain;
     let history = app.federation_changes(domain).await?;
     let names: Vec<String> = history
-        .altered
-        .iter()
+        .tampered()
         .map(|altered| format!("the change {} {}", altered.id, altered.what))
         .collect();
     if names.is_empty() {

@@ -210,7 +210,7 @@ pub(super) fn not_done(
 
 /// Tells of changes that were altered outside claimbridge.
 pub(super) fn tell_altered(history: &History) {
-    for altered in &history.altered {
+    for altered in history.tampered() {
         tell(&format!(
             "In the journal, the change {} {}.",
             altered.id, altered.what

@@ -1,13 +1,15 @@
 //! `domain rollback --to-managed`, break glass: the federation of a domain is taken away, whatever
 //! it is.
 //!
-//! Always true: it needs an administrator, the domain's name and one call of Graph, and nothing
-//! else: no key of ours, no journal, nothing that the tenant shows. What it can write down it does.
+//! Always true: it needs a database that opens, an administrator, the domain's name and one call of
+//! Graph, and nothing else: no key of ours, no journal, nothing that the tenant shows. What it can
+//! write down it does. It waits only for a call of ours that may still take place.
 
 use std::{
     io::{self, IsTerminal as _, Write},
     path::Path,
     process::ExitCode,
+    time::Duration,
 };
 
 use openidconnect::http::Method;
@@ -17,7 +19,7 @@ use super::{
     Failure,
     domain_desk::{
         Desk, TO_MANAGED, administrator, change_failure, confirmed, done, not_done, note_seen,
-        read_failure, require_person, require_unchanged, say, tell, tell_altered,
+        read_failure, require_person, say, tell, tell_altered,
     },
     domain_rollback::{RollbackArgs, journal, keyless, target},
     domain_words::Words,
@@ -31,8 +33,9 @@ use crate::{
                 ChangeError, LOOKS, carry_out, interrupted, may_still_take_place, still_open,
             },
             journal::{Change, ChangeOutcome, History, Journal},
-            read::{ReadError, read_domain, read_kind},
+            read::{ReadError, read_kind, with_federation},
         },
+        graph_sign_in::{Graph, GraphError},
     },
     base::{
         clock::{Clock as _, SystemClock},
@@ -67,7 +70,7 @@ pub async fn to_managed(
     let config = open::config(path)?;
     let app = open::app(&config).await?;
     let domain = &args.domain;
-    let (mut history, mut has_journal) = match app.federation_changes(domain).await {
+    let (mut history, has_journal) = match app.federation_changes(domain).await {
         Ok(history) => (history, true),
         Err(error) => {
             tell(&format!(
@@ -87,7 +90,8 @@ pub async fn to_managed(
         json: args.json,
     };
     tell("Reading the tenant …");
-    let seen = look(&desk).await?;
+    // Nothing of what is seen is needed: it is waited for once.
+    let seen = look(&desk, &signed_in.graph.once()).await?;
     let foreign = given_up(&desk, &seen, &history).await?;
     if let Some(change) = &foreign {
         history.changes.retain(|other| other.id != change.id);
@@ -114,21 +118,16 @@ pub async fn to_managed(
     if !confirmed(&desk, args.dry_run, args.confirm.as_ref(), "roll back")? {
         return not_done(&desk, out, report, args.dry_run);
     }
-    if let Seen::Whole(state) = &seen {
-        require_unchanged(&desk, state).await?;
-    }
-    if let Some(change) = &foreign {
-        Journal::give_up(&app, change, desk.hand()).await?;
+    if let Some(change) = &foreign
+        && let Err(error) = Journal::give_up(&app, change, desk.hand()).await
+    {
+        tell_unwritten(&super::chain(&error));
     }
     let journal = if has_journal {
         match journal(&desk, &history, target, &way, seen.state()).await {
-            // Somebody else is at it, or knows what this one does not.
-            Err(error) if error.exit() != 3 => return Err(error),
             Err(error) => {
-                tell(&format!(
-                    "The journal cannot be written ({error}); going on without it."
-                ));
-                has_journal = false;
+                require_nothing_under_way(&desk).await?;
+                tell_unwritten(&error.to_string());
                 None
             }
             Ok(journal) => journal,
@@ -155,21 +154,21 @@ pub async fn to_managed(
             "Not written down what leaves the tenant: {error}."
         ));
     }
-    let graph = &signed_in.graph;
-    let journal = if let Some(journal) = journal {
-        let sent = carry_out(graph, journal, domain, &way.calls, &LOOKS, tell).await;
-        Some(sent.map_err(|error| change_failure(&error))?)
-    } else {
-        send(&desk, &way).await?;
-        None
-    };
+    let journal = sent(&desk, &way, journal).await?;
     tell("Reading back …");
-    let after = look(&desk).await;
+    let after = look(&desk, &signed_in.graph).await;
     let after = after.as_ref().ok().map(Seen::state);
-    if let Some(journal) = journal {
-        journal.finish(ChangeOutcome::Done, after).await?;
-    }
-    if !has_journal {
+    let is_written = match journal {
+        Some(journal) => match journal.finish(ChangeOutcome::Done, after).await {
+            Ok(()) => true,
+            Err(error) => {
+                tell_unwritten(&super::chain(&error));
+                false
+            }
+        },
+        None => false,
+    };
+    if !is_written {
         tell("It is in no journal: write down that you did it, and when.");
     }
     if after.is_some_and(DomainState::is_managed) {
@@ -189,24 +188,53 @@ pub async fn to_managed(
     Ok(ExitCode::from(3))
 }
 
-/// What the tenant shows of the domain, as far as it can be read.
-async fn look(desk: &Desk<'_>) -> Result<Seen, Failure> {
-    let graph = &desk.signed_in.graph;
-    let odd = match read_domain(graph, desk.domain).await {
-        Ok(state) => return Ok(Seen::Whole(state)),
-        Err(error) if error.is_of_one_domain() => error,
-        // The way to Graph is the way out, too.
-        Err(error) => return Err(read_failure(&error)),
+fn tell_unwritten(why: &str) {
+    tell(&format!(
+        "The journal cannot be written ({why}); going on without it."
+    ));
+}
+
+/// What the tenant shows of the domain, as far as it can be read; `graph` asks which kind it is.
+async fn look(desk: &Desk<'_>, graph: &Graph) -> Result<Seen, Failure> {
+    let once = desk.signed_in.graph.once();
+    let (part, odd) = match read_kind(graph, desk.domain).await {
+        Ok(kind) => match with_federation(&once, kind.clone()).await {
+            Ok(state) => return Ok(Seen::Whole(state)),
+            Err(error) => (kind, error),
+        },
+        // Who has no such domain, or no token that counts, changes nothing there.
+        Err(error @ (ReadError::NoDomain(_) | ReadError::Graph(GraphError::Unauthorized(_)))) => {
+            return Err(read_failure(&error));
+        }
+        Err(error) => (DomainState::unknown(desk.domain.clone()), error),
     };
     tell(&format!(
         "Mind: {}. The way back to managed does not need it.",
         super::chain(&odd)
     ));
-    match read_kind(graph, desk.domain).await {
-        Ok(state) => Ok(Seen::Part(state)),
-        Err(error @ ReadError::NoDomain(_)) => Err(read_failure(&error)),
-        Err(_) => Ok(Seen::Part(DomainState::unknown(desk.domain.clone()))),
-    }
+    Ok(Seen::Part(part))
+}
+
+/// That no call of ours, of a command that began meanwhile, may still take place and undo this.
+async fn require_nothing_under_way(desk: &Desk<'_>) -> Result<(), Failure> {
+    let history = desk.app.federation_changes(desk.domain).await;
+    let history = history.unwrap_or_default();
+    let own = |change: &&Change| change.require_tenant(&desk.hand()).is_ok();
+    let Some(change) = history.open().filter(own) else {
+        return Ok(());
+    };
+    let left = change
+        .unsettled()
+        .and_then(|(_, at)| may_still_take_place(at, SystemClock.now()));
+    left.map_or(Ok(()), |left| Err(too_early(change, left)))
+}
+
+fn too_early(change: &Change, left: Duration) -> Failure {
+    Failure::service(format!(
+        "the last call of the change {} may still take place, and could undo this; nothing was changed. Run the command again in {} minutes",
+        change.id,
+        left.as_secs().div_ceil(60)
+    ))
 }
 
 /// The open change that is given up and not gone on with: it is of another tenant, or nobody can
@@ -231,18 +259,14 @@ async fn given_up(
     }
     tell(&interrupted(change, seen.state()));
     let now = SystemClock.now();
-    let left = match still_open(&desk.signed_in.graph, change, &LOOKS, now).await {
+    let left = match still_open(&desk.signed_in.graph.once(), change, &LOOKS, now).await {
         Ok(left) => left,
         Err(_) => change
             .unsettled()
             .and_then(|(_, at)| may_still_take_place(at, now)),
     };
     if let Some(left) = left {
-        return Err(Failure::service(format!(
-            "the last call of the change {} may still take place, and could undo this; nothing was changed. Run the command again in {} minutes",
-            change.id,
-            left.as_secs().div_ceil(60)
-        )));
+        return Err(too_early(change, left));
     }
     Ok(match seen {
         Seen::Whole(_) => None,
@@ -271,6 +295,25 @@ fn managed(domain: &DomainName) -> DomainState {
         configuration: Some(None),
         ..DomainState::unknown(domain.clone())
     }
+}
+
+/// Sends it, by the journal as long as that can be written: it comes back if it could to the end.
+async fn sent<'a>(
+    desk: &Desk<'_>,
+    way: &Restoration,
+    journal: Option<Journal<'a>>,
+) -> Result<Option<Journal<'a>>, Failure> {
+    if let Some(journal) = journal {
+        let graph = &desk.signed_in.graph;
+        match carry_out(graph, journal, desk.domain, &way.calls, &LOOKS, tell).await {
+            Ok(journal) => return Ok(Some(journal)),
+            // Whether it was sent or not: twice makes nothing else of it.
+            Err(ChangeError::App(error)) => tell_unwritten(&super::chain(&error)),
+            Err(error) => return Err(change_failure(&error)),
+        }
+    }
+    send(desk, way).await?;
+    Ok(None)
 }
 
 /// Sends it where nothing can be written down.

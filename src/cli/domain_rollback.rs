@@ -318,7 +318,7 @@ pub(super) async fn journal<'a>(
         rolls_back: target.map(|target| &target.id),
         named: way.cannot.clone(),
         covers: Vec::new(),
-        aside: &history.altered,
+        aside: history,
     };
     Ok(Some(Journal::begin(app, desk.domain, beginning).await?))
 }

@@ -50,6 +50,7 @@ pub struct Graph {
     base: Url,
     token: Secret<String>,
     patience: Box<dyn Patience>,
+    most_tries: u32,
 }
 
 impl std::fmt::Debug for Graph {
@@ -75,7 +76,19 @@ impl Graph {
             base,
             token,
             patience: Box::new(Waits),
+            most_tries: MOST_TRIES,
         })
+    }
+
+    /// The same, that asks once and waits for nothing: for who can go on without the answer.
+    pub fn once(&self) -> Self {
+        Self {
+            outbound: self.outbound.clone(),
+            base: self.base.clone(),
+            token: Secret::new(self.token.expose().clone()),
+            patience: Box::new(Waits),
+            most_tries: 1,
+        }
     }
 
     /// Waits in another way: a progress bar says so, a test does not wait.
@@ -127,7 +140,7 @@ impl Graph {
                 Verdict::Failed(error) => return Err(error),
                 Verdict::Again { asked, error } => (asked, error),
             };
-            if tries >= MOST_TRIES || (asked.is_none() && tries >= TRIES) {
+            if tries >= self.most_tries || (asked.is_none() && tries >= TRIES) {
                 return Err(error);
             }
             // 1, 2, 4 … seconds, where Graph does not say.

@@ -1,18 +1,41 @@
 //! A line in the journal: what was altered before it is set aside, and what comes after counts.
 //!
 //! Always true: the line is sealed as every change is, names each change that counts no longer, and
-//! is an event; what comes after it and is altered counts again; nothing of before it is ever restored.
+//! is an event; what comes after it and is altered counts again; nothing of before it is ever restored,
+//! nor keeps a change from beginning.
 
 use super::{
     change::may_still_take_place,
-    journal::{Beginning, ChangeKind, ChangeOutcome, Hand, History, Journal},
+    journal::{Altered, Beginning, Change, ChangeKind, ChangeOutcome, Hand, History, Journal},
 };
 use crate::{
     app::{App, Error},
     audit::{Actor, Event},
     base::{ids::ChangeId, text::DomainName},
     federation::DomainState,
+    storage::StoredEvent,
 };
+
+/// Leaves out what the newest line that was drawn covers; the events of the rest. `open` are those
+/// that are open by their column: of what is covered none can be, unless somebody opened it again.
+pub(super) fn from_the_line(
+    history: &mut History,
+    open: Vec<ChangeId>,
+    events: Vec<StoredEvent>,
+) -> Vec<StoredEvent> {
+    let lines = history.changes.iter().filter(|one| one.covers().is_some());
+    let newest = lines.max_by_key(|one| one.standing.ordinal);
+    let Some(covered) = newest.and_then(Change::covers).map(<[String]>::to_vec) else {
+        return events;
+    };
+    let counts = |id: &str| !covered.iter().any(|other| other == id);
+    history.changes.retain(|one| counts(one.id.as_str()));
+    history.altered.retain(|one| counts(one.id.as_str()));
+    let reopened = open.into_iter().filter(|id| !counts(id.as_str()));
+    history.reopened = reopened.map(Altered::reopened).collect();
+    let of_rest = |event: &StoredEvent| event.event["change"].as_str().is_none_or(counts);
+    events.into_iter().filter(of_rest).collect()
+}
 
 impl App {
     /// Sets aside what is altered in `history`, as it was shown; which change is the line.
@@ -26,7 +49,7 @@ impl App {
         operator: &str,
     ) -> Result<ChangeId, Error> {
         let history = self.federation_changes(domain).await?;
-        if history.altered != shown.altered {
+        if (&history.altered, &history.reopened) != (&shown.altered, &shown.reopened) {
             return Err(Error::conflict(format!(
                 "the journal of {domain} was changed while you read; nothing was set aside. Run the command again and look at what it says now"
             )));
@@ -48,12 +71,11 @@ impl App {
             Journal::give_up(self, open, hand.clone()).await?;
         }
         let mut covers = self.ids_of_changes(domain).await?;
-        covers.extend(history.altered.iter().map(|altered| altered.id.to_string()));
+        covers.extend(history.tampered().map(|altered| altered.id.to_string()));
         covers.sort();
         covers.dedup();
         let set_aside: Vec<String> = history
-            .altered
-            .iter()
+            .tampered()
             .map(|altered| format!("{} {}", altered.id, altered.what))
             .collect();
         let before = DomainState::unknown(domain.clone());
@@ -67,7 +89,7 @@ impl App {
                 rolls_back: None,
                 named: set_aside.clone(),
                 covers,
-                aside: &history.altered,
+                aside: &history,
             },
         )
         .await?;

@@ -9,6 +9,7 @@
 //! Read next: `order` (whether all changes are there).
 
 use super::{
+    aside::from_the_line,
     change::may_still_take_place,
     order::{Head, Standing, behind, behind_events, out_of_order},
 };
@@ -22,7 +23,7 @@ use crate::{
     base::{clock::Timestamp, ids::ChangeId, random::Random, text::DomainName},
     federation::{Call, DomainState},
     keys::sealing::{Place, Sealing},
-    storage::{StoredChange, StoredEntry, StoredEvent, Tx},
+    storage::{StoredChange, StoredEntry, Tx},
 };
 
 fn place_row(change: &ChangeId, number: i64) -> String {
@@ -46,6 +47,9 @@ pub struct History {
     /// What is not there as we wrote it: it is told, and what was before is not known then. It
     /// never stands in the way of what is right.
     pub altered: Vec<Altered>,
+    /// What was set aside and is open again: told as well. It counts for nothing, and would keep a
+    /// change from beginning.
+    pub reopened: Vec<Altered>,
 }
 
 impl History {
@@ -55,6 +59,11 @@ impl History {
             .iter()
             .find(|change| change.outcome().is_none())
     }
+
+    /// All that was altered outside claimbridge.
+    pub fn tampered(&self) -> impl Iterator<Item = &Altered> {
+        self.altered.iter().chain(&self.reopened)
+    }
 }
 
 impl App {
@@ -63,14 +72,18 @@ impl App {
         let mut tx = self.store.read().await?;
         let events = tx.federation_events(domain).await?;
         let mut history = History::default();
+        let mut open = Vec::new();
         for stored in tx.federation_changes(domain).await? {
+            if stored.finished_at.is_none() {
+                open.push(stored.id.clone());
+            }
             let rows = tx.federation_entries(&stored.id).await?;
             match read_change(&self.sealing, &stored, &rows) {
                 Some(change) => history.changes.push(change),
                 None => history.altered.push(Altered::rewritten(stored.id)),
             }
         }
-        let events = from_the_line(&mut history, events);
+        let events = from_the_line(&mut history, open, events);
         let put_back = behind_events(&history.changes, &history.altered, &events);
         history
             .changes
@@ -82,7 +95,7 @@ impl App {
             }
         }
         drop(tx);
-        if !history.altered.is_empty() {
+        if history.tampered().next().is_some() {
             let mut tx = self.store.begin().await?;
             let what = "federation journal";
             tx.append(Actor::System, None, Event::TamperingFound { what });
@@ -90,20 +103,6 @@ impl App {
         }
         Ok(history)
     }
-}
-
-/// Leaves out what the newest line that was drawn covers; the events of the rest.
-fn from_the_line(history: &mut History, events: Vec<StoredEvent>) -> Vec<StoredEvent> {
-    let lines = history.changes.iter().filter(|one| one.covers().is_some());
-    let newest = lines.max_by_key(|one| one.standing.ordinal);
-    let Some(covered) = newest.and_then(Change::covers).map(<[String]>::to_vec) else {
-        return events;
-    };
-    let counts = |id: &str| !covered.iter().any(|other| other == id);
-    history.changes.retain(|one| counts(one.id.as_str()));
-    history.altered.retain(|one| counts(one.id.as_str()));
-    let of_rest = |event: &StoredEvent| event.event["change"].as_str().is_none_or(counts);
-    events.into_iter().filter(of_rest).collect()
 }
 
 /// The change, if head and entries are what we wrote.
@@ -156,7 +155,7 @@ pub struct Beginning<'b> {
     /// The changes that count no longer (of a line).
     pub covers: Vec<String>,
     /// Those that were altered: none of them keeps the domain from being changed.
-    pub aside: &'b [Altered],
+    pub aside: &'b History,
 }
 
 /// A change that is open: entries are added to it.
@@ -204,7 +203,7 @@ impl<'a> Journal<'a> {
             head: String::new(),
         };
         // An altered change must not keep the domain from being mended.
-        for other in aside {
+        for other in aside.tampered() {
             tx.finish_federation_change(&other.id, journal.begun_at)
                 .await?;
         }

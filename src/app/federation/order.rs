@@ -31,6 +31,11 @@ impl Altered {
         Self { id, what }
     }
 
+    pub(super) fn reopened(id: ChangeId) -> Self {
+        let what = "was set aside, and was opened again outside claimbridge";
+        Self { id, what }
+    }
+
     fn gone(id: ChangeId) -> Self {
         let what = "is gone: it was deleted outside claimbridge";
         Self { id, what }

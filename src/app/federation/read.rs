@@ -98,7 +98,15 @@ pub fn of_tenant<'t>(
 
 /// One domain with its federation.
 pub async fn read_domain(graph: &Graph, domain: &DomainName) -> Result<DomainState, ReadError> {
-    let mut state = read_kind(graph, domain).await?;
+    let state = read_kind(graph, domain).await?;
+    with_federation(graph, state).await
+}
+
+/// A domain whose kind is known, with its federation.
+pub async fn with_federation(
+    graph: &Graph,
+    mut state: DomainState,
+) -> Result<DomainState, ReadError> {
     read_federation(graph, &mut state, Above::Nothing).await?;
     Ok(state)
 }

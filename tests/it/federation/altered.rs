@@ -213,6 +213,63 @@ fn what_was_altered_is_set_aside_by_name_and_what_is_newer_counts_again() {
     }
 }
 
+/// What a line covers counts for nothing: opened again by hand it is told, and keeps nobody from
+/// anything.
+#[test]
+fn attack_38_what_was_set_aside_and_is_opened_again_is_no_lock() {
+    let set_aside = [
+        "domain",
+        "set-aside",
+        "contoso.com",
+        "--confirm",
+        "contoso.com",
+    ];
+    let reopened = || {
+        let stage = changed_twice("SELECT 1");
+        stage.by_hand("UPDATE federation_changes SET head = ''");
+        assert_eq!(stage.run(&set_aside).exit, 0);
+        mended(&stage);
+        stage.by_hand(
+            "DELETE FROM events WHERE kind = 'tampering-found';
+             UPDATE federation_changes SET finished_at = NULL WHERE begun_at =
+                (SELECT MIN(begun_at) FROM federation_changes)",
+        );
+        stage
+    };
+    let told = "was set aside, and was opened again outside claimbridge";
+
+    let stage = reopened();
+    stage.behind_our_back("promptLoginBehavior", json!("disabled"));
+    let apply = stage.apply(&[]);
+    assert_eq!(apply.exit, 0, "{apply:?}");
+    assert!(apply.err.contains(told), "{}", apply.err);
+    // That closed it.
+    let again = stage.run(&set_aside);
+    assert_eq!(again.exit, 1, "{again:?}");
+    // It is an event: this fails where there is none.
+    stage.by_hand(
+        "CREATE TABLE told (event TEXT NOT NULL);
+         INSERT INTO told VALUES ((SELECT MIN(id) FROM events WHERE kind = 'tampering-found'))",
+    );
+
+    let stage = reopened();
+    let back = stage.rollback(None);
+    assert_eq!(back.exit, 0, "{back:?}");
+    assert!(back.err.contains(told), "{}", back.err);
+
+    let stage = reopened();
+    let aside = stage.run(&set_aside);
+    assert_eq!(aside.exit, 0, "{aside:?}");
+    assert!(aside.out.contains(told), "{}", aside.out);
+
+    let stage = reopened();
+    let glass = stage.break_glass();
+    assert_eq!(glass.exit, 0, "{glass:?}");
+    assert!(glass.err.contains(told), "{}", glass.err);
+    assert!(!glass.err.contains("in no journal"), "{}", glass.err);
+    assert!(stage.federation().is_none());
+}
+
 /// What is about to leave the tenant counts as gone: nobody may sign with it.
 #[test]
 fn a_key_that_a_rollback_took_out_is_not_activated() {

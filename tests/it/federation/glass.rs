@@ -67,6 +67,10 @@ fn a_domain_that_shows_odd_things_becomes_managed() {
         FaultKind::Lie(json!({"value": [{"id": "x".repeat(65), "issuerUri": "a"}]})),
         FaultKind::Lie(json!({"value": []})),
         FaultKind::Forbidden,
+        FaultKind::HalfAnswer,
+        FaultKind::ServerError,
+        FaultKind::Unavailable(240),
+        FaultKind::CutBeforeDone,
     ];
     for kind in oddities {
         let stage = applied();
@@ -116,14 +120,38 @@ fn a_journal_that_cannot_be_read_keeps_nobody_in() {
     assert_eq!(glass.exit, 0, "{glass:?}");
     assert!(glass.err.contains("in no journal"), "{}", glass.err);
     assert!(stage.federation().is_none());
-    // Nor one that takes nothing.
-    let stage = applied();
-    stage.by_hand(
+    // Nor one that takes nothing, says nothing of it, or takes no more after the beginning.
+    for full in [
         "CREATE TRIGGER full BEFORE INSERT ON federation_journal BEGIN SELECT RAISE(ABORT, 'full'); END",
-    );
+        "CREATE TRIGGER full BEFORE INSERT ON federation_journal BEGIN SELECT RAISE(IGNORE); END",
+        "CREATE TRIGGER full BEFORE INSERT ON federation_changes BEGIN SELECT RAISE(IGNORE); END",
+        "CREATE TRIGGER full BEFORE INSERT ON federation_journal WHEN NEW.number > 0
+            BEGIN SELECT RAISE(ABORT, 'full'); END",
+        "CREATE TRIGGER full BEFORE INSERT ON federation_journal WHEN NEW.number > 1
+            BEGIN SELECT RAISE(IGNORE); END",
+        "CREATE TRIGGER full BEFORE UPDATE OF finished_at ON federation_changes
+            BEGIN SELECT RAISE(ABORT, 'full'); END",
+        "CREATE TRIGGER full BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'full'); END",
+    ] {
+        let stage = applied();
+        stage.by_hand(full);
+        let glass = stage.break_glass();
+        assert_eq!(glass.exit, 0, "{full}: {glass:?}");
+        assert!(glass.err.contains("in no journal"), "{full}: {}", glass.err);
+        assert!(stage.federation().is_none(), "{full}");
+    }
+}
+
+/// Whoever writes to the tenant without a pause does not keep the domain federated.
+#[test]
+fn a_tenant_that_changes_between_look_and_yes_becomes_managed() {
+    let stage = applied();
+    // The first look is shown something else than each later one.
+    let other = json!({"value": [{"id": "1", "issuerUri": "urn:other", "displayName": "Other"}]});
+    let path = "/contoso.com/federationConfiguration";
+    stage.fault(Fault::next(1, path, FaultKind::Lie(other)));
     let glass = stage.break_glass();
     assert_eq!(glass.exit, 0, "{glass:?}");
-    assert!(glass.err.contains("in no journal"), "{}", glass.err);
     assert!(stage.federation().is_none());
 }
 
