@@ -1,7 +1,7 @@
 //! A line in the journal: what was altered before it is set aside, and what comes after counts.
 //!
 //! Always true: the line is sealed as every change is, names each change that counts no longer, and
-//! is an event; what comes after it and is altered counts again; nothing of before it is ever restored,
+//! is there with its event and whole, or not at all; what comes after it and is altered counts again; nothing of before it is ever restored,
 //! nor keeps a change from beginning.
 
 use super::{
@@ -79,23 +79,21 @@ impl App {
             .map(|altered| format!("{} {}", altered.id, altered.what))
             .collect();
         let before = DomainState::unknown(domain.clone());
-        let line = Journal::begin(
-            self,
-            domain,
-            Beginning {
-                kind: ChangeKind::SetAside,
-                hand,
-                before: &before,
-                rolls_back: None,
-                named: set_aside.clone(),
-                covers,
-                aside: &history,
-            },
-        )
-        .await?;
-        let id = line.id.clone();
-        line.finish(ChangeOutcome::Done, None).await?;
+        // Together: a line that is only begun would stand in the way, and be of no tenant that
+        // anybody can sign in to.
         let mut tx = self.store.begin().await?;
+        let beginning = Beginning {
+            kind: ChangeKind::SetAside,
+            hand,
+            before: &before,
+            rolls_back: None,
+            named: set_aside.clone(),
+            covers,
+            aside: &history,
+        };
+        let line = Journal::begin_in(self, &mut tx, domain, beginning).await?;
+        let id = line.id.clone();
+        line.finish_in(&mut tx, ChangeOutcome::Done, None).await?;
         let event = Event::FederationJournalSetAside {
             change: id.clone(),
             domain: domain.to_string(),

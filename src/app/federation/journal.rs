@@ -178,11 +178,23 @@ impl<'a> Journal<'a> {
         domain: &DomainName,
         beginning: Beginning<'_>,
     ) -> Result<Journal<'a>, Error> {
+        let mut tx = app.store().begin().await?;
+        let journal = Self::begin_in(app, &mut tx, domain, beginning).await?;
+        tx.commit().await?;
+        Ok(journal)
+    }
+
+    /// The same, with what else `tx` writes.
+    pub(super) async fn begin_in(
+        app: &'a App,
+        tx: &mut Tx<'_>,
+        domain: &DomainName,
+        beginning: Beginning<'_>,
+    ) -> Result<Journal<'a>, Error> {
         let Beginning {
             kind, hand, aside, ..
         } = beginning;
         let id = app.with_random(|random| ChangeId::random(random));
-        let mut tx = app.store().begin().await?;
         let rows = tx.federation_changes(domain).await?;
         let (standing, before_it) = behind(app.sealing(), &rows, &id);
         let mut journal = Self {
@@ -232,9 +244,8 @@ impl<'a> Journal<'a> {
             named: beginning.named,
             covers: beginning.covers,
         };
-        journal.add(&mut tx, &entry).await?;
+        journal.add(tx, &entry).await?;
         tx.append(journal.actor(), None, event);
-        tx.commit().await?;
         Ok(journal)
     }
 
@@ -343,7 +354,19 @@ impl<'a> Journal<'a> {
 
     /// It is over.
     pub async fn finish(
+        self,
+        outcome: ChangeOutcome,
+        after: Option<&DomainState>,
+    ) -> Result<(), Error> {
+        let mut tx = self.app.store().begin().await?;
+        self.finish_in(&mut tx, outcome, after).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// The same, with what else `tx` writes.
+    pub(super) async fn finish_in(
         mut self,
+        tx: &mut Tx<'_>,
         outcome: ChangeOutcome,
         after: Option<&DomainState>,
     ) -> Result<(), Error> {
@@ -356,12 +379,11 @@ impl<'a> Journal<'a> {
             domain: self.domain.to_string(),
             outcome: outcome.as_str(),
         };
-        let mut tx = self.app.store().begin().await?;
-        self.add(&mut tx, &entry).await?;
+        self.add(tx, &entry).await?;
         tx.finish_federation_change(&self.id, self.app.now())
             .await?;
         tx.append(self.actor(), None, event);
-        Ok(tx.commit().await?)
+        Ok(())
     }
 
     fn actor(&self) -> Actor {

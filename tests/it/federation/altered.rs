@@ -270,6 +270,42 @@ fn attack_38_what_was_set_aside_and_is_opened_again_is_no_lock() {
     assert!(stage.federation().is_none());
 }
 
+/// A line that could not be drawn to its end is none: it covers nothing, stands in nobody's way,
+/// and is drawn by the next one (review M2-9).
+#[test]
+fn attack_38_a_line_is_there_whole_with_its_event_or_not_at_all() {
+    let set_aside = [
+        "domain",
+        "set-aside",
+        "contoso.com",
+        "--confirm",
+        "contoso.com",
+    ];
+    for full in [
+        "CREATE TRIGGER full BEFORE INSERT ON federation_journal WHEN NEW.number = 1
+            BEGIN SELECT RAISE(ABORT, 'full'); END",
+        "CREATE TRIGGER full BEFORE INSERT ON events WHEN NEW.kind = 'federation-journal-set-aside'
+            BEGIN SELECT RAISE(ABORT, 'full'); END",
+    ] {
+        let stage = changed_twice("SELECT 1");
+        // The alteration that the beginning of any change mends.
+        stage.by_hand(
+            "UPDATE federation_changes SET finished_at = NULL WHERE begun_at =
+                (SELECT MAX(begun_at) FROM federation_changes)",
+        );
+        stage.by_hand(full);
+        assert_eq!(stage.run(&set_aside).exit, 3, "{full}");
+        stage.by_hand("DROP TRIGGER full");
+        let back = stage.rollback(None);
+        assert_eq!(back.exit, 1, "{full}: {back:?}");
+        let told = "altered outside claimbridge";
+        assert!(back.err.contains(told), "{full}: {}", back.err);
+        let aside = stage.run(&set_aside);
+        assert_eq!(aside.exit, 0, "{full}: {aside:?}");
+        mended(&stage);
+    }
+}
+
 /// What is about to leave the tenant counts as gone: nobody may sign with it.
 #[test]
 fn a_key_that_a_rollback_took_out_is_not_activated() {
