@@ -125,8 +125,10 @@ impl Keys {
         sealing: &Sealing,
         purpose: KeyPurpose,
     ) -> Result<Self, Error> {
-        let mut found = Self::of(tx, sealing, purpose).await?;
+        // The events first: on PostgreSQL each query sees what was committed before it, and a step
+        // of another server between them may put the keys ahead of the events, never behind.
         let told = tx.keys_in_events(purpose).await?;
+        let mut found = Self::of(tx, sealing, purpose).await?;
         let numbers = told
             .iter()
             .filter_map(|told| number_of(told, sealing, purpose));
