@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     App, Error,
-    app_passwords::{AppPasswordView, app_passwords},
+    app_passwords::{AppPasswordView, UseOfAppPasswords, app_passwords},
     error::SupportCode,
     own_methods::OwnMethod,
     sign_in::{Begun, Browser},
@@ -35,6 +35,8 @@ pub struct AccountView {
     pub recovery_codes: i64,
     /// Application passwords, oldest first.
     pub app_passwords: Vec<AppPasswordView>,
+    /// Whether another one would be of use.
+    pub use_of_app_passwords: UseOfAppPasswords,
     /// When the password was set; `None` if there is none.
     pub password: Option<Timestamp>,
     /// What was done to the account in the last thirty days, newest first. Whoever takes an
@@ -253,6 +255,7 @@ impl App {
         let methods = self.own_methods(&mut tx, &user.id).await?;
         let kept = self.methods_kept(&mut tx, &user.id).await?;
         let app_passwords = app_passwords(&mut tx, &user.id).await?;
+        let use_of_app_passwords = self.use_of_app_passwords(&mut tx, &user).await?;
         let password = tx.password_of(&user.id).await?;
         let since = now.minus(CHANGES_SHOWN_FOR);
         let changes = tx.notices_since(&user.id, since, MOST_CHANGES).await?;
@@ -273,6 +276,7 @@ impl App {
             kept,
             recovery_codes,
             app_passwords,
+            use_of_app_passwords,
             password: password.map(|password| password.set_at),
             changes,
             sign_ins,

@@ -2,8 +2,8 @@
 //!
 //! Always true: making one is an event and a notice to its person; an operator who makes one
 //! could act as that person at the active door, so the person's sessions end, as with a pass;
-//! a new password of the person's own ends them all, because who changes it fears for it; one
-//! that is revoked opens nothing at the next request, on whichever node.
+//! a new password of the person's own ends them all, because who changes it fears for it; none is
+//! made for whom it would open nothing; one that is revoked opens nothing at the next request, on whichever node.
 
 use super::{
     App, Error,
@@ -19,8 +19,10 @@ use crate::{
         secret::Secret,
         text::Upn,
     },
+    claims::{NotReleased, active::require_ws_federation},
     directory::{ApplicationPassword, User},
     factor::app_password,
+    relying_party::Domain,
     storage::{ReadTx, Tx},
 };
 
@@ -35,6 +37,17 @@ pub struct AppPasswordView {
     pub created_at: Timestamp,
     /// When it last opened the door.
     pub last_used_at: Option<Timestamp>,
+}
+
+/// Whether application passwords are of use to a person.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum UseOfAppPasswords {
+    /// They open the door.
+    Open,
+    /// The door is closed.
+    Closed,
+    /// Entra sends no programs of the person's domain here.
+    NotOfThisDomain,
 }
 
 /// A new one. The value is shown this once.
@@ -104,6 +117,19 @@ impl App {
                 "nothing here takes an application password, because WS-Trust is off; set `enabled = true` under [trust] first (docs/ws-trust.md)",
             ));
         }
+        let domains = tx.domains().await?;
+        self.takes_programs_of(user, &domains).map_err(|error| {
+            let first = match &error {
+                NotReleased::NotWsFederation(_) => {
+                    "; set `protocol = \"wsFed\"` under its [[domain]] first"
+                }
+                _ => "",
+            };
+            Error::conflict(format!(
+                "an application password of {} would open nothing: {error}{first}",
+                user.upn
+            ))
+        })?;
         let label = method_name(label, "")?;
         if label.is_empty() {
             return Err(Error::invalid(
@@ -142,6 +168,31 @@ impl App {
         tx.add_notice(&user.id, "app-password-added", by, now)
             .await?;
         Ok(NewAppPassword { id, label, value })
+    }
+
+    /// That Entra sends the programs of this person here.
+    pub(super) fn takes_programs_of(
+        &self,
+        user: &User,
+        domains: &[Domain],
+    ) -> Result<(), NotReleased> {
+        require_ws_federation(user, domains, &self.settings.ws_federation).map(drop)
+    }
+
+    /// Whether an application password of this person would open anything.
+    pub(super) async fn use_of_app_passwords(
+        &self,
+        tx: &mut ReadTx<'_>,
+        user: &User,
+    ) -> Result<UseOfAppPasswords, Error> {
+        if !self.settings.active_door.is_open() {
+            return Ok(UseOfAppPasswords::Closed);
+        }
+        let domains = tx.domains().await?;
+        Ok(match self.takes_programs_of(user, &domains) {
+            Ok(()) => UseOfAppPasswords::Open,
+            Err(_) => UseOfAppPasswords::NotOfThisDomain,
+        })
     }
 
     /// A person's, oldest first.

@@ -4,16 +4,18 @@
 //! 22, 25); whoever is unknown, disabled, waiting, of no domain that programs are sent here for,
 //! or has a wrong password gets one and the same answer after the same work (attack 26); while
 //! the person's wait runs nothing is compared but application passwords, which nobody guesses:
-//! so a stranger locks no device out; a right password for which we have no token costs nothing;
-//! a password that is right makes
-//! no evidence, no session and no enrolment, only [`PasswordClaims`]; a token leaves with its
-//! receipt or not at all, and one in which the inspector would see MFA does not leave.
+//! so a stranger locks no device out; a right password that gets no token costs nothing
+//! ([`settle`] has the one exception); a password that is right makes no evidence, no session and
+//! no enrolment, only [`PasswordClaims`]; a token leaves with its receipt or not at all, and one in
+//! which the inspector would see MFA does not leave.
 //!
 //! What happens is three steps, as at the sign-in page: pay ([`App::pay_at_door`]), check, and
-//! write down ([`token`]). No transaction is open while something is hashed or signed.
+//! write down ([`settle`], [`token`]). No transaction is open while something is hashed or signed.
 //!
 //! [`PasswordClaims`]: crate::claims::active::PasswordClaims
 
+/// From what the comparison said to an answer.
+mod settle;
 /// From a right password to a token.
 mod token;
 
@@ -31,8 +33,8 @@ use crate::{
         ids::{AttemptId, CredentialId, UserId},
         secret::Secret,
     },
-    claims::active::{ActiveProof, require_ws_federation},
-    directory::{ApplicationPassword, PasswordCredential, User},
+    claims::active::ActiveProof,
+    directory::{ApplicationPassword, PasswordCredential},
     factor::{
         app_password,
         password::{self, PasswordRefused, Rehash},
@@ -46,7 +48,6 @@ use crate::{
         response::{Envelope, encode_fault, encode_token},
     },
     relying_party::Domain,
-    storage::Tx,
 };
 
 /// An answer in SOAP.
@@ -116,7 +117,7 @@ impl App {
 
     /// Answers a request for a token; `None` while the door is closed.
     pub async fn answer_trust(
-        &self,
+        self: &Arc<Self>,
         version: Version,
         request: UnverifiedTokenRequest,
         source: String,
@@ -147,7 +148,7 @@ impl App {
     }
 
     async fn token_for(
-        &self,
+        self: &Arc<Self>,
         request: UnverifiedTokenRequest,
         source: String,
     ) -> Result<(SignedToken, &'static str), Fault> {
@@ -179,7 +180,7 @@ impl App {
 
     /// A token, or none: the password was wrong, or is not asked for at all.
     async fn exchange(
-        &self,
+        self: &Arc<Self>,
         request: TokenRequest,
         source: String,
     ) -> Result<Option<SignedToken>, Error> {
@@ -191,105 +192,14 @@ impl App {
             return Ok(None);
         };
         let (checked, password) = self.check_at_door(request.password, &guessed).await?;
-        let Named::Known(user) = &guessed.named else {
-            if guessed.looks_at == LooksAt::All {
-                self.note_unknown_name().await?;
-            }
-            return Ok(None);
-        };
-        self.note_altered_devices(&guessed, user).await?;
-        let attempt = &guessed.attempt;
-        let roots = &self.settings.ws_federation;
-        // A disabled person gets the answer of a wrong password, after the same work; and so does
-        // one of whom Entra sends no program here.
-        let (proof, rehash) = match checked {
-            Checked::Right(..) if user.disabled_at.is_some() => {
-                return self.refuse_at_door(attempt, user, "disabled").await;
-            }
-            Checked::Right(..) if require_ws_federation(user, &guessed.domains, roots).is_err() => {
-                return self
-                    .refuse_at_door(attempt, user, "not-ws-federation")
-                    .await;
-            }
-            Checked::Right(proof, rehash) => (proof, rehash),
-            Checked::Wrong(_) if guessed.looks_at == LooksAt::Devices => return Ok(None),
-            Checked::Wrong(why) => return self.refuse_at_door(attempt, user, why).await,
-            Checked::Tampered(what) => {
-                self.refuse_at_door(attempt, user, "tampered").await?;
-                let why = "the row's tag is wrong";
-                return Err(Error::tampering(what, Some(user.id.clone()), &why));
-            }
-        };
-        let is_own = matches!(proof, ActiveProof::Own(_));
-        let made = self.token_of(proof, user, &guessed).await;
-        match (&made, rehash, &guessed.own) {
-            // It was no guess, and what is missing is not the password's fault.
-            (Err(_), ..) => self.refund_after_all(&guessed.buckets).await,
-            (Ok(Some(_)), Rehash::Needed, Some(own)) if is_own => {
-                // The token left: it is the ledger's, whatever becomes of this.
-                if let Err(error) = self.rehash(own, password).await {
-                    tracing::warn!("a password keeps its old hash until the next time: {error}");
-                }
-            }
-            _ => {}
-        }
-        made
-    }
-
-    /// The token for a right password. None: something changed meanwhile, or this person's own
-    /// password is not enough.
-    async fn token_of(
-        &self,
-        proof: ActiveProof,
-        user: &User,
-        guessed: &Guessed,
-    ) -> Result<Option<SignedToken>, Error> {
-        let attempt = &guessed.attempt;
-        if matches!(proof, ActiveProof::Own(_)) {
-            // Without a second factor a password is a first one that somebody else may know, and
-            // opens nothing at the page either (attack 37).
-            let mut tx = self.store.read().await?;
-            let (_, methods, _) = self.credentials_of(&mut tx, &user.id).await?;
-            drop(tx);
-            if methods == 0 {
-                let mut tx = self.store.begin().await?;
-                refused(&mut tx, attempt, user, "no-second-factor");
-                self.refund(&mut tx, &guessed.buckets).await?;
-                tx.commit().await?;
-                return Ok(None);
-            }
-        }
-        let prepared = self.prepare_token(proof, user, attempt).await?;
-        let own = guessed.own.as_ref();
-        self.let_out(prepared, user, attempt, &guessed.buckets, own)
+        // Who hangs up now has asked all the same: what happened is written down, and what was no
+        // guess is given back.
+        let app = Arc::clone(self);
+        let settled =
+            tokio::spawn(async move { app.settle_at_door(&guessed, checked, password).await });
+        settled
             .await
-    }
-
-    /// Gives a try back that was no guess, as well as it goes.
-    async fn refund_after_all(&self, buckets: &Buckets) {
-        let refunded: Result<(), Error> = async {
-            let mut tx = self.store.begin().await?;
-            self.refund(&mut tx, buckets).await?;
-            Ok(tx.commit().await?)
-        }
-        .await;
-        if let Err(error) = refunded {
-            tracing::warn!("a right password stays counted as a guess: {error}");
-        }
-    }
-
-    /// An altered row opens nothing and shuts nobody out; it is written down.
-    async fn note_altered_devices(&self, guessed: &Guessed, user: &User) -> Result<(), Error> {
-        let Devices { rows, revoked } = &guessed.devices;
-        let mut rows = rows.iter();
-        if rows.all(|row| app_password::is_sound(row, &user.id, revoked, &self.sealing)) {
-            return Ok(());
-        }
-        let mut tx = self.store.begin().await?;
-        let what = "application password";
-        let event = Event::TamperingFound { what };
-        tx.append(Actor::System, Some(user.id.clone()), event);
-        Ok(tx.commit().await?)
+            .map_err(|error| Error::internal(format!("a request at the door failed: {error}")))?
     }
 
     /// Pays for a guess. `None`: the source waits, and nothing is looked at.
@@ -386,27 +296,6 @@ impl App {
         })
         .await
     }
-
-    /// Writes down why there is no token, in a transaction of its own.
-    async fn refuse_at_door(
-        &self,
-        attempt: &AttemptId,
-        user: &User,
-        reason: &'static str,
-    ) -> Result<Option<SignedToken>, Error> {
-        let mut tx = self.store.begin().await?;
-        refused(&mut tx, attempt, user, reason);
-        tx.commit().await?;
-        Ok(None)
-    }
-}
-
-fn refused(tx: &mut Tx<'_>, attempt: &AttemptId, user: &User, reason: &'static str) {
-    let event = Event::PasswordRefused {
-        attempt: attempt.clone(),
-        reason,
-    };
-    tx.append(Actor::Person, Some(user.id.clone()), event);
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ use super::{
 use crate::app::{
     Error,
     account::{AccountView, FRESH, KnownSession},
-    app_passwords::AppPasswordView,
+    app_passwords::{AppPasswordView, UseOfAppPasswords},
     enrol::MethodKind,
     error::SupportCode,
     own_methods::{AttestationState, Picture},
@@ -56,12 +56,13 @@ pub async fn account(State(web): State<Arc<Web>>, visit: Visit, headers: HeaderM
         kept,
         recovery_codes,
         app_passwords,
+        use_of_app_passwords,
         password,
         changes,
         sign_ins,
         sessions,
     } = view;
-    let app_passwords = self::app_passwords(&web, app_passwords);
+    let app_passwords = self::app_passwords(use_of_app_passwords, app_passwords);
     let removable = methods.len() > kept;
     let wanted = (methods.len() < kept).then_some(kept);
     let page = AccountPage {
@@ -123,9 +124,8 @@ pub async fn account(State(web): State<Arc<Web>>, visit: Visit, headers: HeaderM
     web.page(StatusCode::OK, &page)
 }
 
-fn app_passwords(web: &Web, list: Vec<AppPasswordView>) -> Option<AppPasswords> {
-    let is_open = web.app.settings().active_door.is_open();
-    if !is_open && list.is_empty() {
+fn app_passwords(of_use: UseOfAppPasswords, list: Vec<AppPasswordView>) -> Option<AppPasswords> {
+    if of_use != UseOfAppPasswords::Open && list.is_empty() {
         return None;
     }
     let lines = list.into_iter().map(|password| AppPasswordLine {
@@ -135,10 +135,10 @@ fn app_passwords(web: &Web, list: Vec<AppPasswordView>) -> Option<AppPasswords> 
         last_used: password.last_used_at.map(Moment),
     });
     Some(AppPasswords {
-        making: if is_open {
-            Making::Offered
-        } else {
-            Making::Closed
+        making: match of_use {
+            UseOfAppPasswords::Open => Making::Offered,
+            UseOfAppPasswords::Closed => Making::Closed,
+            UseOfAppPasswords::NotOfThisDomain => Making::NotOfThisDomain,
         },
         list: lines.collect(),
     })

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest;
 
-use super::refused;
+use super::settle::refused;
 use crate::{
     app::{
         App, Error,
@@ -60,7 +60,9 @@ impl App {
         ) {
             Ok(claims) => claims,
             Err(error) => {
-                self.refuse_at_door(attempt, user, "not-releasable").await?;
+                let why = "not-releasable";
+                // Its try comes back with the error.
+                self.refuse_at_door(attempt, user, why, None).await?;
                 return Err(not_released(&error, user));
             }
         };
@@ -160,6 +162,7 @@ impl App {
         };
         if let Some(reason) = meanwhile {
             refused(&mut tx, attempt, user, reason);
+            self.refund(&mut tx, buckets).await?;
             tx.commit().await?;
             return Ok(None);
         }

@@ -118,6 +118,8 @@ pub enum Making {
     Offered,
     /// The door that takes them is closed; those that are left can be revoked.
     Closed,
+    /// Programs of this person's domain are sent elsewhere; those that are left can be revoked.
+    NotOfThisDomain,
 }
 
 /// One application password.

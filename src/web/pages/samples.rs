@@ -517,6 +517,17 @@ fn samples(frame: &Frame, words: &Words, desk: Desk) -> Vec<(String, String)> {
         sessions,
     };
     add("account-new", &account(vec![], vec![], vec![]));
+    let mut no_programs = account(vec![], vec![], vec![]);
+    no_programs.app_passwords = Some(AppPasswords {
+        making: Making::NotOfThisDomain,
+        list: vec![AppPasswordLine {
+            id: "crd_cccccccccccccccccccccccccc".to_owned(),
+            label: words.name.to_owned(),
+            since: moment(),
+            last_used: None,
+        }],
+    });
+    add("account-no-programs", &no_programs);
     add(
         "account",
         &account(

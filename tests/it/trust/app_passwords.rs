@@ -233,3 +233,39 @@ async fn nobody_has_more_than_twenty_and_a_closed_door_takes_none() {
         page.text()
     );
 }
+
+/// None is handed out that would open nothing (review M2-4).
+#[tokio::test]
+async fn nobody_gets_one_whose_domain_takes_no_programs() {
+    let mut world = world(ActiveDoor::ApplicationPasswords).await;
+    let person = world.ready("agent1@fabrikam.com").await;
+    let upn = person.user.upn.clone();
+    let refused = world.app().add_app_password(&upn, "Scanner", "tester");
+    let error = refused.await.unwrap_err();
+    assert_eq!(error.category(), Category::Conflict);
+    assert!(error.detail().contains("fabrikam.com"), "{error}");
+    assert!(error.detail().contains("wsFed"), "{error}");
+    let page = at_the_account(&world, &person).await.page.unwrap();
+    assert!(!page.text().contains("Application password"), "{page:?}");
+    // Those of before are shown, and can be revoked.
+    super::guesses::device_of_before(&mut world, person.upn()).await;
+    world.advance(30);
+    let mut browser = at_the_account(&world, &person).await;
+    let page = browser.page.clone().unwrap();
+    assert!(
+        page.text().contains("open nothing for you"),
+        "{}",
+        page.text()
+    );
+    let actions: Vec<String> = page.forms().into_iter().map(|form| form.action).collect();
+    assert!(
+        !actions
+            .iter()
+            .any(|action| action == "/account/app-passwords")
+    );
+    let revoke = actions
+        .iter()
+        .find(|action| action.ends_with("/revoke") && action.contains("app-passwords"));
+    browser.press(revoke.unwrap()).await;
+    assert!(stored(&world, &person).await.is_empty());
+}

@@ -10,6 +10,21 @@ async fn failures(world: &World, bucket: &str) -> u32 {
     tx.failures(bucket).await.unwrap()
 }
 
+/// An application password of when the person's domain still spoke WS-Federation.
+pub async fn device_of_before(world: &mut World, upn: &str) -> String {
+    let now = world.settings.clone();
+    world
+        .settings
+        .ws_federation
+        .push("fabrikam.com".parse().unwrap());
+    world.start_node().await;
+    world.settings = now;
+    let before = world.nodes.pop().unwrap().app;
+    let upn = upn.parse().unwrap();
+    let made = before.add_app_password(&upn, "Scanner", "tester");
+    made.await.unwrap().value.expose().clone()
+}
+
 #[tokio::test]
 async fn attack_22_failing_here_locks_there_and_the_reverse() {
     for door in [
@@ -118,6 +133,35 @@ async fn a_right_password_stays_free_while_the_keys_are_altered() {
         .token();
 }
 
+/// Whose domain takes no programs any more, and who is disabled, is refused, and locked out of
+/// nothing by a device that asks on (review M2-4).
+#[tokio::test]
+async fn a_right_password_that_gets_no_token_is_no_guess() {
+    let mut world = world(ActiveDoor::OwnPasswordsToo).await;
+    let elsewhere = world.ready("agent1@fabrikam.com").await.user;
+    let of_elsewhere = device_of_before(&mut world, elsewhere.upn.as_str()).await;
+    let disabled = world.ready("disabled@contoso.com").await.user;
+    let of_disabled = device(&world, disabled.upn.as_str()).await;
+    let app = std::sync::Arc::clone(world.app());
+    app.disable_user(&disabled.upn, "tester").await.unwrap();
+    // What a disabled person's own password is, no counter that stands still may tell.
+    for (user, password, tries, counted) in [
+        (&elsewhere, of_elsewhere.as_str(), 10, 0),
+        (&elsewhere, PASSWORD, 10, 0),
+        (&disabled, of_disabled.as_str(), 10, 0),
+        (&disabled, PASSWORD, 3, 3),
+    ] {
+        for _ in 0..tries {
+            let said = asking(user.upn.as_str(), password).ask(&world).await;
+            assert!(said.is_refused(), "{}", said.body);
+        }
+        let person = format!("password:{}", user.id);
+        for bucket in [person.as_str(), "source:203.0.113.7"] {
+            assert_eq!(failures(&world, bucket).await, counted, "{bucket}");
+        }
+    }
+}
+
 /// A first password, which somebody else may know, opens nothing before there is a second factor
 /// (attack 37), and is no guess.
 #[tokio::test]
@@ -212,7 +256,7 @@ async fn attack_22_nobody_learns_who_there_is() {
         ActiveDoor::ApplicationPasswords,
         ActiveDoor::OwnPasswordsToo,
     ] {
-        let world = world(door).await;
+        let mut world = world(door).await;
         world.add_user("known@contoso.com").await;
         device(&world, "known@contoso.com").await;
         let disabled = world.add_user("disabled@contoso.com").await;
@@ -224,7 +268,7 @@ async fn attack_22_nobody_learns_who_there_is() {
             .unwrap();
         // Of a domain that speaks SAML: Entra sends no program of theirs here (review L7).
         let elsewhere = world.ready("agent1@fabrikam.com").await.user;
-        let of_elsewhere = device(&world, elsewhere.upn.as_str()).await;
+        let of_elsewhere = device_of_before(&mut world, elsewhere.upn.as_str()).await;
         // One of whose devices' rows was altered: it opens nothing, the other one does (L11).
         world.add_user("altered@contoso.com").await;
         let of_altered = device(&world, "altered@contoso.com").await;

@@ -247,8 +247,13 @@ impl World {
         tokio::spawn(async move { app.proceed(&id, &browser).await })
     }
 
-    async fn is_asked(&mut self) {
+    pub(in crate::app) async fn is_asked(&mut self) {
         self.asked.recv().await.unwrap();
+    }
+
+    /// The token signs what it was asked to.
+    pub(in crate::app) fn let_go(&self) {
+        self.go.send(()).unwrap();
     }
 
     async fn receipts(&self) -> usize {
