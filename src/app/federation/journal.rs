@@ -20,17 +20,17 @@ pub use super::{
 use crate::{
     app::{App, Error},
     audit::{Actor, Event},
-    base::{clock::Timestamp, ids::ChangeId, random::Random, text::DomainName},
+    base::{clock::Timestamp, ids::ChangeId, text::DomainName},
     federation::{Call, DomainState},
     keys::sealing::{Place, Sealing},
     storage::{StoredChange, StoredEntry, Tx},
 };
 
-fn place_row(change: &ChangeId, number: i64) -> String {
+pub(super) fn place_row(change: &ChangeId, number: i64) -> String {
     format!("{change}/{number}")
 }
 
-fn place<'a>(row: &'a str, domain: &'a str) -> Place<'a> {
+pub(super) fn place<'a>(row: &'a str, domain: &'a str) -> Place<'a> {
     Place {
         table: "federation_journal",
         column: "sealed",
@@ -106,7 +106,11 @@ impl App {
 }
 
 /// The change, if head and entries are what we wrote.
-fn read_change(sealing: &Sealing, stored: &StoredChange, rows: &[StoredEntry]) -> Option<Change> {
+pub(super) fn read_change(
+    sealing: &Sealing,
+    stored: &StoredChange,
+    rows: &[StoredEntry],
+) -> Option<Change> {
     let standing = Head::standing_of(sealing, stored, rows)?;
     let mut entries = Vec::new();
     for (expected, entry) in (0_i64..).zip(rows) {
@@ -419,39 +423,4 @@ impl<'a> Journal<'a> {
         tx.set_federation_head(&self.id, &sealed).await?;
         Ok(())
     }
-}
-
-/// Seals every entry and every head under another master key; how many entries.
-pub(in crate::app) async fn rewrap_journal(
-    tx: &mut Tx<'_>,
-    old: &Sealing,
-    new: &Sealing,
-    random: &mut (dyn Random + Send),
-) -> Result<usize, Error> {
-    let mut done = 0;
-    for change in tx.all_federation_changes().await? {
-        let entries = tx.federation_entries(&change.id).await?;
-        // An altered one stays what it is: it must not be blessed, and must not keep anybody from
-        // leaving a master key.
-        let Some(known) = read_change(old, &change, &entries) else {
-            continue;
-        };
-        let mut last = String::new();
-        for entry in &entries {
-            let row = place_row(&entry.change, entry.number);
-            let place = place(&row, change.domain.as_str());
-            let Ok(plain) = old.open(&place, &entry.sealed) else {
-                continue;
-            };
-            last = new.seal(&place, &plain, random);
-            tx.update_federation_seal(&entry.change, entry.number, &last)
-                .await?;
-            done += 1;
-        }
-        let count = i64::try_from(entries.len()).unwrap_or(i64::MAX);
-        let head = Head::of(change.begun_at, count, &last, known.standing);
-        let sealed = head.seal(new, &change.id, &change.domain, random)?;
-        tx.set_federation_head(&change.id, &sealed).await?;
-    }
-    Ok(done)
 }

@@ -19,6 +19,8 @@ mod ours;
 pub mod read;
 /// What anybody can see of a domain without signing in.
 pub mod realm;
+mod rewrap;
 
 pub use held::held_certificates;
 pub use ours::{ours, ours_of, ours_without_key};
+pub(super) use rewrap::rewrap_journal;

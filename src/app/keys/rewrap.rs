@@ -6,7 +6,7 @@ use super::{
     require_master_key,
 };
 use crate::{
-    app::{Error, federation::journal, watch::rewrap_watch},
+    app::{Error, federation::rewrap_journal, watch::rewrap_watch},
     audit::{Actor, Event},
     base::{clock::Timestamp, random::Random},
     directory::{
@@ -128,7 +128,7 @@ pub async fn rewrap(
     }
     done.tokens = rewrap_tokens(&mut tx, old, new, random).await?;
     (done.keys, done.looks_left) = rewrap_keys(&mut tx, old, new, random).await?;
-    done.journal = journal::rewrap_journal(&mut tx, old, new, random).await?;
+    done.journal = rewrap_journal(&mut tx, old, new, random).await?;
     rewrap_watch(&mut tx, old, new).await?;
     tx.end_everything(now).await?;
     tx.set_master_key_id(new.key_id()).await?;
