@@ -21,8 +21,8 @@ pub mod totp;
 use std::time::Duration;
 
 use super::{
-    App, Error, answer::Destination, error::SupportCode, guess::in_a_row, prove::Guess,
-    scene::Scene, sign_in::Browser,
+    App, Error, answer::Destination, error::SupportCode, external_mfa::fitting_kinds,
+    guess::in_a_row, prove::Guess, scene::Scene, sign_in::Browser,
 };
 use crate::{
     audit::{Actor, Event},
@@ -98,6 +98,16 @@ impl App {
             .collect())
     }
 
+    /// What of it answers what is asked: all, but at the door of External MFA.
+    pub(super) async fn offered(
+        &self,
+        tx: &mut ReadTx<'_>,
+        scene: &Scene,
+        user: &User,
+    ) -> Result<Vec<MethodKind>, Error> {
+        Ok(fitting_kinds(scene, self.enrolable(tx, user).await?))
+    }
+
     /// Chooses what to set up in an open enrolment; another choice begins anew.
     pub async fn choose_method(
         &self,
@@ -121,14 +131,15 @@ impl App {
         if scene.enrolment_stage() == Enrolment::NeedsPassword {
             return Err(at_another_step());
         }
-        if !self.enrolable(&mut tx, &user).await?.contains(&kind) {
+        let offered = self.offered(&mut tx, &scene, &user).await?;
+        if !offered.contains(&kind) {
             return Err(Error::denied(
                 &SupportCode::NOT_OFFERED,
                 format!("{} may not set up a {}", user.upn, kind.as_str()),
             ));
         }
         let row = self
-            .prepared(&mut tx, row, &scene.attempt.browser, &user, Some(kind))
+            .prepared(&mut tx, row, &scene.attempt.browser, &offered, Some(kind))
             .await?;
         if !tx.choose_method(&row, now).await? {
             return Err(over());
@@ -138,26 +149,26 @@ impl App {
     }
 
     /// The row with what is set up next; `None` lets the person choose, unless there is
-    /// only one kind to choose.
+    /// only one kind on offer.
     async fn prepared(
         &self,
         tx: &mut Tx<'_>,
         row: EnrolmentRow,
         browser: &TokenHash,
-        user: &User,
+        offered: &[MethodKind],
         chosen: Option<MethodKind>,
     ) -> Result<EnrolmentRow, Error> {
-        let method = match (chosen, self.enrolable(tx, user).await?.as_slice()) {
+        let method = match (chosen, offered) {
             (None, [only]) => Some(*only),
             (chosen, _) => chosen,
         };
         if method.is_some() {
             // Said before a person sets anything up, and once more when it is confirmed.
-            self.require_room(tx, &user.id).await?;
+            self.require_room(tx, &row.user).await?;
         }
         let credential = match method {
             None | Some(MethodKind::OathToken) => None,
-            Some(MethodKind::Totp) => Some(self.new_totp(tx, &user.id, self.now()).await?),
+            Some(MethodKind::Totp) => Some(self.new_totp(tx, &row.user, self.now()).await?),
             Some(MethodKind::SecurityKey) => Some(self.with_random(CredentialId::random)),
         };
         let mut row = EnrolmentRow {
@@ -240,6 +251,7 @@ impl App {
         }
         let afterwards = match row.opened_by {
             OpenedBy::Pass(_) | OpenedBy::RecoveryCode(_) => {
+                tx.spend_kept_passes_of(&row.user).await?;
                 tx.clear_evidence(&attempt.id).await?;
                 Afterwards::SignIn
             }

@@ -140,8 +140,8 @@ support_codes! {
         "Your Microsoft account is not linked to anybody here. Tell your administrator the reference of this page.",
         "Entra sent somebody whose account (tenant, object id) is linked to nobody, and whose name is nobody's here. `claimbridge explain att_…` with the reference of the page shows both ids; link them with `claimbridge external-mfa link UPN --tenant T --object-id O` once you know who it is.";
     NO_FITTING_METHOD = "CB-MFA-007",
-        "Microsoft asks for a kind of second step that none of yours is. Choose another way there, or ask your administrator.",
-        "The person has methods, and the acr and amr that Entra asks for name none of them (codes are otp, security keys fido), or security keys are refused by the policy now.";
+        "Microsoft asks for a kind of second step that you do not have here. Choose another way there, or ask your administrator.",
+        "The person has methods, and the acr and amr that Entra asks for name none of them (codes are otp, security keys fido). Or the person has none, and no kind of method that the policy allows is what Entra asks for.";
     SIGN_OUT_MALFORMED = "CB-SIGNOUT-001",
         "The sign-out message could not be read, and nothing was changed. To sign out here, open this service's sign-out page.",
         "The relying party's LogoutRequest or LogoutResponse is malformed, oversized, too old, made for another address, or its signature does not hold. The log line names what was wrong.";

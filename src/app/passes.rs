@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 
 use super::{
     App, Error,
+    enrol::ENROLMENT_LIFETIME,
     users::{find, require_active},
 };
 use crate::{
@@ -155,7 +156,14 @@ impl App {
         let mut tx = self.store.begin().await?;
         let user = find(&mut tx, upn).await?;
         let Some(pass) = tx.live_pass_of(&user.id, now).await? else {
-            if let Some(pass) = tx.pass_of_open_enrolment(&user.id, now).await? {
+            let since = now.minus(ENROLMENT_LIFETIME);
+            let kept = tx.kept_pass_of(&user.id, since, now).await?;
+            let opened = match kept {
+                Some(pass) => Some(pass.id),
+                None => tx.pass_of_open_enrolment(&user.id, now).await?,
+            };
+            if let Some(pass) = opened {
+                tx.revoke_passes(&user.id, now).await?;
                 tx.restart_attempts_of(&user.id).await?;
                 let event = Event::PassRevoked { pass };
                 tx.append(Actor::Operator(operator.to_owned()), Some(user.id), event);
@@ -249,6 +257,34 @@ pub(super) fn pass_tag(
             },
         ],
     )
+}
+
+/// The stored form of a pass that was used once, and may open the same enrolment anew where the
+/// first had no time to end: of its value, and of when it was used, so that a writer of the
+/// database does not lengthen that time (attack 38).
+fn again_fields<T>(pass: &AccessPass, value: &TypedPass, run: impl FnOnce(&[&[u8]]) -> T) -> T {
+    let used_at = pass.used_at.map_or(0, Timestamp::as_millis);
+    run(&[
+        pass.user.as_str().as_bytes(),
+        value.expose().as_bytes(),
+        pass.id.as_str().as_bytes(),
+        &pass.expires_at.as_millis().to_be_bytes(),
+        &used_at.to_be_bytes(),
+        b"again",
+    ])
+}
+
+/// See [`again_fields`].
+pub(super) fn again_tag(sealing: &Sealing, pass: &AccessPass, value: &TypedPass) -> String {
+    again_fields(pass, value, |fields| sealing.tag(TagLabel::Pass, fields))
+}
+
+/// Whether that is the value of a pass that may open the same anew.
+pub(super) fn opens_again(sealing: &Sealing, pass: &AccessPass, value: &TypedPass) -> bool {
+    let verified = again_fields(pass, value, |fields| {
+        sealing.verify_tag(TagLabel::Pass, fields, &pass.value_tag)
+    });
+    verified.is_ok()
 }
 
 /// Letters and digits that nobody confuses, five bits each.

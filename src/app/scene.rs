@@ -7,13 +7,17 @@ use super::{
     App, Error,
     enrol::require_opened,
     error::SupportCode,
+    external_mfa::asked_until,
     prove::require_password_here,
     reuse::Carried,
     sign_in::{Browser, RecoveryCodes},
 };
 use crate::{
     audit::Refused,
-    base::ids::{AttemptId, CredentialId, UserId},
+    base::{
+        clock::Timestamp,
+        ids::{AttemptId, CredentialId, UserId},
+    },
     claims,
     directory::{MethodKind, TokenState, User},
     factor::{
@@ -51,6 +55,8 @@ pub(super) struct Scene {
     pub(super) live_methods: usize,
     /// How many of them answer what is asked.
     pub(super) fitting_methods: usize,
+    /// How many kinds that answer what is asked could be set up (External MFA).
+    pub(super) kinds_to_add: usize,
     pub(super) tokens: Tokens,
     pub(super) has_password: bool,
     pub(super) notices: Vec<Notice>,
@@ -140,6 +146,7 @@ impl App {
             live_credentials: Vec::new(),
             live_methods: 0,
             fitting_methods: 0,
+            kinds_to_add: 0,
             tokens: Tokens::default(),
             has_password: false,
             notices: Vec::new(),
@@ -162,6 +169,9 @@ impl App {
                 scene.live_methods = self.askable_keys(tx, &id).await?.len();
             }
             scene.fitting_methods = self.fitting_methods(tx, &scene, &id).await?;
+            if let (Some(user), Some(_)) = (&scene.user, &scene.asked) {
+                scene.kinds_to_add = self.offered(tx, &scene, user).await?.len();
+            }
             scene.notices = tx.unseen_notices(&id).await?;
         }
         Ok(scene)
@@ -255,6 +265,7 @@ impl Scene {
             },
             live_methods: self.live_methods,
             fitting_methods: self.fitting_methods,
+            kinds_to_add: self.kinds_to_add,
             assigned_tokens: self.tokens.assigned,
             unseen_notices: self.notices.len(),
         })
@@ -272,10 +283,18 @@ impl Scene {
         }
     }
 
+    /// Until when something can be set up, while something is: at the door of External MFA not
+    /// longer than anything is asked there.
+    pub(super) fn enrolment_ends(&self) -> Option<Timestamp> {
+        let ends = self.enrolment.as_ref()?.expires_at;
+        Some(asked_until(self).map_or(ends, |until| ends.min(until)))
+    }
+
     /// The person's name as pages may show it. Who found a key and only touches it does not
-    /// learn whose it is.
+    /// learn whose it is; at the door of External MFA it is shown before anything is touched.
     pub(super) fn shown_upn(&self) -> Option<String> {
-        let user = self.user.as_ref().filter(|_| !self.is_touched_only());
+        let hidden = self.is_touched_only() && self.asked.is_none();
+        let user = self.user.as_ref().filter(|_| !hidden);
         user.map(|user| user.upn.to_string())
     }
 

@@ -10,7 +10,7 @@ use super::{
     App, Error,
     answer::{Answer, StatusKind},
     error::{Category, SupportCode},
-    external_mfa::{asked_until, fitting_kinds, fitting_ways},
+    external_mfa::{asked_until, fitting_ways},
     keys::draft::Draft,
     own_methods::last_used,
     round_trips::Stopped,
@@ -366,8 +366,8 @@ impl App {
                 let (offered, allowed) = match (&scene.user, step) {
                     (Some(user), NextStep::ChooseMethod | NextStep::Enrol(_)) => {
                         let policy = self.method_policy_of(&mut tx, &user.id).await?;
-                        let offered = self.enrolable(&mut tx, user).await?;
-                        (fitting_kinds(&scene, offered), policy.allowed().to_vec())
+                        let offered = self.offered(&mut tx, &scene, user).await?;
+                        (offered, policy.allowed().to_vec())
                     }
                     _ => (Vec::new(), Vec::new()),
                 };
@@ -386,7 +386,7 @@ impl App {
                     tokens: scene.tokens.active,
                     offered,
                     allowed,
-                    enrolment_ends: scene.enrolment.as_ref().map(|row| row.expires_at),
+                    enrolment_ends: scene.enrolment_ends(),
                     proved: if scene.is_touched_only() {
                         Proved::Touch
                     } else {

@@ -16,7 +16,7 @@
 //! ```text
 //!  begin ─► (person) ─► AskSecondFactor ─► ShowNotices ─► Issue(Proofs)
 //!     │         ├─────► AskPass ─► Enrol ─► AskSecondFactor   (no method yet)
-//!     │         └─────► CannotAnswer(NoFittingMethod)
+//!     │         └─────► CannotAnswer(NoFittingMethod, NothingToSetUp)
 //!     └ nobody is known ─► CannotAnswer(Stranger)
 //! ```
 //!
@@ -65,6 +65,9 @@ pub struct Person {
     pub live_methods: usize,
     /// How many of them answer what is asked: at the door of External MFA perhaps not all.
     pub fitting_methods: usize,
+    /// How many kinds of methods that answer what is asked the person could set up: looked at at
+    /// the door of External MFA only.
+    pub kinds_to_add: usize,
     /// How many hardware tokens an operator handed over that wait to be activated.
     pub assigned_tokens: usize,
     /// How many notices wait to be shown.
@@ -147,6 +150,8 @@ pub enum NoAnswer {
     Stranger,
     /// The person has methods, and Entra asked for none of them.
     NoFittingMethod,
+    /// The person has none, and nothing that may be set up is what Entra asked for.
+    NothingToSetUp,
 }
 
 /// Why the relying party gets a refusal.
@@ -235,7 +240,8 @@ fn left_to_ask(situation: &Situation<'_>) -> NextStep {
     }
     if situation.evidence.is_empty() {
         return match (person.fitting_methods, person.live_methods) {
-            (0, 0) => NextStep::AskPass,
+            (0, 0) if person.kinds_to_add > 0 => NextStep::AskPass,
+            (0, 0) => NextStep::CannotAnswer(NoAnswer::NothingToSetUp),
             (0, _) => NextStep::CannotAnswer(NoAnswer::NoFittingMethod),
             _ => NextStep::AskSecondFactor,
         };

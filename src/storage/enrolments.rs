@@ -171,8 +171,19 @@ impl Tx<'_> {
         .await
     }
 
-    /// Ends what a person is setting up, in every attempt; how many enrolments that were.
+    /// Ends what a pass opened and nobody finished.
+    pub async fn end_enrolments_by(&mut self, pass: &PassId) -> Result<u64, StoreError> {
+        self.run(
+            sql("DELETE FROM enrolments WHERE pass = $1 AND finished_at IS NULL")
+                .bind(pass.as_str()),
+        )
+        .await
+    }
+
+    /// Ends what a person is setting up, in every attempt, and what could open it once more;
+    /// how many enrolments that were.
     pub async fn end_enrolments_of(&mut self, user: &UserId) -> Result<u64, StoreError> {
+        self.spend_kept_passes_of(user).await?;
         self.run(
             sql("DELETE FROM enrolments WHERE user_id = $1 AND finished_at IS NULL")
                 .bind(user.as_str()),

@@ -1,7 +1,8 @@
 //! Temporary access passes: at most one a person that is not revoked.
 //!
 //! Always true: what is used up or revoked has lost its tag too, so that a writer of the
-//! database who takes back the mark of its use makes nothing usable (attack 38).
+//! database who takes back the mark of its use makes nothing usable (attack 38). One that may
+//! open the same once more ([`Tx::keep_pass`]) has another tag, which covers the first use.
 
 use sqlx::any::AnyRow;
 
@@ -11,7 +12,10 @@ use super::{
     tx::{ReadTx, Tx},
 };
 use crate::{
-    base::{clock::Timestamp, ids::UserId},
+    base::{
+        clock::Timestamp,
+        ids::{PassId, UserId},
+    },
     directory::{AccessPass, PassReuse},
 };
 
@@ -51,6 +55,29 @@ impl ReadTx<'_> {
                  WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2
                    AND (used_at IS NULL OR reuse = 'until-expiry')")
             .bind(user.as_str())
+            .bind(now.as_millis()),
+        )
+        .await?
+        .as_ref()
+        .map(pass)
+        .transpose()
+    }
+
+    /// The person's pass for one use whose first use was after `since`, and which may open what
+    /// it opened once more ([`Tx::keep_pass`]).
+    pub async fn kept_pass_of(
+        &mut self,
+        user: &UserId,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Result<Option<AccessPass>, StoreError> {
+        self.one(
+            sql("SELECT id, user_id, value_tag, issued_by, issued_at, starts_at, expires_at, reuse, used_at, revoked_at
+                 FROM access_passes
+                 WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $3 AND used_at > $2
+                   AND reuse = 'once' AND value_tag <> ''")
+            .bind(user.as_str())
+            .bind(since.as_millis())
             .bind(now.as_millis()),
         )
         .await?
@@ -121,12 +148,36 @@ impl Tx<'_> {
         .transpose()
     }
 
+    /// Lets a pass that was used a moment ago open the same once more, under a tag that is not
+    /// that of its first use and covers when that was.
+    pub async fn keep_pass(&mut self, pass: &PassId, again_tag: &str) -> Result<(), StoreError> {
+        self.run(
+            sql("UPDATE access_passes SET value_tag = $2
+                 WHERE id = $1 AND used_at IS NOT NULL AND revoked_at IS NULL AND reuse = 'once'")
+            .bind(pass.as_str())
+            .bind(again_tag),
+        )
+        .await
+        .map(drop)
+    }
+
+    /// Takes that back: what it opened was finished, or ended by somebody.
+    pub async fn spend_kept_passes_of(&mut self, user: &UserId) -> Result<(), StoreError> {
+        self.run(
+            sql("UPDATE access_passes SET value_tag = ''
+                 WHERE user_id = $1 AND used_at IS NOT NULL AND reuse = 'once'")
+            .bind(user.as_str()),
+        )
+        .await
+        .map(drop)
+    }
+
     /// Takes back what the person could still use; how many passes that were.
     pub async fn revoke_passes(&mut self, user: &UserId, at: Timestamp) -> Result<u64, StoreError> {
         self.run(
             sql("UPDATE access_passes SET revoked_at = $2, value_tag = ''
                  WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2
-                   AND (used_at IS NULL OR reuse = 'until-expiry')")
+                   AND (used_at IS NULL OR reuse = 'until-expiry' OR value_tag <> '')")
             .bind(user.as_str())
             .bind(at.as_millis()),
         )

@@ -117,8 +117,9 @@ pub async fn confirm_method(
     show(&web, &visit, Said::Confirm(form.name, state)).await
 }
 
-/// Says that the method was added. It holds nothing of the attempt: anyone may see it.
+/// Says that the method was added. It holds nothing of the person: anyone may see it.
 pub async fn added(State(web): State<Arc<Web>>, visit: AttemptVisit) -> Response {
+    let visit = visit.while_entra_waits(&web).await;
     let page = EnrolDonePage {
         frame: &visit.frame,
         next: visit.path(),

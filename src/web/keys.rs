@@ -138,8 +138,9 @@ pub async fn new_key(
     show(&web, &visit, Said::NewKey(form.name, state)).await
 }
 
-/// Says that the key was added. It holds nothing of the attempt: anyone may see it.
+/// Says that the key was added. It holds nothing of the person: anyone may see it.
 pub async fn added(State(web): State<Arc<Web>>, visit: AttemptVisit) -> Response {
+    let visit = visit.while_entra_waits(&web).await;
     let page = KeyAddedPage {
         frame: &visit.frame,
         next: visit.path(),

@@ -88,11 +88,14 @@ pub async fn cancel(
     }
 }
 
+/// What the button says while something can be done.
+pub(super) const CANCEL: &str = "Cancel";
+
 /// What the button says that ends it.
 pub(super) fn way_back(step: NextStep) -> &'static str {
     match step {
         NextStep::CannotAnswer(_) => "Back to Microsoft",
-        _ => "Cancel",
+        _ => CANCEL,
     }
 }
 
@@ -105,7 +108,7 @@ pub(super) fn no_answer(
 ) -> Response {
     let code = match why {
         NoAnswer::Stranger => &SupportCode::STRANGER,
-        NoAnswer::NoFittingMethod => &SupportCode::NO_FITTING_METHOD,
+        NoAnswer::NoFittingMethod | NoAnswer::NothingToSetUp => &SupportCode::NO_FITTING_METHOD,
     };
     let page = NoAnswerPage {
         frame: &visit.frame,

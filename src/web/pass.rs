@@ -6,7 +6,7 @@ use axum::{extract::State, http::StatusCode, response::Response};
 use serde::Deserialize;
 
 use super::{
-    Web, answer,
+    Web, answer, oidc,
     pages::sign_in::{PassPage, PassState, Username},
     sign_in::{Said, on, show},
     visit::{AttemptForm, AttemptVisit},
@@ -35,6 +35,7 @@ pub async fn form(State(web): State<Arc<Web>>, visit: AttemptVisit) -> Response 
                 NextStep::AskPassword | NextStep::ActivateToken | NextStep::AskSecondFactor
             ) =>
         {
+            let visit = visit.waited_for(&web, ask.asked_until, oidc::way_back(ask.step));
             ask_pass(&web, &visit, &ask, &Said::Nothing)
         }
         // Further on already: the page of the attempt knows where.

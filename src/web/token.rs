@@ -101,7 +101,14 @@ async fn resync_form(
     state: TokenState,
 ) -> Result<Response, Error> {
     let upn = match web.app.proceed(&visit.id, &visit.browser).await? {
-        Next::Ask(ask) if ask.step == NextStep::AskSecondFactor && ask.tokens > 0 => ask.upn,
+        // There is no time for it while Entra waits.
+        Next::Ask(ask)
+            if ask.step == NextStep::AskSecondFactor
+                && ask.tokens > 0
+                && ask.asked_until.is_none() =>
+        {
+            ask.upn
+        }
         _ => return Ok(on(visit)),
     };
     let page = TokenPage {

@@ -13,6 +13,7 @@ use super::{
     Web,
     cookies::{Cookie, attempts},
     forms::CsrfForm,
+    oidc,
     pages::{CsrfToken, Frame, external_mfa::Waiting, outcome::ErrorKind},
     peer::PeerAddress,
 };
@@ -105,6 +106,12 @@ impl AttemptVisit {
             frame: Arc::new(frame),
             ..self.clone()
         })
+    }
+
+    /// The same for a page that does not ask what comes next.
+    pub async fn while_entra_waits(&self, web: &Web) -> Cow<'_, Self> {
+        let until = web.app.entra_waits_until(&self.id, &self.browser).await;
+        self.waited_for(web, until, oidc::CANCEL)
     }
 
     /// A token for a form of this attempt. A browser without the attempt's cookie

@@ -367,6 +367,59 @@ pub async fn attack_28_a_revoked_pass_stays_revoked(database: Database) {
     );
 }
 
+/// A pass that may open the same once more does so by another tag, for a time, and until
+/// something ends it.
+pub async fn attack_28_a_kept_pass_is_found_in_its_time_and_no_longer(database: Database) {
+    let store = database.node().await;
+    let later = NOW.plus(MILLI);
+    for (number, ends) in ["spent", "enrolments", "revoked", "replaced"]
+        .into_iter()
+        .enumerate()
+    {
+        let user = stored_user(&store, &format!("agent{number}@contoso.com")).await;
+        let one = pass(&user.id, "value", PassReuse::Once);
+        store_pass(&store, &one).await;
+        let mut tx = store.begin().await.unwrap();
+        // Before it is used there is nothing to keep.
+        tx.keep_pass(&one.id, "again").await.unwrap();
+        let used = tx.consume_pass(&user.id, "value", NOW).await.unwrap();
+        assert!(used.is_some());
+        let since = NOW.minus(MILLI);
+        let kept = tx.kept_pass_of(&user.id, since, NOW).await.unwrap();
+        assert!(kept.is_none(), "used up");
+        tx.keep_pass(&one.id, "again").await.unwrap();
+        for (since, now, found) in [
+            (since, NOW, true),
+            (since, one.expires_at.minus(MILLI), true),
+            (since, one.expires_at, false),
+            (NOW, later, false),
+        ] {
+            let kept = tx.kept_pass_of(&user.id, since, now).await.unwrap();
+            let kept = kept.map(|kept| (kept.id, kept.value_tag, kept.used_at));
+            let expected = (one.id.clone(), "again".to_owned(), Some(NOW));
+            assert_eq!(kept, found.then_some(expected), "{since} {now}");
+        }
+        // It is no pass that could be used, by neither tag.
+        assert!(tx.live_pass_of(&user.id, NOW).await.unwrap().is_none());
+        for value in ["value", "again"] {
+            let again = tx.consume_pass(&user.id, value, NOW).await.unwrap();
+            assert!(again.is_none(), "{value}");
+        }
+        match ends {
+            "spent" => tx.spend_kept_passes_of(&user.id).await.unwrap(),
+            "enrolments" => drop(tx.end_enrolments_of(&user.id).await.unwrap()),
+            "revoked" => assert_eq!(tx.revoke_passes(&user.id, NOW).await.unwrap(), 1),
+            _ => {
+                let next = pass(&user.id, "next", PassReuse::Once);
+                tx.insert_pass(&next).await.unwrap();
+            }
+        }
+        let kept = tx.kept_pass_of(&user.id, since, NOW).await.unwrap();
+        assert!(kept.is_none(), "{ends}");
+        tx.commit().await.unwrap();
+    }
+}
+
 pub async fn attack_5_a_new_pass_replaces_the_former(database: Database) {
     let store = database.node().await;
     let user = stored_user(&store, "a@contoso.com").await;

@@ -51,7 +51,8 @@ macro_rules! storage_suite {
             credentials: a_password_is_replaced_and_rehashed attack_3_a_secret_counts_once_confirmed
                 attack_3_one_code_counts_once attack_3_twenty_submissions_at_once
                 attack_5_a_pass_has_a_beginning_and_an_end attack_28_a_hundred_redemptions_of_a_pass
-                attack_28_a_revoked_pass_stays_revoked attack_5_a_new_pass_replaces_the_former
+                attack_28_a_revoked_pass_stays_revoked
+                attack_28_a_kept_pass_is_found_in_its_time_and_no_longer attack_5_a_new_pass_replaces_the_former
                 two_passes_at_once_leave_one attack_38_what_is_used_up_or_revoked_stays_so;
             app_passwords: an_application_password_reads_back attack_38_a_revoked_one_is_not_revived_by_hand
                 attack_28_one_use_and_its_revocation_at_once

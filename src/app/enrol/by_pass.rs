@@ -9,9 +9,9 @@ use crate::{
     app::{
         App, Error,
         error::SupportCode,
-        external_mfa::require_somebody,
+        external_mfa::{require_somebody, require_time},
         guess::{Counter, Named, TypedName},
-        passes::{Terms, TypedPass, pass_tag},
+        passes::{Terms, TypedPass, again_tag, opens_again, pass_tag},
         prove::{Guess, require_password_here},
         scene::Scene,
         sign_in::{Browser, RecoveryCodes},
@@ -22,8 +22,9 @@ use crate::{
         ids::{AttemptId, UserId},
         secret::Secret,
     },
-    directory::User,
+    directory::{AccessPass, PassReuse, User},
     factor::recovery_code::{self, Looks},
+    signin::{attempt::Attempt, request::Protocol},
     storage::{EnrolmentRow, OpenedBy, ReadTx, Tx},
 };
 
@@ -53,6 +54,9 @@ impl App {
         let mut tx = self.store.begin().await?;
         let attempt = self.open_attempt(&mut tx, id, browser).await?;
         require_somebody(&attempt)?;
+        require_time(&attempt, now)?;
+        self.require_something_to_add(&mut tx, &attempt, browser)
+            .await?;
         let looks = Looks::of(pass.expose());
         if looks != Looks::Other {
             // Where the password is only carried over, a code is not looked for: nothing is
@@ -78,6 +82,10 @@ impl App {
         // Check and consume, in one conditional update.
         let mut tx = self.store.begin().await?;
         let attempt = self.open_attempt(&mut tx, id, browser).await?;
+        if let Some(bound) = &attempt.user {
+            // Whoever finishes what this pass opened elsewhere holds the person too.
+            tx.lock_user(bound).await?;
+        }
         let scene = self.scene(&mut tx, attempt, browser).await?;
         let user = match named {
             Named::Known(user) => Some(user),
@@ -98,7 +106,10 @@ impl App {
         let may = user
             .as_deref()
             .filter(|user| user.disabled_at.is_none() && !scene.is_of_other_than(&user.id));
-        let Some((user, accepted)) = self.accept(&mut tx, may, &typed, id, taken).await? else {
+        let Some((user, accepted)) = self
+            .accept(&mut tx, may, &typed, &scene.attempt, taken)
+            .await?
+        else {
             match &user {
                 Some(user) => {
                     let attempt = id.clone();
@@ -147,8 +158,9 @@ impl App {
             finished_at: None,
             tag: String::new(),
         };
+        let offered = self.offered(&mut tx, &scene, user).await?;
         let row = self
-            .prepared(&mut tx, row, &scene.attempt.browser, user, None)
+            .prepared(&mut tx, row, &scene.attempt.browser, &offered, None)
             .await?;
         tx.insert_enrolment(&row).await?;
         self.give_back(&mut tx, &buckets).await?;
@@ -167,7 +179,7 @@ impl App {
         tx: &mut Tx<'_>,
         user: Option<&'u User>,
         typed: &TypedPass,
-        attempt: &AttemptId,
+        attempt: &Attempt,
         taken: Taken,
     ) -> Result<Option<(&'u User, Accepted)>, Error> {
         let now = self.now();
@@ -179,6 +191,10 @@ impl App {
         let terms = Terms::of(held.as_ref());
         let pass = pass_tag(&self.sealing, &holder, terms, typed);
         let pass = tx.consume_pass(&holder, &pass, now).await?;
+        let pass = match attempt.request.protocol {
+            Protocol::ExternalMfa => self.kept(tx, &holder, pass, typed).await?,
+            _ => pass,
+        };
         let code = recovery_code::tag(&self.sealing, &holder, typed.expose());
         let code = match taken {
             Taken::Pass => None,
@@ -189,18 +205,18 @@ impl App {
             (Some(pass), _) => Some(Accepted {
                 opened_by: OpenedBy::Pass(pass.id.clone()),
                 event: Event::PassAccepted {
-                    pass: pass.id,
-                    attempt: attempt.clone(),
+                    pass: pass.id.clone(),
+                    attempt: attempt.id.clone(),
                 },
                 notice: "pass-accepted",
-                expires_at: Some(pass.expires_at),
+                expires_at: Some(ends(&pass)),
                 by: pass.issued_by,
             }),
             (None, Some(code)) => Some(Accepted {
                 opened_by: OpenedBy::RecoveryCode(code.clone()),
                 event: Event::RecoveryCodeAccepted {
                     code,
-                    attempt: attempt.clone(),
+                    attempt: attempt.id.clone(),
                 },
                 notice: "recovery-code-accepted",
                 expires_at: None,
@@ -209,6 +225,41 @@ impl App {
             (None, None) => None,
         };
         Ok(accepted.map(|accepted| (user, accepted)))
+    }
+
+    /// Entra waits five minutes, and whoever has a pass for one use has ten: until a method was
+    /// added, the same pass opens the person's next attempt of this door too, for as long as is
+    /// left of the ten. What it had opened before ends, so that one pass is one method.
+    async fn kept(
+        &self,
+        tx: &mut Tx<'_>,
+        holder: &UserId,
+        used: Option<AccessPass>,
+        typed: &TypedPass,
+    ) -> Result<Option<AccessPass>, Error> {
+        if let Some(pass) = used {
+            if pass.reuse == PassReuse::Once {
+                let tag = again_tag(&self.sealing, &pass, typed);
+                tx.keep_pass(&pass.id, &tag).await?;
+            }
+            return Ok(Some(pass));
+        }
+        let now = self.now();
+        let since = now.minus(ENROLMENT_LIFETIME);
+        let kept = tx.kept_pass_of(holder, since, now).await?;
+        let kept = kept.filter(|pass| opens_again(&self.sealing, pass, typed));
+        if let Some(pass) = &kept {
+            tx.end_enrolments_by(&pass.id).await?;
+        }
+        Ok(kept)
+    }
+}
+
+/// Until when a pass opens anything.
+fn ends(pass: &AccessPass) -> Timestamp {
+    match (pass.reuse, pass.used_at) {
+        (PassReuse::Once, Some(used_at)) => pass.expires_at.min(used_at.plus(ENROLMENT_LIFETIME)),
+        _ => pass.expires_at,
     }
 }
 

@@ -50,7 +50,8 @@ impl App {
         };
         let mut tx = self.store.begin().await?;
         self.hold_fresh(&mut tx, &fresh).await?;
-        if self.enrolable(&mut tx, user).await?.is_empty() {
+        let offered = self.enrolable(&mut tx, user).await?;
+        if offered.is_empty() {
             let detail = format!("{} may set up nothing that can be set up here", user.upn);
             return Err(Error::denied(&SupportCode::NOTHING_TO_ADD, detail));
         }
@@ -59,7 +60,7 @@ impl App {
             return Err(Error::internal("a random request id was drawn twice"));
         }
         let row = self
-            .prepared(&mut tx, row, &attempt.browser, user, None)
+            .prepared(&mut tx, row, &attempt.browser, &offered, None)
             .await?;
         tx.insert_enrolment(&row).await?;
         tx.commit().await?;

@@ -40,7 +40,7 @@ impl App {
 
     async fn secret_to_show(&self, id: &AttemptId, browser: &Browser) -> Result<NewTotp, Error> {
         let mut tx = self.store.read().await?;
-        let (_, user, row) = self.enrolling(&mut tx, id, browser).await?;
+        let (scene, user, row) = self.enrolling(&mut tx, id, browser).await?;
         let credential = pending(&mut tx, &user.id, &row).await?;
         let place = TotpCredential::secret_place(&credential.id, &user.id);
         let secret = self
@@ -58,7 +58,7 @@ impl App {
             secret: Zeroizing::new(data_encoding::BASE32_NOPAD.encode(&secret)),
             url: Zeroizing::new(url),
             upn: user.upn.to_string(),
-            expires_at: row.expires_at,
+            expires_at: scene.enrolment_ends().unwrap_or(row.expires_at),
         })
     }
 

@@ -25,11 +25,18 @@ pub mod tenants;
 pub mod verify;
 
 use super::{
-    App, Error, answer::Answer, error::SupportCode, keys::draft::Draft, scene::Scene,
-    sign_in::SecondFactor,
+    App, Error,
+    answer::Answer,
+    error::SupportCode,
+    keys::draft::Draft,
+    scene::Scene,
+    sign_in::{Browser, SecondFactor},
 };
 use crate::{
-    base::{clock::Timestamp, ids::UserId},
+    base::{
+        clock::Timestamp,
+        ids::{AttemptId, UserId},
+    },
     claims::second_factor::answer_for,
     directory::{MethodKind, User},
     factor::FactorKind,
@@ -76,6 +83,10 @@ impl App {
         }
         if fits(asked.request(), SecondFactor::Key) && self.takes_keys() {
             fitting += self.usable_keys(tx, user).await?.len();
+            if fitting == 0 {
+                // Nothing else is left to ask for: at the key the person learns why it is refused.
+                fitting = self.askable_keys(tx, user).await?.len();
+            }
         }
         Ok(fitting)
     }
@@ -174,4 +185,47 @@ pub(super) fn require_somebody(attempt: &Attempt) -> Result<(), Error> {
         &SupportCode::ATTEMPT_OVER,
         "a pass where Entra named nobody who is known here",
     ))
+}
+
+/// Once Entra does not wait any longer, nothing can follow on a pass.
+pub(super) fn require_time(attempt: &Attempt, now: Timestamp) -> Result<(), Error> {
+    if attempt.request.protocol != Protocol::ExternalMfa || now < asked::asks_until(attempt) {
+        return Ok(());
+    }
+    // Whose browser it is goes on to the attempt's page, which tells Entra that it is late.
+    Err(Error::denied(
+        &SupportCode::ANSWERED,
+        "a pass when Entra does not wait any longer",
+    ))
+}
+
+impl App {
+    /// At this door a pass is not used up where nothing that could be set up answers Entra.
+    pub(super) async fn require_something_to_add(
+        &self,
+        tx: &mut ReadTx<'_>,
+        attempt: &Attempt,
+        browser: &Browser,
+    ) -> Result<(), Error> {
+        if attempt.request.protocol != Protocol::ExternalMfa {
+            return Ok(());
+        }
+        let scene = self.scene(tx, attempt.clone(), browser).await?;
+        if scene.kinds_to_add > 0 {
+            return Ok(());
+        }
+        Err(Error::denied(
+            &SupportCode::NOT_OFFERED,
+            "a pass where nothing that may be set up answers Entra",
+        ))
+    }
+
+    /// Until when Entra waits for an attempt of this browser; none at the other doors, and none
+    /// that another browser may know of.
+    pub async fn entra_waits_until(&self, id: &AttemptId, browser: &Browser) -> Option<Timestamp> {
+        let mut tx = self.store.read().await.ok()?;
+        let attempt = self.open_attempt(&mut tx, id, browser).await.ok()?;
+        let is_here = attempt.request.protocol == Protocol::ExternalMfa;
+        is_here.then(|| asked::asks_until(&attempt))
+    }
 }

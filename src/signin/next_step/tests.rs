@@ -20,6 +20,7 @@ fn person(live_methods: usize) -> Person {
         status: PersonStatus::Active,
         live_methods,
         fitting_methods: live_methods,
+        kinds_to_add: 2,
         assigned_tokens: 0,
         unseen_notices: 0,
     }
@@ -149,6 +150,14 @@ fn attack_40_at_external_mfa_one_factor_is_asked_and_no_session_answers() {
     for (person, expected) in [
         (None, NextStep::CannotAnswer(NoAnswer::Stranger)),
         (known(0, 0), NextStep::AskPass),
+        // A pass would be used up for nothing.
+        (
+            Some(Person {
+                kinds_to_add: 0,
+                ..person(0)
+            }),
+            NextStep::CannotAnswer(NoAnswer::NothingToSetUp),
+        ),
         (
             known(2, 0),
             NextStep::CannotAnswer(NoAnswer::NoFittingMethod),
@@ -354,6 +363,7 @@ fn a_disabled_person_is_refused_whatever_was_proved() {
         status: PersonStatus::Disabled,
         live_methods: 1,
         fitting_methods: 1,
+        kinds_to_add: 1,
         assigned_tokens: 0,
         unseen_notices: 0,
     });
@@ -374,6 +384,7 @@ fn notices_are_shown_after_both_factors_and_before_the_answer() {
         status: PersonStatus::Active,
         live_methods: 1,
         fitting_methods: 1,
+        kinds_to_add: 1,
         assigned_tokens: 0,
         unseen_notices: 2,
     });

@@ -60,7 +60,9 @@ impl NoAnswerPage<'_> {
     pub fn heading_of(why: NoAnswer) -> &'static str {
         match why {
             NoAnswer::Stranger => "Your account is not linked here",
-            NoAnswer::NoFittingMethod => "Microsoft asks for another way",
+            NoAnswer::NoFittingMethod | NoAnswer::NothingToSetUp => {
+                "Microsoft asks for another way"
+            }
         }
     }
 }

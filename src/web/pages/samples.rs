@@ -663,6 +663,7 @@ fn waited_for(frame: &Frame, words: &Words) -> Vec<(String, String)> {
         ("stranger", NoAnswer::Stranger, Some(upn)),
         ("nameless", NoAnswer::Stranger, None),
         ("no-fitting", NoAnswer::NoFittingMethod, None),
+        ("nothing-to-set-up", NoAnswer::NothingToSetUp, None),
     ] {
         let page = NoAnswerPage {
             frame,

@@ -7,6 +7,8 @@ mod kit;
 mod attacks;
 /// Whose an account is.
 mod links;
+/// A pass within the five minutes.
+mod passes;
 /// What is refused.
 mod refusals;
 
