@@ -10,7 +10,7 @@ use crate::{
     protocol::oidc::discovery,
     relying_party::{
         Domain, DomainProtocol, EntraEndpoints, ExternalMfaTenant, KnownFederation, RelyingParty,
-        Tenant, tenant::NoCloud,
+        Tenant, TenantDomains, tenant::NoCloud,
     },
     session::{Desk, SessionPolicy},
     signin::{active::ActiveDoor, lockout::Delays},
@@ -27,6 +27,8 @@ pub struct Settings {
     pub endpoints: Option<EntraEndpoints>,
     /// Tenants of External MFA named in the configuration file.
     pub tenants: Vec<Tenant>,
+    /// Whose people such tenants may name.
+    pub tenant_domains: TenantDomains,
     /// Domains named in the configuration file: name and issuer.
     pub domains: Vec<(DomainName, Option<String>)>,
     /// Domains of the tenant that are another provider's, rightly.

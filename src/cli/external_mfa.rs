@@ -157,7 +157,7 @@ pub async fn run(
                 writeln!(out, "{value}")?;
             } else {
                 for (name, value) in value.as_object().into_iter().flatten() {
-                    writeln!(out, "{name}: {}", value.as_str().unwrap_or_default())?;
+                    writeln!(out, "{name}: {}", in_words(value))?;
                 }
             }
         }
@@ -208,6 +208,13 @@ pub(super) fn chosen(all: &[Tenant], which: &Which) -> Result<Tenant, Failure> {
     }
 }
 
+fn in_words(value: &Value) -> String {
+    match value {
+        Value::Array(list) => list.iter().map(in_words).collect::<Vec<_>>().join(", "),
+        value => value.as_str().unwrap_or_default().to_owned(),
+    }
+}
+
 fn as_json(tenant: &Tenant, settings: &Settings) -> Value {
     let asking = settings.asking_tenant(tenant).ok();
     json!({
@@ -216,6 +223,7 @@ fn as_json(tenant: &Tenant, settings: &Settings) -> Value {
         "cloud": tenant.cloud,
         "client_id": tenant.client_id,
         "application_id": tenant.application_id,
+        "domains": settings.tenant_domains.of(tenant.id).collect::<Vec<_>>(),
         "discovery_url": settings.oidc_discovery_url(),
         "redirect_uri": settings.oidc_authorize_url(),
         "answers_go_to": asking.as_ref().map(|asking| asking.cloud.reply_url()),

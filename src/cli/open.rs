@@ -58,6 +58,7 @@ pub fn settings(config: &Config) -> Result<Settings, Failure> {
         entra: entra(config)?,
         endpoints: config.entra.endpoints.clone(),
         tenants: config.tenants.clone(),
+        tenant_domains: config.tenant_domains.clone(),
         domains: config
             .domains
             .iter()

@@ -42,7 +42,7 @@ use crate::{
     base::{address_range::AddressRange, clock::Timestamp, secret::Secret, text::DomainName},
     directory::MethodPolicy,
     keys::{hardware::TokenSetting, sealing::MasterKey},
-    relying_party::{DomainProtocol, Tenant, domain::new_domain},
+    relying_party::{DomainProtocol, Tenant, TenantDomains, domain::new_domain},
     session::{Desk, SessionPolicy},
     signin::{active::ActiveDoor, lockout::Delays},
 };
@@ -69,6 +69,8 @@ pub struct Config {
     pub domains: Vec<DomainSetting>,
     /// Tenants of External MFA that are there from the start; `external-mfa add` adds more.
     pub tenants: Vec<Tenant>,
+    /// Whose people such tenants may name.
+    pub tenant_domains: TenantDomains,
     /// Times and limits.
     pub policy: Policy,
     /// What people see.
@@ -181,7 +183,7 @@ fn read(reader: &mut Reader) -> Option<Config> {
     let master_key = read_master_key(reader);
     let entra = entra::read(reader);
     let domains = read_domains(reader, public_url.as_ref());
-    let tenants = tenants::read(reader, &entra);
+    let (tenants, tenant_domains) = tenants::read(reader, &entra);
     let policy = policy::read(reader);
     let branding = Branding {
         name: reader
@@ -204,6 +206,7 @@ fn read(reader: &mut Reader) -> Option<Config> {
         entra,
         domains,
         tenants,
+        tenant_domains,
         policy,
         branding,
         active_door,

@@ -62,6 +62,7 @@ impl Config {
                     "application_id": tenant.application_id,
                     "cloud": tenant.cloud,
                     "name": tenant.name,
+                    "domains": self.tenant_domains.of(tenant.id).collect::<Vec<_>>(),
                 })
             }).collect::<Vec<Value>>(),
             "policy": self.policy(),

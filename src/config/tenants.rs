@@ -2,16 +2,17 @@
 
 use super::{Entra, reader::Reader};
 use crate::{
-    base::guid::Guid,
+    base::{guid::Guid, text::DomainName},
     relying_party::{
-        ClientId, Tenant, TenantCloud,
+        ClientId, Tenant, TenantCloud, TenantDomains,
         tenant::{TenantName, require_new},
     },
 };
 
-pub(super) fn read(reader: &mut Reader, entra: &Entra) -> Vec<Tenant> {
+pub(super) fn read(reader: &mut Reader, entra: &Entra) -> (Vec<Tenant>, TenantDomains) {
     let default: TenantCloud = entra.cloud.name.parse().unwrap_or(TenantCloud::Custom);
     let mut tenants: Vec<Tenant> = Vec::new();
+    let mut given = TenantDomains::default();
     // One more than there are, so that the keys are known when there is none.
     let count = reader.count("tenant");
     for index in 0..=count {
@@ -21,6 +22,7 @@ pub(super) fn read(reader: &mut Reader, entra: &Entra) -> Vec<Tenant> {
         let application_id = reader.parsed::<Guid>(&key("application_id"));
         let cloud = reader.parsed::<TenantCloud>(&key("cloud"));
         let name = reader.parsed::<TenantName>(&key("name"));
+        let domains = reader.list::<DomainName>(&key("domains"));
         if index == count {
             continue;
         }
@@ -54,6 +56,11 @@ pub(super) fn read(reader: &mut Reader, entra: &Entra) -> Vec<Tenant> {
         else {
             continue;
         };
+        for domain in domains {
+            if let Err(error) = given.give(id, domain) {
+                reader.object(&key("domains"), &format!("{error}; leave it out of one"));
+            }
+        }
         let tenant = Tenant {
             id,
             client_id,
@@ -68,5 +75,5 @@ pub(super) fn read(reader: &mut Reader, entra: &Entra) -> Vec<Tenant> {
             }
         }
     }
-    tenants
+    (tenants, given)
 }

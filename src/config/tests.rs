@@ -255,6 +255,33 @@ fn a_tenant_is_in_the_configured_cloud_unless_it_says_otherwise() {
 }
 
 #[test]
+fn a_tenant_has_the_domains_that_it_was_given() {
+    let other = TENANT.replace("db47", "db48");
+    let text = with(&format!(
+        "{TENANT}domains = [\"Contoso.com\", \"eu.contoso.com\"]\n{other}domains = [\"fabrikam.com\"]\n"
+    ));
+    let config = load(&text, &[]).unwrap();
+    let given: Vec<Vec<&str>> = config
+        .tenants
+        .iter()
+        .map(|tenant| config.tenant_domains.of(tenant.id))
+        .map(|domains| domains.map(DomainName::as_str).collect())
+        .collect();
+    assert_eq!(
+        given,
+        [vec!["contoso.com", "eu.contoso.com"], vec!["fabrikam.com"]]
+    );
+    let shown = config.redacted()["tenant"][1]["domains"].clone();
+    assert_eq!(shown, serde_json::json!(["fabrikam.com"]));
+    let text = text.replace("fabrikam.com", "CONTOSO.com");
+    let problems = load(&text, &[]).unwrap_err();
+    assert!(
+        problems[0].contains("a domain is one tenant's"),
+        "{problems:?}"
+    );
+}
+
+#[test]
 fn what_is_wrong_with_a_tenant_is_told_at_once() {
     for (toml, says) in [
         (

@@ -20,6 +20,8 @@ pub mod name_rule;
 pub mod single_logout;
 /// Tenants of Entra that take our second factor (External MFA).
 pub mod tenant;
+/// Whose people such a tenant may name.
+pub mod tenant_domains;
 
 use std::{fmt, time::Duration};
 
@@ -30,6 +32,7 @@ pub use external_mfa::{ExternalMfaCloud, ExternalMfaTenant};
 pub use known_federation::KnownFederation;
 pub use single_logout::{LogoutBinding, SingleLogout};
 pub use tenant::{ClientId, Tenant, TenantCloud};
+pub use tenant_domains::TenantDomains;
 
 /// A SAML entity id (or WS-Federation realm): an opaque string, compared byte for byte.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, serde::Serialize)]

@@ -96,6 +96,17 @@ impl Acr {
     }
 }
 
+/// Whether an account is the tenant's own, as far as the hint says so.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Membership {
+    /// It is, or nothing else is said.
+    #[default]
+    Member,
+    /// Of another tenant, or of none: what it is called there is not this tenant's to say.
+    Guest,
+}
+
 /// What Entra asks of this door. Stored with the attempt, under a tag ([`super::asked`]); everything in it was
 /// verified, and nothing in it is a proof.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
@@ -122,6 +133,9 @@ pub struct SecondFactorRequest {
     pub first_amr: Vec<String>,
     /// What Entra calls the person; shown, and never a key to who it is.
     pub shown_name: Option<String>,
+    /// Whether that name is the tenant's to give.
+    #[serde(default)]
+    pub membership: Membership,
     /// When Entra sent the person, milliseconds since 1970: the hint's `iat`.
     pub asked_at_millis: i64,
     /// Entra's name for this sign-in, for the log.

@@ -24,7 +24,7 @@ use crate::{
         attempt::{self, Attempt, tests::NOW},
         complete::{FormerSession, Holder, NotSignedIn, SignedIn, complete},
         request::{Protocol, SignInRequest},
-        second_factor::{self, Acr, SecondFactorDone, SecondFactorRequest},
+        second_factor::{self, Acr, Membership, SecondFactorDone, SecondFactorRequest},
     },
 };
 
@@ -277,6 +277,7 @@ pub(crate) fn second_factor_request() -> SecondFactorRequest {
         amr: ["fido", "hwk", "otp"].map(str::to_owned).to_vec(),
         first_amr: Vec::new(),
         shown_name: Some("agent1@contoso.com".to_owned()),
+        membership: Membership::Member,
         asked_at_millis: NOW.as_millis(),
         client_request_id: None,
     }

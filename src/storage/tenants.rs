@@ -77,6 +77,17 @@ impl ReadTx<'_> {
         .collect()
     }
 
+    /// Whether another tenant than that one asks here.
+    pub async fn has_other_tenant(&mut self, id: Guid) -> Result<bool, StoreError> {
+        let found = self
+            .one(
+                sql("SELECT tenant_id FROM tenants WHERE tenant_id <> $1 LIMIT 1")
+                    .bind(id.to_string()),
+            )
+            .await?;
+        Ok(found.is_some())
+    }
+
     /// Whether there is any tenant: whether this door is open at all.
     pub async fn has_tenants(&mut self) -> Result<bool, StoreError> {
         let found = self

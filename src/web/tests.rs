@@ -39,6 +39,7 @@ async fn web(public_url: &str) -> (Arc<Web>, TempDir) {
         domains: vec![("contoso.com".parse().unwrap(), None)],
         endpoints: None,
         tenants: Vec::new(),
+        tenant_domains: crate::relying_party::TenantDomains::default(),
         known_federations: Vec::new(),
         ws_federation: Vec::new(),
         sessions: SessionPolicy::default(),

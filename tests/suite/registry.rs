@@ -81,6 +81,9 @@ pub async fn tenants_read_back(database: Database) {
         tx.tenants_by_client(&one.client_id).await.unwrap(),
         [one.clone(), shares_client.clone()]
     );
+    for tenant in &all {
+        assert!(tx.has_other_tenant(tenant.id).await.unwrap());
+    }
     // Attack 23: the two ids together; neither alone finds another's.
     let found = tx
         .tenant(shares_client.id, &second_method.client_id)
@@ -94,8 +97,14 @@ pub async fn tenants_read_back(database: Database) {
     let remove = (renamed.id, &renamed.client_id);
     assert!(tx.remove_tenant(remove.0, remove.1).await.unwrap());
     assert!(!tx.remove_tenant(remove.0, remove.1).await.unwrap());
-    assert_eq!(tx.tenants().await.unwrap(), [second_method, shares_client]);
+    let left = [second_method.clone(), shares_client.clone()];
+    assert_eq!(tx.tenants().await.unwrap(), left);
     assert!(tx.has_tenants().await.unwrap());
+    let last = (shares_client.id, &shares_client.client_id);
+    assert!(tx.remove_tenant(last.0, last.1).await.unwrap());
+    // Two methods of one tenant are one tenant.
+    assert!(!tx.has_other_tenant(second_method.id).await.unwrap());
+    assert!(tx.has_other_tenant(shares_client.id).await.unwrap());
     let row = "INSERT INTO tenants VALUES ('common', 'c', 'a', 'global', NULL, 0)";
     tx.commit().await.unwrap();
     database.by_hand(row).await;

@@ -21,11 +21,11 @@ use crate::{
         answer::ErrorCode,
         request::{AuthorizationRequest, PostedRequest, RequestError, Unanswerable},
     },
-    relying_party::{ClientId, ExternalMfaTenant},
+    relying_party::{ClientId, ExternalMfaTenant, tenant_domains::Asking},
     signin::{
         asked,
         request::{Interaction, Protocol, Reauthentication, SignInRequest},
-        second_factor::SecondFactorRequest,
+        second_factor::{Membership, SecondFactorRequest},
     },
     storage::ReadTx,
 };
@@ -167,7 +167,8 @@ impl App {
         self.candidate(tx, asked).await
     }
 
-    /// Who has the name here that Entra gives the account, in a domain that is configured here.
+    /// Who has the name here that Entra gives the account, where that name is the tenant's to
+    /// give: of no guest, and in a domain of the tenant's (`relying_party::tenant_domains`).
     pub(super) async fn candidate(
         &self,
         tx: &mut ReadTx<'_>,
@@ -177,8 +178,19 @@ impl App {
         let Some(Ok(upn)) = name else {
             return Ok(None);
         };
+        if asked.membership == Membership::Guest {
+            return Ok(None);
+        }
+        let asking = if tx.has_other_tenant(asked.tenant).await? {
+            Asking::BesideOthers
+        } else {
+            Asking::Alone
+        };
+        let given = &self.settings.tenant_domains;
         let domains = tx.domains().await?;
-        if require_domain(&upn.domain(), &domains, None).is_err() {
+        if !given.may_name(asked.tenant, &upn.domain(), asking)
+            || require_domain(&upn.domain(), &domains, None).is_err()
+        {
             return Ok(None);
         }
         Ok(tx.user_by_upn(&upn).await?)

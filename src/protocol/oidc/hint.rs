@@ -28,6 +28,7 @@ use super::hint_keys::HintKeys;
 use crate::{
     base::{clock::Timestamp, guid::Guid},
     relying_party::ExternalMfaTenant,
+    signin::second_factor::Membership,
 };
 
 /// The longest hint, in bytes. Entra's has under two thousand.
@@ -100,6 +101,28 @@ struct EntraClaims {
     nbf: Option<i64>,
     scp: Option<serde_json::Value>,
     idtyp: Option<String>,
+    acct: Option<serde_json::Value>,
+    idp: Option<serde_json::Value>,
+}
+
+impl EntraClaims {
+    /// A guest by `acct` (1), or by `idp`: who signed the person in, which names the tenant or is
+    /// left out where it is the tenant itself.
+    fn membership(&self, tenant: Guid) -> Membership {
+        let guest = self
+            .acct
+            .as_ref()
+            .is_some_and(|acct| acct == 1 || acct == "1");
+        let elsewhere = self.idp.as_ref().is_some_and(|idp| {
+            let idp = idp.as_str().unwrap_or_default().to_ascii_lowercase();
+            !idp.contains(&tenant.to_string())
+        });
+        if guest || elsewhere {
+            Membership::Guest
+        } else {
+            Membership::Member
+        }
+    }
 }
 
 impl AdditionalClaims for EntraClaims {}
@@ -152,6 +175,7 @@ pub struct VerifiedHint {
     subject: String,
     preferred_username: Option<String>,
     upn: Option<String>,
+    membership: Membership,
     first_amr: Vec<String>,
     issued_at: Timestamp,
     once: OnceOnly,
@@ -266,6 +290,7 @@ impl UnverifiedHint {
             subject: subject.to_owned(),
             preferred_username: claims.preferred_username().and_then(|name| shown(name)),
             upn: own.upn.as_deref().and_then(shown),
+            membership: own.membership(tenant.tenant),
             first_amr: methods.take(16).map(|amr| amr.to_string()).collect(),
             issued_at,
             once: OnceOnly {
@@ -322,6 +347,11 @@ impl VerifiedHint {
     /// The user principal name, where the application asks for it. Never a key by itself.
     pub fn upn(&self) -> Option<&str> {
         self.upn.as_deref()
+    }
+
+    /// Whether the account is the tenant's own.
+    pub fn membership(&self) -> Membership {
+        self.membership
     }
 
     /// How the first factor was done, if the hint says it.

@@ -324,6 +324,7 @@ impl VerifiedAuthorizationRequest {
             amr: self.asked.amr,
             first_amr: hint.first_amr().to_vec(),
             shown_name: hint.upn().or(hint.preferred_username()).map(str::to_owned),
+            membership: hint.membership(),
             asked_at_millis: hint.issued_at().as_millis(),
             client_request_id: self.client_request_id,
         }

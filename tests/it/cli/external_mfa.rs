@@ -35,6 +35,7 @@ fn a_tenant_is_added_shown_and_removed() {
         json!({
             "tenant_id": TENANT, "name": "Contoso", "cloud": "global",
             "client_id": format!("claimbridge-{TENANT}"), "application_id": APPLICATION,
+            "domains": [],
             "discovery_url": "https://idp.contoso.com/oidc/.well-known/openid-configuration",
             "redirect_uri": "https://idp.contoso.com/oidc/authorize",
             "answers_go_to": "https://login.microsoftonline.com/common/federation/externalauthprovider",
@@ -180,12 +181,13 @@ fn what_the_file_says_is_there_and_is_not_contradicted() {
     let file = std::fs::read_to_string(cli.path("claimbridge.toml")).unwrap();
     let entry = |application: &str| {
         format!(
-            "{file}\n[[tenant]]\ntenant_id = \"{TENANT}\"\nclient_id = \"a\"\napplication_id = \"{application}\"\n"
+            "{file}\n[[tenant]]\ntenant_id = \"{TENANT}\"\nclient_id = \"a\"\napplication_id = \"{application}\"\ndomains = [\"Contoso.com\"]\n"
         )
     };
     cli.write_secret("claimbridge.toml", entry(APPLICATION));
     let listed = cli.json(&["external-mfa", "list"]);
     assert_eq!(listed[0]["client_id"], "a", "{listed}");
+    assert_eq!(listed[0]["domains"], json!(["contoso.com"]), "{listed}");
     let kept = cli.refused(1, &["external-mfa", "remove", TENANT]);
     assert!(
         kept.contains("take its [[tenant]] out there first"),

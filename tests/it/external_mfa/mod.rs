@@ -7,6 +7,8 @@ mod kit;
 mod attacks;
 /// Whose an account is.
 mod links;
+/// Whom a tenant may name.
+mod names;
 /// A pass within the five minutes.
 mod passes;
 /// What is refused.

@@ -65,6 +65,7 @@ pub fn settings() -> Settings {
         domains: Vec::new(),
         endpoints: None,
         tenants: Vec::new(),
+        tenant_domains: claimbridge::relying_party::TenantDomains::default(),
         known_federations: Vec::new(),
         ws_federation: Vec::new(),
         sessions: SessionPolicy::default(),

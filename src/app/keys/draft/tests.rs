@@ -121,6 +121,7 @@ impl World {
             domains: vec![("contoso.com".parse().unwrap(), None)],
             endpoints: None,
             tenants: Vec::new(),
+            tenant_domains: crate::relying_party::TenantDomains::default(),
             known_federations: Vec::new(),
             ws_federation: vec!["contoso.com".parse().unwrap()],
             sessions: SessionPolicy::default(),
