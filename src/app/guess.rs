@@ -4,7 +4,8 @@
 //! many sessions and nodes (attack 2); a browser in which the person completed a sign-in
 //! has one of its own and none else, so that a stranger cannot lock anyone out, from afar
 //! or from the same office; what it only asks is bounded too; the second factor's failures in
-//! a row are counted over all of them. A name is folded once, before any transaction, and a long one not at all.
+//! a row are counted over all of them. At the door of External MFA no browser is known: wrong
+//! codes there have a counter of that door, and keep neither a key nor another door waiting. A name is folded once, before any transaction, and a long one not at all.
 
 mod question;
 
@@ -27,7 +28,7 @@ use crate::{
     },
     directory::User,
     keys::sealing::TagLabel,
-    signin::{attempt::Attempt, lockout::SECOND_FACTOR_LIMIT},
+    signin::{attempt::Attempt, lockout::SECOND_FACTOR_LIMIT, request::Protocol},
     storage::{ReadTx, Reserve, Tx},
 };
 
@@ -37,6 +38,9 @@ pub(super) enum Counter {
     Password,
     SecondFactor,
     Pass,
+    /// Codes at the door of External MFA: whoever knows the password at Entra guesses there, and
+    /// shuts no other door by it.
+    CodeForEntra,
 }
 
 impl Counter {
@@ -45,6 +49,7 @@ impl Counter {
             Self::Password => "password",
             Self::SecondFactor => "second-factor",
             Self::Pass => "pass",
+            Self::CodeForEntra => "code-for-entra",
         }
     }
 }
@@ -296,13 +301,34 @@ impl App {
         user: &User,
         browser: &Browser,
     ) -> Result<(Buckets, Option<Timestamp>), Error> {
+        self.pay_as(tx, Counter::SecondFactor, user, browser).await
+    }
+
+    /// The same of a code, by the counter of the attempt's door.
+    pub(super) async fn pay_code(
+        &self,
+        tx: &mut Tx<'_>,
+        attempt: &Attempt,
+        user: &User,
+        browser: &Browser,
+    ) -> Result<(Buckets, Option<Timestamp>), Error> {
+        let counter = match attempt.request.protocol {
+            Protocol::ExternalMfa => Counter::CodeForEntra,
+            _ => Counter::SecondFactor,
+        };
+        self.pay_as(tx, counter, user, browser).await
+    }
+
+    async fn pay_as(
+        &self,
+        tx: &mut Tx<'_>,
+        counter: Counter,
+        user: &User,
+        browser: &Browser,
+    ) -> Result<(Buckets, Option<Timestamp>), Error> {
         let named = Named::Known(Box::new(user.clone()));
-        let buckets = self
-            .buckets(tx, Counter::SecondFactor, &named, browser)
-            .await?;
-        let wait = self
-            .pay(tx, Counter::SecondFactor, &buckets, &named)
-            .await?;
+        let buckets = self.buckets(tx, counter, &named, browser).await?;
+        let wait = self.pay(tx, counter, &buckets, &named).await?;
         Ok((buckets, wait))
     }
 

@@ -128,6 +128,16 @@ use crate::{
 /// How many passwords may be hashed at once: bounds the memory to 8 × 19 MiB or so.
 const HASHES_AT_ONCE: usize = 8;
 
+/// How long an attempt is kept at least: its request must not begin another one (attacks 15, 28).
+const ATTEMPTS_KEPT: Duration = Duration::from_hours(24);
+
+// A hint of Entra's is taken until it is this old, and may be dated ahead.
+const _: () = assert!(
+    ATTEMPTS_KEPT.as_secs()
+        > crate::protocol::oidc::hint::MAX_AGE.as_secs()
+            + crate::protocol::oidc::hint::MAX_AHEAD.as_secs()
+);
+
 /// The running identity provider: what every use case works with.
 pub struct App {
     store: Store,
@@ -255,7 +265,7 @@ impl App {
     /// Forgets what ended a day ago (or, if sessions may live longer, before any of them
     /// could still be alive). `serve` runs it every few minutes. How many rows.
     pub async fn purge(&self) -> Result<u64, Error> {
-        let keep = Duration::from_hours(24).max(self.settings.sessions.absolute);
+        let keep = ATTEMPTS_KEPT.max(self.settings.sessions.absolute);
         let mut tx = self.store.begin().await?;
         let rows = tx.purge(self.now().minus(keep)).await?;
         tx.forget_answers(self.now().minus(REPEAT_ANSWER)).await?;

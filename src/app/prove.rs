@@ -209,8 +209,8 @@ impl App {
         let scene = self.scene(&mut tx, attempt, browser).await?;
         let user = require_password_proof(&scene)?.clone();
         require_fitting(&scene, SecondFactor::Code)?;
-        let browser = &*browser.at(&scene.attempt);
-        let (buckets, wait) = self.pay_second_factor(&mut tx, &user, browser).await?;
+        let (attempt, browser) = (&scene.attempt, &*browser.at(&scene.attempt));
+        let (buckets, wait) = self.pay_code(&mut tx, attempt, &user, browser).await?;
         if let Some(until) = wait {
             tx.commit().await?;
             return Ok(Guess::Wait(until));

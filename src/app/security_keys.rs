@@ -200,8 +200,8 @@ impl App {
         let scene = self.scene(&mut tx, attempt, browser).await?;
         let user = require_password_proof(&scene)?;
         require_fitting(&scene, SecondFactor::Key)?;
-        let here = browser.at(&scene.attempt);
-        let (buckets, wait) = self.pay_second_factor(&mut tx, user, &here).await?;
+        let (attempt, here) = (&scene.attempt, browser.at(&scene.attempt));
+        let (buckets, wait) = self.pay_answer_of(&mut tx, attempt, user, &here).await?;
         tx.commit().await?;
         if let Some(until) = wait {
             return Ok(KeyAnswer::Wait(until));

@@ -8,7 +8,9 @@ use std::sync::OnceLock;
 use super::{Buckets, Counter, Named};
 use crate::{
     app::{App, Error, error::SupportCode, sign_in::Browser},
+    base::clock::Timestamp,
     directory::User,
+    signin::{attempt::Attempt, request::Protocol},
     storage::Tx,
 };
 
@@ -67,6 +69,26 @@ impl App {
             .buckets(tx, Counter::SecondFactor, &named, browser)
             .await?;
         self.pay_question(tx, buckets).await
+    }
+
+    /// Charges the answer of a key of this person. Where no password comes first (External MFA)
+    /// it is its source's alone: nobody guesses a signature, and a stranger's wrong guesses must
+    /// not keep the person's key waiting.
+    pub(in crate::app) async fn pay_answer_of(
+        &self,
+        tx: &mut Tx<'_>,
+        attempt: &Attempt,
+        user: &User,
+        browser: &Browser,
+    ) -> Result<(Buckets, Option<Timestamp>), Error> {
+        if attempt.request.protocol != Protocol::ExternalMfa {
+            return self.pay_second_factor(tx, user, browser).await;
+        }
+        let (buckets, nobody) = (Buckets::of_source(browser), Named::Unknown(String::new()));
+        let wait = self
+            .pay(tx, Counter::SecondFactor, &buckets, &nobody)
+            .await?;
+        Ok((buckets, wait))
     }
 
     /// A key's right answer: its try and that of its question.

@@ -1,5 +1,6 @@
 //! Who tries to be asked less, or to answer for somebody else.
 
+use claimbridge::protocol::oidc::hint::MAX_AGE;
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -47,9 +48,14 @@ async fn attack_1_nobody_answers_for_somebody_else() {
         assert!(kit::maybe_told(&page).is_none());
     }
     let mut tx = door.world.app().store().read().await.unwrap();
-    assert!(tx.receipts_of(&agent.user.id, 5).await.unwrap().len() < 2);
-    let events = tx.events_of(&other.user.id, 5).await.unwrap();
-    assert!(events.iter().any(|event| event.kind() == "code-refused"));
+    for person in [&agent.user, &other.user] {
+        // Of the sign-in at the other door that showed the notices.
+        let receipts = tx.receipts_of(&person.id, 5).await.unwrap();
+        assert_eq!(receipts.len(), 1, "{receipts:?}");
+        let events = tx.events_of(&person.id, 50).await.unwrap();
+        let refused = events.iter().filter(|event| event.kind() == "code-refused");
+        assert_eq!(refused.count(), 1);
+    }
 }
 
 #[tokio::test]
@@ -82,6 +88,79 @@ async fn attack_28_a_hint_begins_one_attempt_in_one_browser() {
     door.world.app().purge().await.unwrap();
     let page = door.arrive(&mut door.world.browser(), &ask).await;
     assert!(!page.asks_for_code(), "{}", page.text());
+}
+
+/// A hint that began an attempt once begins no other: on no node, in no browser.
+async fn begins_nothing(door: &Door, ask: &kit::Ask, when: &str) {
+    for (at, node) in door.world.nodes.iter().enumerate() {
+        node.app.purge().await.unwrap();
+        let mut browser = door.world.browser_on(at);
+        let page = door.arrive(&mut browser, ask).await;
+        assert!(
+            !page.asks_for_code() && !kit::maybe_told(&page).is_some_and(|told| told.is_token()),
+            "{when}, node {at}: {}",
+            page.text()
+        );
+        assert!(browser.cookies.is_empty(), "{when}, node {at}");
+    }
+}
+
+#[tokio::test]
+async fn attack_28_a_hint_counts_once_after_a_restart_and_on_the_second_node_too() {
+    let mut door = Door::new().await;
+    let agent = door.agent().await;
+    let begun_at = door.world.now();
+    let (answered, left) = (door.ask(AGENT), door.ask(AGENT));
+    let mut browser = door.world.browser_on(0);
+    assert!(door.arrive(&mut browser, &answered).await.asks_for_code());
+    let mut leaving = door.world.browser_on(0);
+    assert!(door.arrive(&mut leaving, &left).await.asks_for_code());
+    door.restart().await;
+    begins_nothing(&door, &answered, "open").await;
+
+    // The same browser goes on with the same attempt, at the second node of the new ones.
+    let mut again = door.world.browser_on(1);
+    again.cookies.clone_from(&browser.cookies);
+    assert!(door.arrive(&mut again, &answered).await.asks_for_code());
+    assert_eq!(again.at, browser.at);
+    let page = again.submit_code(&agent.code(door.world.now())).await;
+    assert!(told(&page).is_token());
+    begins_nothing(&door, &answered, "answered").await;
+    door.restart().await;
+    begins_nothing(&door, &answered, "answered, and started anew").await;
+
+    // The other one's is ended by an operator: it is over as of 1970.
+    let (tenant, object) = (kit::TENANT.parse().unwrap(), OBJECT.parse().unwrap());
+    let app = door.world.app();
+    let named = AGENT.parse().unwrap();
+    app.unlink_external_account(&named, tenant, object, "tester")
+        .await
+        .unwrap();
+    let mut tx = app.store().read().await.unwrap();
+    let id = leaving.at.split('/').nth(2).unwrap().parse().unwrap();
+    let attempt = tx.attempt(&id).await.unwrap().unwrap();
+    assert!(attempt.expires_at < begun_at, "it was not ended");
+    drop(tx);
+    begins_nothing(&door, &left, "ended").await;
+
+    // To the last second of a hint's life, at which another one of that age is taken.
+    let last = MAX_AGE.as_secs() - 1;
+    door.world.clock.set(
+        begun_at
+            .plus(MAX_AGE)
+            .minus(std::time::Duration::from_secs(1)),
+    );
+    door.restart().await;
+    for (ask, when) in [(&answered, "answered, at 9:59"), (&left, "ended, at 9:59")] {
+        begins_nothing(&door, ask, when).await;
+    }
+    let aged = door.world.now().as_secs() - i64::try_from(last).unwrap();
+    let other = door
+        .ask(AGENT)
+        .hinting("iat", json!(aged))
+        .hinting("nbf", json!(aged));
+    let page = door.arrive(&mut door.world.browser(), &other).await;
+    assert!(page.asks_for_code(), "{}", page.text());
 }
 
 #[tokio::test]

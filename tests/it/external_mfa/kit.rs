@@ -14,7 +14,9 @@ use aws_lc_rs::{
 use axum::{Router, http::StatusCode, routing::get};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use claimbridge::{
-    app::external_mfa::tenants,
+    app::{Settings, external_mfa::tenants},
+    base::clock::Timestamp,
+    keys::certificate::{Certificate, RsaHash},
     relying_party::{EntraEndpoints, Tenant, TenantCloud},
 };
 use serde_json::{Value, json};
@@ -47,7 +49,7 @@ impl Drop for Cloud {
 }
 
 impl Cloud {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let answers = Arc::new(AtomicBool::new(true));
@@ -90,46 +92,23 @@ impl Cloud {
     }
 }
 
-/// An identity provider with a tenant that asks.
-pub struct Door {
-    pub world: World,
-    pub cloud: Cloud,
-}
-
-impl Door {
-    pub async fn new() -> Self {
-        let cloud = Cloud::start().await;
-        let mut world = World::new().await;
-        world.settings.endpoints = Some(EntraEndpoints {
-            authority_url: cloud.url.clone(),
-            graph_url: cloud.url.clone(),
-        });
-        world.nodes.clear();
-        world.start_node().await;
-        let tenant = Tenant {
-            id: TENANT.parse().unwrap(),
-            client_id: CLIENT.parse().unwrap(),
-            application_id: APPLICATION.parse().unwrap(),
-            cloud: TenantCloud::Custom,
-            name: None,
-        };
-        let app = world.app();
-        let now = world.now();
-        tenants::add(app.store(), app.settings(), tenant, "tester", now)
-            .await
-            .unwrap();
-        Self { world, cloud }
+impl Cloud {
+    pub fn endpoints(&self) -> EntraEndpoints {
+        EntraEndpoints {
+            authority_url: self.url.clone(),
+            graph_url: self.url.clone(),
+        }
     }
 
     pub fn reply_url(&self) -> String {
-        format!("{}/common/federation/externalauthprovider", self.cloud.url)
+        format!("{}/common/federation/externalauthprovider", self.url)
     }
 
     /// What Entra asks about the account of that name.
-    pub fn ask(&self, name: &str) -> Ask {
+    pub fn ask(&self, name: &str, now: Timestamp) -> Ask {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let number = NEXT.fetch_add(1, Ordering::SeqCst);
-        let iat = self.world.now().as_secs();
+        let iat = now.as_secs();
         let asked = json!({"id_token": {
             "acr": {"essential": true, "values": ["possessionorinherence"]},
             "amr": {"essential": true, "values": ["fido", "hwk", "otp"]},
@@ -154,7 +133,7 @@ impl Door {
             header: json!({"typ": "JWT", "alg": "RS256", "kid": KID}),
             hint: json!({
                 "ver": "2.0",
-                "iss": format!("{}/{TENANT}/v2.0", self.cloud.url),
+                "iss": format!("{}/{TENANT}/v2.0", self.url),
                 "aud": APPLICATION,
                 "sub": SUBJECT,
                 "tid": TENANT,
@@ -168,6 +147,62 @@ impl Door {
                 .to_vec(),
             token: None,
         }
+    }
+}
+
+/// The tenant of the tests' cloud asks here from now on.
+pub async fn configure(world: &World) {
+    let tenant = Tenant {
+        id: TENANT.parse().unwrap(),
+        client_id: CLIENT.parse().unwrap(),
+        application_id: APPLICATION.parse().unwrap(),
+        cloud: TenantCloud::Custom,
+        name: None,
+    };
+    let (app, now) = (world.app(), world.now());
+    tenants::add(app.store(), app.settings(), tenant, "tester", now)
+        .await
+        .unwrap();
+}
+
+/// An identity provider with a tenant that asks.
+pub struct Door {
+    pub world: World,
+    pub cloud: Cloud,
+}
+
+impl Door {
+    pub async fn new() -> Self {
+        Self::with(|_| ()).await
+    }
+
+    /// With other settings.
+    pub async fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        let cloud = Cloud::start().await;
+        let mut world = World::new().await;
+        change(&mut world.settings);
+        world.settings.endpoints = Some(cloud.endpoints());
+        world.nodes.clear();
+        world.start_node().await;
+        configure(&world).await;
+        Self { world, cloud }
+    }
+
+    pub fn reply_url(&self) -> String {
+        self.cloud.reply_url()
+    }
+
+    /// Every process ends, and two begin.
+    pub async fn restart(&mut self) {
+        self.world.nodes.clear();
+        for _ in 0..2 {
+            self.world.start_node().await;
+        }
+    }
+
+    /// What Entra asks about the account of that name.
+    pub fn ask(&self, name: &str) -> Ask {
+        self.cloud.ask(name, self.world.now())
     }
 
     /// Somebody who has a code and no notices.
@@ -298,32 +333,18 @@ pub fn maybe_told(page: &Page) -> Option<Told> {
 }
 
 impl Told {
+    /// The token.
+    pub fn token(&self) -> &str {
+        match &self.what {
+            What::Token(token) => token,
+            What::Error(error) => panic!("{error} instead of a token"),
+        }
+    }
+
     /// The claims of the token, if `keys` (our key list) verify it.
     pub fn claims(&self, keys: &Value) -> Value {
-        let What::Token(token) = &self.what else {
-            panic!("{self:?} is no token");
-        };
-        let (signed, signature) = token.rsplit_once('.').unwrap();
-        let (header, claims) = signed.split_once('.').unwrap();
-        let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).unwrap();
-        let read = |part: &str| serde_json::from_slice::<Value>(&decode(part)).unwrap();
-        let header = read(header);
-        assert_eq!(header["alg"], "RS256");
-        let all = keys["keys"].as_array().unwrap();
-        let key = all.iter().find(|key| key["kid"] == header["kid"]).unwrap();
-        let number = |name: &str| decode(key[name].as_str().unwrap());
-        let public = PublicKeyComponents {
-            n: number("n"),
-            e: number("e"),
-        };
-        public
-            .verify(
-                &RSA_PKCS1_2048_8192_SHA256,
-                signed.as_bytes(),
-                &decode(signature),
-            )
-            .unwrap();
-        read(claims)
+        assert!(verifies(keys, self.token()), "{self:?}");
+        part(self.token(), 1)
     }
 
     pub fn error(&self) -> &str {
@@ -336,4 +357,41 @@ impl Told {
     pub fn is_token(&self) -> bool {
         matches!(self.what, What::Token(_))
     }
+}
+
+/// A part of a token, by its place: 0 the header, 1 the claims.
+pub fn part(token: &str, place: usize) -> Value {
+    let part = token.split('.').nth(place).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+}
+
+/// Whether a key list verifies a token as Entra does: by the one key that the header names, and
+/// by no other that would fit; by its numbers and by its certificate, which are of one key.
+pub fn verifies(keys: &Value, token: &str) -> bool {
+    let (signed, signature) = token.rsplit_once('.').unwrap();
+    let header = part(token, 0);
+    assert_eq!(header["alg"], "RS256");
+    let all = keys["keys"].as_array().unwrap();
+    let named: Vec<&Value> = all
+        .iter()
+        .filter(|key| key["kid"] == header["kid"])
+        .collect();
+    let [key] = named[..] else {
+        assert!(named.is_empty(), "two keys of one name: {keys}");
+        return false;
+    };
+    let number = |name: &str| URL_SAFE_NO_PAD.decode(key[name].as_str().unwrap()).unwrap();
+    let public = PublicKeyComponents {
+        n: number("n"),
+        e: number("e"),
+    };
+    let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+    let by_numbers = public.verify(&RSA_PKCS1_2048_8192_SHA256, signed.as_bytes(), &signature);
+    let certificate = data_encoding::BASE64
+        .decode(key["x5c"][0].as_str().unwrap().as_bytes())
+        .unwrap();
+    let certificate = Certificate::read(&certificate).unwrap();
+    let by_certificate = certificate.verify_rsa(RsaHash::Sha256, signed.as_bytes(), &signature);
+    assert_eq!(by_numbers.is_ok(), by_certificate.is_ok(), "{key}");
+    by_numbers.is_ok()
 }

@@ -1,10 +1,12 @@
 //! The door of External MFA, from Entra's request to what is posted back to it.
 
 /// A cloud, its hints, and Entra's side.
-mod kit;
+pub mod kit;
 
 /// Who tries what.
 mod attacks;
+/// Security keys.
+mod keys;
 /// Whose an account is.
 mod links;
 /// Whom a tenant may name.
@@ -29,7 +31,7 @@ async fn document(browser: &mut Browser, path: &str) -> Value {
     serde_json::from_str(&page.body).unwrap()
 }
 
-async fn keys(door: &Door) -> Value {
+async fn key_list(door: &Door) -> Value {
     document(&mut door.world.browser(), "/oidc/jwks").await
 }
 
@@ -50,7 +52,7 @@ async fn a_code_answers_entra_and_says_what_was_asked_and_no_more() {
     .await;
     assert_eq!(discovery["issuer"], "https://idp.example.com/oidc");
     assert_eq!(
-        told.claims(&keys(&door).await),
+        told.claims(&key_list(&door).await),
         json!({
             "iss": "https://idp.example.com/oidc",
             "aud": CLIENT,

@@ -357,8 +357,10 @@ async fn attack_20_the_keys_of_id_tokens_are_missed_and_not_revived_either() {
             site.must(Step::Stage, OIDC).await;
             site.force(Step::Activate, OIDC).await;
             site.force(Step::Retire, OIDC).await;
-            for node in &site.world.nodes {
+            for (at, node) in site.world.nodes.iter().enumerate() {
                 assert!(node.app.key_list().await.is_ok());
+                assert!(site.id_token(at).await.is_some(), "node {at}");
+                site.world.advance(30);
             }
             for table in ["key_sightings", "signing_keys", "key_marks"] {
                 sql.define(&format!("DELETE FROM {table}")).await;
@@ -372,8 +374,8 @@ async fn attack_20_the_keys_of_id_tokens_are_missed_and_not_revived_either() {
         for (at, node) in site.world.nodes.iter().enumerate() {
             let list = node.app.key_list().await;
             assert!(list.is_err(), "{is_deleted}, node {at}: {list:?}");
-            let key = node.app.oidc_key().await;
-            assert!(key.is_err(), "{is_deleted}, node {at}: {key:?}");
+            let token = site.id_token(at).await;
+            assert_eq!(token, None, "{is_deleted}, node {at}");
         }
         let states = site.world.app().keys().await.unwrap();
         let of_oidc = states.iter().filter(|key| key.purpose == OIDC);
@@ -404,6 +406,11 @@ async fn the_first_key_of_id_tokens_is_made_once_when_a_tenant_asks() {
     lists.dedup();
     assert_eq!(lists.len(), 1);
     let key = site.published(OIDC).await.active.unwrap();
-    assert_eq!(app.oidc_key().await.unwrap().id, key.id);
+    for node in 0..site.world.nodes.len() {
+        let token = site.id_token(node).await.unwrap();
+        let header = crate::external_mfa::kit::part(&token, 0);
+        assert_eq!(vec![header["kid"].clone()], site.kids().await);
+        site.world.advance(30);
+    }
     assert_ne!(app.assertion_key().id, key.id);
 }

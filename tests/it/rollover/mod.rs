@@ -77,10 +77,15 @@ async fn no_token_is_rejected_through_a_whole_rollover_and_no_step_can_be_skippe
     site.first_oidc_key().await;
     site.hours(3).await;
     let former = site.published(ASSERTION).await.active.unwrap();
+    let former_kid = site.last_kid.clone();
+    assert_eq!(site.kids().await, std::slice::from_ref(&former_kid));
 
     for purpose in [ASSERTION, OIDC] {
         site.must(Step::Stage, purpose).await;
     }
+    let kids = site.kids().await;
+    assert!(kids.len() == 2 && kids[0] == former_kid, "{kids:?}");
+    let new_kid = kids[1].clone();
     let new = site.published(ASSERTION).await.staged.unwrap();
     let reader = "https://sp.example.com";
     for hour in 1..=48 {
@@ -123,12 +128,17 @@ async fn no_token_is_rejected_through_a_whole_rollover_and_no_step_can_be_skippe
                 new.certificate.clone()
             }
         );
+        // What is only published signs nothing, and stands behind what signs.
+        assert_eq!(site.last_kid, former_kid);
+        assert_eq!(site.kids().await, kids);
     }
     site.must(Step::Activate, OIDC).await;
 
     // Fourteen hours of the grace are over.
     for hour in 15..=30 {
         site.hours(1).await;
+        assert_eq!(site.last_kid, new_kid);
+        assert_eq!(site.kids().await, [new_kid.clone(), former_kid.clone()]);
         match hour {
             18 => site.apply("contoso.com").await,
             27 => site.apply("fabrikam.com").await,
@@ -149,11 +159,13 @@ async fn no_token_is_rejected_through_a_whole_rollover_and_no_step_can_be_skippe
         .await;
     site.hours(1).await;
     site.must(Step::Retire, OIDC).await;
+    assert_eq!(site.kids().await, std::slice::from_ref(&new_kid));
     for domain in ["contoso.com", "fabrikam.com"] {
         site.apply(domain).await;
         site.verify(domain).await;
     }
     site.hours(30).await;
+    assert_eq!(site.last_kid, new_kid);
 
     assert_eq!(site.rejected, Vec::<String>::new());
     assert!(site.accepted > 400, "{}", site.accepted);

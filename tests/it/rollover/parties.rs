@@ -7,22 +7,21 @@ use claimbridge::{
     audit::Actor,
     base::clock::Timestamp,
     inspect::{self, Context, GivenRequest},
-    keys::{
-        KeyPurpose,
-        certificate::{Certificate, RsaHash},
-    },
-    relying_party::{
-        EntityId, EntraCloud, RelyingParty, RelyingPartyKind, ReplyUrl, Tenant as AskingTenant,
-        TenantCloud,
-    },
+    keys::{KeyPurpose, certificate::Certificate},
+    relying_party::{EntityId, EntraCloud, RelyingParty, RelyingPartyKind, ReplyUrl},
     session::SessionPolicy,
 };
 
+use serde_json::Value;
+
 use super::HOUR;
-use crate::support::{
-    Browser, PUBLIC_URL, World,
-    browser::Page,
-    entra::{self, Answer},
+use crate::{
+    external_mfa::kit::{self, Cloud},
+    support::{
+        Browser, PUBLIC_URL, Person, World,
+        browser::Page,
+        entra::{self, Answer},
+    },
 };
 
 const SP: &str = "https://sp.example.com";
@@ -58,13 +57,13 @@ impl Tenant {
     }
 }
 
-/// Somebody who goes by a copy for a day.
-struct Reader {
-    copy: Vec<Vec<u8>>,
+/// Somebody who goes by a copy for a day: of certificates, or of the key list.
+struct Reader<C = Vec<Vec<u8>>> {
+    copy: C,
     read_at: Timestamp,
 }
 
-impl Reader {
+impl<C> Reader<C> {
     fn is_due(&self, now: Timestamp) -> bool {
         now.since(self.read_at) >= DAY
     }
@@ -81,13 +80,18 @@ pub struct Site {
     pub tenants: [Tenant; 2],
     provider: Reader,
     /// Each goes by a copy of another hour.
-    key_lists: Vec<Reader>,
+    key_lists: Vec<Reader<Value>>,
+    /// Whose tenant asks for a second factor, and who is asked.
+    cloud: Cloud,
+    asked: Option<Person>,
     browsers: Vec<Browser>,
     /// Who rejected something, in order, each once.
     pub rejected: Vec<String>,
     pub accepted: usize,
     /// What the last answer to contoso.com was signed with.
     pub last_certificate: Vec<u8>,
+    /// By which name the last id_token says that it was signed.
+    pub last_kid: Value,
 }
 
 impl Site {
@@ -102,8 +106,13 @@ impl Site {
             ..SessionPolicy::default()
         };
         world.settings.entra.session_max_age = long;
-        let signing_node = world.nodes.len();
-        world.start_node().await;
+        let cloud = Cloud::start().await;
+        world.settings.endpoints = Some(cloud.endpoints());
+        world.nodes.clear();
+        let signing_node = 1;
+        for _ in 0..=signing_node {
+            world.start_node().await;
+        }
         let app = world.app();
         let mut tx = app.store().begin().await.unwrap();
         let party = RelyingParty {
@@ -145,10 +154,13 @@ impl Site {
                 read_at: world.now(),
             },
             key_lists: Vec::new(),
+            cloud,
+            asked: None,
             browsers,
             rejected: Vec::new(),
             accepted: 0,
             last_certificate: signing,
+            last_kid: Value::Null,
             world,
         };
         site.provider.copy = site.metadata().await;
@@ -171,18 +183,11 @@ impl Site {
         app.confirm_published(&chosen, SP, actor).await.unwrap();
     }
 
-    /// An OpenID provider with a first key, and somebody who reads its list.
+    /// The door of External MFA with a first key, somebody who is asked there, and those who read
+    /// the key list.
     pub async fn first_oidc_key(&mut self) {
-        let mut tx = self.world.app().store().begin().await.unwrap();
-        let tenant = AskingTenant {
-            id: "aaaabbbb-0000-cccc-1111-dddd2222eeee".parse().unwrap(),
-            client_id: "claimbridge-of-contoso".parse().unwrap(),
-            application_id: "6fa6c2ba-0d5a-4b53-9a0c-7e6a2d3f1b11".parse().unwrap(),
-            cloud: TenantCloud::Global,
-            name: None,
-        };
-        assert!(tx.insert_tenant(&tenant, self.world.now()).await.unwrap());
-        tx.commit().await.unwrap();
+        kit::configure(&self.world).await;
+        self.asked = Some(self.world.ready("agent2@contoso.com").await);
         let copy = self.listed().await;
         for hour in 0..24 {
             self.key_lists.push(Reader {
@@ -190,6 +195,26 @@ impl Site {
                 read_at: self.world.now().minus(HOUR * hour),
             });
         }
+    }
+
+    /// The id_token of a second factor that is proved on that node now, if it gives one.
+    pub async fn id_token(&self, node: usize) -> Option<String> {
+        let person = self.asked.as_ref().unwrap();
+        let now = self.world.now();
+        let mut browser = self.world.browser_on(node);
+        let asked = self.cloud.ask(person.upn(), now);
+        let body = Some(asked.body());
+        let page = browser.send("POST", "/oidc/authorize", body).await;
+        if !page.asks_for_code() {
+            return None;
+        }
+        let mut page = browser.submit_code(&person.code(now)).await;
+        // Once it is told that the account was linked.
+        if kit::maybe_told(&page).is_none() && page.status == 200 {
+            page = browser.submit(&[]).await;
+        }
+        let told = kit::maybe_told(&page).filter(kit::Told::is_token)?;
+        Some(told.token().to_owned())
     }
 
     /// What the metadata shows, read with another library than the one under test.
@@ -209,16 +234,20 @@ impl Site {
         found
     }
 
-    /// What the key list shows, read with another library than the one under test.
-    async fn listed(&self) -> Vec<Vec<u8>> {
-        let list = self.world.app().key_list().await.unwrap();
-        let list: serde_json::Value = serde_json::from_str(&list).unwrap();
+    /// The key list as it is served, to whoever may keep it for an hour.
+    async fn listed(&self) -> Value {
+        let mut browser = Browser::over(vec![self.world.nodes[0].router.clone()]);
+        let page = browser.get("/oidc/jwks").await;
+        assert_eq!(page.status, 200, "{}", page.text());
+        assert_eq!(page.headers["cache-control"], "public, max-age=3600");
+        serde_json::from_str(&page.body).unwrap()
+    }
+
+    /// The names in the key list, in its order.
+    pub async fn kids(&self) -> Vec<Value> {
+        let list = self.listed().await;
         let keys = list["keys"].as_array().unwrap().iter();
-        keys.map(|key| {
-            let text = key["x5c"][0].as_str().unwrap();
-            data_encoding::BASE64.decode(text.as_bytes()).unwrap()
-        })
-        .collect()
+        keys.map(|key| key["kid"].clone()).collect()
     }
 
     pub async fn published(&self, purpose: KeyPurpose) -> Published {
@@ -319,19 +348,13 @@ impl Site {
             return;
         }
         // The other node signs; it is told nothing.
-        let key = self.world.nodes[1].app.oidc_key().await.unwrap();
-        let signature = key.signer_for(KeyPurpose::Oidc).unwrap().sign(b"token");
-        let signature = signature.unwrap();
-        let verifies = |der: &Vec<u8>| {
-            let certificate = Certificate::read(der).unwrap();
-            let verified = certificate.verify_rsa(RsaHash::Sha256, b"token", &signature);
-            verified.is_ok()
-        };
+        let token = self.id_token(1).await.expect("an id_token");
+        self.last_kid = kit::part(&token, 0)["kid"].clone();
         let listed = self.listed().await;
         let mut accepted = true;
         for reader in &mut self.key_lists {
             // Somebody asks at each hour, with the copy of yesterday, and reads again only then.
-            accepted &= reader.copy.iter().any(verifies);
+            accepted &= kit::verifies(&reader.copy, &token);
             if reader.is_due(now) {
                 reader.copy.clone_from(&listed);
                 reader.read_at = now;

@@ -57,7 +57,7 @@ pub async fn signs(browser: &mut Browser, what: &str, key: &mut SoftKey) -> Page
 }
 
 /// By a pass, to the page that adds a key.
-pub(super) async fn to_new_key(world: &World, upn: &str) -> Browser {
+pub async fn to_new_key(world: &World, upn: &str) -> Browser {
     let pass = world.issue_pass(upn).await;
     let mut browser = world.browser();
     browser.start(&entra::request(world.now())).await;
@@ -74,7 +74,7 @@ pub(super) async fn to_new_key(world: &World, upn: &str) -> Browser {
 }
 
 /// Somebody with a password and a key, with no notice waiting.
-pub(super) async fn with_key(world: &World, upn: &str) -> SoftKey {
+pub async fn with_key(world: &World, upn: &str) -> SoftKey {
     world.add_user(upn).await;
     let mut key = SoftKey::new();
     let mut browser = to_new_key(world, upn).await;
@@ -94,12 +94,12 @@ async fn after_password(world: &World, upn: &str) -> Browser {
     browser
 }
 
-pub(super) fn attempt_of(browser: &Browser) -> AttemptId {
+pub fn attempt_of(browser: &Browser) -> AttemptId {
     browser.at.split('/').nth(2).unwrap().parse().unwrap()
 }
 
 /// The reasons of refused keys in an attempt.
-pub(super) async fn reasons(world: &World, attempt: &AttemptId) -> Vec<String> {
+pub async fn reasons(world: &World, attempt: &AttemptId) -> Vec<String> {
     let mut tx = world.app().store().read().await.unwrap();
     let events = tx.events_of_attempt(attempt).await.unwrap();
     events
