@@ -32,7 +32,7 @@ use claimbridge::{
         attempt::Attempt,
         complete::Holder,
         request::{Interaction, Protocol, Reauthentication, SignInRequest},
-        second_factor::{self, Acr, SecondFactorRequest},
+        second_factor::{self, Acr, Membership, SecondFactorRequest},
     },
 };
 use criterion::Criterion;
@@ -86,6 +86,7 @@ fn answer(agent: &Agent) -> Option<SecondFactorAnswer> {
         amr: Vec::new(),
         first_amr: Vec::new(),
         shown_name: None,
+        membership: Membership::Member,
         asked_at_millis: NOW.as_millis(),
         client_request_id: None,
     };
