@@ -382,8 +382,8 @@ pub async fn attack_28_a_kept_pass_is_found_in_its_time_and_no_longer(database: 
         let mut tx = store.begin().await.unwrap();
         // Before it is used there is nothing to keep.
         tx.keep_pass(&one.id, "again").await.unwrap();
-        let used = tx.consume_pass(&user.id, "value", NOW).await.unwrap();
-        assert!(used.is_some());
+        let first = tx.consume_pass(&user.id, "value", NOW).await.unwrap();
+        assert!(first.is_some());
         let since = NOW.minus(MILLI);
         let kept = tx.kept_pass_of(&user.id, since, NOW).await.unwrap();
         assert!(kept.is_none(), "used up");
