@@ -127,16 +127,13 @@ fn adds(
 ) -> JoinHandle<()> {
     tokio::spawn(async move {
         // Whether it was added for a moment is left open.
-        match answer {
-            Some(answer) => {
-                let added = app.confirm_key(&attempt, &cookies, "key", &answer).await;
-                drop(added);
-            }
-            None => {
-                let words = Secret::new("correct horse battery".to_owned());
-                let chosen = app.choose_password(&attempt, &cookies, words).await;
-                drop(chosen);
-            }
+        if let Some(answer) = answer {
+            let added = app.confirm_key(&attempt, &cookies, "key", &answer).await;
+            drop(added);
+        } else {
+            let words = Secret::new("correct horse battery".to_owned());
+            let chosen = app.choose_password(&attempt, &cookies, words).await;
+            drop(chosen);
         }
     })
 }

@@ -125,15 +125,15 @@ async fn attack_1_nobodys_key_answers_for_somebody_else() {
     let mut at = Two::new().await;
     // The other one's key, over the question of this attempt: it says whose it is, or nothing,
     // or that it is mine.
-    let handles: [fn(&Two) -> Option<Vec<u8>>; 3] = [
-        |at| Some(at.theirs.user_handle.clone()),
-        |_| None,
-        |at| Some(at.mine.user_handle.clone()),
+    let handles = [
+        Some(at.theirs.user_handle.clone()),
+        None,
+        Some(at.mine.user_handle.clone()),
     ];
     for handle in handles {
         let (_, _, question) = asked(&mut at.one, "key").await;
         let mut answer = at.theirs.assertion(&parsed(&question), PUBLIC_URL);
-        answer.user_handle = handle(&at);
+        answer.user_handle = handle;
         let answer = at.theirs.finish_assertion(&answer);
         at.refused(&at.one, &answer, &at.me, "other-person").await;
         at.begin().await;
@@ -209,13 +209,11 @@ async fn attack_1_an_answer_of_another_door_counts_nowhere() {
     let mut elsewhere = at.door.world.browser();
     elsewhere.start(&entra::request(at.door.world.now())).await;
     elsewhere.submit_password(AGENT, PASSWORD).await;
-    let (_, _, there) = asked(&mut elsewhere, "key").await;
-    let (_, _, here) = asked(&mut at.one, "key").await;
-    let (of_there, of_here) = (
-        at.mine.signs(&there, PUBLIC_URL),
-        at.mine.signs(&here, PUBLIC_URL),
-    );
-    at.refused(&at.one, &of_there, &at.me, "challenge").await;
+    let (_, _, question) = asked(&mut elsewhere, "key").await;
+    let foreign = at.mine.signs(&question, PUBLIC_URL);
+    let (_, _, question) = asked(&mut at.one, "key").await;
+    let of_here = at.mine.signs(&question, PUBLIC_URL);
+    at.refused(&at.one, &foreign, &at.me, "challenge").await;
     // What was proved here proves nothing there: no answer, and the password alone is one factor.
     at.refused_there(&elsewhere, &of_here).await;
 
