@@ -18,6 +18,7 @@ fn forge() {
     let _ = crate::factor::evidence::Evidence { ..made_up() }; // FORGE
     let _ = crate::signin::complete::SignedIn { ..made_up() }; // FORGE
     let _ = crate::signin::complete::SealedSession { ..made_up() }; // FORGE
+    let _ = crate::signin::asked::AskedSecondFactor { ..made_up() }; // FORGE
     let _ = crate::signin::second_factor::SecondFactorDone { ..made_up() }; // FORGE
     let _ = crate::claims::second_factor::SecondFactorAnswer { ..made_up() }; // FORGE
     let _ = crate::claims::ClaimSet { ..made_up() }; // FORGE

@@ -258,6 +258,17 @@ impl Error {
         self.code
     }
 
+    /// Whether rows were altered outside claimbridge.
+    pub(super) fn is_tampering(&self) -> bool {
+        self.tampering.is_some()
+    }
+
+    /// Whether rows of that name were altered outside claimbridge.
+    pub(super) fn is_tampering_with(&self, what: &str) -> bool {
+        let tampering = self.tampering.as_ref();
+        tampering.is_some_and(|tampering| tampering.what == what)
+    }
+
     /// What happened, for operators.
     pub fn detail(&self) -> &str {
         &self.detail

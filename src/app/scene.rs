@@ -127,7 +127,8 @@ impl App {
             attempt.binding(),
             &self.sealing,
             self.now(),
-            self.settings.attempt_lifetime,
+            // Of this attempt: that of another door may be longer than what is configured.
+            attempt.expires_at.since(attempt.created_at),
         ) {
             Ok(evidence) => evidence,
             // Only a writer of the database can cause this.

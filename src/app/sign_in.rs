@@ -254,7 +254,7 @@ impl App {
         }
         let next = self.noting_tampering(next).await;
         if let Err(error) = &next
-            && let Some(answer) = self.excuse_outage(id, browser, error).await
+            && let Some(answer) = self.excuse_failure(id, browser, error).await
         {
             return Ok(Next::Answer(Box::new(answer)));
         }

@@ -86,14 +86,6 @@ pub struct PeerCertificate(pub Vec<u8>);
 impl Outbound {
     /// Sets up TLS with the system's certificate authorities.
     pub fn new() -> Result<Self, OutboundError> {
-        let common = || {
-            reqwest::Client::builder()
-                .redirect(reqwest::redirect::Policy::none())
-                .connect_timeout(CONNECT_PATIENCE)
-                .timeout(PATIENCE)
-                .tls_info(true)
-                .user_agent(concat!("claimbridge/", env!("CARGO_PKG_VERSION")))
-        };
         Ok(Self {
             outside: common()
                 .https_only(true)
@@ -117,34 +109,12 @@ impl Outbound {
     ) -> Result<HttpResponse, OutboundError> {
         let text = request.uri().to_string();
         let url = Url::parse(&text).map_err(|_| OutboundError::Address(without_query(&text)))?;
-        let host = url.host_str().unwrap_or_default().to_owned();
         let client = match place(&url) {
             Some(Place::Here) => &self.here,
             Some(Place::Outside) => &self.outside,
             None => return Err(OutboundError::Address(without_query(&text))),
         };
-        let unreachable = |cause: reqwest::Error| OutboundError::Unreachable {
-            host: host.clone(),
-            cause: cause.without_url(),
-        };
-        let request = reqwest::Request::try_from(request).map_err(unreachable)?;
-        let mut answer = client.execute(request).await.map_err(unreachable)?;
-        let mut head = http::Response::builder().status(answer.status());
-        let shown = answer.extensions().get::<reqwest::tls::TlsInfo>();
-        if let Some(der) = shown.and_then(reqwest::tls::TlsInfo::peer_certificate) {
-            head = head.extension(PeerCertificate(der.to_vec()));
-        }
-        if let Some(headers) = head.headers_mut() {
-            headers.clone_from(answer.headers());
-        }
-        let mut body = Vec::new();
-        while let Some(part) = answer.chunk().await.map_err(unreachable)? {
-            if body.len() + part.len() > most {
-                return Err(OutboundError::TooLarge { host, most });
-            }
-            body.extend_from_slice(&part);
-        }
-        head.body(body).map_err(OutboundError::Request)
+        exchange(client, request, &url, most).await
     }
 
     /// Knocks at port 80 of a host by plain http, with nothing in the request but the host's
@@ -168,9 +138,50 @@ impl Outbound {
         Ok((answer.status().as_u16(), location.map(str::to_owned)))
     }
 }
+/// What all clients have in common.
+pub(super) fn common() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT_PATIENCE)
+        .timeout(PATIENCE)
+        .tls_info(true)
+        .user_agent(concat!("claimbridge/", env!("CARGO_PKG_VERSION")))
+}
+
+/// One request, one answer of at most `most` bytes, by a client that may ask there.
+pub(super) async fn exchange(
+    client: &reqwest::Client,
+    request: HttpRequest,
+    url: &Url,
+    most: usize,
+) -> Result<HttpResponse, OutboundError> {
+    let host = url.host_str().unwrap_or_default().to_owned();
+    let unreachable = |cause: reqwest::Error| OutboundError::Unreachable {
+        host: host.clone(),
+        cause: cause.without_url(),
+    };
+    let request = reqwest::Request::try_from(request).map_err(unreachable)?;
+    let mut answer = client.execute(request).await.map_err(unreachable)?;
+    let mut head = http::Response::builder().status(answer.status());
+    let shown = answer.extensions().get::<reqwest::tls::TlsInfo>();
+    if let Some(der) = shown.and_then(reqwest::tls::TlsInfo::peer_certificate) {
+        head = head.extension(PeerCertificate(der.to_vec()));
+    }
+    if let Some(headers) = head.headers_mut() {
+        headers.clone_from(answer.headers());
+    }
+    let mut body = Vec::new();
+    while let Some(part) = answer.chunk().await.map_err(unreachable)? {
+        if body.len() + part.len() > most {
+            return Err(OutboundError::TooLarge { host, most });
+        }
+        body.extend_from_slice(&part);
+    }
+    head.body(body).map_err(OutboundError::Request)
+}
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Place {
+pub(super) enum Place {
     /// This computer.
     Here,
     /// Anywhere else.
@@ -178,7 +189,7 @@ enum Place {
 }
 
 /// Where an address leads, if it may be asked at all.
-fn place(url: &Url) -> Option<Place> {
+pub(super) fn place(url: &Url) -> Option<Place> {
     if !url.username().is_empty() || url.password().is_some() {
         return None;
     }
@@ -199,7 +210,12 @@ pub fn may_be_asked(url: &Url) -> bool {
     place(url).is_some()
 }
 
-fn without_query(address: &str) -> String {
+/// Whether that is this computer, as it is written.
+pub fn is_here(url: &Url) -> bool {
+    place(url) == Some(Place::Here)
+}
+
+pub(super) fn without_query(address: &str) -> String {
     address
         .split(['?', '#'])
         .next()

@@ -20,5 +20,7 @@ pub mod guard;
 pub mod partner_center;
 /// Keys in a PKCS#11 token.
 pub mod pkcs11;
+/// Addresses that a stranger's document names.
+pub mod public;
 /// Where the browser comes back to: a listener on loopback.
 pub mod redirect;

@@ -107,31 +107,16 @@ pub fn asks_until(attempt: &Attempt) -> Timestamp {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
     use crate::{
         base::{browser::CookieToken, ids::AttemptId, random::SystemRandom},
         keys::sealing::MasterKey,
         signin::{
-            attempt::tests::{NOW, attempt},
             request::SignInRequest,
-            someone::second_factor_request as asked,
+            someone::{attempt_asking, second_factor_request as asked},
         },
     };
-
-    /// An attempt in which `asked` is sealed.
-    pub(crate) fn attempt_asking(asked: &SecondFactorRequest, sealing: &Sealing) -> Attempt {
-        let mut attempt = attempt();
-        attempt.expires_at = NOW.plus(LIFETIME);
-        attempt.request = SignInRequest {
-            protocol: Protocol::ExternalMfa,
-            relying_party: party_of_tenant(asked.tenant),
-            reply_url: asked.reply_url.clone(),
-            second_factor: Some(asked.seal(attempt.binding(), sealing).unwrap()),
-            ..attempt.request
-        };
-        attempt
-    }
 
     fn sealing() -> Sealing {
         Sealing::new(&MasterKey::random(&mut SystemRandom))

@@ -21,6 +21,7 @@ use crate::{
     },
     keys::sealing::{MasterKey, Sealing},
     signin::{
+        asked,
         attempt::{self, Attempt, tests::NOW},
         complete::{FormerSession, Holder, NotSignedIn, SignedIn, complete},
         request::{Protocol, SignInRequest},
@@ -281,4 +282,18 @@ pub(crate) fn second_factor_request() -> SecondFactorRequest {
         asked_at_millis: NOW.as_millis(),
         client_request_id: None,
     }
+}
+
+/// An attempt in which `asked` is sealed.
+pub(crate) fn attempt_asking(asked: &SecondFactorRequest, sealing: &Sealing) -> Attempt {
+    let mut attempt = attempt::tests::attempt();
+    attempt.expires_at = NOW.plus(asked::LIFETIME);
+    attempt.request = SignInRequest {
+        protocol: Protocol::ExternalMfa,
+        relying_party: asked::party_of_tenant(asked.tenant),
+        reply_url: asked.reply_url.clone(),
+        second_factor: Some(asked.seal(attempt.binding(), sealing).unwrap()),
+        ..attempt.request
+    };
+    attempt
 }

@@ -78,7 +78,7 @@ pub async fn choose_password(
             let said = Said::NewPassword(format!("Choose another one: {}.", error.detail()));
             show(&web, &visit, said).await
         }
-        Err(error) => web.fail_at(&visit, &error),
+        Err(error) => web.fail_at(&visit, &error).await,
     }
 }
 
@@ -92,7 +92,7 @@ pub async fn choose_method(
     };
     match web.app.choose_method(&visit.id, &visit.browser, kind).await {
         Ok(()) => on(&visit),
-        Err(error) => web.fail_at(&visit, &error),
+        Err(error) => web.fail_at(&visit, &error).await,
     }
 }
 
@@ -112,7 +112,7 @@ pub async fn confirm_method(
         Ok(Confirm::Added(Afterwards::Account)) => return on(&visit),
         Ok(Confirm::Refused(Guess::Wait(until))) => ConfirmState::Wait(web.until(until)),
         Ok(Confirm::Refused(_)) => ConfirmState::Wrong,
-        Err(error) => return web.fail_at(&visit, &error),
+        Err(error) => return web.fail_at(&visit, &error).await,
     };
     show(&web, &visit, Said::Confirm(form.name, state)).await
 }

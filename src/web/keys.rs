@@ -103,7 +103,7 @@ async fn after(
         Ok(KeyAnswer::Right) => return on(visit),
         Ok(KeyAnswer::Refused(problem)) => KeyState::Refused(problem),
         Ok(KeyAnswer::Wait(until)) => KeyState::Wait(web.until(until)),
-        Err(error) => return web.fail_at(visit, &error),
+        Err(error) => return web.fail_at(visit, &error).await,
     };
     show(web, visit, said(state)).await
 }
@@ -133,7 +133,7 @@ pub async fn new_key(
         Ok(NewKeyOutcome::Added(Afterwards::Account)) => return on(&visit),
         Ok(NewKeyOutcome::Refused(problem)) => KeyState::Refused(problem),
         Ok(NewKeyOutcome::Wait(until)) => KeyState::Wait(web.until(until)),
-        Err(error) => return web.fail_at(&visit, &error),
+        Err(error) => return web.fail_at(&visit, &error).await,
     };
     show(&web, &visit, Said::NewKey(form.name, state)).await
 }

@@ -13,6 +13,6 @@ pub async fn begin_anew(
 ) -> Response {
     match web.app.not_me(&visit.id, &visit.browser).await {
         Ok(()) => on(&visit),
-        Err(error) => web.fail_at(&visit, &error),
+        Err(error) => web.fail_at(&visit, &error).await,
     }
 }

@@ -84,7 +84,7 @@ pub async fn cancel(
         Ok(()) => sign_in::on(&visit),
         // Answered meanwhile, in another tab: by that.
         Err(error) if error.category() == Category::Conflict => sign_in::on(&visit),
-        Err(error) => web.fail_at(&visit, &error),
+        Err(error) => web.fail_at(&visit, &error).await,
     }
 }
 

@@ -41,7 +41,7 @@ pub async fn form(State(web): State<Arc<Web>>, visit: AttemptVisit) -> Response 
         // Further on already: the page of the attempt knows where.
         Ok(Next::Ask(_) | Next::Stop(..)) => on(&visit),
         Ok(Next::Answer(sent)) => answer::send(&web, *sent),
-        Err(error) => web.fail_at(&visit, &error),
+        Err(error) => web.fail_at(&visit, &error).await,
     }
 }
 
@@ -59,7 +59,7 @@ pub async fn redeem(
         Ok(Guess::PasswordFirst) => PassState::PasswordFirst,
         Ok(Guess::Wait(until)) => PassState::Wait(web.until(until)),
         Ok(Guess::Wrong | Guess::UsedBefore | Guess::PasswordDead) => PassState::Wrong,
-        Err(error) => return web.fail_at(&visit, &error),
+        Err(error) => return web.fail_at(&visit, &error).await,
     };
     show(&web, &visit, Said::Pass(form.username, state)).await
 }

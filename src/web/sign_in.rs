@@ -154,7 +154,7 @@ pub async fn password(
         Ok(Guess::PasswordDead) => PasswordState::Dead,
         Ok(Guess::Wait(until)) => PasswordState::Wait(web.until(until)),
         Ok(Guess::Wrong | Guess::UsedBefore | Guess::PasswordFirst) => PasswordState::Wrong,
-        Err(error) => return web.fail_at(&visit, &error),
+        Err(error) => return web.fail_at(&visit, &error).await,
     };
     show(&web, &visit, Said::Password(form.username, state)).await
 }
@@ -173,7 +173,7 @@ pub async fn code(
         Ok(Guess::UsedBefore) => TotpState::Used,
         Ok(Guess::Wait(until)) => TotpState::Wait(web.until(until)),
         Ok(Guess::Wrong | Guess::PasswordDead | Guess::PasswordFirst) => TotpState::Wrong,
-        Err(error) => return web.fail_at(&visit, &error),
+        Err(error) => return web.fail_at(&visit, &error).await,
     };
     show(&web, &visit, Said::Code(state)).await
 }
@@ -190,18 +190,22 @@ pub async fn notices(
         .acknowledge_notices(&visit.id, &visit.browser, up_to);
     match seen.await {
         Ok(()) => on(&visit),
-        Err(error) => web.fail_at(&visit, &error),
+        Err(error) => web.fail_at(&visit, &error).await,
     }
 }
 
 impl Web {
     /// The page for an error of a step. A step of an attempt that was answered a moment
-    /// ago, in another tab perhaps, leads to that answer.
-    pub(super) fn fail_at(&self, visit: &AttemptVisit, error: &Error) -> Response {
+    /// ago, in another tab perhaps, leads to that answer; of an outage Entra is told.
+    pub(super) async fn fail_at(&self, visit: &AttemptVisit, error: &Error) -> Response {
         if *error.code() == SupportCode::ANSWERED {
             return on(visit);
         }
-        self.fail(error)
+        let (id, browser) = (&visit.id, &visit.browser);
+        match self.app.excuse_outage(id, browser, error).await {
+            Some(answer) => answer::send(self, answer),
+            None => self.fail(error),
+        }
     }
 }
 
@@ -221,7 +225,7 @@ pub(super) async fn show(web: &Web, visit: &AttemptVisit, said: Said) -> Respons
     let visit = &*visit.waited_for(web, ask.asked_until, oidc::way_back(ask.step));
     let page = match ask_for(web, visit, ask, &said).await {
         Ok(page) => page,
-        Err(error) => return web.fail(&error),
+        Err(error) => return web.fail_at(visit, &error).await,
     };
     said.on(page)
 }

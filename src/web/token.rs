@@ -49,7 +49,7 @@ pub async fn activate(
     match state_after(&web, guess) {
         Ok(None) => on(&visit),
         Ok(Some(state)) => show(&web, &visit, Said::Token(state)).await,
-        Err(error) => web.fail_at(&visit, &error),
+        Err(error) => web.fail_at(&visit, &error).await,
     }
 }
 
@@ -57,7 +57,7 @@ pub async fn activate(
 pub async fn resync_page(State(web): State<Arc<Web>>, visit: AttemptVisit) -> Response {
     match resync_form(&web, &visit, TokenState::Fresh).await {
         Ok(page) => page,
-        Err(error) => web.fail_at(&visit, &error),
+        Err(error) => web.fail_at(&visit, &error).await,
     }
 }
 
@@ -80,7 +80,10 @@ pub async fn resync(
         }
         Err(error) => Err(error),
     };
-    page.unwrap_or_else(|error| web.fail_at(&visit, &error))
+    match page {
+        Ok(page) => page,
+        Err(error) => web.fail_at(&visit, &error).await,
+    }
 }
 
 /// What the page says next; `None` if the codes were right.

@@ -1,4 +1,4 @@
-//! What Entra is told: that one factor was proved, or why not.
+//! What Entra is told: that one factor was proved. Why not: [`excuse`](super::excuse).
 //!
 //! Always true: a token is encoded from a `SecondFactorAnswer` and from nothing else; its bytes
 //! pass the inspector's rules before they leave; receipt, events, a first link of the account
@@ -18,60 +18,24 @@ use crate::{
         keys::draft::{Draft, Named},
         saml::chain,
         scene::Scene,
-        sign_in::Browser,
     },
     audit::{Actor, Event, Receipt},
-    base::ids::{AttemptId, SessionId},
+    base::ids::SessionId,
     claims::second_factor::SecondFactorAnswer,
     directory::{ExternalAccount, LinkedBy, User},
     keys::SigningKey,
-    protocol::oidc::{
-        answer::{ErrorCode, FormAnswer, error_answer},
-        id_token::encode_id_token,
-    },
+    protocol::oidc::{answer::FormAnswer, id_token::encode_id_token},
     relying_party::ClientId,
     signin::{
-        asked::{self, AskedSecondFactor},
+        asked,
         attempt::Attempt,
         complete::Holder,
-        request::Protocol,
         second_factor::{self, NotDone, SecondFactorRequest},
     },
     storage::{ReadTx, Tx},
 };
 
 use super::pre_flight::pre_flight;
-
-/// Why Entra gets no token.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(in crate::app) enum Excuse {
-    /// The person pressed the button.
-    Cancelled,
-    /// The account here is disabled.
-    Disabled,
-    /// Entra does not wait any longer.
-    TooLate,
-    /// Something that is needed does not answer.
-    Outage,
-}
-
-impl Excuse {
-    fn code(self) -> ErrorCode {
-        match self {
-            Self::Cancelled | Self::Disabled | Self::TooLate => ErrorCode::AccessDenied,
-            Self::Outage => ErrorCode::TemporarilyUnavailable,
-        }
-    }
-
-    fn reason(self) -> &'static str {
-        match self {
-            Self::Cancelled => "cancelled",
-            Self::Disabled => "disabled",
-            Self::TooLate => "too-late",
-            Self::Outage => "outage",
-        }
-    }
-}
 
 /// How a form of this protocol travels, and is kept.
 pub(super) fn destination_of(form: FormAnswer) -> Destination {
@@ -176,12 +140,21 @@ impl App {
         Ok(Some(sent(to)))
     }
 
-    /// At a start: the key is there before the first person comes. What is wrong with it must
-    /// not keep the other doors shut.
+    /// At a start: the key is there before the first person comes, and its number is known, so
+    /// that no older copy is taken later (attack 20). What is wrong with it must not keep the
+    /// other doors shut.
     pub(in crate::app) async fn open_external_mfa(&self) {
-        if let Err(error) = self.ensure_oidc_key().await {
+        if let Err(error) = self.look_at_oidc_key().await {
             tracing::error!("no id_token can be signed: {}", chain(&error));
         }
+    }
+
+    async fn look_at_oidc_key(&self) -> Result<(), Error> {
+        if self.serves_external_mfa().await? {
+            self.ensure_oidc_key().await?;
+            self.oidc_key().await?;
+        }
+        Ok(())
     }
 
     /// The tenant may have been taken away meanwhile, or moved.
@@ -273,84 +246,6 @@ impl App {
             key: key.id.clone(),
             sha256: data_encoding::HEXLOWER.encode(sha256.as_ref()),
         }
-    }
-
-    /// Tells Entra that there is no second factor.
-    pub(in crate::app) async fn excuse(
-        &self,
-        mut tx: Tx<'_>,
-        attempt: &Attempt,
-        asked: &AskedSecondFactor,
-        excuse: Excuse,
-    ) -> Result<Answer, Error> {
-        let asked = asked.request();
-        let form = error_answer(&asked.reply_url, excuse.code(), asked.state.as_deref());
-        let to = destination_of(form);
-        self.keep_answer(&mut tx, attempt, &to).await?;
-        let event = Event::ExternalMfaRefused {
-            attempt: attempt.id.clone(),
-            tenant: asked.tenant.to_string(),
-            reason: excuse.reason(),
-        };
-        tx.append(Actor::System, attempt.user.clone(), event);
-        tx.commit().await?;
-        Ok(sent(to))
-    }
-
-    /// The person wants no more: Entra is told so.
-    ///
-    /// # Errors
-    /// The attempt is over, is another browser's, or of another door.
-    pub async fn cancel_external_mfa(
-        &self,
-        id: &AttemptId,
-        browser: &Browser,
-    ) -> Result<(), Error> {
-        let cancelled = self.end_asked(id, browser, Excuse::Cancelled).await;
-        self.noting_tampering(cancelled).await.map(drop)
-    }
-
-    async fn end_asked(
-        &self,
-        id: &AttemptId,
-        browser: &Browser,
-        excuse: Excuse,
-    ) -> Result<Answer, Error> {
-        let mut tx = self.store.begin().await?;
-        let attempt = self.open_attempt(&mut tx, id, browser).await?;
-        let asked = AskedSecondFactor::open(&attempt, &self.sealing)
-            .map_err(|error| Error::tampering("second factor", attempt.user.clone(), &error))?;
-        let asked = asked.ok_or_else(|| {
-            let detail = "an attempt of another door is not cancelled";
-            Error::denied(&SupportCode::ATTEMPT_OVER, detail)
-        })?;
-        self.excuse(tx, &attempt, &asked, excuse).await
-    }
-
-    /// Something that is needed does not answer: where it is known whom to tell, Entra is told
-    /// so, instead of a page on which the person would be stuck. `None`: nobody can be told.
-    pub(in crate::app) async fn excuse_outage(
-        &self,
-        id: &AttemptId,
-        browser: &Browser,
-        error: &Error,
-    ) -> Option<Answer> {
-        if !matches!(error.category(), Category::Unavailable | Category::Internal) {
-            return None;
-        }
-        let mut tx = self.store.read().await.ok()?;
-        let attempt = tx.attempt(id).await.ok()??;
-        drop(tx);
-        if attempt.request.protocol != Protocol::ExternalMfa {
-            return None;
-        }
-        let code = error.code().code;
-        tracing::error!(
-            code,
-            "Entra is told that there is no second factor now: {}",
-            chain(error)
-        );
-        self.end_asked(id, browser, Excuse::Outage).await.ok()
     }
 }
 

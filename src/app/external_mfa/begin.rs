@@ -42,9 +42,29 @@ pub enum ExternalMfaBegun {
 }
 
 /// A hint counts once: what stands for it, and what it was of.
-struct Ask {
-    once: String,
-    asked: SecondFactorRequest,
+pub(super) struct Ask {
+    pub(super) once: String,
+    pub(super) asked: SecondFactorRequest,
+}
+
+fn tell(request: &AuthorizationRequest, code: ErrorCode) -> ExternalMfaBegun {
+    ExternalMfaBegun::Answer(Box::new(sent(destination_of(request.error(code)))))
+}
+
+fn answer_for(error: &Error) -> ErrorCode {
+    if *error.code() == SupportCode::TOO_MANY_ATTEMPTS {
+        ErrorCode::TemporarilyUnavailable
+    } else {
+        ErrorCode::AccessDenied
+    }
+}
+
+/// The longest that a stranger writes into the log, in characters.
+const MOST_IN_LOG: usize = 300;
+
+/// A cause that may quote what came.
+fn for_log(why: &str) -> String {
+    why.escape_debug().take(MOST_IN_LOG).collect()
 }
 
 impl App {
@@ -69,15 +89,14 @@ impl App {
             Err(error)
                 if matches!(error.category(), Category::Unavailable | Category::Internal) =>
             {
-                let code = error.code().code;
-                tracing::error!(
-                    code,
-                    "a request of Entra is not answered now: {}",
-                    chain(&error)
-                );
-                let form = request.error(ErrorCode::TemporarilyUnavailable);
-                let answer = Box::new(sent(destination_of(form)));
-                Ok(ExternalMfaBegun::Answer(answer))
+                let (code, why) = (error.code().code, chain(&error));
+                // Of the cloud's keys the fetch says it, once: a stranger comes as often as he likes.
+                if *error.code() == SupportCode::CLOUD_KEYS {
+                    tracing::info!(code, "a request of Entra is not answered now: {why}");
+                } else {
+                    tracing::error!(code, "a request of Entra is not answered now: {why}");
+                }
+                Ok(tell(&request, ErrorCode::TemporarilyUnavailable))
             }
             begun => begun,
         }
@@ -99,8 +118,12 @@ impl App {
             Ok(verified) => verified,
             Err(error) => return self.refuse_request(error),
         };
-        // Made before anybody is asked for anything.
-        self.ensure_oidc_key().await.map_err(|error| {
+        // Made, and looked at, before anybody is asked for anything.
+        let key = match self.ensure_oidc_key().await {
+            Ok(()) => self.oidc_key().await,
+            Err(error) => Err(error),
+        };
+        key.map_err(|error| {
             Error::new(
                 Category::Unavailable,
                 &SupportCode::KEY_UNAVAILABLE,
@@ -112,11 +135,19 @@ impl App {
             asked: verified.into_second_factor_request(),
         };
         let begun = self.begin_attempt(ask, browser).await;
-        let begun = self.noting_tampering(begun).await?;
-        Ok(ExternalMfaBegun::Attempt(begun))
+        match self.noting_tampering(begun).await {
+            Ok(begun) => Ok(ExternalMfaBegun::Attempt(begun)),
+            // The tenant signed it: it is told, and the person can choose another way there.
+            Err(error) if error.category() == Category::Denied => {
+                let (code, why) = (error.code().code, chain(&error));
+                tracing::warn!(code, "a request of Entra is refused: {why}");
+                Ok(tell(request, answer_for(&error)))
+            }
+            Err(error) => Err(error),
+        }
     }
 
-    async fn begin_attempt(&self, ask: Ask, browser: &Browser) -> Result<Begun, Error> {
+    pub(super) async fn begin_attempt(&self, ask: Ask, browser: &Browser) -> Result<Begun, Error> {
         let Ask { once, asked } = ask;
         let request = SignInRequest {
             protocol: Protocol::ExternalMfa,
@@ -216,7 +247,8 @@ impl App {
             RequestError::Answer { answer, fault } => {
                 self.count_refused(Refused::RefusedParameters);
                 let code = SupportCode::HINT_REFUSED.code;
-                tracing::info!(code, "Entra's request is refused: {}", chain(&*fault));
+                let why = for_log(&chain(&*fault));
+                tracing::info!(code, "Entra's request is refused: {why}");
                 let answer = Box::new(sent(destination_of(answer)));
                 Ok(ExternalMfaBegun::Answer(answer))
             }
@@ -238,5 +270,18 @@ impl App {
         };
         self.count_refused(counted);
         Error::new(category, code, chain(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stranger_writes_one_short_line_into_the_log() {
+        assert_eq!(for_log("no nonce"), "no nonce");
+        let line = for_log(&format!("a string\r\n\u{1b}[31m{}", "x".repeat(16_000)));
+        assert_eq!(line.chars().count(), MOST_IN_LOG);
+        assert!(!line.chars().any(char::is_control), "{line}");
     }
 }

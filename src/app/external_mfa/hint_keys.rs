@@ -1,7 +1,8 @@
 //! The keys of Entra's clouds, fetched through the guard and kept.
 //!
-//! Always true: a hint whose key is known waits for nobody; of each cloud one fetch is underway
-//! at most, bounded in time, and a stranger who invents names of keys causes one a minute; keys
+//! Always true: a hint whose key was read within a day waits for nobody; of each cloud one fetch is
+//! underway at most, bounded in time, and a stranger who invents names of keys causes one a minute;
+//! who goes away while it is underway ends it for nobody; keys
 //! that could not be read again for two days count no more, because one that Entra took back
 //! would be among them; an outage is `Unavailable` and never "the hint is wrong".
 
@@ -23,6 +24,9 @@ use crate::{
 
 /// When keys are read again, although each hint's key is known. Entra gives no schedule (facts §5.2).
 const READ_AGAIN: Duration = Duration::from_hours(12);
+/// When whoever comes waits for that: a key that Entra took back counts a day at the most, unless
+/// the cloud cannot be asked.
+const READ_FIRST: Duration = Duration::from_hours(24);
 /// How long keys count that could not be read again.
 const KEEP: Duration = Duration::from_hours(48);
 /// How long the cloud is left in peace after it was asked: for an unknown key, or in an outage.
@@ -69,6 +73,8 @@ enum Plan {
     Use(Arc<HintKeys>),
     /// These do, and it is time to read them again, if nobody does.
     UseAndRefresh(Arc<HintKeys>),
+    /// They must be read; if that fails, these do.
+    FetchOr(Arc<HintKeys>),
     /// They must be read.
     Fetch,
     /// They would have to be read, and just now they could not be.
@@ -84,6 +90,9 @@ impl Held {
         let usable = self.keys.as_ref();
         let usable = usable.filter(|keys| now.since(keys.read_at()) < KEEP);
         match (usable, in_peace) {
+            (Some(keys), false) if keys.has(kid) && now.since(keys.read_at()) >= READ_FIRST => {
+                Plan::FetchOr(Arc::clone(keys))
+            }
             (Some(keys), false) if keys.has(kid) && now.since(keys.read_at()) >= READ_AGAIN => {
                 Plan::UseAndRefresh(Arc::clone(keys))
             }
@@ -154,21 +163,54 @@ impl Shelf {
     ) -> Result<Arc<HintKeys>, FetchError> {
         let slot = self.cloud(cloud);
         match slot.held().plan(kid, now) {
-            Plan::Use(keys) => return Ok(keys),
+            Plan::Use(keys) => Ok(keys),
             Plan::UseAndRefresh(keys) => {
                 self.refresh(cloud, &slot, now);
-                return Ok(keys);
+                Ok(keys)
             }
-            Plan::JustFailed => return Err(FetchError::JustFailed),
-            Plan::Fetch => {}
+            Plan::JustFailed => Err(FetchError::JustFailed),
+            Plan::Fetch => self.fetched(cloud, &slot, kid, now).await,
+            Plan::FetchOr(keys) => {
+                let fetched = self.fetched(cloud, &slot, kid, now).await;
+                Ok(fetched.unwrap_or(keys))
+            }
         }
-        let waiting = tokio::time::timeout(self.fetcher.deadline, slot.flight.lock());
-        let _flight = waiting.await.map_err(|_| FetchError::Deadline)?;
+    }
+
+    /// The keys, read now, by this caller or by the one before.
+    async fn fetched(
+        &self,
+        cloud: &ExternalMfaCloud,
+        slot: &Arc<Cloud>,
+        kid: &str,
+        now: Timestamp,
+    ) -> Result<Arc<HintKeys>, FetchError> {
+        let waiting = Arc::clone(&slot.flight).lock_owned();
+        let waiting = tokio::time::timeout(self.fetcher.deadline, waiting);
+        let flight = waiting.await.map_err(|_| FetchError::Deadline)?;
         // Whoever waited finds what the one before brought, or that it failed.
         match slot.held().plan(kid, now) {
-            Plan::Fetch => self.fetcher.fetch(cloud, &slot, now).await,
             Plan::Use(keys) | Plan::UseAndRefresh(keys) => Ok(keys),
             Plan::JustFailed => Err(FetchError::JustFailed),
+            Plan::Fetch | Plan::FetchOr(_) => {
+                let (fetcher, cloud) = (Arc::clone(&self.fetcher), cloud.clone());
+                let slot = Arc::clone(slot);
+                // By itself: whoever asked may hang up, and everybody else needs the keys.
+                let fetching = tokio::spawn(async move {
+                    let keys = fetcher.fetch(&cloud, &slot, now).await;
+                    drop(flight);
+                    if let Err(error) = &keys {
+                        let (code, why) = (SupportCode::CLOUD_KEYS.code, chain(error));
+                        tracing::error!(
+                            code,
+                            "the keys of the cloud {} were not read: {why}",
+                            cloud.name()
+                        );
+                    }
+                    keys
+                });
+                fetching.await.unwrap_or(Err(FetchError::Deadline))
+            }
         }
     }
 
@@ -188,19 +230,6 @@ impl Shelf {
     }
 }
 
-/// Writes down at its end that a cloud was asked: also of a fetch that is given up, because the
-/// browser that waited for it went away.
-struct Asked<'s> {
-    slot: &'s Cloud,
-    now: Timestamp,
-}
-
-impl Drop for Asked<'_> {
-    fn drop(&mut self) {
-        self.slot.change(|held| held.asked_at = Some(self.now));
-    }
-}
-
 /// Asks the clouds.
 #[derive(Debug)]
 struct Fetcher {
@@ -215,11 +244,16 @@ impl Fetcher {
         slot: &Cloud,
         now: Timestamp,
     ) -> Result<Arc<HintKeys>, FetchError> {
-        let _asked = Asked { slot, now };
         let asking = tokio::time::timeout(self.deadline, self.ask(cloud, now));
-        let keys = Arc::new(asking.await.map_err(|_| FetchError::Deadline)??);
-        slot.change(|held| held.keys = Some(Arc::clone(&keys)));
-        Ok(keys)
+        let asked = asking.await.unwrap_or(Err(FetchError::Deadline));
+        let asked = asked.map(Arc::new);
+        slot.change(|held| {
+            held.asked_at = Some(now);
+            if let Ok(keys) = &asked {
+                held.keys = Some(Arc::clone(keys));
+            }
+        });
+        asked
     }
 
     async fn ask(&self, cloud: &ExternalMfaCloud, now: Timestamp) -> Result<HintKeys, FetchError> {
@@ -230,9 +264,10 @@ impl Fetcher {
             self.outbound.get_or_init(|| new)
         };
         let metadata = get(outbound, &cloud.metadata_url()).await?;
-        let keys = parse_metadata(cloud, &metadata)?;
-        let document = get(outbound, &keys).await?;
-        Ok(HintKeys::parse(cloud, &document, now)?)
+        let metadata = parse_metadata(cloud, &metadata)?;
+        let document = get(outbound, &metadata.keys).await?;
+        let keys = HintKeys::parse(cloud, &document, now)?;
+        Ok(keys.of_instance(metadata.instance.as_deref()))
     }
 }
 

@@ -11,6 +11,8 @@ pub mod answer;
 pub mod begin;
 /// What Entra reads of us.
 mod documents;
+/// Why Entra gets no token.
+pub mod excuse;
 /// The keys of Entra's clouds.
 pub(super) mod hint_keys;
 /// Whose an account of a tenant is.
@@ -50,7 +52,7 @@ use crate::{
     storage::{ReadTx, Tx},
 };
 
-use answer::Excuse;
+use excuse::Excuse;
 
 /// The kinds of proof that a way gives.
 fn kinds_of(way: SecondFactor) -> &'static [FactorKind] {

@@ -3,15 +3,17 @@
 //!
 //! Always true: it goes through the one way out (https, or http to this computer; no redirects;
 //! bounded in size and time, attack 29); only an address that ends as a discovery address does is
-//! asked for, and then the one that the document names.
+//! asked for, and then the one that the document names: at the same place, or where the whole
+//! internet reaches it, because whoever wrote the document is a stranger.
 
 use openidconnect::{HttpRequest, http};
 use serde_json::{Value, json};
 use url::Url;
 
 use crate::{
+    app::saml::chain,
     base::clock::Timestamp,
-    outbound::guard::{Outbound, OutboundError, may_be_asked},
+    outbound::guard::{Outbound, OutboundError, is_here, may_be_asked},
     protocol::oidc::discovery::SUFFIX,
 };
 
@@ -145,19 +147,40 @@ pub async fn fetch(outbound: &Outbound, discovery_url: &str) -> Result<Documents
     let discovery = get(outbound, discovery_url, Compression::NotAsked).await?;
     let named = discovery.object().and_then(|document| {
         let address = document.get("jwks_uri")?.as_str()?.to_owned();
-        Url::parse(&address)
-            .is_ok_and(|url| may_be_asked(&url))
-            .then_some(address)
+        Some((way_to(&address, discovery_url)?, address))
     });
     let keys = match named {
         None => None,
-        Some(address) => Some(
-            get(outbound, &address, Compression::NotAsked)
-                .await
-                .map_err(|error| error.to_string()),
-        ),
+        Some((way, address)) => {
+            let answer = get_by(way, outbound, &address, Compression::NotAsked).await;
+            Some(answer.map_err(|error| chain(&error)))
+        }
     };
     Ok(Documents { discovery, keys })
+}
+
+/// How an address may be asked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Way {
+    /// As whoever gave the command asked for it.
+    Given,
+    /// If it is public: a stranger named it.
+    Public,
+}
+
+/// How the address of keys may be asked that the document at `discovery_url` names.
+fn way_to(keys: &str, discovery_url: &str) -> Option<Way> {
+    let (keys, discovery) = (Url::parse(keys).ok()?, Url::parse(discovery_url).ok()?);
+    if !may_be_asked(&keys) || keys.query().is_some() || keys.fragment().is_some() {
+        return None;
+    }
+    let is_beside = keys.origin() == discovery.origin();
+    match (is_beside || is_here(&discovery), is_here(&keys)) {
+        (true, true) => Some(Way::Given),
+        (false, true) => None,
+        (_, false) if is_beside => Some(Way::Given),
+        (_, false) => Some(Way::Public),
+    }
 }
 
 /// Whether the request says that a compressed answer would do.
@@ -178,6 +201,15 @@ pub async fn get(
     address: &str,
     compression: Compression,
 ) -> Result<Answer, FetchError> {
+    get_by(Way::Given, outbound, address, compression).await
+}
+
+async fn get_by(
+    way: Way,
+    outbound: &Outbound,
+    address: &str,
+    compression: Compression,
+) -> Result<Answer, FetchError> {
     let mut request: http::request::Builder = http::Request::builder()
         .method(http::Method::GET)
         .uri(address)
@@ -186,7 +218,10 @@ pub async fn get(
         request = request.header(http::header::ACCEPT_ENCODING, "gzip");
     }
     let request: HttpRequest = request.body(Vec::new())?;
-    let answer = outbound.call_within(request, LARGEST).await?;
+    let answer = match way {
+        Way::Given => outbound.call_within(request, LARGEST).await?,
+        Way::Public => outbound.call_public(request, LARGEST).await?,
+    };
     let header = |name: http::header::HeaderName| {
         let value = answer.headers().get(name)?.to_str().ok()?;
         Some(value.to_owned())
@@ -198,4 +233,37 @@ pub async fn get(
         content_length: header(http::header::CONTENT_LENGTH),
         body: answer.into_body(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attack_29_a_document_of_a_stranger_names_nothing_of_this_network() {
+        let away = "https://odd.example/.well-known/openid-configuration";
+        let here = "http://localhost:8080/oidc/.well-known/openid-configuration";
+        for (keys, discovery, way) in [
+            ("https://odd.example/jwks", away, Some(Way::Given)),
+            ("https://odd.example:443/jwks", away, Some(Way::Given)),
+            ("https://keys.example/jwks", away, Some(Way::Public)),
+            ("https://odd.example:8443/jwks", away, Some(Way::Public)),
+            // Refused there, when it is known where it leads.
+            ("https://10.0.0.5/jwks", away, Some(Way::Public)),
+            ("https://keys.example/jwks?x=1", away, None),
+            ("https://odd.example/jwks#x", away, None),
+            ("http://odd.example/jwks", away, None),
+            ("http://127.0.0.1:9200/_shutdown", away, None),
+            ("https://127.0.0.1/jwks", away, None),
+            ("https://[::1]/jwks", away, None),
+            ("http://localhost:9200/jwks", away, None),
+            ("file:///etc/passwd", away, None),
+            ("http://localhost:8080/oidc/jwks", here, Some(Way::Given)),
+            ("http://127.0.0.1:8081/jwks", here, Some(Way::Given)),
+            ("https://keys.example/jwks", here, Some(Way::Public)),
+            ("http://keys.example/jwks", here, None),
+        ] {
+            assert_eq!(way_to(keys, discovery), way, "{keys} of {discovery}");
+        }
+    }
 }

@@ -2,7 +2,8 @@
 //!
 //! Always true: both documents come from the cloud's own authority, and a key verifies the hints
 //! of that cloud's tenants only; a key for which the cloud names an issuer verifies tokens of
-//! that issuer and of no other (one key of Microsoft's signed for whom it should not, Storm-0558);
+//! that issuer and of no other (one key of Microsoft's signed for whom it should not, Storm-0558),
+//! and one of another cloud, which stands in the same set, verifies nothing (attack 34);
 //! a set is bounded before it is parsed, and what is no RSA key for signatures is left out.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -47,11 +48,28 @@ pub enum HintKeysError {
     NoKeys,
 }
 
-/// Where the keys of a cloud are: the `jwks_uri` of its discovery document.
+/// What a cloud's discovery document says of its keys.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CloudMetadata {
+    /// Where they are: `jwks_uri`.
+    pub keys: String,
+    /// `cloud_instance_name`, such as `microsoftonline.com`.
+    pub instance: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Instance {
+    cloud_instance_name: Option<String>,
+}
+
+/// Where the keys of a cloud are, and what the cloud is called.
 ///
 /// # Errors
 /// See [`HintKeysError`]: the document must be the cloud's, and its keys on the same server.
-pub fn parse_metadata(cloud: &ExternalMfaCloud, document: &[u8]) -> Result<String, HintKeysError> {
+pub fn parse_metadata(
+    cloud: &ExternalMfaCloud,
+    document: &[u8],
+) -> Result<CloudMetadata, HintKeysError> {
     if document.len() > MAX_DOCUMENT {
         return Err(HintKeysError::TooLarge);
     }
@@ -68,7 +86,11 @@ pub fn parse_metadata(cloud: &ExternalMfaCloud, document: &[u8]) -> Result<Strin
     {
         return Err(HintKeysError::Elsewhere(keys.to_string()));
     }
-    Ok(keys.to_string())
+    let named: Instance = serde_json::from_slice(document).map_err(HintKeysError::Form)?;
+    Ok(CloudMetadata {
+        keys: keys.to_string(),
+        instance: named.cloud_instance_name,
+    })
 }
 
 /// The keys of one cloud, as they were read.
@@ -84,6 +106,7 @@ struct HintKey {
     key: CoreJsonWebKey,
     kid: String,
     issuer: Option<String>,
+    instance: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -117,6 +140,17 @@ impl HintKeys {
             keys,
             read_at,
         })
+    }
+
+    /// Without the keys of other clouds: the worldwide set has some of the US government's.
+    #[must_use]
+    pub fn of_instance(mut self, name: Option<&str>) -> Self {
+        let is_of = |key: &HintKey| match (&key.instance, name) {
+            (Some(instance), Some(name)) => instance == name,
+            _ => true,
+        };
+        self.keys.retain(is_of);
+        self
     }
 
     /// Whose they are.
@@ -165,17 +199,19 @@ fn usable(value: Value) -> Option<HintKey> {
         && has_number("e")
         && value.get("d").is_none();
     let kid = text("kid").filter(|kid| !kid.is_empty())?;
-    let issuer = match value.get("issuer") {
-        None => None,
-        Some(Value::String(issuer)) => Some(issuer.clone()),
-        // For whom it signs cannot be told.
-        Some(_) => return None,
+    // For whom it signs cannot be told, if that is no text.
+    let named = |name: &str| match value.get(name) {
+        None => Some(None),
+        Some(Value::String(text)) => Some(Some(text.clone())),
+        Some(_) => None,
     };
+    let (issuer, instance) = (named("issuer")?, named("cloud_instance_name")?);
     let key: CoreJsonWebKey = serde_json::from_value(value).ok()?;
     (is_for_signatures && key.key_id().is_some_and(|id| **id == kid)).then_some(HintKey {
         key,
         kid,
         issuer,
+        instance,
     })
 }
 

@@ -1,9 +1,8 @@
 use super::*;
 use crate::signin::{
-    asked::tests::attempt_asking,
     attempt::tests::{NOW, request},
     request::SignInRequest,
-    someone::{Someone, sealing, second_factor_request as asked},
+    someone::{Someone, attempt_asking, sealing, second_factor_request as asked},
 };
 
 /// What the person has proved in this attempt.

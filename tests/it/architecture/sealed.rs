@@ -21,6 +21,7 @@ pub const SEALED: &[(&str, &str)] = &[
     ("Evidence", "src/factor/evidence.rs"),
     ("SignedIn", "src/signin/complete.rs"),
     ("SealedSession", "src/signin/complete.rs"),
+    ("AskedSecondFactor", "src/signin/asked.rs"),
     ("SecondFactorDone", "src/signin/second_factor.rs"),
     ("ClaimSet", "src/claims/mod.rs"),
     ("SecondFactorAnswer", "src/claims/second_factor.rs"),

@@ -1,6 +1,8 @@
 //! `doctor`: the built program looks at a server, at a world that is as it should be, and at
 //! worlds in which one thing is not.
 
+/// What Entra reads of External MFA.
+mod external_mfa;
 /// An Entra that says what a test wants.
 mod world;
 

@@ -304,11 +304,19 @@ impl Patient {
     }
 
     async fn run(&self, variables: Vec<(&'static str, String)>, arguments: &[&str]) -> Said {
+        self.says(variables, &[&["doctor"], arguments].concat())
+            .await
+    }
+
+    /// Any command, where that authority is one that the system trusts.
+    pub async fn says_trusting(&self, tls: &TlsFiles, arguments: &[&str]) -> Said {
+        let root = tls.path("root.pem").display().to_string();
+        self.says(vec![("SSL_CERT_FILE", root)], arguments).await
+    }
+
+    async fn says(&self, variables: Vec<(&'static str, String)>, arguments: &[&str]) -> Said {
         let cli = Arc::clone(&self.cli);
-        let arguments: Vec<String> = std::iter::once("doctor")
-            .chain(arguments.iter().copied())
-            .map(str::to_owned)
-            .collect();
+        let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
         tokio::task::spawn_blocking(move || {
             let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
             cli.run_where(&variables, &arguments)
@@ -339,6 +347,8 @@ pub enum Proxy {
     RenamesHost,
     /// Answers /healthz itself.
     AnswersItself,
+    /// Calls what is sent `x5d` where it was `x5c`.
+    Rewrites,
 }
 
 impl Proxy {
@@ -360,6 +370,10 @@ impl Proxy {
                         server.write_all(self.altered(&head).as_bytes()).await.unwrap();
                         let mut answer = Vec::new();
                         server.read_to_end(&mut answer).await.unwrap();
+                        if matches!(self, Self::Rewrites) {
+                            let text = String::from_utf8(answer).unwrap();
+                            answer = text.replace("\"x5c\"", "\"x5d\"").into_bytes();
+                        }
                         answer
                     }
                 };

@@ -284,7 +284,7 @@ async fn attack_38_a_writer_of_the_database_answers_for_nobody() {
     ))
     .await;
     let page = browser.submit_code(&other.code(door.world.now())).await;
-    assert!(kit::maybe_told(&page).is_none(), "{}", page.text());
+    assert_eq!(told(&page).error(), "access_denied");
 }
 
 #[tokio::test]

@@ -7,10 +7,14 @@ pub mod kit;
 mod attacks;
 /// Security keys.
 mod keys;
+/// What the inspector says of what this door sends.
+mod inspected;
 /// Whose an account is.
 mod links;
 /// Whom a tenant may name.
 mod names;
+/// What is told when something that is needed does not answer.
+mod outage;
 /// A pass within the five minutes.
 mod passes;
 /// What is refused.

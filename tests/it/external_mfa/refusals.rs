@@ -1,8 +1,6 @@
 //! What is refused, and where the refusal goes: to Entra where it is known that it is Entra, to a
 //! page otherwise.
 
-use std::sync::atomic::Ordering;
-
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::json;
 
@@ -10,12 +8,12 @@ use super::kit::{self, AGENT, Ask, CLIENT, Door, KEY, told};
 
 /// How a request ends: with an error for Entra, or with a page and its support code.
 #[derive(Debug, PartialEq)]
-enum Ends {
+pub enum Ends {
     Error(String),
     Page(u16, String),
 }
 
-async fn ends(door: &Door, ask: &Ask) -> Ends {
+pub async fn ends(door: &Door, ask: &Ask) -> Ends {
     let mut browser = door.world.browser();
     let page = door.arrive(&mut browser, ask).await;
     assert!(!page.asks_for_code(), "{}", page.text());
@@ -38,7 +36,7 @@ async fn ends(door: &Door, ask: &Ask) -> Ends {
     Ends::Page(page.status.as_u16(), code)
 }
 
-fn error(code: &str) -> Ends {
+pub fn error(code: &str) -> Ends {
     Ends::Error(code.to_owned())
 }
 
@@ -167,35 +165,6 @@ async fn attack_30_nothing_goes_to_an_address_that_is_not_the_clouds() {
     door.agent().await;
     let taken = door.arrive(&mut door.world.browser(), &other_name).await;
     assert!(taken.asks_for_code(), "{}", taken.text());
-}
-
-#[tokio::test]
-async fn an_outage_is_told_to_entra() {
-    let door = Door::new().await;
-    let agent = door.agent().await;
-    // The cloud's keys.
-    door.cloud.answers.store(false, Ordering::SeqCst);
-    assert_eq!(
-        ends(&door, &door.ask(AGENT)).await,
-        error("temporarily_unavailable")
-    );
-    door.cloud.answers.store(true, Ordering::SeqCst);
-    door.world.advance(60);
-    // Our key: taken away while a person types a code, which nobody but a writer of the database
-    // can. Nothing is signed.
-    let mut browser = door.world.browser();
-    let ask = door.ask(AGENT);
-    let asked = door.arrive(&mut browser, &ask).await;
-    assert!(asked.asks_for_code(), "{}", asked.text());
-    let sql = door.world.sql().await;
-    sql.run("DELETE FROM signing_keys WHERE purpose = 'oidc'")
-        .await;
-    let page = browser.submit_code(&agent.code(door.world.now())).await;
-    let said = kit::maybe_told(&page);
-    assert!(
-        said.as_ref().is_none_or(|said| !said.is_token()),
-        "{said:?}"
-    );
 }
 
 #[tokio::test]

@@ -338,7 +338,7 @@ async fn attack_28_two_operators_make_one_step() {
     assert!(active.active.is_some() && active.retiring.len() == 1);
 }
 
-/// The same of the keys of External MFA, which no start opens: whoever takes them away or puts an
+/// The same of the keys of External MFA: whoever takes them away or puts an
 /// older copy back gets nothing published and nothing signed.
 #[tokio::test]
 async fn attack_20_the_keys_of_id_tokens_are_missed_and_not_revived_either() {
@@ -381,6 +381,35 @@ async fn attack_20_the_keys_of_id_tokens_are_missed_and_not_revived_either() {
         let of_oidc = states.iter().filter(|key| key.purpose == OIDC);
         assert!(of_oidc.clone().all(|key| key.state.is_none()));
     }
+}
+
+/// A server that runs and has signed no id_token yet knows of which number the keys were when it
+/// started: an older copy is none, also where the events of the changes were taken away.
+#[tokio::test]
+async fn attack_20_a_server_that_signed_no_id_token_yet_takes_no_older_copy() {
+    let mut site = Site::new().await;
+    site.first_oidc_key().await;
+    let sql = site.world.sql().await;
+    for table in ["signing_keys", "key_marks"] {
+        let copy = format!("CREATE TABLE older_{table} AS SELECT * FROM {table}");
+        sql.define(&copy).await;
+    }
+    site.must(Step::Stage, OIDC).await;
+    site.force(Step::Activate, OIDC).await;
+    // It starts, and nobody asks it for anything.
+    site.world.start_node().await;
+    for table in ["key_sightings", "signing_keys", "key_marks"] {
+        sql.define(&format!("DELETE FROM {table}")).await;
+    }
+    for table in ["signing_keys", "key_marks"] {
+        let back = format!("INSERT INTO {table} SELECT * FROM older_{table}");
+        sql.run(&back).await;
+    }
+    sql.define("UPDATE events SET kind = 'gone' WHERE kind LIKE 'key-%'")
+        .await;
+    let node = &site.world.nodes.last().unwrap().app;
+    assert!(node.oidc_key().await.is_err());
+    assert!(node.key_list().await.is_err());
 }
 
 /// A key list is never empty, and there is none before somebody asks.

@@ -17,6 +17,8 @@ enum Mood {
     Elsewhere,
     /// It takes the question and never answers.
     Silent,
+    /// It answers well, and takes until it is let go.
+    Slow,
 }
 
 /// A cloud on this computer.
@@ -25,6 +27,7 @@ struct Server {
     mood: Arc<Mutex<Mood>>,
     kids: Arc<Mutex<Vec<&'static str>>>,
     asked: Arc<AtomicUsize>,
+    go: Arc<tokio::sync::Notify>,
 }
 
 impl Server {
@@ -36,7 +39,9 @@ impl Server {
             mood: Arc::new(Mutex::new(Mood::Well)),
             kids: Arc::new(Mutex::new(vec!["first"])),
             asked: Arc::default(),
+            go: Arc::default(),
         };
+        let go = Arc::clone(&server.go);
         let (cloud, mood) = (server.cloud.clone(), Arc::clone(&server.mood));
         let (kids, asked) = (Arc::clone(&server.kids), Arc::clone(&server.asked));
         tokio::spawn(async move {
@@ -48,6 +53,9 @@ impl Server {
                 let mood = *mood.lock().unwrap();
                 let kids = kids.lock().unwrap().clone();
                 asked.fetch_add(1, Ordering::SeqCst);
+                if mood == Mood::Slow {
+                    go.notified().await;
+                }
                 let (status, body) = match mood {
                     Mood::Silent => {
                         held.push(stream);
@@ -214,11 +222,27 @@ async fn a_cloud_that_does_not_answer_holds_nobody_who_does_not_need_it() {
     assert_eq!(has(&shelf, &server, "first", after(1)).await, Ok(true));
     assert_eq!(has(&shelf, &other, "first", after(1)).await, Ok(true));
     assert!(!waiting.is_finished());
-    // Its browser goes away; the cloud was asked all the same.
+    waiting.abort();
+}
+
+/// Whoever hangs up shuts the door for nobody (review N1-1).
+#[tokio::test]
+async fn who_goes_away_while_keys_are_read_ends_that_for_nobody() {
+    let (server, shelf) = (Server::new().await, Arc::new(Shelf::default()));
+    server.turn(Mood::Slow);
+    let waiting = {
+        let (shelf, cloud) = (Arc::clone(&shelf), server.cloud.clone());
+        tokio::spawn(async move { shelf.keys(&cloud, "first", NOW).await.map(|_| ()) })
+    };
+    while server.asked.load(Ordering::SeqCst) == 0 {
+        tokio::task::yield_now().await;
+    }
     waiting.abort();
     assert!(waiting.await.unwrap_err().is_cancelled());
-    let error = has(&shelf, &server, "new", after(1)).await.unwrap_err();
-    assert!(error.contains("a moment ago"), "{error}");
+    server.turn(Mood::Well);
+    server.go.notify_one();
+    assert_eq!(has(&shelf, &server, "first", NOW).await, Ok(true));
+    assert_eq!(server.asked(), 2);
 }
 
 #[tokio::test]
@@ -243,6 +267,19 @@ async fn old_keys_are_read_again_behind_the_back_of_who_uses_them() {
     let slot = shelf.cloud(&server.cloud);
     drop(slot.flight.lock().await);
     assert!(slot.held().keys.unwrap().has("second"));
+}
+
+/// Nobody came for a day: what Entra took back meanwhile verifies nothing (review N1-6).
+#[tokio::test]
+async fn keys_of_yesterday_are_read_first_and_count_only_in_an_outage() {
+    for (mood, counts) in [(Mood::Well, false), (Mood::Down, true)] {
+        let (server, shelf) = (Server::new().await, Shelf::default());
+        assert_eq!(has(&shelf, &server, "first", NOW).await, Ok(true));
+        server.publish(&["second"]);
+        server.turn(mood);
+        let now = after(30 * 60);
+        assert_eq!(has(&shelf, &server, "first", now).await, Ok(counts));
+    }
 }
 
 #[test]
@@ -275,6 +312,7 @@ fn what_is_done_about_a_key_follows_from_what_is_known() {
         (&just_read, "first", 0, "Use("),
         (&just_read, "first", 719, "Use("),
         (&just_read, "first", 720, "UseAndRefresh("),
+        (&just_read, "first", 24 * 60, "FetchOr("),
         (&just_read, "other", 0, "Use("),
         (&just_read, "other", 1, "Fetch"),
         (&just_read, "first", 48 * 60, "Fetch"),

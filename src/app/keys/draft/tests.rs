@@ -108,6 +108,20 @@ impl World {
         self.app.ring.hold(self.mark.clone(), &Arc::new(key), 1);
     }
 
+    /// From now on the token is away that holds the key of External MFA.
+    pub(in crate::app) async fn fail_second_factors(&self) {
+        let key = self.app.oidc_key().await.unwrap();
+        let mut tx = self.app.store.read().await.unwrap();
+        let mark = tx.active_key(KeyPurpose::Oidc).await.unwrap().unwrap();
+        let key = key.signing_by(Arc::new(Fails));
+        self.app.oidc_ring.hold(mark, &Arc::new(key), 1);
+    }
+
+    /// A code of the person.
+    pub(in crate::app) fn code(&self) -> String {
+        totp::code_at(self.secret.expose(), TotpParameters::default(), NOW).unwrap()
+    }
+
     pub(in crate::app) async fn with_door(door: ActiveDoor) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", folder.path().join("test.db").display());

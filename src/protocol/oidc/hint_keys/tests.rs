@@ -18,14 +18,14 @@ fn metadata() -> Value {
     })
 }
 
-fn read(metadata: &Value) -> Result<String, HintKeysError> {
+fn read(metadata: &Value) -> Result<CloudMetadata, HintKeysError> {
     parse_metadata(&contoso().cloud, metadata.to_string().as_bytes())
 }
 
 #[test]
 fn the_keys_of_a_cloud_are_where_its_own_document_says() {
     assert_eq!(
-        read(&metadata()).unwrap(),
+        read(&metadata()).unwrap().keys,
         format!("{AUTHORITY}/common/discovery/v2.0/keys")
     );
     assert_eq!(
@@ -136,4 +136,39 @@ fn attack_17_a_set_is_bounded() {
         let found = HintKeys::parse(&contoso().cloud, shapeless.as_bytes(), NOW);
         assert!(found.is_err(), "{shapeless}");
     }
+}
+
+/// As Microsoft's worldwide set of September 2025 has it: the US government's keys stand in it
+/// with the worldwide issuer (review N1-3).
+#[test]
+fn attack_34_a_key_of_another_cloud_in_the_set_verifies_nothing() {
+    let named = with(
+        metadata(),
+        "cloud_instance_name",
+        json!("microsoftonline.com"),
+    );
+    let instance = read(&named).unwrap().instance;
+    assert_eq!(instance.as_deref(), Some("microsoftonline.com"));
+    assert_eq!(read(&metadata()).unwrap().instance, None);
+    assert!(read(&with(metadata(), "cloud_instance_name", json!(1))).is_err());
+    let key = |kid: &str, instance: Value| {
+        let key = with(CLOUD.jwk(), "kid", json!(kid));
+        with(key, "cloud_instance_name", instance)
+    };
+    let keys = [
+        key("ours", json!("microsoftonline.com")),
+        key("theirs", json!("microsoftonline.us")),
+        key("silent", Value::Null),
+        key("shapeless", json!(["microsoftonline.com"])),
+    ];
+    let document = json!({ "keys": keys }).to_string();
+    let all = HintKeys::parse(&contoso().cloud, document.as_bytes(), NOW).unwrap();
+    let verifies = |keys: &HintKeys| {
+        let tenant = contoso().tenant;
+        ["ours", "theirs", "silent", "shapeless"].map(|kid| keys.key(kid, tenant).is_some())
+    };
+    let ours = all.clone().of_instance(instance.as_deref());
+    assert_eq!(verifies(&ours), [true, false, true, false]);
+    // A cloud that does not say what it is called.
+    assert_eq!(verifies(&all.of_instance(None)), [true, true, true, false]);
 }

@@ -1,0 +1,137 @@
+//! Something that is needed does not answer: Entra is told so, and nobody makes a way in of it.
+
+use std::sync::atomic::Ordering;
+
+use super::{
+    kit::{AGENT, Ask, Door, OBJECT, TENANT, maybe_told, told},
+    refusals::{ends, error},
+};
+use crate::support::{Browser, Page, Person};
+
+/// Somebody has arrived, and a code is asked.
+async fn asked(door: &Door) -> (Person, Ask, Browser) {
+    let agent = door.agent().await;
+    let ask = door.ask(AGENT);
+    let mut browser = door.world.browser();
+    let page = door.arrive(&mut browser, &ask).await;
+    assert!(page.asks_for_code(), "{}", page.text());
+    (agent, ask, browser)
+}
+
+fn is_outage(door: &Door, ask: &Ask, page: &Page) {
+    let told = told(page);
+    assert_eq!(told.error(), "temporarily_unavailable");
+    assert_eq!(told.action, door.reply_url());
+    assert_eq!(told.state, ask.field("state"));
+}
+
+async fn receipts(door: &Door, agent: &Person) -> usize {
+    let mut tx = door.world.app().store().read().await.unwrap();
+    let all = tx.receipts_of(&agent.user.id, 10).await.unwrap();
+    let of_this_door =
+        |receipt: &&claimbridge::audit::Receipt| receipt.proofs.starts_with("second-factor:");
+    all.iter().filter(of_this_door).count()
+}
+
+#[tokio::test]
+async fn a_cloud_whose_keys_are_away_is_an_outage() {
+    let door = Door::new().await;
+    door.agent().await;
+    door.cloud.answers.store(false, Ordering::SeqCst);
+    assert_eq!(
+        ends(&door, &door.ask(AGENT)).await,
+        error("temporarily_unavailable")
+    );
+    door.cloud.answers.store(true, Ordering::SeqCst);
+    door.world.advance(60);
+    let page = door
+        .arrive(&mut door.world.browser(), &door.ask(AGENT))
+        .await;
+    assert!(page.asks_for_code(), "{}", page.text());
+}
+
+/// Our key, taken away or altered by a writer of the database: nothing is signed, nobody is
+/// asked in vain, and Entra is told.
+#[tokio::test]
+async fn a_key_that_is_missing_or_altered_is_an_outage_before_and_after_the_code() {
+    for sql in [
+        "DELETE FROM signing_keys WHERE purpose = 'oidc'",
+        "UPDATE signing_keys SET sealed_private_key = 'x' WHERE purpose = 'oidc'",
+        "UPDATE signing_keys SET state = 'staged' WHERE purpose = 'oidc'",
+        "DELETE FROM key_marks WHERE purpose = 'oidc'",
+    ] {
+        let door = Door::new().await;
+        let (agent, ask, mut browser) = asked(&door).await;
+        door.world.sql().await.define(sql).await;
+        let page = browser.submit_code(&agent.code(door.world.now())).await;
+        is_outage(&door, &ask, &page);
+        // It is an end: the proof that is there leads to no token.
+        let again = browser.reload_attempt().await;
+        is_outage(&door, &ask, &again);
+        assert_eq!(
+            ends(&door, &door.ask(AGENT)).await,
+            error("temporarily_unavailable"),
+            "{sql}"
+        );
+        assert_eq!(receipts(&door, &agent).await, 0, "{sql}");
+    }
+}
+
+/// Somebody writes for longer than we wait: at the code, and at the answer.
+#[tokio::test]
+async fn a_database_that_takes_nothing_is_an_outage_and_changes_nothing() {
+    let door = Door::new().await;
+    let (agent, ask, mut browser) = asked(&door).await;
+    let app = door.world.app().clone();
+    let writes = app.store().begin().await.unwrap();
+    let page = browser.submit_code(&agent.code(door.world.now())).await;
+    is_outage(&door, &ask, &page);
+    // Without the attempt's cookie nothing is told to anybody.
+    let path = browser.at.clone();
+    let mut without = door.world.browser();
+    let (stranger, page) = tokio::join!(without.get(&path), browser.reload_attempt());
+    assert!(maybe_told(&stranger).is_none(), "{}", stranger.text());
+    is_outage(&door, &ask, &page);
+    drop(writes);
+    // Nothing was written down, so the attempt goes on where it was: it asks.
+    let page = browser.reload_attempt().await;
+    assert!(page.asks_for_code(), "{}", page.text());
+    assert_eq!(receipts(&door, &agent).await, 0);
+    let page = browser.submit_code(&agent.code(door.world.now())).await;
+    assert!(told(&page).is_token(), "{}", page.text());
+    assert_eq!(receipts(&door, &agent).await, 1);
+}
+
+/// What is refused after Entra's request was verified is told to Entra: a dead page would keep the
+/// person from any other way (review N1-7).
+#[tokio::test]
+async fn what_changed_meanwhile_and_too_many_sign_ins_are_told_to_entra() {
+    let mut door = Door::new().await;
+    let (agent, ask, mut browser) = asked(&door).await;
+    door.world.ready("agent2@contoso.com").await;
+    let (tenant, object) = (TENANT.parse().unwrap(), OBJECT.parse().unwrap());
+    let app = door.world.app().clone();
+    let other = "agent2@contoso.com".parse().unwrap();
+    let linked = app.link_external_account(&other, tenant, object, "tester");
+    linked.await.unwrap();
+    let page = browser.submit_code(&agent.code(door.world.now())).await;
+    let said = told(&page);
+    assert_eq!(
+        (said.error(), &said.state),
+        ("access_denied", &ask.field("state"))
+    );
+    assert_eq!(told(&browser.reload_attempt().await), said);
+    assert_eq!(receipts(&door, &agent).await, 0);
+
+    door.world.settings.open_attempts_per_source = 1;
+    door.world.nodes.clear();
+    door.world.start_node().await;
+    let first = door
+        .arrive(&mut door.world.browser(), &door.ask(AGENT))
+        .await;
+    assert!(first.asks_for_code(), "{}", first.text());
+    assert_eq!(
+        ends(&door, &door.ask(AGENT)).await,
+        error("temporarily_unavailable")
+    );
+}
