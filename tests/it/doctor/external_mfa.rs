@@ -36,9 +36,13 @@ async fn of_what_our_own_door_publishes_nothing_is_wrong() {
     let added = patient.says_trusting(&tls, &ADD).await;
     assert_eq!(added.exit, 0, "{added:?}");
     // The first reader of the key list has the first key made.
+    let reply_url = format!("{}/oidc/authorize", patient.public);
     let address = format!("{}/oidc/.well-known/openid-configuration", patient.public);
     let said = patient
-        .says_trusting(&tls, &["inspect", &address, "--json"])
+        .says_trusting(
+            &tls,
+            &["inspect", &address, "--app-reply-url", &reply_url, "--json"],
+        )
         .await;
     assert_eq!(said.exit, 0, "{said:?}");
     let report = said.json();

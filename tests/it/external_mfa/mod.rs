@@ -5,10 +5,10 @@ pub mod kit;
 
 /// Who tries what.
 mod attacks;
-/// Security keys.
-mod keys;
 /// What the inspector says of what this door sends.
 mod inspected;
+/// Security keys.
+mod keys;
 /// Whose an account is.
 mod links;
 /// Whom a tenant may name.

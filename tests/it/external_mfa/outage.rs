@@ -123,15 +123,22 @@ async fn what_changed_meanwhile_and_too_many_sign_ins_are_told_to_entra() {
     assert_eq!(told(&browser.reload_attempt().await), said);
     assert_eq!(receipts(&door, &agent).await, 0);
 
-    door.world.settings.open_attempts_per_source = 1;
+    // Others of this network have left some behind.
+    door.world.settings.open_attempts_per_source = 3;
     door.world.nodes.clear();
     door.world.start_node().await;
-    let first = door
-        .arrive(&mut door.world.browser(), &door.ask(AGENT))
-        .await;
-    assert!(first.asks_for_code(), "{}", first.text());
-    assert_eq!(
-        ends(&door, &door.ask(AGENT)).await,
-        error("temporarily_unavailable")
-    );
+    let mut taken = 0;
+    let refused = loop {
+        let ask = door.ask(AGENT);
+        let page = door.arrive(&mut door.world.browser(), &ask).await;
+        if !page.asks_for_code() {
+            is_outage(&door, &ask, &page);
+            break true;
+        }
+        taken += 1;
+        if taken > 3 {
+            break false;
+        }
+    };
+    assert!(refused);
 }
