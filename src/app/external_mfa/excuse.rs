@@ -172,14 +172,13 @@ impl App {
         let asked = AskedSecondFactor::open(&attempt, &self.sealing).ok()??;
         drop(tx);
         let (code, why) = (error.code().code, chain(error));
-        match excuse {
-            Excuse::Outage => {
-                tracing::error!(
-                    code,
-                    "Entra is told that no second factor is had now: {why}"
-                );
-            }
-            _ => tracing::info!(code, "Entra is told that there is no second factor: {why}"),
+        if excuse == Excuse::Outage {
+            tracing::error!(
+                code,
+                "Entra is told that no second factor is had now: {why}"
+            );
+        } else {
+            tracing::info!(code, "Entra is told that there is no second factor: {why}");
         }
         let unwritten = || Some(sent(refused(&asked, excuse)));
         // A database that takes nothing is not waited for once more: Entra's minutes are few.
