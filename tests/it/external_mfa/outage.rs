@@ -112,7 +112,7 @@ async fn what_changed_meanwhile_and_too_many_sign_ins_are_told_to_entra() {
     let (tenant, object) = (TENANT.parse().unwrap(), OBJECT.parse().unwrap());
     let app = door.world.app().clone();
     let other = "agent2@contoso.com".parse().unwrap();
-    let linked = app.link_external_account(&other, tenant, object, "tester");
+    let linked = app.link_external_account(&other, (tenant, object), None, "tester");
     linked.await.unwrap();
     let page = browser.submit_code(&agent.code(door.world.now())).await;
     let said = told(&page);
