@@ -88,13 +88,12 @@ fn is_public(address: IpAddr) -> bool {
 
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let [first, second, third, _] = address.octets();
-    let is_special = match (first, second, third) {
-        // "This" network, and reserved or broadcast ones.
-        (0 | 240..=255, ..) => true,
-        // Shared by carriers, assignments of protocols, benchmarks.
-        (100, 64..=127, _) | (192, 0, 0) | (198, 18 | 19, _) => true,
-        _ => false,
-    };
+    // "This" network, and reserved or broadcast ones; shared by carriers, assignments of
+    // protocols, benchmarks.
+    let is_special = matches!(
+        (first, second, third),
+        (0 | 240..=255, ..) | (100, 64..=127, _) | (192, 0, 0) | (198, 18 | 19, _)
+    );
     !(is_special
         || address.is_private()
         || address.is_loopback()

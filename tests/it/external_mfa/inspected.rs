@@ -84,11 +84,13 @@ impl Sent {
         change(&mut body);
         let body = body.to_string();
         let length = page.headers.contains_key("content-length") && head;
-        let mut text = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n".to_owned();
-        if length {
-            text.push_str(&format!("Content-Length: {}\r\n", body.len()));
-        }
-        text.push_str(&format!("\r\n{body}"));
+        let length = if length {
+            format!("Content-Length: {}\r\n", body.len())
+        } else {
+            String::new()
+        };
+        let text =
+            format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n{length}\r\n{body}");
         inspect::inspect(text.as_bytes(), &self.context())
     }
 }
@@ -129,7 +131,8 @@ async fn the_inspector_finds_nothing_in_what_this_door_sends_and_names_what_was_
     let drop_of = |name: &'static str| {
         move |document: &mut Value| drop(document.as_object_mut().unwrap().remove(name))
     };
-    let set = |name: &'static str, value: Value| move |document: &mut Value| document[name] = value;
+    let written =
+        |name: &'static str, value: Value| move |document: &mut Value| document[name] = value;
     for (report, by) in [
         (sent.document(&sent.discovery, |_| (), false), "CB-EAM-010"),
         (
@@ -139,7 +142,7 @@ async fn the_inspector_finds_nothing_in_what_this_door_sends_and_names_what_was_
         (
             sent.document(
                 &sent.discovery,
-                set("issuer", json!(format!("{ISSUER}/"))),
+                written("issuer", json!(format!("{ISSUER}/"))),
                 true,
             ),
             "CB-EAM-004",
@@ -147,7 +150,7 @@ async fn the_inspector_finds_nothing_in_what_this_door_sends_and_names_what_was_
         (
             sent.document(
                 &sent.discovery,
-                set(
+                written(
                     "authorization_endpoint",
                     json!("https://idp.example.com/oidc/authorise"),
                 ),
@@ -180,7 +183,7 @@ async fn the_inspector_finds_nothing_in_what_this_door_sends_and_names_what_was_
     let bare = URL_SAFE_NO_PAD.encode(kid.as_str().unwrap());
     for (keys, by) in [
         (changed(keys, drop_of("x5c")), "CB-EAM-003"),
-        (changed(keys, set("kid", json!(bare))), "CB-EAM-002"),
+        (changed(keys, written("kid", json!(bare))), "CB-EAM-002"),
         (changed(keys, drop_of("kid")), "CB-EAM-002"),
     ] {
         is_refused(
