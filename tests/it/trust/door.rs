@@ -111,7 +111,11 @@ async fn attack_22_a_token_says_a_password_and_no_more() {
             assert!(said.headers.get("access-control-allow-origin").is_none());
             assert!(said.body.contains("<a:RelatesTo>urn:uuid:7</a:RelatesTo>"));
             assert!(said.body.contains(version.answer_action()));
+            // Without the signature: "mfa" comes up in Base64 by chance, once in twenty runs.
             let lower = said.body.to_lowercase();
+            let (before, signature) = lower.split_once("<ds:signature ").unwrap();
+            let (_, after) = signature.split_once("</ds:signature>").unwrap();
+            let lower = format!("{before}{after}");
             for word in [
                 authn_context::MULTIPLE_AUTHN,
                 "multipleauthn",
