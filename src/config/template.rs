@@ -69,7 +69,7 @@ master_key_file = "master.key"
 # cloud = "…"
 # name = "…"
 # Whose people it may name. Where several tenants ask here, each needs this, or you link its people.
-# domains = ["contoso.com"]
+# domains = ["…"]
 
 [policy]
 # Lengths of time are written "90s", "15m", "8h" or "30d".

@@ -245,6 +245,7 @@ async fn every_address_answers_a_stranger_as_the_table_says() {
             .replace("{document}", "FEDERATIONMETADATA.xml")
             .replace("{file}", "none")
             .replace("{aaguid}", "cb69481e-8ff7-4039-93ec-0a2729a154a8")
+            .replace("/sessions/{id}", "/sessions/ses_aaaaaaaaaaaaaaaaaaaaaaaaaa")
             .replace("{id}", "crd_aaaaaaaaaaaaaaaaaaaaaaaaaa");
         let got = ask(&router, "GET", &path, HOST).await;
         let status = got.status().as_u16();
