@@ -5,7 +5,8 @@
 //! has one of its own and none else, so that a stranger cannot lock anyone out, from afar
 //! or from the same office; what it only asks is bounded too; the second factor's failures in
 //! a row are counted over all of them. At the door of External MFA no browser is known: wrong
-//! codes there have a counter of that door, and keep neither a key nor another door waiting. A name is folded once, before any transaction, and a long one not at all.
+//! codes there have a counter of that door, and keep neither a key nor another door waiting, but for
+//! what comes from the same address. A name is folded once, before any transaction, and a long one not at all.
 
 mod question;
 

@@ -26,7 +26,7 @@ use crate::{
     },
     session::SessionRow,
     signin::{
-        asked::AskedSecondFactor,
+        asked::{self, AskedSecondFactor},
         attempt::{Attempt, Standing},
         complete,
         next_step::{
@@ -127,8 +127,10 @@ impl App {
             attempt.binding(),
             &self.sealing,
             self.now(),
-            // Of this attempt: that of another door may be longer than what is configured.
-            attempt.expires_at.since(attempt.created_at),
+            // At External MFA it is Entra that says how long, whatever is configured.
+            asked
+                .as_ref()
+                .map_or(self.settings.attempt_lifetime, |_| asked::LIFETIME),
         ) {
             Ok(evidence) => evidence,
             // Only a writer of the database can cause this.

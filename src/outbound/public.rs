@@ -2,8 +2,8 @@
 //!
 //! Always true: https only; neither this computer nor a private network is asked, whether it is
 //! written as a number or a name resolves to it, at the moment of the connection (attack 29: a name
-//! may resolve to something else each time); behind a proxy of the environment it is the proxy
-//! that resolves names.
+//! may resolve to something else each time); no proxy of the environment is used, because it would
+//! resolve the name itself.
 
 use std::{
     io,
@@ -36,6 +36,7 @@ impl Outbound {
         }
         let client = common()
             .https_only(true)
+            .no_proxy()
             .dns_resolver(Arc::new(PublicNames))
             .build()
             .map_err(OutboundError::Client)?;

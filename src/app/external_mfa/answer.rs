@@ -144,7 +144,8 @@ impl App {
     /// that no older copy is taken later (attack 20). What is wrong with it must not keep the
     /// other doors shut.
     pub(in crate::app) async fn open_external_mfa(&self) {
-        if let Err(error) = self.look_at_oidc_key().await {
+        let looked = self.look_at_oidc_key().await;
+        if let Err(error) = self.noting_tampering(looked).await {
             tracing::error!("no id_token can be signed: {}", chain(&error));
         }
     }

@@ -123,7 +123,7 @@ impl App {
             Ok(()) => self.oidc_key().await,
             Err(error) => Err(error),
         };
-        key.map_err(|error| {
+        self.noting_tampering(key).await.map_err(|error| {
             Error::new(
                 Category::Unavailable,
                 &SupportCode::KEY_UNAVAILABLE,

@@ -32,7 +32,7 @@ pub(in crate::app) enum Excuse {
     TooLate,
     /// Something that is needed does not answer.
     Outage,
-    /// The account or its link is not what it was when Entra asked.
+    /// The account, its link or its tenant is not what it was when Entra asked.
     Changed,
 }
 
@@ -76,7 +76,12 @@ fn excuse_of(error: &Error) -> Option<Excuse> {
         return Some(Excuse::Outage);
     }
     let code = error.code();
-    let is_changed = *code == SupportCode::PERSON_CHANGED || *code == SupportCode::NOT_SIGNED_IN;
+    let changed = [
+        &SupportCode::PERSON_CHANGED,
+        &SupportCode::NOT_SIGNED_IN,
+        &SupportCode::UNKNOWN_TENANT,
+    ];
+    let is_changed = changed.contains(&code);
     (is_changed && !error.is_tampering()).then_some(Excuse::Changed)
 }
 

@@ -267,7 +267,7 @@ impl Fetcher {
         let metadata = parse_metadata(cloud, &metadata)?;
         let document = get(outbound, &metadata.keys).await?;
         let keys = HintKeys::parse(cloud, &document, now)?;
-        Ok(keys.of_instance(metadata.instance.as_deref()))
+        Ok(keys.of_instance(metadata.instance.as_deref())?)
     }
 }
 

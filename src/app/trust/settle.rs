@@ -47,8 +47,15 @@ impl App {
             }
         };
         // Last: that it cannot be written down must not cost a right password its try.
-        self.note_altered_devices(guessed, user).await?;
-        settled
+        match self.note_altered_devices(guessed, user).await {
+            Ok(()) => settled,
+            // The token is written down as issued: it must not be thrown away.
+            Err(error) if matches!(settled, Ok(Some(_))) => {
+                tracing::error!("an altered device could not be noted: {error}");
+                settled
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Of a right password. Where it gets no token its try comes back, in the transaction of the

@@ -143,14 +143,19 @@ impl HintKeys {
     }
 
     /// Without the keys of other clouds: the worldwide set has some of the US government's.
-    #[must_use]
-    pub fn of_instance(mut self, name: Option<&str>) -> Self {
+    ///
+    /// # Errors
+    /// None is left: such a set must not replace one that is.
+    pub fn of_instance(mut self, name: Option<&str>) -> Result<Self, HintKeysError> {
         let is_of = |key: &HintKey| match (&key.instance, name) {
             (Some(instance), Some(name)) => instance == name,
             _ => true,
         };
         self.keys.retain(is_of);
-        self
+        if self.keys.is_empty() {
+            return Err(HintKeysError::NoKeys);
+        }
+        Ok(self)
     }
 
     /// Whose they are.

@@ -1,6 +1,8 @@
 //! Something that is needed does not answer: Entra is told so, and nobody makes a way in of it.
 
-use std::sync::atomic::Ordering;
+use std::{sync::atomic::Ordering, time::Duration};
+
+use claimbridge::base::clock::Timestamp;
 
 use super::{
     kit::{AGENT, Ask, Door, OBJECT, TENANT, maybe_told, told},
@@ -75,6 +77,59 @@ async fn a_key_that_is_missing_or_altered_is_an_outage_before_and_after_the_code
         );
         assert_eq!(receipts(&door, &agent).await, 0, "{sql}");
     }
+}
+
+/// The same, while nobody is in the middle of anything: it is an alarm all the same (review P2-1).
+#[tokio::test]
+async fn attack_38_an_altered_key_is_an_alarm_before_anybody_is_asked() {
+    for sql in [
+        "UPDATE signing_keys SET sealed_private_key = 'x' WHERE purpose = 'oidc'",
+        "DELETE FROM key_marks WHERE purpose = 'oidc'",
+    ] {
+        let door = Door::new().await;
+        let agent = door.agent().await;
+        let mut browser = door.world.browser();
+        let told = door.prove(&mut browser, &door.ask(AGENT), &agent).await;
+        assert!(told.is_token());
+        door.world.sql().await.define(sql).await;
+        let outage = error("temporarily_unavailable");
+        assert_eq!(ends(&door, &door.ask(AGENT)).await, outage, "{sql}");
+        let mut tx = door.world.app().store().read().await.unwrap();
+        let counts = tx.event_counts(Timestamp::from_millis(0)).await.unwrap();
+        let found = counts.iter().any(|(kind, _)| kind == "tampering-found");
+        assert!(found, "{sql}: {counts:?}");
+    }
+}
+
+/// An attempt of this door lasts as long as Entra waits, however short others are (review N1-5).
+#[tokio::test]
+async fn a_short_lifetime_of_attempts_is_that_of_the_other_doors() {
+    let door = Door::with(|settings| settings.attempt_lifetime = Duration::from_mins(2)).await;
+    let (agent, _, mut browser) = asked(&door).await;
+    let (tenant, object) = (TENANT.parse().unwrap(), OBJECT.parse().unwrap());
+    let (app, upn) = (door.world.app().clone(), AGENT.parse().unwrap());
+    app.link_external_account(&upn, (tenant, object), None, "tester")
+        .await
+        .unwrap();
+    let page = browser.submit_code(&agent.code(door.world.now())).await;
+    assert!(page.text().contains("was linked"), "{}", page.text());
+    door.world.advance(130);
+    let page = browser.submit(&[]).await;
+    assert!(told(&page).is_token(), "{}", page.text());
+}
+
+#[tokio::test]
+async fn a_tenant_that_is_removed_meanwhile_is_told() {
+    let door = Door::new().await;
+    let (agent, ask, mut browser) = asked(&door).await;
+    door.world.sql().await.define("DELETE FROM tenants").await;
+    let page = browser.submit_code(&agent.code(door.world.now())).await;
+    let said = told(&page);
+    assert_eq!(
+        (said.error(), &said.state),
+        ("access_denied", &ask.field("state"))
+    );
+    assert_eq!(receipts(&door, &agent).await, 0);
 }
 
 /// Somebody writes for longer than we wait: at the code, and at the answer.

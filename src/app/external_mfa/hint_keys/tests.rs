@@ -9,6 +9,9 @@ use tokio::{
 use super::*;
 use crate::protocol::oidc::a_cloud::{CLOUD, NOW, with};
 
+/// What the cloud calls itself.
+const INSTANCE: &str = "microsoftonline.com";
+
 /// How a cloud answers.
 #[derive(Clone, Copy, Eq, PartialEq)]
 enum Mood {
@@ -70,7 +73,14 @@ impl Server {
                         ("200 OK", metadata(&cloud, &issuer))
                     }
                     _ => {
-                        let keys = kids.iter().map(|kid| with(CLOUD.jwk(), "kid", json!(kid)));
+                        let keys = kids.iter().map(|kid| {
+                            let key = with(CLOUD.jwk(), "kid", json!(kid));
+                            let instance = match *kid {
+                                "foreign" => "microsoftonline.us",
+                                _ => INSTANCE,
+                            };
+                            with(key, "cloud_instance_name", json!(instance))
+                        });
                         ("200 OK", json!({ "keys": keys.collect::<Vec<_>>() }))
                     }
                 };
@@ -105,6 +115,7 @@ fn metadata(cloud: &ExternalMfaCloud, issuer: &str) -> serde_json::Value {
         "issuer": issuer,
         "authorization_endpoint": format!("{at}/common/oauth2/v2.0/authorize"),
         "jwks_uri": format!("{at}/common/discovery/v2.0/keys"),
+        "cloud_instance_name": INSTANCE,
         "response_types_supported": ["id_token"],
         "subject_types_supported": ["pairwise"],
         "id_token_signing_alg_values_supported": ["RS256"],
@@ -150,6 +161,22 @@ async fn keys_are_fetched_once_and_again_for_an_unknown_one_once_a_minute() {
     assert_eq!(has(&shelf, &server, "third", after(4)).await, Ok(true));
     // What is published no more verifies nothing.
     assert_eq!(has(&shelf, &server, "first", after(4)).await, Ok(false));
+}
+
+/// Microsoft's own list of the global cloud has keys of the American government's (review N1-3).
+#[tokio::test]
+async fn attack_34_keys_of_another_cloud_are_left_out_and_replace_nothing() {
+    let (server, shelf) = (Server::new().await, Shelf::default());
+    server.publish(&["first", "foreign"]);
+    assert_eq!(has(&shelf, &server, "first", NOW).await, Ok(true));
+    assert_eq!(has(&shelf, &server, "foreign", after(2)).await, Ok(false));
+    server.publish(&["foreign"]);
+    let error = has(&shelf, &server, "foreign", after(4)).await.unwrap_err();
+    assert!(error.contains("no RSA key"), "{error}");
+    assert_eq!(
+        has(&shelf, &server, "first", after(25 * 60)).await,
+        Ok(true)
+    );
 }
 
 #[tokio::test]
