@@ -191,7 +191,7 @@ async fn a_key_is_added_by_a_pass_within_the_round_and_answers() {
                 window.picture("external-mfa-6-added").await?;
 
                 // It proved nothing yet: the key is asked for as always, and no password is.
-                window.presses("Sign in now").await?;
+                window.presses("Go on with the key").await?;
                 window.sees("Use your security key").await?;
                 pictures(&window, "external-mfa-7-key").await?;
                 window.presses("Use security key").await?;

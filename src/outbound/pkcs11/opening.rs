@@ -3,7 +3,7 @@
 //! Always true: a PIN is given once, and not at all where the token says that a wrong one was
 //! given since the last right one.
 
-use std::sync::Mutex;
+use std::{sync::Mutex, thread, time::Duration};
 
 use cryptoki::{
     context::{CInitializeArgs, CInitializeFlags, Pkcs11},
@@ -18,8 +18,9 @@ use tokio::time::Instant;
 use super::{Hashing, Token, TokenError, Up};
 use crate::keys::hardware::TokenName;
 
-/// So often it is looked again where no token is seen at all: some milliseconds each.
-const LOOKS: usize = 40;
+/// So long it is looked again where no token is seen at all. Its writer needs some milliseconds, and
+/// more where others keep it from them.
+const LOOKING: Duration = Duration::from_millis(500);
 
 impl Token {
     /// Loads the module and logs in.
@@ -32,13 +33,12 @@ impl Token {
         let path = std::path::absolute(&self.setting.module);
         let path = path.unwrap_or_else(|_| self.setting.module.clone());
         let context = Pkcs11::new(path).map_err(|error| module(&error))?;
-        let mut looks = 0;
+        let begun = Instant::now();
         loop {
             match context.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
                 Ok(()) | Err(CryptokiError::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => {}
                 Err(error) => return Err(module(&error)),
             }
-            looks += 1;
             match self.log_in(&context, number) {
                 Ok(up) => return Ok(up),
                 Err(error) => {
@@ -46,9 +46,10 @@ impl Token {
                     let _ = context.clone().finalize();
                     // A token in files cannot be read while a neighbour's login writes it: then
                     // none is seen at all, for some milliseconds.
-                    if !(error.sees_no_token() && looks < LOOKS) {
+                    if !error.sees_no_token() || begun.elapsed() > LOOKING {
                         return Err(error);
                     }
+                    thread::yield_now();
                 }
             }
         }
