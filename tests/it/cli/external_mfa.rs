@@ -179,6 +179,8 @@ fn what_is_no_tenant_is_refused_in_words() {
 fn what_the_file_says_is_there_and_is_not_contradicted() {
     let cli = Cli::new();
     let file = std::fs::read_to_string(cli.path("claimbridge.toml")).unwrap();
+    // Not the usual port: somebody may try the demo on this computer.
+    let file = file.replace("# listen = \"127.0.0.1:8080\"", "listen = \"127.0.0.1:0\"");
     let entry = |application: &str| {
         format!(
             "{file}\n[[tenant]]\ntenant_id = \"{TENANT}\"\nclient_id = \"a\"\napplication_id = \"{application}\"\ndomains = [\"Contoso.com\"]\n"
