@@ -18,9 +18,16 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 pub async fn with_demo<F: Future<Output = WebDriverResult<()>>>(
     test: impl FnOnce(Demo, Browsers) -> F,
 ) {
+    with_browsers(async |browsers| test(Demo::start(), browsers).await).await;
+}
+
+/// Runs `test` with the address of a chromedriver.
+pub async fn with_browsers<F: Future<Output = WebDriverResult<()>>>(
+    test: impl FnOnce(Browsers) -> F,
+) {
     let _turn = ONE_AT_A_TIME.lock().await;
     let (_process, address) = chromedriver();
-    test(Demo::start(), Browsers { address }).await.unwrap();
+    test(Browsers { address }).await.unwrap();
 }
 
 /// Opens browsers, each with a profile of its own.
