@@ -14,13 +14,18 @@ pub enum Ends {
 }
 
 pub async fn ends(door: &Door, ask: &Ask) -> Ends {
+    ends_of(door, ask.body(), ask.field("state")).await
+}
+
+/// The same of a form's body, as it is sent.
+pub async fn ends_of(door: &Door, body: String, state: Option<String>) -> Ends {
     let mut browser = door.world.browser();
-    let page = door.arrive(&mut browser, ask).await;
+    let page = browser.send("POST", "/oidc/authorize", Some(body)).await;
     assert!(!page.asks_for_code(), "{}", page.text());
     assert!(browser.cookies.is_empty(), "an attempt was begun");
     if let Some(told) = kit::maybe_told(&page) {
         assert_eq!(told.action, door.reply_url());
-        assert_eq!(told.state, ask.field("state"));
+        assert_eq!(told.state, state);
         return Ends::Error(told.error().to_owned());
     }
     let text = page.text();
@@ -40,7 +45,7 @@ pub fn error(code: &str) -> Ends {
     Ends::Error(code.to_owned())
 }
 
-fn page(status: u16, code: &str) -> Ends {
+pub fn page(status: u16, code: &str) -> Ends {
     Ends::Page(status, code.to_owned())
 }
 

@@ -437,7 +437,7 @@ async fn the_first_key_of_id_tokens_is_made_once_when_a_tenant_asks() {
     let key = site.published(OIDC).await.active.unwrap();
     for node in 0..site.world.nodes.len() {
         let token = site.id_token(node).await.unwrap();
-        let header = crate::external_mfa::kit::part(&token, 0);
+        let header = crate::external_mfa::cloud::part(&token, 0);
         assert_eq!(vec![header["kid"].clone()], site.kids().await);
         site.world.advance(30);
     }

@@ -16,7 +16,10 @@ use serde_json::Value;
 
 use super::HOUR;
 use crate::{
-    external_mfa::kit::{self, Cloud},
+    external_mfa::{
+        cloud::{self, Cloud},
+        kit,
+    },
     support::{
         Browser, PUBLIC_URL, Person, World,
         browser::Page,
@@ -349,12 +352,12 @@ impl Site {
         }
         // The other node signs; it is told nothing.
         let token = self.id_token(1).await.expect("an id_token");
-        self.last_kid = kit::part(&token, 0)["kid"].clone();
+        self.last_kid = cloud::part(&token, 0)["kid"].clone();
         let listed = self.listed().await;
         let mut accepted = true;
         for reader in &mut self.key_lists {
             // Somebody asks at each hour, with the copy of yesterday, and reads again only then.
-            accepted &= kit::verifies(&reader.copy, &token);
+            accepted &= cloud::verifies(&reader.copy, &token);
             if reader.is_due(now) {
                 reader.copy.clone_from(&listed);
                 reader.read_at = now;

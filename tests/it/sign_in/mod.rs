@@ -14,7 +14,7 @@ pub mod keys;
 mod method_policy;
 mod model;
 mod nodes;
-mod oath;
+pub mod oath;
 mod outage;
 mod pairings;
 mod refused_models;

@@ -22,7 +22,7 @@ const SECRET: &[u8] = b"12345678901234567890";
 const UPN: &str = "agent1@contoso.com";
 
 /// A token in somebody's hand: its own clock, which gains or loses.
-pub(super) struct Token {
+pub struct Token {
     pub(super) serial: Serial,
     parameters: TotpParameters,
     /// Seconds ahead of ours.
@@ -30,7 +30,7 @@ pub(super) struct Token {
 }
 
 impl Token {
-    pub(super) fn shown(&self, world: &World) -> String {
+    pub fn shown(&self, world: &World) -> String {
         self.shown_later(world, 0)
     }
 
@@ -77,7 +77,7 @@ pub(super) async fn token(world: &World, serial: &str, period: u16) -> Token {
     }
 }
 
-pub(super) async fn assigned(world: &World, upn: &str, serial: &str, period: u16) -> Token {
+pub async fn assigned(world: &World, upn: &str, serial: &str, period: u16) -> Token {
     let token = token(world, serial, period).await;
     world
         .app()
@@ -87,12 +87,12 @@ pub(super) async fn assigned(world: &World, upn: &str, serial: &str, period: u16
     token
 }
 
-pub(super) async fn state(world: &World, token: &Token) -> TokenState {
+pub async fn state(world: &World, token: &Token) -> TokenState {
     let mut tx = world.app().store().read().await.unwrap();
     tx.oath_token(&token.serial).await.unwrap().unwrap().state
 }
 
-pub(super) fn step(world: &World, token: &Token) {
+pub fn step(world: &World, token: &Token) {
     world
         .clock
         .advance(Duration::from_secs(u64::from(token.parameters.period)));
@@ -105,7 +105,7 @@ pub(super) async fn after_password(world: &World, browser: &mut Browser) -> Stri
 }
 
 /// An address of the attempt where the browser is.
-pub(super) fn under(browser: &Browser, name: &str) -> String {
+pub fn under(browser: &Browser, name: &str) -> String {
     let attempt: Vec<&str> = browser.at.split('/').take(3).collect();
     format!("{}/{name}", attempt.join("/"))
 }
