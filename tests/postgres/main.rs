@@ -1,8 +1,12 @@
-//! What `tests/it` runs on SQLite, on PostgreSQL: the storage suite, and sign-ins over HTTP
-//! with two nodes, where a browser talks to the other node with every request.
+//! What `tests/it` runs on SQLite, on PostgreSQL: the storage suite, and sign-ins and the door of
+//! External MFA over HTTP with two nodes, where a browser talks to the other node with every
+//! request.
 //!
 //! Run by `tests/run.sh`, which starts a server and sets `CLAIMBRIDGE_TEST_POSTGRES`.
 
+#[cfg(test)]
+#[path = "../it/external_mfa/mod.rs"]
+mod external_mfa;
 #[cfg(test)]
 #[path = "../it/mds_kit.rs"]
 #[expect(dead_code, reason = "the tests that stay with SQLite use more of it")]

@@ -260,6 +260,25 @@ impl Sql {
         assert!(done.rows_affected() > 0, "{statement}");
     }
 
+    /// While this lives nobody else writes; whoever only reads does.
+    pub async fn hold(&self) -> sqlx::Transaction<'static, sqlx::Any> {
+        let pool = &self.0;
+        if pool.connect_options().database_url.scheme() == "sqlite" {
+            return pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        }
+        let mut holding = pool.begin().await.unwrap();
+        sqlx::raw_sql(
+            "DO $$ DECLARE name text; BEGIN
+                 FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = current_schema()
+                 LOOP EXECUTE format('LOCK TABLE %I IN EXCLUSIVE MODE', name); END LOOP;
+             END $$",
+        )
+        .execute(&mut *holding)
+        .await
+        .unwrap();
+        holding
+    }
+
     /// A change of the schema: an index, a trigger, a name.
     pub async fn define(&self, statement: &str) {
         sqlx::raw_sql(sqlx::AssertSqlSafe(statement.to_owned()))
