@@ -89,7 +89,10 @@ impl Cluster {
             .texts("SELECT attempt FROM receipts ORDER BY attempt")
             .await;
         let issued = self
-            .texts("SELECT attempt FROM events WHERE kind = 'answer-issued' ORDER BY attempt")
+            .texts(
+                "SELECT attempt FROM events
+                 WHERE kind IN ('answer-issued', 'external-mfa-answered') ORDER BY attempt",
+            )
             .await;
         let answered = self
             .texts(&format!(

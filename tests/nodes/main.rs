@@ -8,8 +8,8 @@
 //! Run by `tests/run.sh`, which starts a server and sets `CLAIMBRIDGE_TEST_POSTGRES`.
 //!
 //! Read on in `cluster` (databases, processes), `proxy` (the one origin), `people` and
-//! `books` (what must balance); the tests are in `sign_ins`, `races`, `keys`, `hardware`
-//! (a signing key in a token) and `killed`.
+//! `books` (what must balance); the tests are in `sign_ins`, `races`, `keys`, `external_mfa`,
+//! `hardware` (a signing key in a token) and `killed`.
 
 /// One test a function and database.
 #[cfg(test)]
@@ -33,7 +33,13 @@ macro_rules! on_both_databases {
 #[cfg(test)]
 mod books;
 #[cfg(test)]
+#[path = "../it/external_mfa/cloud.rs"]
+#[expect(dead_code, reason = "the tests of that door use more of it")]
+mod cloud;
+#[cfg(test)]
 mod cluster;
+#[cfg(test)]
+mod external_mfa;
 #[cfg(test)]
 mod hardware;
 #[cfg(test)]
