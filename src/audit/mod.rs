@@ -228,14 +228,19 @@ pub enum Event {
         reason: &'static str,
     },
     /// An account of an Entra tenant is this person's from now on (External MFA). `by`: "proof",
-    /// the person's own at a second factor, or "operator".
+    /// the person's own at a second factor, or "operator". `linked_at` names the link.
     ExternalAccountLinked {
         tenant: String,
         object: String,
         by: &'static str,
+        linked_at: Timestamp,
     },
-    /// It is no longer.
-    ExternalAccountUnlinked { tenant: String, object: String },
+    /// It is no longer; `links` names those that ended.
+    ExternalAccountUnlinked {
+        tenant: String,
+        object: String,
+        links: Vec<Timestamp>,
+    },
     /// A session began.
     SessionBegun { session: SessionId },
     /// A session ended.

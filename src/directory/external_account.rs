@@ -2,9 +2,10 @@
 //!
 //! Always true: an account is a tenant's id with an object id there, never a name (attack 23);
 //! it is one person's at most, and the tag holds it there (attack 38). A person may have
-//! several.
+//! several. Whether a link still stands is told by events that name it ([`stands`]), and by no
+//! clock: those of servers differ.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use crate::{
     base::{clock::Timestamp, guid::Guid, ids::UserId},
@@ -53,7 +54,7 @@ pub struct ExternalAccount {
     pub object: Guid,
     /// Whose it is.
     pub user: UserId,
-    /// Since when.
+    /// Since when: the link's name among those of the account and the person ([`name_of_next`]).
     pub linked_at: Timestamp,
     /// By what.
     pub linked_by: LinkedBy,
@@ -104,8 +105,73 @@ impl ExternalAccount {
     }
 }
 
+/// What an event tells of the links between an account and a person.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum LinkTold {
+    /// A link was made, of this name; versions of before links had names gave none.
+    Made(Option<Timestamp>),
+    /// Links of these names were taken away; none: by such a version, all that there were.
+    Ended(Vec<Timestamp>),
+}
+
+/// Whether the link of that name stands, by all that was told of the account and the person, the
+/// newest first. The order counts only beside events without names, which the servers' clocks
+/// have to tell apart.
+pub fn stands(told: &[LinkTold], name: Timestamp) -> bool {
+    let ends = |told: &LinkTold| matches!(told, LinkTold::Ended(names) if names.contains(&name));
+    if told.iter().any(ends) {
+        return false;
+    }
+    let is_made = |told: &LinkTold| *told == LinkTold::Made(Some(name));
+    if let Some(made) = told.iter().position(is_made) {
+        let later = told.iter().take(made);
+        return !later
+            .into_iter()
+            .any(|told| matches!(told, LinkTold::Ended(names) if names.is_empty()));
+    }
+    // Made by a version that gave no names: links that have one are others.
+    let unnamed = told.iter().find_map(|told| match told {
+        LinkTold::Made(None) => Some(true),
+        LinkTold::Made(Some(_)) => None,
+        LinkTold::Ended(_) => Some(false),
+    });
+    unnamed.unwrap_or(false)
+}
+
+/// The links that end where the one of that name is taken away: it, and whatever else was told as
+/// made and not as ended, so that no row that was put aside stands again.
+pub fn ended_with(told: &[LinkTold], name: Timestamp) -> Vec<Timestamp> {
+    let mut names = vec![name];
+    for told_one in told {
+        if let LinkTold::Made(Some(other)) = told_one
+            && stands(told, *other)
+            && !names.contains(other)
+        {
+            names.push(*other);
+        }
+    }
+    names
+}
+
+/// The name of a link that is made now, where `ended` end in the same step: one that none had.
+pub fn name_of_next(told: &[LinkTold], ended: &[Timestamp], now: Timestamp) -> Timestamp {
+    let is_taken = |name: Timestamp| {
+        ended.contains(&name)
+            || told.iter().any(|told| match told {
+                LinkTold::Made(made) => *made == Some(name),
+                LinkTold::Ended(names) => names.contains(&name),
+            })
+    };
+    let mut name = now;
+    while is_taken(name) {
+        name = name.plus(Duration::from_millis(1));
+    }
+    name
+}
+
 #[cfg(test)]
 mod tests {
+    use super::LinkTold::{Ended, Made};
     use super::*;
     use crate::{base::random::SystemRandom, keys::sealing::MasterKey};
 
@@ -149,5 +215,61 @@ mod tests {
         for by in [LinkedBy::Proof, LinkedBy::Operator] {
             assert_eq!(LinkedBy::parse(by.as_str()), Some(by));
         }
+    }
+
+    #[test]
+    fn attack_38_a_link_stands_by_its_name_whatever_clocks_say() {
+        let at = Timestamp::from_millis;
+        let (one, two) = (at(1_000), at(2_000));
+        for (told, name, wanted) in [
+            (vec![], one, false),
+            (vec![Made(Some(one))], one, true),
+            (vec![Made(Some(one))], two, false),
+            // In whatever order their clocks put them.
+            (vec![Ended(vec![one]), Made(Some(one))], one, false),
+            (vec![Made(Some(one)), Ended(vec![one])], one, false),
+            (
+                vec![Ended(vec![one]), Made(Some(two)), Made(Some(one))],
+                two,
+                true,
+            ),
+            (
+                vec![Made(Some(two)), Ended(vec![one]), Made(Some(one))],
+                one,
+                false,
+            ),
+            // Of versions that gave no names: the newest counts, as they had it.
+            (vec![Made(None)], one, true),
+            (vec![Ended(vec![]), Made(None)], one, false),
+            (vec![Made(None), Ended(vec![]), Made(None)], one, true),
+            (vec![Ended(vec![]), Made(Some(one))], one, false),
+            (vec![Made(Some(one)), Ended(vec![])], one, true),
+            // A link with a name says nothing of one without.
+            (vec![Made(Some(two)), Ended(vec![]), Made(None)], one, false),
+            (vec![Made(Some(two)), Ended(vec![]), Made(None)], two, true),
+            (vec![Ended(vec![two]), Made(None)], one, false),
+            (vec![Ended(vec![two]), Made(None)], two, false),
+        ] {
+            assert_eq!(stands(&told, name), wanted, "{told:?} {name}");
+        }
+    }
+
+    #[test]
+    fn a_link_has_a_name_that_none_had_and_an_end_ends_all() {
+        let at = Timestamp::from_millis;
+        let told = [
+            Made(Some(at(1_002))),
+            Ended(vec![at(1_001), at(990)]),
+            Made(Some(at(1_001))),
+            Made(None),
+        ];
+        assert_eq!(name_of_next(&told, &[], at(1_000)), at(1_000));
+        assert_eq!(name_of_next(&told, &[], at(1_001)), at(1_003));
+        assert_eq!(name_of_next(&told, &[at(1_003)], at(1_001)), at(1_004));
+        assert_eq!(name_of_next(&told, &[], at(990)), at(991));
+        assert_eq!(ended_with(&told, at(1_002)), [at(1_002)]);
+        // Its row was altered: what was told as made ends too.
+        assert_eq!(ended_with(&told, at(5)), [at(5), at(1_002)]);
+        assert_eq!(ended_with(&[], at(5)), [at(5)]);
     }
 }

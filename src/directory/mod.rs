@@ -29,7 +29,7 @@ pub use app_password::ApplicationPassword;
 pub use credential::{
     AccessPass, OathAlgorithm, PassReuse, PasswordCredential, TotpCredential, TotpParameters,
 };
-pub use external_account::{ExternalAccount, LinkedBy};
+pub use external_account::{ExternalAccount, LinkTold, LinkedBy};
 pub use immutable_id::ImmutableId;
 pub use method::{MethodKind, MethodKindError};
 pub use method_policy::{EffectivePolicy, GroupName, MethodPolicy};

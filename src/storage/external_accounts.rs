@@ -8,9 +8,14 @@ use super::{
     tx::{ReadTx, Tx},
 };
 use crate::{
-    base::{guid::Guid, ids::UserId},
-    directory::{ExternalAccount, LinkedBy},
+    base::{clock::Timestamp, guid::Guid, ids::UserId},
+    directory::{ExternalAccount, LinkTold, LinkedBy},
 };
+
+/// A link's name in an event.
+fn name(value: &serde_json::Value) -> Option<Timestamp> {
+    value.as_str().and_then(Timestamp::parse_rfc3339)
+}
 
 fn account(row: &AnyRow) -> Result<ExternalAccount, StoreError> {
     let row = Reader::new(row, "external_accounts", "object");
@@ -63,28 +68,37 @@ impl ReadTx<'_> {
         .collect()
     }
 
-    /// Whether the newest event of this account and this person says that it was linked.
-    pub async fn is_told_as_linked(
+    /// What events tell of the links between a tenant's account and a person, the newest first.
+    pub async fn links_told(
         &mut self,
-        account: &ExternalAccount,
-    ) -> Result<bool, StoreError> {
+        user: &UserId,
+        (tenant, object): (Guid, Guid),
+    ) -> Result<Vec<LinkTold>, StoreError> {
         let rows = self
             .all(
                 sql("SELECT id, kind, body FROM events WHERE user_id = $1
                    AND kind IN ('external-account-linked', 'external-account-unlinked')
                  ORDER BY written_at DESC, sequence DESC")
-                .bind(account.user.as_str()),
+                .bind(user.as_str()),
             )
             .await?;
-        let (tenant, object) = (account.tenant.to_string(), account.object.to_string());
+        let (tenant, object) = (tenant.to_string(), object.to_string());
+        let mut told = Vec::new();
         for row in &rows {
             let row = Reader::new(row, "events", "id");
             let body: serde_json::Value = row.json("body")?;
-            if body["tenant"] == tenant.as_str() && body["object"] == object.as_str() {
-                return Ok(row.text("kind")? == "external-account-linked");
+            if body["tenant"] != tenant.as_str() || body["object"] != object.as_str() {
+                continue;
             }
+            told.push(match row.text("kind")?.as_str() {
+                "external-account-linked" => LinkTold::Made(name(&body["linked_at"])),
+                _ => LinkTold::Ended(match &body["links"] {
+                    serde_json::Value::Array(names) => names.iter().filter_map(name).collect(),
+                    _ => Vec::new(),
+                }),
+            });
         }
-        Ok(false)
+        Ok(told)
     }
 
     /// All (`keys rewrap`).
@@ -121,21 +135,25 @@ impl Tx<'_> {
         .await
     }
 
-    /// Unlinks an account of this person; `false` if it is not the person's.
+    /// Unlinks an account of this person: since when it was linked, by its row; none if it is not
+    /// the person's.
     pub async fn delete_external_account(
         &mut self,
         user: &UserId,
         tenant: Guid,
         object: Guid,
-    ) -> Result<bool, StoreError> {
-        self.run_once(
-            sql("DELETE FROM external_accounts
-                 WHERE tenant = $1 AND object = $2 AND user_id = $3")
-            .bind(tenant.to_string())
-            .bind(object.to_string())
-            .bind(user.as_str()),
-        )
-        .await
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let row = self
+            .one(
+                sql("DELETE FROM external_accounts
+                     WHERE tenant = $1 AND object = $2 AND user_id = $3 RETURNING object, linked_at")
+                .bind(tenant.to_string())
+                .bind(object.to_string())
+                .bind(user.as_str()),
+            )
+            .await?;
+        row.map(|row| Reader::new(&row, "external_accounts", "object").time("linked_at"))
+            .transpose()
     }
 
     /// A new tag over the same row (`keys rewrap`).

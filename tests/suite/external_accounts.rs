@@ -1,8 +1,9 @@
 //! Accounts of tenants and whose they are.
 
 use claimbridge::{
-    base::{guid::Guid, ids::UserId, random::SystemRandom},
-    directory::{ExternalAccount, LinkedBy},
+    audit::{Actor, Event},
+    base::{clock::Timestamp, guid::Guid, ids::UserId, random::SystemRandom},
+    directory::{ExternalAccount, LinkTold, LinkedBy},
     keys::sealing::{MasterKey, Sealing},
 };
 use tokio::task::JoinSet;
@@ -61,9 +62,9 @@ pub async fn an_account_reads_back_and_is_one_persons(database: Database) {
     );
     // Nobody unlinks another's.
     let unlinked = tx.delete_external_account(&other, tenant, object).await;
-    assert!(!unlinked.unwrap());
+    assert_eq!(unlinked.unwrap(), None);
     let unlinked = tx.delete_external_account(&mine, tenant, object).await;
-    assert!(unlinked.unwrap());
+    assert_eq!(unlinked.unwrap(), Some(NOW));
     assert_eq!(tx.external_account(tenant, object).await.unwrap(), None);
     assert!(tx.insert_external_account(&taken).await.unwrap());
     let left = tx.external_accounts_of(&mine).await.unwrap();
@@ -106,6 +107,58 @@ pub async fn attack_38_an_account_moved_by_hand_is_refused(database: Database) {
     let moved = moved.unwrap().unwrap();
     assert_eq!(moved.user, other);
     assert!(moved.require_tag(&sealing).is_err());
+}
+
+/// Also what versions told that gave links no names.
+pub async fn what_is_told_of_links_reads_back(database: Database) {
+    let store = database.node().await;
+    let [mine, other] = [
+        stored_user(&store, "a@contoso.com").await.id,
+        stored_user(&store, "b@contoso.com").await.id,
+    ];
+    let made = |tenant: &str, linked_at| Event::ExternalAccountLinked {
+        tenant: tenant.to_owned(),
+        object: OBJECT.to_owned(),
+        by: "operator",
+        linked_at,
+    };
+    let ended = |links: &[Timestamp]| Event::ExternalAccountUnlinked {
+        tenant: TENANT.to_owned(),
+        object: OBJECT.to_owned(),
+        links: links.to_vec(),
+    };
+    for (user, event) in [
+        (&mine, made(TENANT, NOW)),
+        (&mine, made(OTHER_TENANT, NOW.plus(MILLI))),
+        (&other, made(TENANT, NOW.plus(MILLI))),
+        (&mine, ended(&[NOW, NOW.plus(MILLI)])),
+    ] {
+        let mut tx = store.begin().await.unwrap();
+        tx.append(Actor::System, Some(user.clone()), event);
+        tx.commit().await.unwrap();
+    }
+    let named = (TENANT.parse().unwrap(), OBJECT.parse().unwrap());
+    let told = async |user: &UserId| {
+        let mut tx = store.read().await.unwrap();
+        tx.links_told(user, named).await.unwrap()
+    };
+    let mut all = told(&mine).await;
+    // Both may be of one millisecond.
+    all.sort_by_key(|told| matches!(told, LinkTold::Ended(_)));
+    let both = vec![NOW, NOW.plus(MILLI)];
+    assert_eq!(all, [LinkTold::Made(Some(NOW)), LinkTold::Ended(both)]);
+    assert_eq!(told(&other).await, [LinkTold::Made(Some(NOW.plus(MILLI)))]);
+    for kind in ["linked", "unlinked"] {
+        let body = format!("{{\"event\":\"x\",\"tenant\":\"{TENANT}\",\"object\":\"{OBJECT}\"}}");
+        let statement = format!(
+            "UPDATE events SET body = '{body}' WHERE kind = 'external-account-{kind}' AND user_id = '{mine}'
+               AND body LIKE '%{TENANT}%'"
+        );
+        assert_eq!(database.by_hand(&statement).await, 1);
+    }
+    let mut all = told(&mine).await;
+    all.sort_by_key(|told| matches!(told, LinkTold::Ended(_)));
+    assert_eq!(all, [LinkTold::Made(None), LinkTold::Ended(Vec::new())]);
 }
 
 /// Who unlinked it is asked of the events, by their index.

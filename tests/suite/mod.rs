@@ -59,7 +59,7 @@ macro_rules! storage_suite {
                 what_was_revoked_is_one_look_however_many_events_there_are;
             external_accounts: an_account_reads_back_and_is_one_persons
                 attack_28_of_many_links_at_once_one_stands attack_38_an_account_moved_by_hand_is_refused
-                links_are_counted_by_their_index;
+                what_is_told_of_links_reads_back links_are_counted_by_their_index;
             oath_tokens: a_token_reads_back a_serial_is_there_once_whoever_made_it
                 tokens_come_in_the_order_of_their_serials what_a_token_became_tells_when_it_was_used
                 attack_38_a_token_moved_by_hand_is_refused attack_3_of_tokens_with_one_secret_one_is_active

@@ -125,7 +125,7 @@ impl App {
         if is_new {
             let named = (asked.tenant, asked.object_id);
             let by = (LinkedBy::Proof, Actor::Person, user.upn.as_str());
-            if !self.link(&mut tx, user, named, by).await? {
+            if !self.link(&mut tx, user, named, by, &[]).await? {
                 return Err(linked_elsewhere());
             }
         }

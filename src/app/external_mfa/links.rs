@@ -11,8 +11,11 @@ use crate::{
         users::{find, require_active},
     },
     audit::{Actor, Event},
-    base::{guid::Guid, text::Upn},
-    directory::{ExternalAccount, LinkedBy, User},
+    base::{clock::Timestamp, guid::Guid, text::Upn},
+    directory::{
+        ExternalAccount, LinkedBy, User,
+        external_account::{ended_with, name_of_next, stands},
+    },
     storage::{ReadTx, Tx},
 };
 
@@ -36,7 +39,8 @@ impl App {
         account
             .require_tag(&self.sealing)
             .map_err(|error| Error::tampering("external account", whose(), &error))?;
-        if !tx.is_told_as_linked(&account).await? {
+        let told = tx.links_told(&account.user, (tenant, object)).await?;
+        if !stands(&told, account.linked_at) {
             let revived = Revived(object);
             return Err(Error::tampering("external account", whose(), &revived));
         }
@@ -58,13 +62,19 @@ impl App {
         let mut tx = self.store.begin().await?;
         let user = find(&mut tx, upn).await?;
         require_active(&user, "linking an account")?;
-        if let Some(former) = instead_of {
-            self.unlink(&mut tx, former, (tenant, object), operator)
-                .await?;
-        }
+        let ended = match instead_of {
+            Some(former) => {
+                self.unlink(&mut tx, former, (tenant, object), operator)
+                    .await?
+            }
+            None => Vec::new(),
+        };
         let actor = Actor::Operator(operator.to_owned());
         let by = (LinkedBy::Operator, actor, operator);
-        if !self.link(&mut tx, &user, (tenant, object), by).await? {
+        if !self
+            .link(&mut tx, &user, (tenant, object), by, &ended)
+            .await?
+        {
             let holder = match tx.external_account(tenant, object).await? {
                 Some(account) => tx.user(&account.user).await?,
                 None => None,
@@ -78,17 +88,22 @@ impl App {
         Ok(())
     }
 
-    /// Writes the link; `false` if the account is somebody's already.
+    /// Writes the link; `false` if the account is somebody's already. `ended`: the links that end
+    /// in the same transaction.
     pub(super) async fn link(
         &self,
         tx: &mut Tx<'_>,
         user: &User,
         (tenant, object): (Guid, Guid),
         (linked_by, actor, by): (LinkedBy, Actor, &str),
+        ended: &[Timestamp],
     ) -> Result<bool, Error> {
         let now = self.now();
         let named = (tenant, object);
-        let account = ExternalAccount::new(&self.sealing, named, user.id.clone(), now, linked_by);
+        let told = tx.links_told(&user.id, named).await?;
+        let linked_at = name_of_next(&told, ended, now);
+        let whose = user.id.clone();
+        let account = ExternalAccount::new(&self.sealing, named, whose, linked_at, linked_by);
         if !tx.insert_external_account(&account).await? {
             return Ok(false);
         }
@@ -96,6 +111,7 @@ impl App {
             tenant: tenant.to_string(),
             object: object.to_string(),
             by: linked_by.as_str(),
+            linked_at,
         };
         tx.append(actor, Some(user.id.clone()), event);
         tx.add_notice(&user.id, "external-account-linked", by, now)
@@ -121,20 +137,25 @@ impl App {
         Ok(())
     }
 
+    /// The links that ended by it.
     async fn unlink(
         &self,
         tx: &mut Tx<'_>,
         upn: &Upn,
         (tenant, object): (Guid, Guid),
         operator: &str,
-    ) -> Result<(), Error> {
+    ) -> Result<Vec<Timestamp>, Error> {
         let now = self.now();
         let user = find(tx, upn).await?;
-        if !tx.delete_external_account(&user.id, tenant, object).await? {
+        let deleted = tx.delete_external_account(&user.id, tenant, object).await?;
+        let Some(linked_at) = deleted else {
             return Err(Error::not_found(format!(
                 "the account {object} of the tenant {tenant} is not linked to {upn}"
             )));
-        }
+        };
+        // After the row is held: nobody links the account again before this is over.
+        let told = tx.links_told(&user.id, (tenant, object)).await?;
+        let links = ended_with(&told, linked_at);
         // An attempt that began under the link must not end after it.
         tx.end_attempts_of(&user.id, now).await?;
         tx.add_notice(&user.id, "external-account-unlinked", operator, now)
@@ -142,9 +163,10 @@ impl App {
         let event = Event::ExternalAccountUnlinked {
             tenant: tenant.to_string(),
             object: object.to_string(),
+            links: links.clone(),
         };
         tx.append(Actor::Operator(operator.to_owned()), Some(user.id), event);
-        Ok(())
+        Ok(links)
     }
 
     /// The accounts that are linked to a person, the first linked first.

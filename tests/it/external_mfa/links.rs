@@ -1,5 +1,7 @@
 //! Whose an account of the tenant is here: by its ids, and first by a proof or an operator.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::kit::{self, AGENT, Ask, Door, OBJECT, TENANT, told};
@@ -185,4 +187,126 @@ async fn attack_38_a_link_that_was_taken_away_and_is_put_back_is_tampering() {
     link(&door, AGENT, OBJECT).await.unwrap();
     let page = door.arrive(&mut door.world.browser(), &ask()).await;
     assert!(page.asks_for_code(), "{}", page.text());
+}
+
+/// A row that was put aside before its link was taken away, and is back now.
+async fn put_back(door: &Door) {
+    let sql = door.world.sql().await;
+    sql.run("INSERT INTO external_accounts SELECT * FROM kept")
+        .await;
+}
+
+async fn keep(door: &Door) {
+    let sql = door.world.sql().await;
+    sql.define("CREATE TABLE kept AS SELECT * FROM external_accounts")
+        .await;
+}
+
+async fn unlink_on(door: &Door, node: usize) {
+    let (tenant, object) = (TENANT.parse().unwrap(), OBJECT.parse().unwrap());
+    let (app, upn) = (&door.world.nodes[node].app, AGENT.parse().unwrap());
+    let unlinked = app.unlink_external_account(&upn, tenant, object, "tester");
+    unlinked.await.unwrap();
+}
+
+/// Whether the person is asked, by the link alone.
+async fn is_asked(door: &Door) -> bool {
+    let ask = door.ask("x@elsewhere.example");
+    let page = door.arrive(&mut door.world.browser(), &ask).await;
+    page.asks_for_code()
+}
+
+fn set_back(door: &Door) {
+    let behind = door.world.now().minus(Duration::from_secs(30));
+    door.world.clock.set(behind);
+}
+
+/// Two servers whose clocks differ by half a minute (review P2-8).
+#[tokio::test]
+async fn attack_38_a_link_is_known_by_its_name_and_not_by_clocks() {
+    let door = Door::new().await;
+    door.agent().await;
+    link(&door, AGENT, OBJECT).await.unwrap();
+    keep(&door).await;
+    assert!(is_asked(&door).await);
+    set_back(&door);
+    unlink_on(&door, 0).await;
+    put_back(&door).await;
+    assert!(!is_asked(&door).await, "the later event says that it is");
+    unlink_on(&door, 0).await;
+    // And the other way round: what was taken away earlier does not end what is made now.
+    set_back(&door);
+    link(&door, AGENT, OBJECT).await.unwrap();
+    assert!(is_asked(&door).await);
+}
+
+#[tokio::test]
+async fn attack_38_a_link_that_two_servers_made_and_took_away_at_once_is_gone() {
+    let mut door = Door::new().await;
+    door.agent().await;
+    // Which has written nothing yet: its events have small numbers.
+    door.world.start_node().await;
+    let second = door.world.nodes.len() - 1;
+    link(&door, AGENT, OBJECT).await.unwrap();
+    keep(&door).await;
+    unlink_on(&door, second).await;
+    put_back(&door).await;
+    assert!(!is_asked(&door).await);
+    unlink_on(&door, second).await;
+    // At the same instant still: another link, which stands.
+    for _ in 0..2 {
+        link(&door, AGENT, OBJECT).await.unwrap();
+        assert!(is_asked(&door).await);
+        // In one step from a person to the same one, too.
+        let (tenant, object) = (TENANT.parse().unwrap(), OBJECT.parse().unwrap());
+        let upn = AGENT.parse().unwrap();
+        let app = door.world.app();
+        app.link_external_account(&upn, (tenant, object), Some(&upn), "tester")
+            .await
+            .unwrap();
+        assert!(is_asked(&door).await);
+        unlink_on(&door, second).await;
+    }
+}
+
+/// The row is altered before it is taken away, and put back as it was.
+#[tokio::test]
+async fn attack_38_an_altered_row_takes_the_link_with_it() {
+    let door = Door::new().await;
+    door.agent().await;
+    link(&door, AGENT, OBJECT).await.unwrap();
+    keep(&door).await;
+    let sql = door.world.sql().await;
+    sql.run("UPDATE external_accounts SET linked_at = linked_at + 1")
+        .await;
+    assert!(!is_asked(&door).await);
+    unlink_on(&door, 0).await;
+    put_back(&door).await;
+    assert!(!is_asked(&door).await);
+}
+
+/// Links of versions whose events named none are judged as those versions did.
+#[tokio::test]
+async fn a_link_whose_events_name_none_stands_until_it_is_taken_away() {
+    let door = Door::new().await;
+    door.agent().await;
+    link(&door, AGENT, OBJECT).await.unwrap();
+    keep(&door).await;
+    let sql = door.world.sql().await;
+    let body = format!(
+        "{{\"event\":\"external-account-linked\",\"tenant\":\"{TENANT}\",\"object\":\"{OBJECT}\",\"by\":\"operator\"}}"
+    );
+    sql.run(&format!(
+        "UPDATE events SET body = '{body}' WHERE kind = 'external-account-linked'"
+    ))
+    .await;
+    assert!(is_asked(&door).await);
+    door.world.advance(30);
+    unlink_on(&door, 0).await;
+    assert!(!is_asked(&door).await);
+    put_back(&door).await;
+    assert!(!is_asked(&door).await);
+    unlink_on(&door, 0).await;
+    link(&door, AGENT, OBJECT).await.unwrap();
+    assert!(is_asked(&door).await);
 }
