@@ -154,7 +154,7 @@ pub struct App {
     metadata: metadata::Holder,
     strangers: sign_out::Strangers,
     scope: Result<Scope, NoScope>,
-    hint_keys: external_mfa::hint_keys::Shelf,
+    hint_keys: Arc<external_mfa::hint_keys::Shelf>,
 }
 
 /// What an [`App`] is made of.
@@ -217,7 +217,7 @@ impl App {
             metadata: metadata::Holder::default(),
             strangers: sign_out::Strangers::default(),
             scope,
-            hint_keys: external_mfa::hint_keys::Shelf::default(),
+            hint_keys: Arc::default(),
         };
         app.open_external_mfa().await;
         Ok(app)

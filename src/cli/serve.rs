@@ -80,7 +80,8 @@ pub async fn run(
         stop_certificate,
         stop_upkeep,
         stop_watch,
-    ] = [(); 5].map(|()| start::stop_signal());
+        stop_keys,
+    ] = [(); 6].map(|()| start::stop_signal());
     writeln!(
         out,
         "{} is served on {}.",
@@ -109,7 +110,8 @@ pub async fn run(
     // Not aborted: counts that are being written are not in memory any more.
     let upkeep = upkeep(&app, metadata, asked, stop_upkeep);
     let watch = watch::keep_watch(&app, &watcher, stop_watch);
-    tokio::join!(people, ops, upkeep, certificate, watch);
+    let cloud_keys = keep_cloud_keys(&app, stop_keys);
+    tokio::join!(people, ops, upkeep, certificate, watch, cloud_keys);
     write_counts(&app).await;
     Ok(())
 }
@@ -144,6 +146,23 @@ async fn upkeep(
             () = asked.next() => if let Some(file) = &mut metadata {
                 file.reload(app).await;
             },
+        }
+    }
+}
+
+/// At once and every minute: reads the keys of the clouds that tenants of External MFA are in,
+/// where it is time. Beside everything else: a cloud may take its time, or be away.
+async fn keep_cloud_keys(app: &App, stop: impl Future<Output = ()>) {
+    let mut stop = pin!(stop);
+    let mut tick = tokio::time::interval(Duration::from_mins(1));
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = &mut stop => return,
+            () = async {
+                tick.tick().await;
+                app.renew_hint_keys().await;
+            } => {}
         }
     }
 }

@@ -2,20 +2,23 @@
 //!
 //! Always true: a hint whose key was read within a day waits for nobody; of each cloud one fetch is
 //! underway at most, bounded in time, and a stranger who invents names of keys causes one a minute;
-//! who goes away while it is underway ends it for nobody; keys
+//! who goes away while it is underway ends it for nobody; nobody is the first to come, because
+//! `serve` reads them at its start and by time ([`App::renew_hint_keys`]), and no cloud is asked
+//! that no tenant is in; keys
 //! that could not be read again for two days count no more, because one that Entra took back
 //! would be among them; an outage is `Unavailable` and never "the hint is wrong".
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, OnceLock, PoisonError, RwLock},
     time::Duration,
 };
 
 use openidconnect::http::{self, StatusCode};
+use tokio::{sync::OwnedMutexGuard, task::JoinSet};
 
 use crate::{
-    app::{App, Category, Error, SupportCode, saml::chain},
+    app::{App, Category, Error, SupportCode, external_mfa::tenants, saml::chain},
     base::clock::Timestamp,
     outbound::guard::{Outbound, OutboundError},
     protocol::oidc::hint_keys::{HintKeys, HintKeysError, MAX_DOCUMENT, parse_metadata},
@@ -82,14 +85,28 @@ enum Plan {
 }
 
 impl Held {
+    /// Whether it was asked a moment ago. A clock that was set back does not keep it from being
+    /// asked.
+    fn in_peace(&self, now: Timestamp) -> bool {
+        self.asked_at
+            .is_some_and(|at| at <= now && now.since(at) < PEACE)
+    }
+
+    /// The keys that count still.
+    fn usable(&self, now: Timestamp) -> Option<&Arc<HintKeys>> {
+        let keys = self.keys.as_ref();
+        keys.filter(|keys| now.since(keys.read_at()) < KEEP)
+    }
+
+    /// Whether they are to be read by time, though nobody came.
+    fn is_due(&self, now: Timestamp) -> bool {
+        let fresh = self.keys.as_ref();
+        let fresh = fresh.filter(|keys| now.since(keys.read_at()) < READ_AGAIN);
+        fresh.is_none() && !self.in_peace(now)
+    }
+
     fn plan(&self, kid: &str, now: Timestamp) -> Plan {
-        // A clock that was set back does not keep the cloud from being asked.
-        let in_peace = self
-            .asked_at
-            .is_some_and(|at| at <= now && now.since(at) < PEACE);
-        let usable = self.keys.as_ref();
-        let usable = usable.filter(|keys| now.since(keys.read_at()) < KEEP);
-        match (usable, in_peace) {
+        match (self.usable(now), self.in_peace(now)) {
             (Some(keys), false) if keys.has(kid) && now.since(keys.read_at()) >= READ_FIRST => {
                 Plan::FetchOr(Arc::clone(keys))
             }
@@ -216,17 +233,45 @@ impl Shelf {
 
     /// Reads the keys again while people go on with those that are here.
     fn refresh(&self, cloud: &ExternalMfaCloud, slot: &Arc<Cloud>, now: Timestamp) {
+        if let Ok(flight) = Arc::clone(&slot.flight).try_lock_owned() {
+            tokio::spawn(self.read_again(cloud, slot, flight, now));
+        }
+    }
+
+    /// Reads the keys if it is time, though nobody came. Whoever comes meanwhile waits for the same.
+    async fn renew(&self, cloud: &ExternalMfaCloud, now: Timestamp) {
+        let slot = self.cloud(cloud);
+        if !slot.held().is_due(now) {
+            return;
+        }
         let Ok(flight) = Arc::clone(&slot.flight).try_lock_owned() else {
             return;
         };
+        // Whoever had it until just now may have read them.
+        if slot.held().is_due(now) {
+            self.read_again(cloud, &slot, flight, now).await;
+        }
+    }
+
+    fn read_again(
+        &self,
+        cloud: &ExternalMfaCloud,
+        slot: &Arc<Cloud>,
+        flight: OwnedMutexGuard<()>,
+        now: Timestamp,
+    ) -> impl Future<Output = ()> + Send + 'static {
         let (fetcher, cloud, slot) = (Arc::clone(&self.fetcher), cloud.clone(), Arc::clone(slot));
-        tokio::spawn(async move {
-            if let Err(error) = fetcher.fetch(&cloud, &slot, now).await {
-                let why = chain(&error);
-                tracing::warn!("the keys of the cloud {} grow old: {why}", cloud.name());
-            }
+        async move {
+            let read = fetcher.fetch(&cloud, &slot, now).await;
             drop(flight);
-        });
+            let Err(error) = read else { return };
+            let (code, why, name) = (SupportCode::CLOUD_KEYS.code, chain(&error), cloud.name());
+            if slot.held().usable(now).is_some() {
+                tracing::warn!("the keys of the cloud {name} grow old: {why}");
+            } else {
+                tracing::error!(code, "the keys of the cloud {name} were not read: {why}");
+            }
+        }
     }
 }
 
@@ -289,6 +334,33 @@ async fn get(outbound: &Outbound, address: &str) -> Result<Vec<u8>, FetchError> 
 }
 
 impl App {
+    /// Reads the keys of each cloud that a tenant is in, where it is time: none are here, or they
+    /// are half a day old. `serve` does so at its start and every minute, so that neither the
+    /// first person nor one after a quiet night waits for a cloud, or for its outage. What goes
+    /// wrong is a line in the log. Without a tenant nothing is asked.
+    pub async fn renew_hint_keys(&self) {
+        let tenants = match tenants::list(&self.store).await {
+            Ok(tenants) => tenants,
+            Err(error) => {
+                let why = chain(&error);
+                tracing::warn!("which clouds' keys are needed could not be read: {why}");
+                return;
+            }
+        };
+        let clouds: HashSet<ExternalMfaCloud> = tenants
+            .iter()
+            .filter_map(|tenant| self.settings.asking_tenant(tenant).ok())
+            .map(|asking| asking.cloud)
+            .collect();
+        let now = self.now();
+        let mut reading = JoinSet::new();
+        for cloud in clouds {
+            let held = Arc::clone(&self.hint_keys);
+            reading.spawn(async move { held.renew(&cloud, now).await });
+        }
+        while reading.join_next().await.is_some() {}
+    }
+
     /// The keys with which hints of this cloud are verified; read again, if they lack `kid` and
     /// that may be. That they lack it all the same is not an error here: the hint's verification
     /// says so.

@@ -37,6 +37,8 @@ pub struct Cloud {
     pub url: String,
     /// Whether it answers.
     pub answers: Arc<AtomicBool>,
+    /// How often it was asked for a document.
+    pub asked: Arc<AtomicU64>,
     server: JoinHandle<()>,
 }
 
@@ -51,6 +53,7 @@ impl Cloud {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let answers = Arc::new(AtomicBool::new(true));
+        let asked = Arc::new(AtomicU64::new(0));
         let metadata = json!({
             "issuer": format!("{url}/{{tenantid}}/v2.0"),
             "authorization_endpoint": format!("{url}/common/oauth2/v2.0/authorize"),
@@ -66,8 +69,9 @@ impl Cloud {
             "issuer": format!("{url}/{{tenantid}}/v2.0"),
         }]});
         let serve = |document: Value| {
-            let answers = Arc::clone(&answers);
+            let (answers, asked) = (Arc::clone(&answers), Arc::clone(&asked));
             get(move || async move {
+                asked.fetch_add(1, Ordering::SeqCst);
                 if answers.load(Ordering::SeqCst) {
                     Ok(document.to_string())
                 } else {
@@ -85,6 +89,7 @@ impl Cloud {
         Self {
             url,
             answers,
+            asked,
             server,
         }
     }

@@ -5,10 +5,10 @@ use std::{sync::atomic::Ordering, time::Duration};
 use claimbridge::base::clock::Timestamp;
 
 use super::{
-    kit::{AGENT, Ask, Door, OBJECT, TENANT, maybe_told, told},
+    kit::{AGENT, Ask, Cloud, Door, OBJECT, TENANT, configure, maybe_told, told},
     refusals::{ends, error},
 };
-use crate::support::{Browser, Page, Person};
+use crate::support::{Browser, Page, Person, World};
 
 /// Somebody has arrived, and a code is asked.
 async fn asked(door: &Door) -> (Person, Ask, Browser) {
@@ -50,6 +50,46 @@ async fn a_cloud_whose_keys_are_away_is_an_outage() {
         .arrive(&mut door.world.browser(), &door.ask(AGENT))
         .await;
     assert!(page.asks_for_code(), "{}", page.text());
+}
+
+/// `serve` reads the keys at its start and by time, of the clouds that its tenants are in.
+#[tokio::test]
+async fn the_first_who_comes_needs_no_cloud_that_answers() {
+    let cloud = Cloud::start().await;
+    let mut world = World::new().await;
+    world.settings.endpoints = Some(cloud.endpoints());
+    world.nodes.clear();
+    world.start_node().await;
+    // Without a tenant no cloud is anybody's.
+    world.app().renew_hint_keys().await;
+    assert_eq!(cloud.asked.load(Ordering::SeqCst), 0);
+    // Added while it runs, by a command.
+    configure(&world).await;
+    let door = Door { world, cloud };
+    door.agent().await;
+    let node = &door.world.app().clone();
+    node.renew_hint_keys().await;
+    assert_eq!(door.cloud.asked.load(Ordering::SeqCst), 2);
+    door.cloud.answers.store(false, Ordering::SeqCst);
+    let is_asked = async || {
+        let mut browser = door.world.browser();
+        let page = door.arrive(&mut browser, &door.ask(AGENT)).await;
+        page.asks_for_code()
+    };
+    assert!(is_asked().await);
+    node.renew_hint_keys().await;
+    assert_eq!(door.cloud.asked.load(Ordering::SeqCst), 2, "not yet");
+    // Half a day later, and for two days nobody came.
+    door.cloud.answers.store(true, Ordering::SeqCst);
+    for _ in 0..4 {
+        door.world.advance(12 * 60 * 60);
+        node.renew_hint_keys().await;
+    }
+    assert_eq!(door.cloud.asked.load(Ordering::SeqCst), 10);
+    door.cloud.answers.store(false, Ordering::SeqCst);
+    door.world.advance(11 * 60 * 60);
+    assert!(is_asked().await);
+    assert_eq!(door.cloud.asked.load(Ordering::SeqCst), 10);
 }
 
 /// Our key, taken away or altered by a writer of the database: nothing is signed, nobody is

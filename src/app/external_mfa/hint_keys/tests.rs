@@ -309,6 +309,51 @@ async fn keys_of_yesterday_are_read_first_and_count_only_in_an_outage() {
     }
 }
 
+/// Nobody came yet, or since yesterday.
+#[tokio::test]
+async fn keys_are_read_by_time_though_nobody_comes() {
+    let (server, shelf) = (Server::new().await, Shelf::default());
+    shelf.renew(&server.cloud, NOW).await;
+    assert_eq!(server.asked(), 2);
+    // Not before it is time.
+    for minutes in [0, 1, 719] {
+        shelf.renew(&server.cloud, after(minutes)).await;
+    }
+    assert_eq!(server.asked(), 0);
+    server.publish(&["second"]);
+    shelf.renew(&server.cloud, after(720)).await;
+    assert_eq!(server.asked(), 2);
+    // The first who comes after a day waits for nothing, and the cloud may be away.
+    server.turn(Mood::Down);
+    let now = after(720 + 719);
+    assert_eq!(has(&shelf, &server, "second", now).await, Ok(true));
+    assert_eq!(server.asked(), 0);
+}
+
+#[tokio::test]
+async fn a_cloud_that_is_away_is_asked_by_time_once_a_minute_and_never_twice_at_once() {
+    let (server, shelf) = (Server::new().await, Arc::new(Shelf::default()));
+    server.turn(Mood::Down);
+    for (minutes, asked) in [(0, 1), (0, 0), (1, 1), (1, 0)] {
+        shelf.renew(&server.cloud, after(minutes)).await;
+        assert_eq!(server.asked(), asked, "{minutes}");
+    }
+    // Somebody who came is waiting for the same.
+    server.turn(Mood::Slow);
+    let waiting = {
+        let (shelf, cloud) = (Arc::clone(&shelf), server.cloud.clone());
+        tokio::spawn(async move { shelf.keys(&cloud, "first", after(2)).await.is_ok() })
+    };
+    while server.asked.load(Ordering::SeqCst) == 0 {
+        tokio::task::yield_now().await;
+    }
+    shelf.renew(&server.cloud, after(2)).await;
+    server.turn(Mood::Well);
+    server.go.notify_one();
+    assert!(waiting.await.unwrap());
+    assert_eq!(server.asked(), 2);
+}
+
 #[test]
 fn what_is_done_about_a_key_follows_from_what_is_known() {
     let kids = |kids: &[&str], read_at| {
