@@ -1,13 +1,20 @@
 //! `external-mfa`: tenants of Entra that ask here for the second factor, and their set-up there.
 
-use std::{io::Write, path::Path, process::ExitCode};
+use std::{
+    io::{self, Write},
+    path::Path,
+    process::ExitCode,
+};
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::{Failure, external_mfa_link, external_mfa_plan, external_mfa_verify, open, operator};
 use crate::{
-    app::{Settings, external_mfa::tenants},
+    app::{
+        Settings,
+        external_mfa::{naming::NamingNobody, tenants},
+    },
     base::{clock::Clock as _, clock::SystemClock, guid::Guid},
     relying_party::{ClientId, Tenant, TenantCloud, tenant::TenantName},
 };
@@ -130,6 +137,7 @@ pub async fn run(
                     settings.oidc_discovery_url()
                 )?;
             }
+            say_who_names_nobody(&tenants::known(&store, &settings).await?, &settings);
         }
         ExternalMfaCommand::List(args) => {
             let all = tenants::known(&store, &settings).await?;
@@ -149,6 +157,7 @@ pub async fn run(
                     )?;
                 }
             }
+            say_who_names_nobody(&all, &settings);
         }
         ExternalMfaCommand::Show(args) => {
             let tenant = chosen(&tenants::known(&store, &settings).await?, &args.which)?;
@@ -181,6 +190,14 @@ pub async fn run(
         _ => {}
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Beside what was asked for, so that programs read that alone.
+fn say_who_names_nobody(all: &[Tenant], settings: &Settings) {
+    if let Some(found) = NamingNobody::among(all, settings) {
+        let (sentence, remedy) = (found.sentence(), found.remedy());
+        let _ = writeln!(io::stderr(), "{sentence}; {remedy}.");
+    }
 }
 
 /// The one tenant that is meant.

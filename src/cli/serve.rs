@@ -21,7 +21,7 @@ use super::{
     tls_files, watch,
 };
 use crate::{
-    app::{App, opening::Migrations},
+    app::{App, external_mfa::naming::NamingNobody, opening::Migrations},
     base::clock::SystemClock,
     web,
 };
@@ -69,6 +69,7 @@ pub async fn run(
         watch::tls_end(tls.as_ref()),
     )
     .await?;
+    warn_of_names(&app).await;
     let mut metadata = MetadataFile::of(&config.policy.webauthn);
     if let Some(file) = &mut metadata {
         file.load_first(&app).await?;
@@ -147,6 +148,15 @@ async fn upkeep(
                 file.reload(app).await;
             },
         }
+    }
+}
+
+/// Tenants of External MFA that name nobody.
+async fn warn_of_names(app: &App) {
+    match NamingNobody::of(app.store(), app.settings()).await {
+        Ok(None) => {}
+        Ok(Some(found)) => tracing::warn!("{}; {}", found.sentence(), found.remedy()),
+        Err(error) => tracing::warn!(%error, "whom tenants may name could not be looked at"),
     }
 }
 

@@ -5,8 +5,9 @@
 //! (attack 23). One tenant's administrator could else call an account as another's people are
 //! called here, and be asked for their methods. A domain is one tenant's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::Tenant;
 use crate::base::{guid::Guid, text::DomainName};
 
 /// Which tenant each domain was given to.
@@ -63,6 +64,16 @@ impl TenantDomains {
             None => asking == Asking::Alone && self.of(tenant).next().is_none(),
         }
     }
+
+    /// Which of all tenants that ask here name nobody: several do, and these were given no domain.
+    pub fn naming_nobody(&self, all: &[Tenant]) -> BTreeSet<Guid> {
+        let asking: BTreeSet<Guid> = all.iter().map(|tenant| tenant.id).collect();
+        if asking.len() < 2 {
+            return BTreeSet::new();
+        }
+        let given: BTreeSet<Guid> = self.0.values().copied().collect();
+        asking.difference(&given).copied().collect()
+    }
 }
 
 #[cfg(test)]
@@ -92,6 +103,24 @@ mod tests {
             assert!(!domains.may_name(one, &domain("eu.contoso.com"), asking));
         }
         assert!(domains.may_name(two, &fabrikam, Asking::Alone));
+        let asking = |id: Guid, client_id: &str| Tenant {
+            id,
+            client_id: client_id.parse().unwrap(),
+            application_id: one,
+            cloud: crate::relying_party::TenantCloud::Global,
+            name: None,
+        };
+        let both = [asking(one, "a"), asking(two, "a"), asking(two, "b")];
+        for (given, all, wanted) in [
+            (&TenantDomains::default(), &both[..], vec![one, two]),
+            (&domains, &both[..], vec![two]),
+            // One tenant with two methods is alone.
+            (&domains, &both[1..], vec![]),
+            (&domains, &[], vec![]),
+        ] {
+            let found: Vec<Guid> = given.naming_nobody(all).into_iter().collect();
+            assert_eq!(found, wanted);
+        }
         let taken = domains.give(two, contoso.clone()).unwrap_err();
         assert_eq!((taken.domain, taken.tenant), (contoso.clone(), one));
         assert_eq!(domains.of(one).collect::<Vec<_>>(), [&contoso]);

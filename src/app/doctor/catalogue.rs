@@ -84,6 +84,8 @@ macro_rules! checks {
 checks! {
     CONFIGURATION = "CB-DOC-001", Configuration, "the configuration is good",
         "`serve` does not start with a configuration that is not good; `claimbridge check` says the same.";
+    TENANT_NAMES = "CB-DOC-002", Configuration, "each tenant of External MFA names its own people",
+        "Where several tenants ask, an account is somebody's here by its name only in a domain that its tenant was given: else one tenant's administrator could call an account as another's people are called. A tenant without domains names nobody; each of its accounts has to be linked by hand.";
     SECRET_FILE = "CB-DOC-010", Files, "nobody else reads what is secret",
         "Who reads the master key and the database can sign in as anybody; who reads the TLS key can stand in for this server.";
     FILE_OWNER = "CB-DOC-011", Files, "nobody else changes what the server believes",

@@ -16,8 +16,8 @@ use super::{
 };
 use crate::{
     app::{
-        Settings, domains,
-        external_mfa::tenants,
+        Category, Error, Settings, domains,
+        external_mfa::{naming::NamingNobody, tenants},
         federation::ours_of,
         keys::{self, Published},
         saml::chain,
@@ -27,7 +27,7 @@ use crate::{
     federation::Ours,
     keys::{KeyPurpose, sealing::Sealing, state::KeyState},
     outbound::guard::Outbound,
-    relying_party::{Domain, EntraEndpoints},
+    relying_party::{Domain, EntraEndpoints, Tenant},
     storage::{MigrationState, Store, Upkeep},
 };
 use world::World;
@@ -273,8 +273,8 @@ async fn look_at_database(
     }
     let published = keys::published(&store, patient.sealing, KeyPurpose::Assertion).await;
     let published = published.map_err(|error| fails(&error))?;
-    let tenants = tenants::list(&store).await.map_err(|error| fails(&error))?;
-    let external_mfa = if tenants.is_empty() && patient.settings.tenants.is_empty() {
+    let tenants = known_tenants(&store, patient.settings, findings).await;
+    let external_mfa = if tenants.map_err(|error| fails(&error))?.is_empty() {
         None
     } else {
         let published = keys::published(&store, patient.sealing, KeyPurpose::Oidc).await;
@@ -286,6 +286,35 @@ async fn look_at_database(
         domains,
         certificates,
     })
+}
+
+/// The tenants of External MFA, and whether each names somebody.
+async fn known_tenants(
+    store: &Store,
+    settings: &Settings,
+    findings: &mut Vec<Finding>,
+) -> Result<Vec<Tenant>, Error> {
+    let about = "[[tenant]]";
+    let tenants = match tenants::known(store, settings).await {
+        Ok(tenants) => tenants,
+        // Then `serve` does not start either.
+        Err(error) if error.category() == Category::Conflict => {
+            findings.push(catalogue::TENANT_NAMES.problem(
+                about,
+                chain(&error),
+                "see `claimbridge external-mfa list`",
+            ));
+            tenants::list(store).await?
+        }
+        Err(error) => return Err(error),
+    };
+    let names = &catalogue::TENANT_NAMES;
+    findings.extend(match NamingNobody::among(&tenants, settings) {
+        Some(found) => Some(names.warning(about, found.sentence(), found.remedy())),
+        None if tenants.is_empty() => None,
+        None => Some(names.good(about, "Each tenant may name people of its own domains")),
+    });
+    Ok(tenants)
 }
 
 /// The file of a SQLite address; `config` has made it absolute.

@@ -17,6 +17,8 @@ pub mod excuse;
 pub(super) mod hint_keys;
 /// Whose an account of a tenant is.
 pub mod links;
+/// Tenants that name nobody.
+pub mod naming;
 /// The inspector's rules on an id_token before it leaves.
 pub mod pre_flight;
 /// Fetching what a method publishes.

@@ -3,6 +3,8 @@
 
 /// Tenants of External MFA, their plan, and what Entra would read.
 mod external_mfa;
+/// `serve` with tenants of External MFA: whom they may name, and their clouds' keys.
+mod external_mfa_serve;
 /// What `user import` adds, and what it says of what it did not add.
 mod import;
 /// The token inspector with the local configuration.
