@@ -355,6 +355,12 @@ impl Scene {
         }
     }
 
+    /// Whether a pass opens anything here: at the door of External MFA only where something can be
+    /// set up that answers Entra.
+    pub(super) fn takes_passes(&self) -> bool {
+        self.asked.is_none() || self.kinds_to_add > 0
+    }
+
     /// A name to fill in: what the request hints, or whose session is stepped up.
     pub(super) fn name_to_fill_in(&self) -> Option<String> {
         let carried = self.carried.as_ref();

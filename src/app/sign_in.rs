@@ -146,6 +146,8 @@ pub struct Ask {
     pub recovery_codes: RecoveryCodes,
     /// Whether security keys work here, for [`NextStep::AskPassword`].
     pub takes_keys: bool,
+    /// Whether a pass opens anything here.
+    pub takes_passes: bool,
     /// What was done to the account since the last sign-in, for [`NextStep::ShowNotices`].
     pub notices: Vec<Notice>,
     /// Until when Entra waits, at the door of External MFA.
@@ -395,6 +397,7 @@ impl App {
                     second_factors,
                     recovery_codes: scene.recovery_codes(),
                     takes_keys: self.takes_keys(),
+                    takes_passes: scene.takes_passes(),
                     asked_until: asked_until(&scene),
                     notices: scene.notices,
                 })))

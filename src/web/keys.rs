@@ -16,6 +16,7 @@ use super::{
     Web, edge,
     forms::Pressed,
     pages::keys::{KeyAddedPage, KeyEnrolPage, KeyPage, KeyState},
+    pass,
     sign_in::{Said, SecondFactor, on, show},
     visit::{AttemptForm, AttemptVisit},
 };
@@ -187,7 +188,7 @@ pub(super) fn ask(web: &Web, visit: &AttemptVisit, ask: &Ask, state: KeyState) -
         csrf: visit.form(web),
         upn: ask.upn.clone().unwrap_or_default(),
         code_instead: code_instead.then(|| format!("{}/code", visit.path())),
-        pass_instead: format!("{}/pass", visit.path()),
+        pass_instead: pass::instead(visit, ask),
         not_me: format!("{}/not-me", visit.path()),
         state,
     };

@@ -30,15 +30,16 @@ pub struct PassForm {
 pub async fn form(State(web): State<Arc<Web>>, visit: AttemptVisit) -> Response {
     match web.app.proceed(&visit.id, &visit.browser).await {
         Ok(Next::Ask(ask))
-            if matches!(
-                ask.step,
-                NextStep::AskPassword | NextStep::ActivateToken | NextStep::AskSecondFactor
-            ) =>
+            if ask.takes_passes
+                && matches!(
+                    ask.step,
+                    NextStep::AskPassword | NextStep::ActivateToken | NextStep::AskSecondFactor
+                ) =>
         {
             let visit = visit.waited_for(&web, ask.asked_until, oidc::way_back(ask.step));
             ask_pass(&web, &visit, &ask, &Said::Nothing)
         }
-        // Further on already: the page of the attempt knows where.
+        // Further on already, or no pass would open anything: the page of the attempt knows.
         Ok(Next::Ask(_) | Next::Stop(..)) => on(&visit),
         Ok(Next::Answer(sent)) => answer::send(&web, *sent),
         Err(error) => web.fail_at(&visit, &error).await,
@@ -62,6 +63,11 @@ pub async fn redeem(
         Err(error) => return web.fail_at(&visit, &error).await,
     };
     show(&web, &visit, Said::Pass(form.username, state)).await
+}
+
+/// Where a pass is typed instead of what is asked, if one opens anything.
+pub(super) fn instead(visit: &AttemptVisit, ask: &Ask) -> Option<String> {
+    ask.takes_passes.then(|| format!("{}/pass", visit.path()))
 }
 
 /// The form for a pass or a recovery code.

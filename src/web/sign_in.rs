@@ -322,7 +322,7 @@ async fn ask_for(
                     .second_factors
                     .contains(&SecondFactor::Key)
                     .then(|| format!("{}/key", visit.path())),
-                pass_instead: format!("{}/pass", visit.path()),
+                pass_instead: pass::instead(visit, &ask),
                 not_me: format!("{}/not-me", visit.path()),
                 state,
             };

@@ -215,7 +215,7 @@ impl App {
             return Ok(());
         }
         let scene = self.scene(tx, attempt.clone(), browser).await?;
-        if scene.kinds_to_add > 0 {
+        if scene.takes_passes() {
             return Ok(());
         }
         Err(Error::denied(

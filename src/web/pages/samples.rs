@@ -146,7 +146,7 @@ fn samples(frame: &Frame, words: &Words, desk: Desk) -> Vec<(String, String)> {
             upn: upn.clone(),
             resync: (name == "wrong").then(|| format!("{ACTION}/resync")),
             key_instead: Some(format!("{ACTION}/key")),
-            pass_instead: format!("{ACTION}/pass"),
+            pass_instead: Some(format!("{ACTION}/pass")),
             not_me: format!("{ACTION}/not-me"),
             state,
         };
@@ -189,7 +189,7 @@ fn samples(frame: &Frame, words: &Words, desk: Desk) -> Vec<(String, String)> {
                 csrf: csrf(),
                 upn: upn.clone(),
                 code_instead,
-                pass_instead: format!("{ACTION}/pass"),
+                pass_instead: Some(format!("{ACTION}/pass")),
                 not_me: format!("{ACTION}/not-me"),
                 state: state.clone(),
             };
@@ -621,6 +621,7 @@ fn waited_for(frame: &Frame, words: &Words) -> Vec<(String, String)> {
     for (name, left, state) in [
         ("totp", 270, TotpState::Fresh),
         ("totp-wrong", 45, TotpState::Wrong),
+        ("totp-no-pass", 270, TotpState::Fresh),
     ] {
         let frame = &waiting(left, "Cancel");
         let page = TotpPage {
@@ -630,7 +631,7 @@ fn waited_for(frame: &Frame, words: &Words) -> Vec<(String, String)> {
             upn: upn.clone(),
             resync: None,
             key_instead: Some(format!("{ACTION}/key")),
-            pass_instead: format!("{ACTION}/pass"),
+            pass_instead: (name != "totp-no-pass").then(|| format!("{ACTION}/pass")),
             not_me: format!("{ACTION}/not-me"),
             state,
         };
@@ -643,7 +644,7 @@ fn waited_for(frame: &Frame, words: &Words) -> Vec<(String, String)> {
         csrf: csrf(),
         upn: upn.clone(),
         code_instead: Some(format!("{ACTION}/code")),
-        pass_instead: format!("{ACTION}/pass"),
+        pass_instead: Some(format!("{ACTION}/pass")),
         not_me: format!("{ACTION}/not-me"),
         state: KeyState::Fresh,
     };

@@ -132,8 +132,8 @@ pub struct TotpPage<'a> {
     pub resync: Option<String>,
     /// Where a person goes who has a security key too.
     pub key_instead: Option<String>,
-    /// Where a person goes who has none of the own methods any more.
-    pub pass_instead: String,
+    /// Where a person goes who has none of the own methods any more, if a pass opens anything.
+    pub pass_instead: Option<String>,
     /// Where somebody goes who is not that person.
     pub not_me: String,
     /// What happened to the last try.

@@ -1,11 +1,18 @@
 //! A pass within Entra's five minutes: what it opens, for how long, and what the pages say.
 
-use claimbridge::{base::aaguid::Aaguid, factor::webauthn::policy::Models};
+use claimbridge::{
+    base::aaguid::Aaguid,
+    directory::{EffectivePolicy, MethodKind, MethodPolicy},
+    factor::webauthn::policy::Models,
+};
 use serde_json::json;
 
 use super::kit::{self, AGENT, Ask, Door, told};
 use crate::{
-    sign_in::keys::{registers, signs},
+    sign_in::{
+        keys::{registers, signs},
+        oath::active,
+    },
     soft_key::{MODEL, SoftKey, UP},
     support::{Browser, PASSWORD, Page, Person, entra},
 };
@@ -245,4 +252,30 @@ async fn only_what_entra_asks_for_is_set_up_and_a_touch_hides_no_name() {
         "{}",
         page.text()
     );
+}
+
+/// Whoever holds a hardware token, and may set up nothing else, has no use for a pass (review
+/// P2-6).
+#[tokio::test]
+async fn a_pass_is_offered_only_where_it_opens_something() {
+    for (more, is_offered) in [(None, false), (Some(MethodKind::Totp), true)] {
+        let kinds = more.into_iter().chain([MethodKind::OathToken]).collect();
+        let door = Door::with(|settings| {
+            settings.methods = MethodPolicy {
+                everyone: EffectivePolicy::new(kinds, 1),
+                groups: Vec::new(),
+            };
+        })
+        .await;
+        active(&door.world, 30).await;
+        let mut browser = door.world.browser();
+        let page = door.arrive(&mut browser, &door.ask(AGENT)).await;
+        assert!(page.asks_for_code(), "{}", page.text());
+        let by_pass = format!("{}/pass", browser.at);
+        assert_eq!(page.body.contains(&by_pass), is_offered, "{}", page.body);
+        // Typed by hand, the address leads back to what can be done.
+        let page = browser.get(&by_pass).await;
+        assert_eq!(page.asks_for_pass(), is_offered, "{}", page.text());
+        assert_eq!(page.asks_for_code(), !is_offered, "{}", page.text());
+    }
 }

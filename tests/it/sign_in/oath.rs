@@ -118,7 +118,7 @@ fn csrf_of(browser: &Browser) -> String {
 }
 
 /// Activated and used once: no notice waits.
-pub(super) async fn active(world: &World, period: u16) -> Token {
+pub async fn active(world: &World, period: u16) -> Token {
     world.add_user(UPN).await;
     let token = assigned(world, UPN, "2600124809778", period).await;
     let mut browser = world.browser();
