@@ -13,7 +13,9 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::{
+    cloud::{Cloud, told},
     cluster::{Cluster, Engine, now},
+    external_mfa::{configured, told_after},
     support::{
         PASSWORD,
         browser::{Browser, Page},
@@ -38,6 +40,14 @@ mod sqlite {
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn a_wrong_pin_is_tried_once() {
         super::a_wrong_pin_is_tried_once(super::Engine::Sqlite).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn an_id_token_is_signed_in_the_token_and_without_it_entra_is_told() {
+        super::an_id_token_is_signed_in_the_token_and_without_it_entra_is_told(
+            super::Engine::Sqlite,
+        )
+        .await;
     }
 }
 
@@ -298,4 +308,60 @@ async fn a_wrong_pin_is_tried_once(engine: Engine) {
     // The other node was not disturbed.
     let (_, page) = cluster.signs_in("c@contoso.com", [1, 1, 1]).await;
     page.expect_answer();
+}
+
+/// The door of External MFA has a key of its own; it is in the token too.
+async fn an_id_token_is_signed_in_the_token_and_without_it_entra_is_told(engine: Engine) {
+    let cloud = Cloud::start().await;
+    let cluster = Cluster::start_with(engine, |folder| {
+        let (token, cloud) = (new_token(folder), configured(&cloud));
+        token.into_iter().chain(cloud).collect()
+    })
+    .await;
+    let made: Value = serde_json::from_str(&cluster.says(&["keys", "list", "--json"])).unwrap();
+    let of_this_door = |key: &&Value| key["purpose"] == "oidc" && key["custody"] == "hardware";
+    let all = made.as_array().unwrap();
+    assert_eq!(all.iter().filter(of_this_door).count(), 1, "{made}");
+    let keys = cluster.key_list(0).await;
+    let mut people = Vec::new();
+    for (number, node) in [0, 1].into_iter().enumerate() {
+        let upn = format!("agent{number}@contoso.com");
+        let person = cluster.person(&upn).await;
+        let object = format!("bbbbcccc-1111-dddd-2222-eeee3333fff{number}");
+        let ask = move |cloud: &Cloud| cloud.ask(&upn, now()).hinting("oid", object.clone().into());
+        let mut browser = cluster.asked(node, &ask(&cloud)).await;
+        let said = told_after(&mut browser, &person.code_at_step(0)).await;
+        assert_eq!(said.claims(&keys)["amr"], serde_json::json!(["otp"]));
+        people.push((person, ask, node));
+    }
+    // Somebody has been asked for a code when it goes away.
+    let mut waiting = Vec::new();
+    for (person, ask, node) in people {
+        let ask = ask(&cloud);
+        waiting.push((cluster.asked(node, &ask).await, ask, person));
+        // A later look than the door's: when this one is believed no longer, neither is that.
+        assert_eq!(cluster.readiness(node).await, 200);
+    }
+    let tokens = cluster.folder().join("tokens");
+    fs::rename(&tokens, cluster.folder().join("away")).unwrap();
+    fs::create_dir(&tokens).unwrap();
+    for (mut browser, ask, person) in waiting {
+        let said = told_after(&mut browser, &person.code_at_step(1)).await;
+        assert_eq!(said.error(), "temporarily_unavailable");
+        assert_eq!(said.action, cloud.reply_url());
+        assert_eq!(said.state, ask.field("state"));
+        // It is an end.
+        assert_eq!(told(&browser.reload_attempt().await), said);
+    }
+    // Who comes now is not asked in vain.
+    for node in [0, 1] {
+        until(&cluster, node, 503).await;
+        let mut browser = cluster.browser([node]);
+        let ask = cloud.ask("agent0@contoso.com", now());
+        let body = Some(ask.body());
+        let page = browser.send("POST", "/oidc/authorize", body).await;
+        assert_eq!(told(&page).error(), "temporarily_unavailable");
+    }
+    let issued = cluster.texts("SELECT attempt FROM receipts").await;
+    assert_eq!(issued.len(), 2, "nothing else signed");
 }

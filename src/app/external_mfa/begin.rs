@@ -119,10 +119,7 @@ impl App {
             Err(error) => return self.refuse_request(error),
         };
         // Made, and looked at, before anybody is asked for anything.
-        let key = match self.ensure_oidc_key().await {
-            Ok(()) => self.oidc_key().await,
-            Err(error) => Err(error),
-        };
+        let key = self.key_that_could_sign().await;
         self.noting_tampering(key).await.map_err(|error| {
             Error::new(
                 Category::Unavailable,
@@ -145,6 +142,14 @@ impl App {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Whoever has typed a code that nothing can sign has spent it, and what is left of the five
+    /// minutes: a token that is away is told to Entra at once.
+    async fn key_that_could_sign(&self) -> Result<(), Error> {
+        self.ensure_oidc_key().await?;
+        let key = self.oidc_key().await?;
+        self.require_ready(&key).await
     }
 
     pub(super) async fn begin_attempt(&self, ask: Ask, browser: &Browser) -> Result<Begun, Error> {

@@ -5,6 +5,7 @@
 //! nothing else; whatever is wrong with a token is said as one code, and nothing else signs.
 
 use std::{
+    collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -14,7 +15,7 @@ use tokio::{sync::Semaphore, time::timeout};
 use super::KeyPurpose;
 use crate::{
     app::{App, Category, Error, SupportCode, saml::chain},
-    base::clock::Timestamp,
+    base::{clock::Timestamp, ids::KeyId},
     keys::{SigningKey, state::Custody},
 };
 
@@ -30,10 +31,23 @@ const HUNG: Duration = Duration::from_secs(10);
 /// How long it is believed that the key can be used, or not: who asks is a stranger.
 const BELIEVED: Duration = Duration::from_secs(2);
 
+/// What was seen of a key: whether it could sign, or why not.
+struct Look {
+    at: Timestamp,
+    found: Result<(), String>,
+}
+
+impl Look {
+    fn is_believed(&self, now: Timestamp) -> bool {
+        now.since(self.at) < BELIEVED
+    }
+}
+
 /// The places at which a token is asked.
 pub(in crate::app) struct Places {
     places: Arc<Semaphore>,
-    last_look: Mutex<Option<(Timestamp, Result<(), String>)>>,
+    /// Of each key for itself: one may be gone while the other is there.
+    last_looks: Mutex<HashMap<KeyId, Look>>,
     hung_at: Mutex<Option<Timestamp>>,
 }
 
@@ -41,7 +55,7 @@ impl Default for Places {
     fn default() -> Self {
         Self {
             places: Arc::new(Semaphore::new(AT_ONCE)),
-            last_look: Mutex::default(),
+            last_looks: Mutex::default(),
             hung_at: Mutex::default(),
         }
     }
@@ -116,16 +130,18 @@ impl App {
             return Ok(());
         }
         let now = self.now();
-        let last = self.last_look();
-        if let Some((at, found)) = last
-            && now.since(at) < BELIEVED
-        {
+        if let Some(found) = self.believed(&key.id, now) {
             return found.map_err(unavailable);
         }
         let found = self.with_key(key, SigningKey::ready).await;
-        let said = found.as_ref().copied().map_err(ToString::to_string);
-        let slot = self.places.last_look.lock();
-        *slot.unwrap_or_else(PoisonError::into_inner) = Some((now, said));
+        let look = Look {
+            at: now,
+            found: found.as_ref().copied().map_err(ToString::to_string),
+        };
+        let looks = self.places.last_looks.lock();
+        let mut looks = looks.unwrap_or_else(PoisonError::into_inner);
+        looks.retain(|_, look| look.is_believed(now));
+        looks.insert(key.id.clone(), look);
         found
     }
 
@@ -134,9 +150,12 @@ impl App {
         *slot.unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn last_look(&self) -> Option<(Timestamp, Result<(), String>)> {
-        let slot = self.places.last_look.lock();
-        slot.unwrap_or_else(PoisonError::into_inner).clone()
+    /// What was seen of that key a moment ago.
+    fn believed(&self, key: &KeyId, now: Timestamp) -> Option<Result<(), String>> {
+        let looks = self.places.last_looks.lock();
+        let looks = looks.unwrap_or_else(PoisonError::into_inner);
+        let look = looks.get(key).filter(|look| look.is_believed(now))?;
+        Some(look.found.clone())
     }
 
     /// Whether the active key of assertions could sign now; for commands.

@@ -65,6 +65,10 @@ impl Signer for Fails {
         Err(SignError::Unavailable("it is away".to_owned()))
     }
 
+    fn ready(&self) -> Result<(), SignError> {
+        self.sign(&[]).map(drop)
+    }
+
     fn custody(&self) -> Custody {
         Custody::Hardware
     }
@@ -285,6 +289,21 @@ fn response(next: Next) -> String {
     match answer.to {
         Destination::Saml { saml_response, .. } => saml_response,
         other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_look_at_one_key_is_not_believed_of_another() {
+    let world = World::new().await;
+    let (app, there) = (&world.app, world.app.assertion_key());
+    let id = app.with_random(crate::base::ids::KeyId::random);
+    let certificate = there.certificate.clone();
+    let away = SigningKey::new(id, KeyPurpose::Oidc, certificate, NOW, Arc::new(Fails));
+    let away = Arc::new(away);
+    for _ in 0..2 {
+        app.ready().await.unwrap();
+        let refused = app.require_ready(&away).await.unwrap_err();
+        assert_eq!(refused.category(), Category::Unavailable);
     }
 }
 
