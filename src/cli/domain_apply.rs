@@ -120,7 +120,7 @@ pub async fn apply(
         ));
     }
     let history = app.federation_changes(domain).await?;
-    tell_altered(&history);
+    tell_altered(domain, &history);
     if let Some(change) = history.open() {
         change.require_tenant(&desk.hand())?;
         tell(&interrupted(change, &state));

@@ -14,7 +14,7 @@ use crate::base::text::DomainName;
 /// Let the journal of a domain begin anew after it was altered outside claimbridge.
 ///
 /// Nothing of before is used any more: `domain rollback` undoes what `domain apply` does from here on. What is altered later
-/// counts again.
+/// counts again. A line that an earlier version began and did not draw to its end is drawn too.
 #[derive(Args, Debug)]
 #[command(after_help = ASIDE_HELP)]
 pub struct AsideArgs {
@@ -44,10 +44,7 @@ pub async fn set_aside(
     let app = open::app(&config).await?;
     let domain = &args.domain;
     let history = app.federation_changes(domain).await?;
-    let names: Vec<String> = history
-        .tampered()
-        .map(|altered| format!("the change {} {}", altered.id, altered.what))
-        .collect();
+    let names = history.to_set_aside();
     if names.is_empty() {
         return Err(Failure::no(format!(
             "in the journal of {domain} nothing was altered; there is nothing to set aside"

@@ -21,7 +21,7 @@ use crate::{
     app::{
         App, Category,
         federation::{
-            change::{ChangeError, LOOKS, still_open},
+            change::{Came, ChangeError, LOOKS, still_open},
             facts::LookError,
             held_certificates,
             journal::{Change, Hand, History},
@@ -209,13 +209,17 @@ pub(super) fn not_done(
 }
 
 /// Tells of changes that were altered outside claimbridge.
-pub(super) fn tell_altered(history: &History) {
-    for altered in history.tampered() {
-        tell(&format!(
-            "In the journal, the change {} {}.",
-            altered.id, altered.what
-        ));
+pub(super) fn tell_altered(domain: &DomainName, history: &History) {
+    let mut tampered = history.tampered().peekable();
+    if tampered.peek().is_none() {
+        return;
     }
+    for altered in tampered {
+        tell(&format!("In the journal, {altered}."));
+    }
+    tell(&format!(
+        "Find out who wrote to the database; `claimbridge domain set-aside {domain}` lets its journal begin anew."
+    ));
 }
 
 /// Waits for what became of the last call of an open change; an error while nobody can know.
@@ -290,8 +294,16 @@ pub(super) fn look_failure(error: &LookError) -> Failure {
 pub(super) fn change_failure(error: &ChangeError) -> Failure {
     let text = super::chain(error);
     match error {
-        ChangeError::Refused { cause, .. } if is_no(cause) => Failure::no(text),
-        ChangeError::App(error) if error.category() == Category::Conflict => Failure::no(text),
+        ChangeError::Refused { cause, .. }
+        | ChangeError::Unwritten {
+            came: Came::Refused(cause),
+            ..
+        } if is_no(cause) => Failure::no(text),
+        ChangeError::App(error) | ChangeError::Unwritten { cause: error, .. }
+            if error.category() == Category::Conflict =>
+        {
+            Failure::no(text)
+        }
         _ => Failure::service(text),
     }
 }

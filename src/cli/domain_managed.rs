@@ -30,7 +30,8 @@ use crate::{
         domains,
         federation::{
             change::{
-                ChangeError, LOOKS, carry_out, interrupted, may_still_take_place, still_open,
+                Came, ChangeError, LOOKS, carry_out, interrupted, is_managed_now,
+                may_still_take_place, still_open,
             },
             journal::{Change, ChangeOutcome, History, Journal},
             read::{ReadError, read_kind, with_federation},
@@ -80,7 +81,7 @@ pub async fn to_managed(
             (History::default(), false)
         }
     };
-    tell_altered(&history);
+    tell_altered(domain, &history);
     let signed_in = administrator(&args.graph, &config, domain, Some(TO_MANAGED)).await?;
     let desk = Desk {
         app: &app,
@@ -154,19 +155,20 @@ pub async fn to_managed(
             "Not written down what leaves the tenant: {error}."
         ));
     }
-    let journal = sent(&desk, &way, journal).await?;
+    let sent = sent(&desk, &way, journal).await?;
     tell("Reading back …");
     let after = look(&desk, &signed_in.graph).await;
     let after = after.as_ref().ok().map(Seen::state);
-    let is_written = match journal {
-        Some(journal) => match journal.finish(ChangeOutcome::Done, after).await {
+    let is_written = match sent {
+        Sent::Written(journal) => match journal.finish(ChangeOutcome::Done, after).await {
             Ok(()) => true,
             Err(error) => {
                 tell_unwritten(&super::chain(&error));
                 false
             }
         },
-        None => false,
+        Sent::Closed => true,
+        Sent::Unwritten => false,
     };
     if !is_written {
         tell("It is in no journal: write down that you did it, and when.");
@@ -248,8 +250,13 @@ async fn given_up(
         return Ok(None);
     };
     if change.require_tenant(&desk.hand()).is_err() {
+        let what = if change.is_undrawn_line() {
+            "was not drawn to its end"
+        } else {
+            "was made at another tenant"
+        };
         tell(&format!(
-            "The {} of {} that began at {} ({}) was made at another tenant; it is given up.",
+            "The {} of {} that began at {} ({}) {what}; it is given up.",
             change.kind().as_str(),
             change.domain,
             change.begun_at,
@@ -297,42 +304,121 @@ fn managed(domain: &DomainName) -> DomainState {
     }
 }
 
-/// Sends it, by the journal as long as that can be written: it comes back if it could to the end.
+/// What is known of the way back when the tenant is as it should be.
+enum Sent<'a> {
+    /// The journal has it, and is to be closed.
+    Written(Box<Journal<'a>>),
+    /// The journal says that Graph refused it, and is closed; somebody else was quicker.
+    Closed,
+    /// The journal has not all of it.
+    Unwritten,
+}
+
+/// Sends it once, by the journal as long as that can be written. Whatever is not known of the call
+/// then, the tenant is read before anything is said of it: it may have been taken.
 async fn sent<'a>(
-    desk: &Desk<'_>,
+    desk: &Desk<'a>,
     way: &Restoration,
     journal: Option<Journal<'a>>,
-) -> Result<Option<Journal<'a>>, Failure> {
-    if let Some(journal) = journal {
-        let graph = &desk.signed_in.graph;
-        match carry_out(graph, journal, desk.domain, &way.calls, &LOOKS, tell).await {
-            Ok(journal) => return Ok(Some(journal)),
-            // Whether it was sent or not: twice makes nothing else of it.
-            Err(ChangeError::App(error)) => tell_unwritten(&super::chain(&error)),
-            Err(error) => return Err(change_failure(&error)),
+) -> Result<Sent<'a>, Failure> {
+    let Some(journal) = journal else {
+        return send(desk, way).await;
+    };
+    let graph = &desk.signed_in.graph;
+    let error = match carry_out(graph, journal, desk.domain, &way.calls, &LOOKS, tell).await {
+        Ok(journal) => return Ok(Sent::Written(Box::new(journal))),
+        // Nothing was sent.
+        Err(ChangeError::App(error)) => {
+            tell_unwritten(&super::chain(&error));
+            return send(desk, way).await;
         }
+        Err(ChangeError::Unwritten { came, cause, .. }) => {
+            tell_unwritten(&super::chain(&cause));
+            return came_of(desk, came).await;
+        }
+        Err(error) => error,
+    };
+    if !matches!(
+        is_managed_now(&graph.once(), desk.domain, &LOOKS[..1]).await,
+        Ok(true)
+    ) {
+        return Err(change_failure(&error));
     }
-    send(desk, way).await?;
-    Ok(None)
+    tell_taken(desk, &super::chain(&error));
+    if matches!(error, ChangeError::Refused { .. }) {
+        return Ok(Sent::Closed);
+    }
+    Ok(gone_on_with(desk)
+        .await
+        .map_or(Sent::Unwritten, |journal| Sent::Written(Box::new(journal))))
 }
 
 /// Sends it where nothing can be written down.
-async fn send(desk: &Desk<'_>, way: &Restoration) -> Result<(), Failure> {
+async fn send<'a>(desk: &Desk<'a>, way: &Restoration) -> Result<Sent<'a>, Failure> {
     let graph = &desk.signed_in.graph;
     for call in &way.calls {
         tell(&format!("{} {} …", call.method.as_str(), call.path));
         let answer = graph.call(Method::PATCH, &call.path, Some(&call.body), &[]);
         let Err(cause) = answer.await else { continue };
-        if cause.outcome_is_unknown() {
-            return Err(Failure::service(format!(
-                "nobody knows whether {} became managed ({cause}); run the command again, it reads what it is",
-                desk.domain
-            )));
-        }
-        return Err(change_failure(&ChangeError::Refused {
-            domain: desk.domain.clone(),
-            cause,
-        }));
+        let came = if cause.outcome_is_unknown() {
+            Came::Unknown(cause)
+        } else {
+            Came::Refused(cause)
+        };
+        return came_of(desk, came).await;
     }
-    Ok(())
+    Ok(Sent::Unwritten)
+}
+
+/// What came of a call that stands in no journal.
+async fn came_of<'a>(desk: &Desk<'a>, came: Came) -> Result<Sent<'a>, Failure> {
+    let graph = desk.signed_in.graph.once();
+    let (looks, cause) = match came {
+        Came::Done => return Ok(Sent::Unwritten),
+        Came::Refused(cause) => (&LOOKS[..1], cause),
+        Came::Unknown(cause) => {
+            tell("No answer came; reading what the tenant has …");
+            (&LOOKS[..], cause)
+        }
+    };
+    let what = match is_managed_now(&graph, desk.domain, looks).await {
+        Ok(true) => {
+            tell_taken(desk, &super::chain(&cause));
+            return Ok(Sent::Unwritten);
+        }
+        Ok(false) => "the tenant does not show it so far",
+        Err(_) => "the tenant could not be read",
+    };
+    if cause.outcome_is_unknown() {
+        return Err(Failure::service(format!(
+            "nobody knows whether {} became managed: {}, and {what}; run the command again in some minutes, it reads what it is",
+            desk.domain,
+            super::chain(&cause)
+        )));
+    }
+    Err(change_failure(&ChangeError::Refused {
+        domain: desk.domain.clone(),
+        cause,
+    }))
+}
+
+fn tell_taken(desk: &Desk<'_>, why: &str) {
+    tell(&format!(
+        "The call has no good answer ({why}), and the tenant shows that {} is managed.",
+        desk.domain
+    ));
+}
+
+/// The journal whose last call nobody knew of: it took place.
+async fn gone_on_with<'a>(desk: &Desk<'a>) -> Option<Journal<'a>> {
+    let history = desk.app.federation_changes(desk.domain).await;
+    let history = history.unwrap_or_default();
+    let change = history.open()?;
+    match Journal::resume(desk.app, change, desk.hand(), &managed(desk.domain)).await {
+        Ok(journal) => Some(journal),
+        Err(error) => {
+            tell_unwritten(&super::chain(&error));
+            None
+        }
+    }
 }

@@ -81,7 +81,10 @@ the time that it takes (up to two hours). A certificate that is none
 of ours does not come back by itself: it may be why the domain was changed (--with-unknown-certificates).
 
 It undoes one `domain apply`: after a rollover the domain stays federated, with the keys of before. To take the federation
-away (this server is lost), use --to-managed.
+away (this server is lost), use --to-managed. That needs an account outside the domain, consent to Domain.ReadWrite.All
+beside what `domain apply` needs (Domain-InternalFederation.ReadWrite.All, Domain.Read.All, Policy.Read.All, User.Read.All),
+and one of the roles Domain Name Administrator, Hybrid Identity Administrator or Security Administrator; a Global
+Administrator has them all.
 
 Exit code: 0 it is as it was, or the dry run was shown; 1 there is nothing to roll back, Entra refuses, or it was not
 confirmed; 2 wrong usage; 3 a server did not answer (run it again).";
@@ -100,7 +103,7 @@ pub async fn rollback(
     let app = open::app(&config).await?;
     let domain = &args.domain;
     let history = app.federation_changes(domain).await?;
-    tell_altered(&history);
+    tell_altered(domain, &history);
     // Before anybody signs in: whether there is something to go back to.
     let target = target(&history);
     let before = match target {
@@ -324,11 +327,7 @@ pub(super) async fn journal<'a>(
 }
 
 fn altered(history: &History) -> Failure {
-    let names: Vec<String> = history
-        .altered
-        .iter()
-        .map(|altered| format!("the change {} {}", altered.id, altered.what))
-        .collect();
+    let names: Vec<String> = history.altered.iter().map(ToString::to_string).collect();
     Failure::no(format!(
         "nothing was restored, because it is not known what was before: the journal was altered outside claimbridge ({}). `claimbridge domain apply` gives the domain what it should have, `domain rollback --to-managed` takes the federation away; neither needs the journal. When you know who altered it, `claimbridge domain set-aside` lets the journal begin anew",
         names.join("; ")

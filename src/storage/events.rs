@@ -267,11 +267,12 @@ impl ReadTx<'_> {
     }
 
     /// What was written of the changes of a domain's federation, oldest first: which began, what
-    /// was called, which are over.
+    /// was called, which are over. Beside them the ids of those that cannot be read and may be of
+    /// this domain: their text names it, or names none.
     pub async fn federation_events(
         &mut self,
         domain: &DomainName,
-    ) -> Result<Vec<StoredEvent>, StoreError> {
+    ) -> Result<(Vec<StoredEvent>, Vec<String>), StoreError> {
         let rows = self
             .all(sql(
                 "SELECT id, node, sequence, written_at, actor, actor_name, user_id, body FROM events
@@ -279,14 +280,24 @@ impl ReadTx<'_> {
                  ORDER BY written_at, node, sequence",
             ))
             .await?;
-        let mut events = Vec::new();
+        let (mut events, mut unreadable) = (Vec::new(), Vec::new());
         for row in &rows {
-            let event = event(row)?;
-            if event.event["domain"].as_str() == Some(domain.as_str()) {
-                events.push(event);
+            match event(row) {
+                Ok(event) => match domain_of(&event.event) {
+                    Some(named) if named == *domain => events.push(event),
+                    Some(_) => {}
+                    None => unreadable.push(event.id.to_string()),
+                },
+                Err(StoreError::Inconsistent { .. }) => {
+                    let row = Reader::new(row, "events", "id");
+                    if may_be_of(&row.text("body").unwrap_or_default(), domain) {
+                        unreadable.push(row.text("id").unwrap_or_default());
+                    }
+                }
+                Err(error) => return Err(error),
             }
         }
-        Ok(events)
+        Ok((events, unreadable))
     }
 
     /// What was refused, newest hour first.
@@ -306,6 +317,22 @@ impl ReadTx<'_> {
         })
         .collect()
     }
+}
+
+fn domain_of(body: &serde_json::Value) -> Option<DomainName> {
+    body["domain"].as_str()?.parse().ok()
+}
+
+/// Whether the text of an event that cannot be read may be about a domain.
+fn may_be_of(body: &str, domain: &DomainName) -> bool {
+    let named = match serde_json::from_str(body) {
+        Ok(body) => domain_of(&body),
+        Err(_) => body
+            .split_once("\"domain\":\"")
+            .and_then(|(_, rest)| rest.split_once('"'))
+            .and_then(|(name, _)| name.parse().ok()),
+    };
+    named.is_none_or(|named| named == *domain)
 }
 
 impl Tx<'_> {

@@ -24,6 +24,59 @@ pub struct StoredChange {
     pub head: String,
 }
 
+/// What was read of the journal, and which rows cannot be: one that was damaged or written by hand
+/// says nothing, and hides none beside it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Rows<T> {
+    /// Those that can.
+    pub read: Vec<T>,
+    /// Those that cannot.
+    pub unreadable: Vec<UnreadableRow>,
+}
+
+/// A row that cannot be read.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct UnreadableRow {
+    /// What stands where its id should: anything, or nothing.
+    pub id: String,
+    /// Whether it keeps another change of its domain from beginning.
+    pub is_open: bool,
+}
+
+impl<T> Rows<T> {
+    /// Each row by `read`. A database that does not answer is an error; what cannot be there is
+    /// a row that cannot be read.
+    pub(super) fn of(
+        rows: &[AnyRow],
+        read: impl Fn(&AnyRow) -> Result<T, StoreError>,
+    ) -> Result<Self, StoreError> {
+        let mut found = Self {
+            read: Vec::new(),
+            unreadable: Vec::new(),
+        };
+        for row in rows {
+            match read(row) {
+                Ok(one) => found.read.push(one),
+                Err(StoreError::Inconsistent { .. }) => {
+                    found.unreadable.push(UnreadableRow::of(row));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl UnreadableRow {
+    fn of(row: &AnyRow) -> Self {
+        let row = Reader::new(row, "federation_changes", "named");
+        Self {
+            id: row.text("named").unwrap_or_default(),
+            is_open: matches!(row.optional_integer("finished_at"), Ok(None)),
+        }
+    }
+}
+
 /// One entry of a change's journal.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct StoredEntry {
@@ -63,47 +116,47 @@ impl ReadTx<'_> {
     pub async fn federation_changes(
         &mut self,
         domain: &DomainName,
-    ) -> Result<Vec<StoredChange>, StoreError> {
-        self.all(
-            sql(
-                "SELECT id, domain, begun_at, finished_at, head FROM federation_changes
-                 WHERE domain = $1 ORDER BY begun_at DESC, id",
+    ) -> Result<Rows<StoredChange>, StoreError> {
+        let rows = self
+            .all(
+                sql("SELECT id, domain, begun_at, finished_at, head,
+                       COALESCE(CAST(id AS TEXT), '') AS named
+                     FROM federation_changes WHERE domain = $1 ORDER BY begun_at DESC, id")
+                .bind(domain.as_str()),
             )
-            .bind(domain.as_str()),
-        )
-        .await?
-        .iter()
-        .map(change)
-        .collect()
+            .await?;
+        Rows::of(&rows, change)
     }
 
-    /// The entries of a change, in order.
+    /// The entries of a change, in order; `None` if one of them cannot be read.
     pub async fn federation_entries(
         &mut self,
         id: &ChangeId,
-    ) -> Result<Vec<StoredEntry>, StoreError> {
-        self.all(
-            sql(
-                "SELECT change_id, number, written_at, sealed FROM federation_journal
-                 WHERE change_id = $1 ORDER BY number",
+    ) -> Result<Option<Vec<StoredEntry>>, StoreError> {
+        let rows = self
+            .all(
+                sql(
+                    "SELECT change_id, number, written_at, sealed FROM federation_journal
+                     WHERE change_id = $1 ORDER BY number",
+                )
+                .bind(id.as_str()),
             )
-            .bind(id.as_str()),
-        )
-        .await?
-        .iter()
-        .map(entry)
-        .collect()
+            .await?;
+        match rows.iter().map(entry).collect() {
+            Ok(entries) => Ok(Some(entries)),
+            Err(StoreError::Inconsistent { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// All changes (`keys rewrap`).
-    pub async fn all_federation_changes(&mut self) -> Result<Vec<StoredChange>, StoreError> {
-        self.all(sql(
-            "SELECT id, domain, begun_at, finished_at, head FROM federation_changes ORDER BY id",
-        ))
-        .await?
-        .iter()
-        .map(change)
-        .collect()
+    pub async fn all_federation_changes(&mut self) -> Result<Rows<StoredChange>, StoreError> {
+        let rows = self
+            .all(sql("SELECT id, domain, begun_at, finished_at, head,
+                   COALESCE(CAST(id AS TEXT), '') AS named
+                 FROM federation_changes ORDER BY id"))
+            .await?;
+        Rows::of(&rows, change)
     }
 }
 
@@ -167,6 +220,26 @@ impl Tx<'_> {
             sql("UPDATE federation_changes SET finished_at = $2
                  WHERE id = $1 AND finished_at IS NULL")
             .bind(id.as_str())
+            .bind(now.as_millis()),
+        )
+        .await
+    }
+
+    /// Ends a change of which the row was altered, whatever stands where its id should: it must not
+    /// keep the domain from being changed.
+    pub async fn finish_altered_federation_change(
+        &mut self,
+        domain: &DomainName,
+        id: &str,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        self.run(
+            sql(
+                "UPDATE federation_changes SET finished_at = $3
+                 WHERE domain = $1 AND COALESCE(CAST(id AS TEXT), '') = $2 AND finished_at IS NULL",
+            )
+            .bind(domain.as_str())
+            .bind(id.to_owned())
             .bind(now.as_millis()),
         )
         .await

@@ -52,7 +52,7 @@ pub use attempts::InsertAttempt;
 pub use enrolments::{EnrolmentRow, OpenedBy};
 pub use error::StoreError;
 pub use events::{RefusedCount, StoredEvent, hour_of};
-pub use federation::{StoredChange, StoredEntry};
+pub use federation::{Rows, StoredChange, StoredEntry, UnreadableRow};
 pub use health::Upkeep;
 pub use key_marks::{KeyChange, KeyTold};
 pub use keys::{ActiveMark, StoredKey};

@@ -51,7 +51,7 @@ pub async fn a_change_reads_back_with_its_entries(database: Database) {
     assert!(tx.set_federation_head(&begun.id, "head").await.unwrap());
     tx.commit().await.unwrap();
     let mut tx = store.begin().await.unwrap();
-    let read = tx.federation_changes(&begun.domain).await.unwrap();
+    let read = tx.federation_changes(&begun.domain).await.unwrap().read;
     assert_eq!(
         read,
         [StoredChange {
@@ -62,6 +62,7 @@ pub async fn a_change_reads_back_with_its_entries(database: Database) {
     let numbers: Vec<i64> = tx
         .federation_entries(&begun.id)
         .await
+        .unwrap()
         .unwrap()
         .iter()
         .map(|entry| entry.number)
@@ -85,7 +86,7 @@ pub async fn a_change_reads_back_with_its_entries(database: Database) {
             .await
             .unwrap()
     );
-    assert_eq!(tx.all_federation_changes().await.unwrap().len(), 3);
+    assert_eq!(tx.all_federation_changes().await.unwrap().read.len(), 3);
     tx.commit().await.unwrap();
 }
 
@@ -114,6 +115,7 @@ pub async fn the_events_of_a_domains_changes_are_its_own(database: Database) {
         .federation_events(&contoso)
         .await
         .unwrap()
+        .0
         .iter()
         .map(|event| event.event["change"].as_str().unwrap().to_owned())
         .collect();

@@ -20,7 +20,7 @@ use crate::{
 /// that are open by their column: of what is covered none can be, unless somebody opened it again.
 pub(super) fn from_the_line(
     history: &mut History,
-    open: Vec<ChangeId>,
+    open: &[String],
     events: Vec<StoredEvent>,
 ) -> Vec<StoredEvent> {
     let lines = history.changes.iter().filter(|one| one.covers().is_some());
@@ -30,9 +30,9 @@ pub(super) fn from_the_line(
     };
     let counts = |id: &str| !covered.iter().any(|other| other == id);
     history.changes.retain(|one| counts(one.id.as_str()));
-    history.altered.retain(|one| counts(one.id.as_str()));
-    let reopened = open.into_iter().filter(|id| !counts(id.as_str()));
-    history.reopened = reopened.map(Altered::reopened).collect();
+    history.altered.retain(|one| counts(&one.id));
+    let reopened = open.iter().filter(|id| !counts(id));
+    history.reopened = reopened.map(|id| Altered::reopened(id)).collect();
     let of_rest = |event: &StoredEvent| event.event["change"].as_str().is_none_or(counts);
     events.into_iter().filter(of_rest).collect()
 }
@@ -49,7 +49,8 @@ impl App {
         operator: &str,
     ) -> Result<ChangeId, Error> {
         let history = self.federation_changes(domain).await?;
-        if (&history.altered, &history.reopened) != (&shown.altered, &shown.reopened) {
+        let set_aside = history.to_set_aside();
+        if set_aside != shown.to_set_aside() {
             return Err(Error::conflict(format!(
                 "the journal of {domain} was changed while you read; nothing was set aside. Run the command again and look at what it says now"
             )));
@@ -71,13 +72,9 @@ impl App {
             Journal::give_up(self, open, hand.clone()).await?;
         }
         let mut covers = self.ids_of_changes(domain).await?;
-        covers.extend(history.tampered().map(|altered| altered.id.to_string()));
+        covers.extend(history.tampered().map(|altered| altered.id.clone()));
         covers.sort();
         covers.dedup();
-        let set_aside: Vec<String> = history
-            .tampered()
-            .map(|altered| format!("{} {}", altered.id, altered.what))
-            .collect();
         let before = DomainState::unknown(domain.clone());
         // Together: a line that is only begun would stand in the way, and be of no tenant that
         // anybody can sign in to.
@@ -108,14 +105,17 @@ impl App {
     async fn ids_of_changes(&self, domain: &DomainName) -> Result<Vec<String>, Error> {
         let mut tx = self.store.read().await?;
         let rows = tx.federation_changes(domain).await?;
-        let events = tx.federation_events(domain).await?;
+        let (events, unreadable) = tx.federation_events(domain).await?;
         let of_events = events
             .iter()
             .filter_map(|event| event.event["change"].as_str());
         Ok(rows
+            .read
             .iter()
             .map(|row| row.id.as_str())
+            .chain(rows.unreadable.iter().map(|row| row.id.as_str()))
             .chain(of_events)
+            .chain(unreadable.iter().map(String::as_str))
             .map(ToOwned::to_owned)
             .collect())
     }

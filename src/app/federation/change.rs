@@ -9,7 +9,7 @@ use openidconnect::http;
 
 use super::{
     journal::{CallOutcome, Change, ChangeOutcome, Journal},
-    read::{ReadError, read_domain},
+    read::{ReadError, read_domain, read_kind},
 };
 use crate::{
     app::Error,
@@ -58,9 +58,45 @@ pub enum ChangeError {
         #[source]
         cause: ReadError,
     },
-    /// The journal could not be written.
+    /// The journal could not be written, and nothing was sent since.
     #[error(transparent)]
     App(#[from] Error),
+    /// The journal could not be written after a call.
+    #[error(
+        "{call} {came}, and that could not be written down; run the command again, it reads what {domain} has and goes on"
+    )]
+    Unwritten {
+        /// Which domain.
+        domain: DomainName,
+        /// The call.
+        call: String,
+        /// What came of it.
+        came: Came,
+        /// Why.
+        #[source]
+        cause: Error,
+    },
+}
+
+/// What came of a call.
+#[derive(Debug)]
+pub enum Came {
+    /// It took place.
+    Done,
+    /// It was refused.
+    Refused(GraphError),
+    /// No answer came, and the tenant does not show it, or could not be read.
+    Unknown(GraphError),
+}
+
+impl std::fmt::Display for Came {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Done => f.write_str("took place"),
+            Self::Refused(cause) => write!(f, "was refused ({cause})"),
+            Self::Unknown(cause) => write!(f, "may still take place ({cause})"),
+        }
+    }
 }
 
 /// When the tenant is looked at after a call without an answer: Graph may finish it later.
@@ -83,6 +119,12 @@ pub async fn carry_out<'a>(
     for call in calls {
         let call = &with_id(graph, domain, call).await?;
         let words = format!("{} {}", call.method.as_str(), call.path);
+        let unwritten = |came: Came, cause: Error| ChangeError::Unwritten {
+            domain: domain.clone(),
+            call: words.clone(),
+            came,
+            cause,
+        };
         journal.calling(call).await?;
         tell(&format!("{words} …"));
         let method = http::Method::from_bytes(call.method.as_str().as_bytes())
@@ -94,39 +136,46 @@ pub async fn carry_out<'a>(
                     Some(id) => format!("HTTP {} (request-id {id})", answer.status),
                     None => format!("HTTP {}", answer.status),
                 };
-                journal.called(call, CallOutcome::Done, &says).await?;
+                let written = journal.called(call, CallOutcome::Done, &says).await;
+                written.map_err(|error| unwritten(Came::Done, error))?;
                 taken += 1;
                 continue;
             }
             Err(error) => error,
         };
         if !cause.outcome_is_unknown() {
-            journal
-                .called(call, CallOutcome::Refused, &cause.to_string())
-                .await?;
+            let says = cause.to_string();
+            let mut written = journal.called(call, CallOutcome::Refused, &says).await;
             if call.weight == CallWeight::MayFail {
+                written.map_err(|error| unwritten(Came::Refused(cause), error))?;
                 tell(&format!(
-                    "Refused, and left out: {cause}. Security keys may not work in the embedded views of mobile apps."
+                    "Refused, and left out: {says}. Security keys may not work in the embedded views of mobile apps."
                 ));
                 continue;
             }
-            close(journal, taken).await?;
-            return Err(ChangeError::Refused {
-                domain: domain.clone(),
-                cause,
+            if written.is_ok() {
+                written = close(journal, taken).await;
+            }
+            return Err(match written {
+                Err(error) => unwritten(Came::Refused(cause), error),
+                Ok(()) => ChangeError::Refused {
+                    domain: domain.clone(),
+                    cause,
+                },
             });
         }
         tell("No answer came; reading what the tenant has …");
         match look_for(graph, domain, call, looks).await {
             Ok(true) => {
                 let says = format!("no answer came ({cause}); read back: it took place");
-                journal.called(call, CallOutcome::Done, &says).await?;
+                let written = journal.called(call, CallOutcome::Done, &says).await;
+                written.map_err(|error| unwritten(Came::Done, error))?;
                 taken += 1;
             }
             seen => {
-                journal
-                    .called(call, CallOutcome::Unknown, &cause.to_string())
-                    .await?;
+                let says = cause.to_string();
+                let written = journal.called(call, CallOutcome::Unknown, &says).await;
+                written.map_err(|error| unwritten(Came::Unknown(cause), error))?;
                 return Err(ChangeError::Unknown {
                     domain: domain.clone(),
                     call: words,
@@ -176,6 +225,29 @@ async fn look_for(
         seen = read_domain(graph, domain)
             .await
             .map(|state| call.is_in_force(&state));
+        if matches!(seen, Ok(true)) {
+            break;
+        }
+    }
+    seen
+}
+
+/// Whether the tenant shows that a domain is managed, at one of several looks; nothing else of it
+/// is asked for.
+///
+/// # Errors
+/// See [`ReadError`], of the last look.
+pub async fn is_managed_now(
+    graph: &Graph,
+    domain: &DomainName,
+    looks: &[Duration],
+) -> Result<bool, ReadError> {
+    let mut seen = Ok(false);
+    for wait in looks {
+        tokio::time::sleep(*wait).await;
+        seen = read_kind(graph, domain)
+            .await
+            .map(|state| state.is_managed());
         if matches!(seen, Ok(true)) {
             break;
         }

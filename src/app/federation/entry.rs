@@ -190,7 +190,17 @@ impl Change {
 
     /// That it was made at the tenant that `hand` is signed in to: what one tenant had is
     /// nothing for another.
+    ///
+    /// # Errors
+    /// A conflict, with the remedy; also of a line in the journal that was not drawn to its end,
+    /// which is of no tenant.
     pub fn require_tenant(&self, hand: &Hand) -> Result<(), Error> {
+        if self.is_undrawn_line() {
+            return Err(Error::conflict(format!(
+                "a line in the journal of {} was not drawn to its end ({}); nothing was changed. `claimbridge domain set-aside {}` draws it",
+                self.domain, self.id, self.domain
+            )));
+        }
         let Some((_, Entry::Begun { hand: of, .. })) = self.entries.first() else {
             return Err(Error::internal("a journal without a beginning"));
         };
@@ -209,6 +219,12 @@ impl Change {
             hand.tenant.as_deref().unwrap_or("unknown"),
             hand.graph
         )))
+    }
+
+    /// Whether it is a line that was begun and not drawn: an earlier claimbridge wrote the two
+    /// apart from each other, and can have been interrupted between them.
+    pub fn is_undrawn_line(&self) -> bool {
+        self.kind() == ChangeKind::SetAside && self.outcome().is_none()
     }
 
     /// The changes that count no longer, if it is a line that was drawn.

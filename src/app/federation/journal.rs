@@ -64,30 +64,47 @@ impl History {
     pub fn tampered(&self) -> impl Iterator<Item = &Altered> {
         self.altered.iter().chain(&self.reopened)
     }
+
+    /// What `domain set-aside` would set aside, in words: all of that, and a line that was begun
+    /// for it and not drawn, which keeps every change from beginning.
+    pub fn to_set_aside(&self) -> Vec<String> {
+        let undrawn = self.open().filter(|change| change.is_undrawn_line());
+        let undrawn = undrawn.map(|line| format!("the line {} was not drawn to its end", line.id));
+        let tampered = self.tampered().map(ToString::to_string);
+        tampered.chain(undrawn).collect()
+    }
 }
 
 impl App {
-    /// The changes of a domain. One that was altered outside claimbridge is an event.
+    /// The changes of a domain. One that was altered outside claimbridge is an event. A row that
+    /// cannot be read is one of those, and hides no other.
     pub async fn federation_changes(&self, domain: &DomainName) -> Result<History, Error> {
         let mut tx = self.store.read().await?;
-        let events = tx.federation_events(domain).await?;
+        let (events, unreadable) = tx.federation_events(domain).await?;
         let mut history = History::default();
         let mut open = Vec::new();
-        for stored in tx.federation_changes(domain).await? {
+        let rows = tx.federation_changes(domain).await?;
+        for stored in rows.read {
             if stored.finished_at.is_none() {
-                open.push(stored.id.clone());
+                open.push(stored.id.to_string());
             }
-            let rows = tx.federation_entries(&stored.id).await?;
-            match read_change(&self.sealing, &stored, &rows) {
+            let entries = tx.federation_entries(&stored.id).await?;
+            match entries.and_then(|entries| read_change(&self.sealing, &stored, &entries)) {
                 Some(change) => history.changes.push(change),
-                None => history.altered.push(Altered::rewritten(stored.id)),
+                None => history.altered.push(Altered::rewritten(&stored.id)),
             }
         }
-        let events = from_the_line(&mut history, open, events);
+        for row in rows.unreadable {
+            history.altered.push(Altered::unreadable(&row.id));
+            open.extend(row.is_open.then_some(row.id));
+        }
+        let unreadable = unreadable.into_iter().map(Altered::unreadable_event);
+        history.altered.extend(unreadable);
+        let events = from_the_line(&mut history, &open, events);
         let put_back = behind_events(&history.changes, &history.altered, &events);
         history
             .changes
-            .retain(|change| put_back.iter().all(|other| other.id != change.id));
+            .retain(|change| put_back.iter().all(|other| other.id != change.id.as_str()));
         history.altered.extend(put_back);
         for found in out_of_order(&history.changes, &history.altered) {
             if history.altered.iter().all(|other| other.id != found.id) {
@@ -220,7 +237,7 @@ impl<'a> Journal<'a> {
         };
         // An altered change must not keep the domain from being mended.
         for other in aside.tampered() {
-            tx.finish_federation_change(&other.id, journal.begun_at)
+            tx.finish_altered_federation_change(domain, &other.id, journal.begun_at)
                 .await?;
         }
         if !tx.insert_federation_change(&stored).await? {

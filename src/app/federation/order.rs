@@ -13,42 +13,71 @@ use crate::{
     app::Error,
     base::{clock::Timestamp, ids::ChangeId, random::Random, text::DomainName},
     keys::sealing::{Place, Sealing},
-    storage::{StoredChange, StoredEntry, StoredEvent},
+    storage::{Rows, StoredChange, StoredEntry, StoredEvent},
 };
 
-/// A change of which the database does not say what we wrote.
+/// A change of which the database does not say what we wrote, or an event of one.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Altered {
-    /// Which.
-    pub id: ChangeId,
-    /// What became of it, behind "the change … ".
-    pub what: &'static str,
+    /// Which: what stands where its id should, whatever that is.
+    pub id: String,
+    noun: &'static str,
+    what: &'static str,
+}
+
+/// `the change chg_… was altered outside claimbridge`.
+impl std::fmt::Display for Altered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let id = if self.id.is_empty() { "?" } else { &self.id };
+        let id = crate::inspect::shown(id, 60);
+        write!(f, "the {} {id} {}", self.noun, self.what)
+    }
 }
 
 impl Altered {
-    pub(super) fn rewritten(id: ChangeId) -> Self {
-        let what = "was altered outside claimbridge";
-        Self { id, what }
+    fn change(id: &str, what: &'static str) -> Self {
+        Self {
+            id: id.to_owned(),
+            noun: "change",
+            what,
+        }
     }
 
-    pub(super) fn reopened(id: ChangeId) -> Self {
+    pub(super) fn rewritten(id: &ChangeId) -> Self {
+        Self::change(id.as_str(), "was altered outside claimbridge")
+    }
+
+    pub(super) fn unreadable(id: &str) -> Self {
+        let what = "cannot be read: it was altered outside claimbridge, or is damaged";
+        Self::change(id, what)
+    }
+
+    /// An event is one of a change that nobody knows.
+    pub(super) fn unreadable_event(id: String) -> Self {
+        Self {
+            noun: "event",
+            id,
+            what: "cannot be read: it was altered outside claimbridge, or is damaged",
+        }
+    }
+
+    pub(super) fn reopened(id: &str) -> Self {
         let what = "was set aside, and was opened again outside claimbridge";
-        Self { id, what }
+        Self::change(id, what)
     }
 
-    fn gone(id: ChangeId) -> Self {
-        let what = "is gone: it was deleted outside claimbridge";
-        Self { id, what }
+    fn gone(id: &str) -> Self {
+        Self::change(id, "is gone: it was deleted outside claimbridge")
     }
 
-    fn put_back(id: ChangeId) -> Self {
+    fn put_back(id: &ChangeId) -> Self {
         let what = "is not as it was last: older rows were put back outside claimbridge";
-        Self { id, what }
+        Self::change(id.as_str(), what)
     }
 
-    fn lacks_others(id: ChangeId) -> Self {
+    fn lacks_others(id: &ChangeId) -> Self {
         let what = "had others before it that are not there: they were altered outside claimbridge";
-        Self { id, what }
+        Self::change(id.as_str(), what)
     }
 }
 
@@ -131,15 +160,17 @@ impl Head {
 /// one, if it says of no other that it came next.
 pub(super) fn behind(
     sealing: &Sealing,
-    rows: &[StoredChange],
+    rows: &Rows<StoredChange>,
     next: &ChangeId,
 ) -> (Standing, Option<(ChangeId, Head)>) {
     let heads = rows
+        .read
         .iter()
         .filter_map(|row| Some((&row.id, Head::open(sealing, row)?)));
     let newest = heads.max_by_key(|(_, head)| (head.standing.ordinal, head.begun_at));
     let highest = newest.as_ref().and_then(|(_, head)| head.standing.ordinal);
-    let count = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+    let count = rows.read.len() + rows.unreadable.len();
+    let count = i64::try_from(count).unwrap_or(i64::MAX);
     let standing = Standing {
         ordinal: Some(highest.unwrap_or(0).max(count).saturating_add(1)),
         next: None,
@@ -175,24 +206,24 @@ pub(super) fn out_of_order(changes: &[Change], altered: &[Altered]) -> Vec<Alter
         match &change.standing.next {
             Some(next) => {
                 let known = changes.iter().find(|other| other.id.as_str() == next);
-                let is_altered = altered.iter().any(|other| other.id.as_str() == next);
+                let is_altered = altered.iter().any(|other| other.id == *next);
                 match known {
                     Some(after) if ordinal(after) <= own => {
-                        found.push(Altered::put_back(change.id.clone()));
+                        found.push(Altered::put_back(&change.id));
                     }
-                    None if !is_altered => found.extend(next.parse().ok().map(Altered::gone)),
+                    None if !is_altered => found.push(Altered::gone(next)),
                     _ => {}
                 }
             }
             // Only the newest has none after it; of those before there was an order, the last.
             None if own < highest && (own > 0 || Some(change.begun_at) == newest_of_old) => {
-                found.push(Altered::put_back(change.id.clone()));
+                found.push(Altered::put_back(&change.id));
             }
             None => {}
         }
         let before = changes.iter().filter(|other| ordinal(other) < own).count();
         if own > 0 && altered.is_empty() && i64::try_from(before) != Ok(own - first) {
-            found.push(Altered::lacks_others(change.id.clone()));
+            found.push(Altered::lacks_others(&change.id));
         }
     }
     found
@@ -210,10 +241,10 @@ pub(super) fn behind_events(
     for event in events {
         let Some(id) = of(event) else { continue };
         let known = changes.iter().any(|change| change.id.as_str() == id)
-            || altered.iter().any(|other| other.id.as_str() == id)
-            || found.iter().any(|other: &Altered| other.id.as_str() == id);
+            || altered.iter().any(|other| other.id == id)
+            || found.iter().any(|other: &Altered| other.id == id);
         if !known {
-            found.extend(id.parse().ok().map(Altered::gone));
+            found.push(Altered::gone(&id));
         }
     }
     for change in changes {
@@ -232,7 +263,7 @@ pub(super) fn behind_events(
             .count();
         let is_over = usize::from(change.outcome().is_some());
         if outcomes < told("federation-called") || is_over < told("federation-change-finished") {
-            found.push(Altered::put_back(change.id.clone()));
+            found.push(Altered::put_back(&change.id));
         }
     }
     found

@@ -16,9 +16,11 @@ pub(in crate::app) async fn rewrap_journal(
     random: &mut (dyn Random + Send),
 ) -> Result<usize, Error> {
     let mut done = 0;
-    for change in tx.all_federation_changes().await? {
-        let entries = tx.federation_entries(&change.id).await?;
+    for change in tx.all_federation_changes().await?.read {
         // An altered one stays what it is.
+        let Some(entries) = tx.federation_entries(&change.id).await? else {
+            continue;
+        };
         let Some(known) = read_change(old, &change, &entries) else {
             continue;
         };

@@ -115,7 +115,7 @@ fn a_domain_that_shows_odd_things_becomes_managed() {
 #[test]
 fn a_journal_that_cannot_be_read_keeps_nobody_in() {
     let stage = applied();
-    stage.by_hand("UPDATE federation_changes SET begun_at = 'never'");
+    stage.by_hand("ALTER TABLE federation_changes RENAME TO elsewhere");
     let glass = stage.break_glass();
     assert_eq!(glass.exit, 0, "{glass:?}");
     assert!(glass.err.contains("in no journal"), "{}", glass.err);
@@ -140,6 +140,131 @@ fn a_journal_that_cannot_be_read_keeps_nobody_in() {
         assert!(glass.err.contains("in no journal"), "{full}: {}", glass.err);
         assert!(stage.federation().is_none(), "{full}");
     }
+}
+
+fn of_domain(method: axum::http::Method, after: usize, kind: FaultKind) -> Fault {
+    Fault {
+        method: Some(method),
+        path: "/domains/contoso.com".to_owned(),
+        after,
+        times: 1,
+        kind,
+    }
+}
+
+fn sent(stage: &Stage) -> usize {
+    let calls = stage.practice.graph_faults().calls();
+    calls
+        .iter()
+        .filter(|call| call.method == axum::http::Method::PATCH)
+        .count()
+}
+
+const NO_OUTCOME: &str =
+    "CREATE TRIGGER full BEFORE INSERT ON federation_journal WHEN NEW.number > 1
+    BEGIN SELECT RAISE(ABORT, 'full'); END";
+const NO_JOURNAL: &str = "CREATE TRIGGER full BEFORE INSERT ON federation_changes
+    BEGIN SELECT RAISE(IGNORE); END";
+
+/// A call that Graph took, or may have taken, is not sent once more, and nothing is said of it before
+/// the tenant was read.
+#[test]
+fn a_call_that_graph_took_is_not_repeated_and_not_called_undone() {
+    let patch = axum::http::Method::PATCH;
+    for (full, faults) in [
+        // It took place, and that could not be written down.
+        (NO_OUTCOME, vec![]),
+        // The same, and its answer was lost; Graph would refuse another.
+        (
+            NO_OUTCOME,
+            vec![
+                of_domain(patch.clone(), 0, FaultKind::DoneButCut),
+                of_domain(patch.clone(), 1, FaultKind::Forbidden),
+            ],
+        ),
+        (
+            NO_JOURNAL,
+            vec![of_domain(patch.clone(), 0, FaultKind::DoneButCut)],
+        ),
+    ] {
+        let stage = applied();
+        let before = sent(&stage);
+        stage.by_hand(full);
+        let words = format!("{full}: {faults:?}");
+        for fault in faults {
+            stage.fault(fault);
+        }
+        let glass = stage.break_glass();
+        assert_eq!(glass.exit, 0, "{words}: {glass:?}");
+        assert!(glass.out.contains("is managed again"), "{words}: {glass:?}");
+        assert!(glass.err.contains("in no journal"), "{words}: {glass:?}");
+        assert_eq!(sent(&stage) - before, 1, "{words}");
+        assert!(stage.federation().is_none(), "{words}");
+    }
+    // Nobody knows, and the tenant does not show it: that is said, whatever can be written.
+    for full in [NO_OUTCOME, NO_JOURNAL] {
+        let stage = applied();
+        let before = sent(&stage);
+        stage.by_hand(full);
+        stage.fault(of_domain(patch.clone(), 0, FaultKind::CutBeforeDone));
+        let glass = stage.break_glass();
+        assert_eq!(glass.exit, 3, "{full}: {glass:?}");
+        assert!(
+            glass
+                .err
+                .contains("nobody knows whether contoso.com became managed")
+                && glass.err.contains("does not show it so far")
+                && !glass.err.contains("was not changed"),
+            "{full}: {}",
+            glass.err
+        );
+        assert_eq!(sent(&stage) - before, 1, "{full}");
+    }
+    // What was refused is said so.
+    for full in [NO_OUTCOME, NO_JOURNAL] {
+        let stage = applied();
+        stage.by_hand(full);
+        stage.fault(of_domain(patch.clone(), 0, FaultKind::Forbidden));
+        let glass = stage.break_glass();
+        assert_eq!(glass.exit, 1, "{full}: {glass:?}");
+        assert!(
+            glass.err.contains("was not changed")
+                && glass.err.contains("Domain.ReadWrite.All")
+                && glass.err.contains("Domain Name Administrator"),
+            "{full}: {}",
+            glass.err
+        );
+    }
+}
+
+/// An earlier command's call took place, and the tenant could not be read before this one's.
+#[test]
+fn a_domain_that_is_managed_already_is_not_said_to_be_unchanged() {
+    let get = axum::http::Method::GET;
+    let lie = FaultKind::Lie(json!({"id": "contoso.com", "authenticationType": 1}));
+    for kind in [FaultKind::Forbidden, FaultKind::CutBeforeDone] {
+        let stage = Stage::new();
+        stage.fault(of_domain(get.clone(), 0, lie.clone()));
+        stage.fault(of_domain(axum::http::Method::PATCH, 0, kind.clone()));
+        let glass = stage.break_glass();
+        assert_eq!(glass.exit, 0, "{kind:?}: {glass:?}");
+        assert!(
+            glass.out.contains("is managed again"),
+            "{kind:?}: {glass:?}"
+        );
+        assert!(!glass.err.contains("in no journal"), "{kind:?}: {glass:?}");
+        assert!(stage.journal()[0].1.is_some(), "{kind:?}: it is closed");
+    }
+    // The journal's looks see more of the tenant than is asked of it here.
+    let stage = applied();
+    let odd = FaultKind::Lie(json!({"value": [{"id": "1"}, {"id": "2"}]}));
+    let path = "/contoso.com/federationConfiguration";
+    stage.fault(Fault::next(1000, path, odd));
+    let change = axum::http::Method::PATCH;
+    stage.fault(of_domain(change, 0, FaultKind::DoneButCut));
+    let glass = stage.break_glass();
+    assert_eq!(glass.exit, 0, "{glass:?}");
+    assert!(stage.federation().is_none());
 }
 
 /// Whoever writes to the tenant without a pause does not keep the domain federated.

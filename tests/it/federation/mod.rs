@@ -8,6 +8,7 @@ mod odd;
 mod plans;
 mod scripts;
 mod stage;
+mod unreadable;
 
 use claimbridge::{
     base::clock::Timestamp,

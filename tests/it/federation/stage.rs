@@ -9,8 +9,12 @@ use std::{
 };
 
 use claimbridge::{
-    app::{App, Parts, Settings},
+    app::{
+        App, Parts, Settings,
+        federation::journal::{Beginning, ChangeKind, Hand, Journal},
+    },
     base::{clock::SystemClock, random::SystemRandom, secret::Secret},
+    federation::DomainState,
     keys::sealing::{MasterKey, Place, Sealing},
     practice::{
         self, Fault, More, Person, Practice, PracticeConfig, PracticeUser, Role,
@@ -181,6 +185,18 @@ impl Stage {
         password: &str,
         kill_after: Option<usize>,
     ) -> Said {
+        self.run_visiting(line, kill_after, |address| {
+            administrator_signs_in(address, upn, password);
+        })
+    }
+
+    /// A command; each address that it names is visited.
+    pub fn run_visiting(
+        &self,
+        line: &[&str],
+        kill_after: Option<usize>,
+        visit: impl FnMut(&str),
+    ) -> Said {
         let mut child = Command::new(env!("CARGO_BIN_EXE_claimbridge"))
             .args(line)
             .env_clear()
@@ -206,7 +222,7 @@ impl Stage {
             });
         }
         // What it says on standard output is little: it fits the pipe.
-        let err = signing_in(BufReader::new(stderr), upn, password);
+        let err = visiting(BufReader::new(stderr), visit);
         let mut out = String::new();
         stdout.read_to_string(&mut out).unwrap();
         faults.after_each(|_| {});
@@ -320,6 +336,59 @@ impl Stage {
         });
     }
 
+    /// A line in the journal as an earlier version began it: interrupted before it was drawn.
+    pub fn undrawn_line(&self) {
+        let contoso = "contoso.com".parse().unwrap();
+        self.runtime.block_on(async {
+            let history = self.app.federation_changes(&contoso).await.unwrap();
+            let beginning = Beginning {
+                kind: ChangeKind::SetAside,
+                hand: Hand {
+                    operator: "tester".to_owned(),
+                    administrator: String::new(),
+                    tenant: None,
+                    graph: String::new(),
+                },
+                before: &DomainState::unknown(contoso.clone()),
+                rolls_back: None,
+                named: Vec::new(),
+                covers: Vec::new(),
+                aside: &history,
+            };
+            let begun = Journal::begin(&self.app, &contoso, beginning).await;
+            drop(begun.unwrap());
+        });
+    }
+
+    /// Everything goes under a new master key, which is the file's from then on.
+    pub fn rewrapped(&self) {
+        let master = MasterKey::random(&mut SystemRandom);
+        let (old, new) = (sealing_of(&self.path("master.key")), Sealing::new(&master));
+        let now = claimbridge::base::clock::Clock::now(&SystemClock);
+        let random = &mut SystemRandom;
+        let done =
+            claimbridge::app::keys::rewrap(self.app.store(), &old, &new, "tester", now, random);
+        self.runtime.block_on(done).unwrap();
+        std::fs::write(self.path("master.key"), &*master.to_hex()).unwrap();
+    }
+
+    /// Somebody of contoso.com with both factors here: name, password, TOTP secret.
+    pub fn somebody(&self) -> (String, String, Vec<u8>) {
+        let (upn, password) = ("agent2@contoso.com", "a password of the agent");
+        let name: claimbridge::base::text::Upn = upn.parse().unwrap();
+        let (user, secret) = self.runtime.block_on(async {
+            let words = Secret::new(password.to_owned());
+            let app = &self.app;
+            let user = app.add_demo_user(name.clone(), "Agent Two", words, Vec::new());
+            let user = user.await.unwrap();
+            (user, app.add_demo_totp(&name).await.unwrap())
+        });
+        self.practice.with_directory(|directory| {
+            directory.add(person(upn, &user.immutable_id));
+        });
+        (upn.to_owned(), password.to_owned(), secret.expose().clone())
+    }
+
     /// `rollback contoso.com --to-managed`, confirmed.
     pub fn break_glass(&self) -> Said {
         self.run(&[
@@ -359,23 +428,27 @@ fn wait(child: &Arc<Mutex<Child>>) -> i32 {
     child.lock().unwrap().wait().unwrap().code().unwrap_or(-1)
 }
 
-/// Reads what the command says; signs in where it asks for a browser.
-fn signing_in(mut says: impl std::io::BufRead, upn: &str, password: &str) -> String {
+/// Reads what the command says; goes where it asks for a browser.
+fn visiting(mut says: impl std::io::BufRead, mut visit: impl FnMut(&str)) -> String {
     let (mut all, mut line) = (String::new(), String::new());
     while says.read_line(&mut line).unwrap() > 0 {
-        if let Some(address) = line.trim().strip_prefix("http://") {
-            let mut browser = Client::default();
-            let page = browser.get(&format!("http://{address}"));
-            let mut form = page.form();
-            form.set("username", upn);
-            form.set("password", password);
-            let last = browser.submit(&page, &form);
-            assert!(last.status < 500, "{}", last.body);
+        if line.trim().starts_with("http://") {
+            visit(line.trim());
         }
         all.push_str(&line);
         line.clear();
     }
     all
+}
+
+pub fn administrator_signs_in(address: &str, upn: &str, password: &str) {
+    let mut browser = Client::default();
+    let page = browser.get(address);
+    let mut form = page.form();
+    form.set("username", upn);
+    form.set("password", password);
+    let last = browser.submit(&page, &form);
+    assert!(last.status < 500, "{}", last.body);
 }
 
 /// Starts everything.
