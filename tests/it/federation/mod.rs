@@ -7,6 +7,7 @@ mod glass;
 mod odd;
 mod plans;
 mod scripts;
+mod signs_in;
 mod stage;
 mod unreadable;
 
