@@ -129,7 +129,7 @@ pub async fn rewrap(
     done.tokens = rewrap_tokens(&mut tx, old, new, random).await?;
     (done.keys, done.looks_left) = rewrap_keys(&mut tx, old, new, random).await?;
     done.journal = rewrap_journal(&mut tx, old, new, random).await?;
-    rewrap_watch(&mut tx, old, new).await?;
+    rewrap_watch(&mut tx, old, new, now).await?;
     tx.end_everything(now).await?;
     tx.set_master_key_id(new.key_id()).await?;
     let event = Event::KeysRewrapped {

@@ -134,6 +134,7 @@ pub(in crate::app) async fn rewrap_watch(
     tx: &mut Tx<'_>,
     old: &Sealing,
     new: &Sealing,
+    now: Timestamp,
 ) -> Result<(), Error> {
     for mut finding in tx.watch_findings().await? {
         if read(old, &finding).is_some() {
@@ -143,9 +144,9 @@ pub(in crate::app) async fn rewrap_watch(
             tx.forget_finding(&finding.id).await?;
         }
     }
-    for mut message in tx.messages().await? {
-        tx.remove_message(&message.id).await?;
-        if webhook::is_ours(old, &message) {
+    for stored in tx.messages().await? {
+        tx.remove_message(&stored.id).await?;
+        if let Some(mut message) = webhook::as_written(old, &stored, now) {
             message.tag = webhook::make_tag(new, &message);
             tx.put_message(&message).await?;
         }

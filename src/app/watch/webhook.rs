@@ -34,6 +34,9 @@ pub const DELIVERY_HEADER: &str = "claimbridge-delivery";
 
 /// After this many tries, over half a day, a message is given up.
 pub const TRIES: i64 = 12;
+/// A message of an earlier version that is older than this is none that waits: an upgrade may take
+/// a while, and the tries take half a day.
+const LONGEST_WAIT: Duration = Duration::from_hours(7 * 24);
 /// How many messages are sent in one go.
 const AT_ONCE: u32 = 20;
 /// A receiver that is slow is tried again.
@@ -101,12 +104,44 @@ pub(super) fn make_tag(sealing: &Sealing, message: &StoredMessage) -> String {
     )
 }
 
-pub(super) fn is_ours(sealing: &Sealing, message: &StoredMessage) -> bool {
+fn is_ours(sealing: &Sealing, message: &StoredMessage) -> bool {
     let fields = fields(message);
     let fields = fields.each_ref().map(Vec::as_slice);
     sealing
         .verify_tag(TagLabel::Watch, &fields, &message.tag)
         .is_ok()
+}
+
+/// A message that an earlier claimbridge wrote, and nobody has tried since: its tag does not say how
+/// often it was tried and when it comes next. It comes now, as long as it could still be waiting.
+fn of_former_version(
+    sealing: &Sealing,
+    message: &StoredMessage,
+    now: Timestamp,
+) -> Option<StoredMessage> {
+    let now_fields = fields(message);
+    let [kind, id, body, made_at, ..] = now_fields.each_ref().map(Vec::as_slice);
+    sealing
+        .verify_tag(TagLabel::Watch, &[kind, id, body, made_at], &message.tag)
+        .ok()?;
+    let is_recent = now < message.made_at.plus(LONGEST_WAIT);
+    is_recent.then(|| StoredMessage {
+        tries: message.tries.clamp(0, TRIES - 1),
+        next_try_at: now,
+        ..message.clone()
+    })
+}
+
+/// The message as it was written, by this version or an earlier one; none: it was altered.
+pub(super) fn as_written(
+    sealing: &Sealing,
+    message: &StoredMessage,
+    now: Timestamp,
+) -> Option<StoredMessage> {
+    if is_ours(sealing, message) {
+        return Some(message.clone());
+    }
+    of_former_version(sealing, message, now)
 }
 
 /// What the tag is over: who puts a message off, or says that it was tried, alters it.
@@ -186,10 +221,12 @@ impl App {
         let waiting = tx.messages().await?;
         drop(tx);
         let mut left = AT_ONCE;
-        for message in waiting {
-            if !is_ours(self.sealing(), &message) {
-                self.drop_altered(&message).await?;
-            } else if left > 0 && message.next_try_at <= now && self.take_message(&message).await? {
+        for stored in waiting {
+            let Some(message) = as_written(self.sealing(), &stored, now) else {
+                self.drop_altered(&stored).await?;
+                continue;
+            };
+            if left > 0 && message.next_try_at <= now && self.take_message(&message).await? {
                 left -= 1;
                 let outcome = self.deliver(webhook, outbound, &message).await?;
                 delivered.count(outcome);

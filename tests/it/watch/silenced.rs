@@ -122,6 +122,57 @@ async fn attack_38_a_message_that_is_deleted_is_told_all_the_same() {
     assert_eq!(tx.watch_findings().await.unwrap(), []);
 }
 
+/// An earlier version's tag said nothing of when a message comes next: what waits from before an
+/// upgrade is sent, and is no alarm.
+#[tokio::test]
+async fn a_message_that_waits_from_before_an_upgrade_is_sent() {
+    let watched = Watched::new().await;
+    let sealing = watched.world.sealing();
+    let waiting = async || {
+        let mut tx = watched.world.app().store().read().await.unwrap();
+        tx.messages().await.unwrap().remove(0)
+    };
+    let former = async |made_at: claimbridge::base::clock::Timestamp| {
+        let message = waiting().await;
+        let at = made_at.as_millis().to_be_bytes();
+        let fields = [
+            b"message",
+            message.id.as_bytes(),
+            message.body.as_bytes(),
+            &at,
+        ];
+        let tag = sealing.tag(claimbridge::keys::sealing::TagLabel::Watch, &fields);
+        let at = made_at.as_millis();
+        watched
+            .world
+            .sql()
+            .await
+            .run(&format!(
+                "UPDATE watch_messages SET tries = 3, next_try_at = 9999999999999, made_at = {at}, tag = '{tag}'"
+            ))
+            .await;
+    };
+    backdoor(&watched);
+    assert_eq!(watched.look().await.len(), 1);
+    former(watched.world.now()).await;
+    watched.receiver.answers(500);
+    assert_eq!(watched.deliver().await.failed, 1);
+    assert_eq!(waiting().await.tries, 4, "as this version writes it");
+    watched.receiver.answers(204);
+    assert_eq!(watched.deliver().await, Delivered::default(), "not yet");
+    watched.world.advance(8 * 60);
+    assert_eq!(watched.deliver().await.sent, 1);
+    let found = "tampering-found".to_owned();
+    assert!(!watched.events().await.contains(&found));
+    assert_eq!(watched.receiver.taken().len(), 2);
+    // One that is older than any that waits is none of those.
+    backdoor(&watched);
+    watched.look().await;
+    former(watched.world.now().minus(Duration::from_hours(8 * 24))).await;
+    assert_eq!(watched.deliver().await.sent, 1, "made again");
+    assert!(watched.events().await.contains(&found));
+}
+
 #[tokio::test]
 async fn attack_38_a_message_that_is_put_off_is_told_all_the_same() {
     let watched = Watched::new().await;
