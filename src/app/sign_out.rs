@@ -6,10 +6,11 @@
 //! has the list. No transaction is held while something is signed.
 //!
 //! Read next: [`journey`] for what is asked of whom, [`saml`] for messages of parties ([`kept`]:
-//! those that came by a form; [`strangers`]: what anybody may have signed), [`steps`] for the way through the browser, [`under_way`] for who comes again.
+//! those that came by a form; [`strangers`]: what anybody may have signed; [`refused`]: who was told no), [`steps`] for the way through the browser, [`under_way`] for who comes again.
 
 mod journey;
 mod kept;
+mod refused;
 mod saml;
 mod steps;
 mod strangers;
@@ -120,7 +121,7 @@ impl App {
         // In the words of former versions, which may go on with it.
         let initiator = Initiator::Person(match scope {
             Scope::Everywhere => scope,
-            Scope::Here | Scope::OthersNot => Scope::Here,
+            Scope::Here | Scope::OthersNot | Scope::Earlier => Scope::Here,
         });
         let mut journey = self.journey(&mut tx, &session, initiator, None).await?;
         if scope == Scope::OthersNot {
@@ -206,6 +207,7 @@ impl App {
             initiator,
             stops,
             wider: None,
+            back: None,
         })
     }
 

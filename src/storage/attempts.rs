@@ -241,6 +241,35 @@ impl Tx<'_> {
         .await
     }
 
+    /// The same for attempts that began at `until` or before: what began since goes on.
+    pub async fn end_attempts_begun_by(
+        &mut self,
+        user: &UserId,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        self.lock_user(user).await?;
+        for statement in [
+            "UPDATE access_passes SET value_tag = ''
+             WHERE user_id = $1 AND used_at <= $2 AND reuse = 'once'",
+            "DELETE FROM enrolments WHERE user_id = $1 AND finished_at IS NULL AND attempt IN
+               (SELECT id FROM attempts WHERE created_at <= $2)",
+            "UPDATE attempts SET sealed_answer = NULL
+             WHERE user_id = $1 AND sealed_answer IS NOT NULL AND created_at <= $2",
+        ] {
+            let statement = sql(statement).bind(user.as_str()).bind(until.as_millis());
+            self.run(statement).await?;
+        }
+        self.run(
+            sql("UPDATE attempts SET expires_at = 0
+                 WHERE user_id = $1 AND answered_at IS NULL AND expires_at > $2 AND created_at <= $3")
+            .bind(user.as_str())
+            .bind(now.as_millis())
+            .bind(until.as_millis()),
+        )
+        .await
+    }
+
     /// Forgets the kept answers of a person: a browser that goes back gets none again.
     pub async fn forget_answers_of(&mut self, user: &UserId) -> Result<u64, StoreError> {
         self.run(

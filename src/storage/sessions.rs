@@ -174,6 +174,20 @@ impl ReadTx<'_> {
         .collect()
     }
 
+    /// The first of the sessions that followed one another in a browser, up to this one.
+    pub async fn lineage_of(&mut self, id: &SessionId) -> Result<SessionId, StoreError> {
+        let row = self
+            .one(
+                sql("SELECT id, COALESCE(lineage, id) AS lineage FROM sessions WHERE id = $1")
+                    .bind(id.as_str()),
+            )
+            .await?;
+        match &row {
+            None => Ok(id.clone()),
+            Some(row) => Reader::new(row, "sessions", "id").parsed("lineage"),
+        }
+    }
+
     /// What a session told a party, if anything.
     pub async fn party_of_session(
         &mut self,
@@ -299,6 +313,24 @@ impl Tx<'_> {
             sql("UPDATE sessions SET revoked_at = $2 WHERE user_id = $1 AND revoked_at IS NULL")
                 .bind(user.as_str())
                 .bind(at.as_millis()),
+        )
+        .await
+    }
+
+    /// Ends those of a person's sessions that began at `until` or before; how many.
+    pub async fn revoke_sessions_begun_by(
+        &mut self,
+        user: &UserId,
+        until: Timestamp,
+        at: Timestamp,
+    ) -> Result<u64, StoreError> {
+        self.lock_user(user).await?;
+        self.run(
+            sql("UPDATE sessions SET revoked_at = $2
+                 WHERE user_id = $1 AND revoked_at IS NULL AND created_at <= $3")
+            .bind(user.as_str())
+            .bind(at.as_millis())
+            .bind(until.as_millis()),
         )
         .await
     }

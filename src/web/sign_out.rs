@@ -179,6 +179,7 @@ pub async fn page(
             known,
             frames,
             onward,
+            goes_on,
         }) => {
             let policy = edge::policy_for_frames(&frames);
             let page = SignedOutPage {
@@ -194,6 +195,7 @@ pub async fn page(
                     Onward::Saml(outgoing) => way(outgoing),
                     Onward::WsFed(address) => WayOut::Address(address),
                 }),
+                goes_on,
             };
             let mut response = web.page(StatusCode::OK, &page);
             let headers = response.headers_mut();
@@ -293,6 +295,7 @@ fn signed_out(web: &Web, scope: Scope) -> Response {
         parties: Vec::new(),
         frames: Vec::new(),
         onward: None,
+        goes_on: false,
     };
     cookie_cleared(web, web.page(StatusCode::OK, &page))
 }

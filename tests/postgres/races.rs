@@ -4,8 +4,16 @@
 use std::sync::Arc;
 
 use claimbridge::{
-    app::{App, security_keys::KeyAnswer, sign_in::Browser, sign_out::SignOutBegun},
+    app::{
+        App, relying_parties,
+        security_keys::KeyAnswer,
+        sign_in::Browser,
+        sign_out::{Scope, SignOutBegun, SignOutStep},
+    },
     base::{ids::AttemptId, secret::Secret},
+    relying_party::{
+        EntityId, EntraCloud, LogoutBinding, RelyingParty, RelyingPartyKind, ReplyUrl, SingleLogout,
+    },
 };
 use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Row as _};
 use tokio::task::JoinHandle;
@@ -197,6 +205,62 @@ async fn of_two_who_sign_out_everywhere_at_once_one_has_the_list_and_both_are_le
     match (one.await.unwrap(), two.await.unwrap()) {
         (SignOutBegun::Page(one), SignOutBegun::Page(two)) => assert_eq!(one, two),
         begun => panic!("{begun:?}"),
+    }
+}
+
+/// A page of the sign-out finds that the party is removed, and "everywhere" is pressed before it can
+/// write that down: what was pressed is not overwritten.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn everywhere_is_not_lost_to_a_page_that_was_quicker_to_read() {
+    let world = World::new().await;
+    let person = world.ready(UPN).await;
+    let app = world.app();
+    let desk = "https://desk.example.com/sp".to_owned();
+    let registered = RelyingParty {
+        entity_id: EntityId(desk.clone()),
+        kind: RelyingPartyKind::ServiceProvider,
+        reply_urls: vec![ReplyUrl {
+            index: 0,
+            url: "https://desk.example.com/acs".to_owned(),
+            preferred: true,
+        }],
+        single_logout: Some(SingleLogout {
+            binding: LogoutBinding::Redirect,
+            request_url: "https://desk.example.com/slo".to_owned(),
+            response_url: None,
+        }),
+        ..EntraCloud::global().relying_party(Vec::new())
+    };
+    let added = relying_parties::add(app.store(), app.settings(), registered, "tester").await;
+    drop(added.unwrap());
+    let mut browser = world.browser();
+    let request = entra::AuthnRequest {
+        issuer: desk,
+        ..entra::request(world.now())
+    };
+    let page = browser
+        .sign_in(&request, UPN, &person.code(world.now()))
+        .await;
+    page.expect_answer();
+    let cookies = browser.app_cookies();
+    let SignOutBegun::Page(id) = app.sign_out(&cookies).await.unwrap() else {
+        panic!("nobody is asked");
+    };
+    let step = app.sign_out_step(&id, &cookies).await.unwrap();
+    assert!(matches!(step, SignOutStep::Ask { .. }), "{step:?}");
+
+    world.sql().await.run("DELETE FROM relying_parties").await;
+    let held = "LOCK TABLE relying_parties IN ACCESS EXCLUSIVE MODE";
+    let mut holder = Holder::of_rows(&world, held).await;
+    let (node, with, of) = (world.nodes[0].app.clone(), cookies.clone(), id.clone());
+    let page = tokio::spawn(async move { node.sign_out_step(&of, &with).await.unwrap() });
+    holder.wait_for(&world, 1, &page).await;
+    let pressed = world.nodes[1].app.sign_out_everywhere(&cookies).await;
+    assert!(matches!(pressed, Ok(SignOutBegun::Page(_))), "{pressed:?}");
+    holder.let_go().await;
+    match page.await.unwrap() {
+        SignOutStep::Done { scope, .. } => assert_eq!(scope, Scope::Everywhere),
+        step => panic!("{step:?}"),
     }
 }
 

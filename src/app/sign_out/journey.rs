@@ -45,6 +45,8 @@ pub enum Scope {
     /// This browser's; all of them were asked for, but it could not speak for the others any
     /// more. In [`Journey::wider`] only.
     OthersNot,
+    /// All that began before this browser's ended; another began since. In [`Journey::wider`] only.
+    Earlier,
 }
 
 /// A party that the session told something.
@@ -138,6 +140,9 @@ pub(super) struct Journey {
     /// What came of "everywhere", if that was pressed meanwhile or could not be done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) wider: Option<Scope>,
+    /// Where a WS-Federation party that came meanwhile wishes the browser to go: a listed address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) back: Option<String>,
 }
 
 impl Stop {
@@ -183,6 +188,16 @@ impl Journey {
             Initiator::Person(scope) => scope,
             Initiator::Saml { .. } | Initiator::WsFed { .. } => Scope::Here,
         })
+    }
+
+    /// Whether nobody is answered at the end, or led back to, so far.
+    pub(super) fn leads_nowhere(&self) -> bool {
+        let is_owed = match &self.initiator {
+            Initiator::Person(_) => false,
+            Initiator::WsFed { reply } => reply.is_some(),
+            Initiator::Saml { .. } => true,
+        };
+        !is_owed && self.back.is_none()
     }
 
     /// The id of the request that waits for its answer.
@@ -277,9 +292,15 @@ impl Journey {
 
     /// What a party is told that asked: only who said so is signed out.
     pub(super) fn status(&self) -> LogoutStatus {
+        self.status_for(None)
+    }
+
+    /// The same for a party that may be one of those that are asked: what it did itself it knows.
+    pub(super) fn status_for(&self, party: Option<&str>) -> LogoutStatus {
         let all_ended = self
             .stops
             .iter()
+            .filter(|stop| Some(stop.relying_party.as_str()) != party)
             .all(|stop| stop.state == StopState::Settled(Known::Ended));
         if all_ended {
             LogoutStatus::Ended
@@ -311,6 +332,7 @@ mod tests {
             initiator: Initiator::Person(Scope::Here),
             stops,
             wider: None,
+            back: None,
         }
     }
 

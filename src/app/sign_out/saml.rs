@@ -3,7 +3,9 @@
 //! Why these answers. Nobody is signed in here: Success, because what was asked for is so
 //! (somebody whose session ran out would otherwise see an error of the application at every
 //! sign-out). Somebody is, but this party was told of another person or session, or of none:
-//! UnknownPrincipal, and the session stays.
+//! UnknownPrincipal, and the session stays. Nobody is any more, but the sign-out is under way and not
+//! every other party has said that it signed the person out: Success with PartialLogout, as SAML core
+//! 3.7.3.2 has a session authority say it.
 
 use std::time::Duration;
 
@@ -20,7 +22,7 @@ use crate::{
         sign_in::Browser,
     },
     audit::Refused,
-    base::{clock::Timestamp, text::DomainName},
+    base::{clock::Timestamp, ids::SessionId, text::DomainName},
     protocol::assertion::message_id,
     protocol::saml::{
         authn_request::RequestWindow,
@@ -32,7 +34,7 @@ use crate::{
             response::UnverifiedLogoutResponse,
         },
     },
-    relying_party::RelyingParty,
+    relying_party::{RelyingParty, SingleLogout},
     session::SessionRow,
     signin::request::Protocol,
     storage::{ReadTx, SessionParty, SignOutRow},
@@ -60,8 +62,8 @@ pub(super) struct LogoutAsked {
 enum Meant {
     /// This browser's session; who may speak of it.
     This(Box<SessionRow>, String),
-    /// Somebody is signed in, and it is not meant.
-    Another(Option<String>),
+    /// Somebody is signed in, and it is not meant: which session.
+    Another(SessionId, Option<String>),
     /// Nobody is signed in.
     Nobody(Option<String>),
 }
@@ -156,21 +158,43 @@ impl App {
                     .end_meant((*session, issuer), asked, kept, browser)
                     .await;
             }
-            Meant::Another(issuer) => {
+            Meant::Another(session, issuer) => {
                 self.count_refused(Refused::RefusedParameters);
-                (issuer, LogoutStatus::NotThisSession)
+                return self.refuse((&asked, issuer), &session, browser).await;
             }
-            Meant::Nobody(issuer) => (issuer, LogoutStatus::Ended),
+            Meant::Nobody(issuer) => (issuer, self.status_so_far(&asked, browser).await?),
         };
         let begun = self
             .answer_logout((&asked, issuer, status), browser)
             .await?;
         match (begun, status, kept) {
-            (SignOutBegun::Answer(outgoing), LogoutStatus::Ended, Some(row)) => {
-                self.keep_signed(row, asked, outgoing).await
-            }
+            (
+                SignOutBegun::Answer(outgoing),
+                LogoutStatus::Ended | LogoutStatus::Partly,
+                Some(row),
+            ) => self.keep_signed(row, asked, outgoing).await,
             (begun, ..) => Ok(begun),
         }
+    }
+
+    /// What a party is told that asks where nobody is signed in any more.
+    async fn status_so_far(
+        &self,
+        asked: &LogoutAsked,
+        browser: &Browser,
+    ) -> Result<LogoutStatus, Error> {
+        let Some(session) = &browser.session else {
+            return Ok(LogoutStatus::Ended);
+        };
+        let mut tx = self.store.read().await?;
+        let row = tx.sign_out_of_browser(&session.hash(), self.now()).await?;
+        let Some(row) = row else {
+            return Ok(LogoutStatus::Ended);
+        };
+        Ok(match self.open_state(&row)? {
+            State::Going(journey) => journey.status_for(Some(&asked.relying_party)),
+            State::Arrived(_) | State::Answered(_) => LogoutStatus::Ended,
+        })
     }
 
     async fn meant_by(
@@ -195,14 +219,12 @@ impl App {
         let Some(session) = session.filter(|session| session.revoked_at.is_none()) else {
             return Ok(Meant::Nobody(issuer));
         };
+        let is_meant = said.is_some_and(|said| is_meant(&said, asked))
+            && !began_since(&session, asked)
+            && !self.was_refused(tx, asked, &session.id).await?;
         Ok(match issuer {
-            Some(issuer)
-                if said.is_some_and(|said| is_meant(&said, asked))
-                    && !began_since(&session, asked) =>
-            {
-                Meant::This(Box::new(session), issuer)
-            }
-            issuer => Meant::Another(issuer),
+            Some(issuer) if is_meant => Meant::This(Box::new(session), issuer),
+            issuer => Meant::Another(session.id, issuer),
         })
     }
 
@@ -219,7 +241,8 @@ impl App {
             .await?
         {
             drop(tx);
-            let of = (&asked, Some(issuer), LogoutStatus::Ended);
+            let status = self.status_so_far(&asked, browser).await?;
+            let of = (&asked, Some(issuer), status);
             return self.answer_logout(of, browser).await;
         }
         let began = Some((asked.relying_party.as_str(), Protocol::Saml2));
@@ -256,20 +279,40 @@ impl App {
         (asked, issuer, status): (&LogoutAsked, Option<String>, LogoutStatus),
         browser: &Browser,
     ) -> Result<SignOutBegun, Error> {
-        let mut tx = self.store.read().await?;
-        let party = self.find_party(&mut tx, &asked.relying_party).await?;
-        let to = party.and_then(|party| party.single_logout);
-        let (Some(to), Some(issuer)) = (to, issuer) else {
-            return self.unanswered(asked, status, browser).await;
+        let over = SignOutBegun::Over(Scope::Here);
+        let Some(way) = self.way_of_answer(asked, issuer).await? else {
+            return self.under_way_or(over, browser).await;
         };
-        let key = self.signing_key(&mut tx).await?;
-        drop(tx);
         let limit = self.settings.open_attempts_per_source;
         let place = self.strangers.place(&browser.source, limit, self.now());
         let Some(_place) = place.await else {
             self.count_refused(Refused::SourceLimit);
-            return self.unanswered(asked, status, browser).await;
+            return self.under_way_or(over, browser).await;
         };
+        self.signed_answer(asked, way, status).await
+    }
+
+    /// Where the party is answered, and who speaks; none: it cannot be answered.
+    pub(super) async fn way_of_answer(
+        &self,
+        asked: &LogoutAsked,
+        issuer: Option<String>,
+    ) -> Result<Option<(SingleLogout, String)>, Error> {
+        let mut tx = self.store.read().await?;
+        let party = self.find_party(&mut tx, &asked.relying_party).await?;
+        let to = party.and_then(|party| party.single_logout);
+        Ok(to.zip(issuer))
+    }
+
+    pub(super) async fn signed_answer(
+        &self,
+        asked: &LogoutAsked,
+        (to, issuer): (SingleLogout, String),
+        status: LogoutStatus,
+    ) -> Result<SignOutBegun, Error> {
+        let mut tx = self.store.read().await?;
+        let key = self.signing_key(&mut tx).await?;
+        drop(tx);
         let (id, now) = (self.with_random(message_id), self.now());
         let asked = asked.clone();
         let signing = self.with_key(&key, move |key| {
@@ -283,27 +326,6 @@ impl App {
             encode_response(&response, &to, asked.relay_state.as_deref(), key)
         });
         Ok(SignOutBegun::Answer(signing.await?))
-    }
-
-    async fn unanswered(
-        &self,
-        asked: &LogoutAsked,
-        status: LogoutStatus,
-        browser: &Browser,
-    ) -> Result<SignOutBegun, Error> {
-        match status {
-            LogoutStatus::NotThisSession => Err(Error::denied(
-                &SupportCode::SIGN_OUT_OTHER,
-                format!(
-                    "{} asked to end a session that is not here",
-                    asked.relying_party
-                ),
-            )),
-            LogoutStatus::Ended | LogoutStatus::Partly => {
-                self.under_way_or(SignOutBegun::Over(Scope::Here), browser)
-                    .await
-            }
-        }
     }
 
     /// A party answers our request: it counts once, for the party that was asked. It needs no

@@ -40,8 +40,10 @@ pub enum SignOutStep {
         known: Vec<(String, Known)>,
         /// WS-Federation parties are asked by these addresses in frames.
         frames: Vec<String>,
-        /// Where the person goes from here, if a party began it.
+        /// Where the person goes from here, if a party began it or came meanwhile.
         onward: Option<Onward>,
+        /// Whether the browser goes there by itself.
+        goes_on: bool,
     },
     /// A party is answered, and no session was ended by it.
     Answer(Outgoing),
@@ -166,7 +168,7 @@ impl App {
             if turn == Turn::First && !self.keep(row.clone(), &journey).await? {
                 return Ok(None);
             }
-            return self.ask(row, journey, turn).await;
+            return self.ask_party(row, journey, turn).await;
         }
         let framed = journey.settle_frames();
         if !framed.is_empty() {
@@ -175,15 +177,17 @@ impl App {
                 .map(|party| (party.as_str(), Known::Asked))
                 .collect();
             let tx = self.store.begin().await?;
-            self.go_on(tx, row, journey.clone(), &asked).await?;
+            if !self.go_on(tx, row, journey.clone(), &asked).await? {
+                return Ok(None);
+            }
         }
         self.finish(journey).await.map(Some)
     }
 
-    async fn ask(
+    async fn ask_party(
         &self,
         row: SignOutRow,
-        mut journey: Journey,
+        journey: Journey,
         turn: Turn,
     ) -> Result<Option<SignOutStep>, Error> {
         let Some(stop) = journey.asked().cloned() else {
@@ -205,14 +209,7 @@ impl App {
         else {
             // It was removed during the sign-out.
             drop(tx);
-            journey.settle(Known::CannotBeAsked);
-            let mut tx = self.store.begin().await?;
-            let Some(row) = tx.sign_out(&row.id).await? else {
-                return Ok(None);
-            };
-            let known = [(stop.relying_party.as_str(), Known::CannotBeAsked)];
-            self.go_on(tx, row, journey, &known).await?;
-            return Ok(None);
+            return self.cannot_be_asked(&row.id, &stop.relying_party).await;
         };
         let key = self.signing_key(&mut tx).await?;
         drop(tx);
@@ -235,12 +232,39 @@ impl App {
         }))
     }
 
+    /// Nobody can ask the party any more. The journey is read again: what came to it meanwhile
+    /// must not be overwritten by what it was before.
+    async fn cannot_be_asked(
+        &self,
+        id: &SignOutId,
+        party: &str,
+    ) -> Result<Option<SignOutStep>, Error> {
+        let mut tx = self.store.begin().await?;
+        let Some(row) = tx.sign_out(id).await? else {
+            return Ok(None);
+        };
+        if let State::Going(mut journey) = self.open_state(&row)?
+            && journey
+                .asked()
+                .is_some_and(|stop| stop.relying_party == party)
+        {
+            journey.settle(Known::CannotBeAsked);
+            let known = [(party, Known::CannotBeAsked)];
+            self.go_on(tx, row, *journey, &known).await?;
+        }
+        Ok(None)
+    }
+
     async fn finish(&self, journey: Journey) -> Result<SignOutStep, Error> {
         let (known, frames, status) = (journey.known(), journey.frames(), journey.status());
         let scope = journey.scope();
+        // Whoever signed out here reads what came of it first, and so does whoever pressed
+        // "everywhere" on the way.
+        let began_here = matches!(journey.initiator, Initiator::Person(_));
+        let goes_on = scope == Scope::Here && !began_here;
         let onward = match journey.initiator {
-            Initiator::Person(_) => None,
-            Initiator::WsFed { reply } => reply.map(Onward::WsFed),
+            Initiator::Person(_) => journey.back.map(Onward::WsFed),
+            Initiator::WsFed { reply } => reply.or(journey.back).map(Onward::WsFed),
             Initiator::Saml {
                 relying_party,
                 request_id,
@@ -272,12 +296,12 @@ impl App {
             }
         };
         Ok(match onward {
-            // Whoever pressed "everywhere" on the way is told what came of it.
-            Some(onward) if frames.is_empty() && scope == Scope::Here => SignOutStep::Leave(onward),
+            Some(onward) if frames.is_empty() && goes_on => SignOutStep::Leave(onward),
             onward => SignOutStep::Done {
                 scope,
                 known,
                 frames,
+                goes_on: goes_on && onward.is_some(),
                 onward,
             },
         })

@@ -38,9 +38,10 @@ impl App {
     /// "Everywhere" where this browser's session is over: its own sign-out, if that is under
     /// way, becomes one of all the person's sessions.
     ///
-    /// An old cookie ends nothing that the person began since. This one is not old: its session
-    /// was alive when its own browser ended it, within the lifetime of a sign-out, and it does
-    /// this once. A session that was over before it was ended cannot speak for the others.
+    /// An old cookie ends nothing that the person began since. This one's session was alive when
+    /// its own browser ended it, within the lifetime of a sign-out: it ends, once, what began
+    /// before that end, and nothing that began after it. A session that was over before it was
+    /// ended cannot speak for the others.
     pub(super) async fn widen(&self, browser: &Browser) -> Result<SignOutBegun, Error> {
         let Some(cookie) = &browser.session else {
             return Ok(SignOutBegun::NotEnded);
@@ -61,8 +62,7 @@ impl App {
             let policy = self.settings.sessions;
             let scope = match session {
                 Some(session) if session.was_alive_when_ended(policy) => {
-                    self.end_all_of(&mut tx, &session.user).await?;
-                    Scope::Everywhere
+                    self.end_all_before(&mut tx, &session).await?
                 }
                 _ => Scope::OthersNot,
             };
@@ -74,6 +74,26 @@ impl App {
             }
         }
         Err(over("a sign-out that many requests go on with at once"))
+    }
+
+    /// Ends what the person had begun when this session ended: sessions, and attempts that are
+    /// not answered yet. Whether that was everything.
+    async fn end_all_before(&self, tx: &mut Tx<'_>, session: &SessionRow) -> Result<Scope, Error> {
+        let (user, now) = (&session.user, self.now());
+        let until = session.revoked_at.unwrap_or(now);
+        tx.revoke_sessions_begun_by(user, until, now).await?;
+        tx.end_attempts_begun_by(user, until, now).await?;
+        let event = Event::SessionsEnded {
+            reason: "signed-out",
+        };
+        tx.append(Actor::Person, Some(user.clone()), event);
+        let policy = self.settings.sessions;
+        let left = tx.sessions_of(user).await?;
+        Ok(if left.iter().any(|other| other.is_alive(policy, now)) {
+            Scope::Earlier
+        } else {
+            Scope::Everywhere
+        })
     }
 
     /// Ends all sessions of a person, and the attempts that are not answered yet.

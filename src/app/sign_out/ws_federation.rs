@@ -1,7 +1,7 @@
 //! Sign-out over WS-Federation: `wsignout1.0` ends the session and goes on to its parties;
 //! `wsignoutcleanup1.0` ends the session and says nothing.
 
-use super::{Initiator, Scope, SignOutBegun};
+use super::{Initiator, Scope, SignOutBegun, State, under_way::PATIENCE};
 use crate::{
     app::{App, Error, sign_in::Browser},
     protocol::saml::logout::outgoing::Outgoing,
@@ -20,17 +20,23 @@ impl App {
         reply: Option<&str>,
         browser: &Browser,
     ) -> Result<SignOutBegun, Error> {
+        let begun = self.signed_out_by_ws(realm, reply, browser).await;
+        self.noting_tampering(begun).await
+    }
+
+    async fn signed_out_by_ws(
+        &self,
+        realm: Option<&str>,
+        reply: Option<&str>,
+        browser: &Browser,
+    ) -> Result<SignOutBegun, Error> {
         let mut tx = self.store.read().await?;
         let reply = self.listed(&mut tx, realm, reply).await?;
         let is_alive = self.has_session(&mut tx, browser).await?;
         drop(tx);
-        let back = |reply: Option<String>| match reply {
-            Some(address) => SignOutBegun::Answer(Outgoing::Address(address)),
-            None => SignOutBegun::Over(Scope::Here),
-        };
         // Strangers take no write lock.
         if !is_alive {
-            return self.under_way_or(back(reply), browser).await;
+            return self.under_way_and_back(reply, browser).await;
         }
         let mut tx = self.store.begin().await?;
         let Some(session) = self.session_of(&mut tx, browser).await? else {
@@ -41,7 +47,7 @@ impl App {
             .await?
         {
             drop(tx);
-            return self.under_way_or(back(reply), browser).await;
+            return self.under_way_and_back(reply, browser).await;
         }
         let initiator = Initiator::WsFed {
             reply: reply.clone(),
@@ -53,6 +59,48 @@ impl App {
             return Ok(back(reply));
         }
         self.set_out(tx, &session, journey, None, browser).await
+    }
+
+    /// On to the sign-out that is under way, which leads to the listed address at its end if
+    /// nobody else is owed something there; without one, there at once.
+    async fn under_way_and_back(
+        &self,
+        reply: Option<String>,
+        browser: &Browser,
+    ) -> Result<SignOutBegun, Error> {
+        let begun = self.under_way_or(back(reply.clone()), browser).await?;
+        if let (SignOutBegun::Page(_), Some(reply)) = (&begun, reply) {
+            self.lead_back(reply, browser).await?;
+        }
+        Ok(begun)
+    }
+
+    /// The first that comes is followed; whoever comes again writes nothing.
+    async fn lead_back(&self, reply: String, browser: &Browser) -> Result<(), Error> {
+        let Some(session) = &browser.session else {
+            return Ok(());
+        };
+        for _ in 0..PATIENCE {
+            let now = self.now();
+            let mut tx = self.store.read().await?;
+            let found = tx.sign_out_of_browser(&session.hash(), now).await?;
+            drop(tx);
+            let Some(mut row) = found else { return Ok(()) };
+            let State::Going(mut journey) = self.open_state(&row)? else {
+                return Ok(());
+            };
+            if !journey.leads_nowhere() {
+                return Ok(());
+            }
+            journey.back = Some(reply.clone());
+            row.sealed_state = self.seal_state(&row, &State::Going(journey))?;
+            let mut tx = self.store.begin().await?;
+            if tx.step_sign_out(&row, now).await? {
+                tx.commit().await?;
+                return Ok(());
+            }
+        }
+        Ok(())
     }
 
     /// `wa=wsignoutcleanup1.0`: ends this browser's session if the browser brought its cookie
@@ -101,6 +149,14 @@ impl App {
             let found = party.reply_url(Some(reply), None).ok()?;
             Some(found.url.clone())
         }))
+    }
+}
+
+/// To the address that was asked for, where nobody is to be signed out elsewhere.
+fn back(reply: Option<String>) -> SignOutBegun {
+    match reply {
+        Some(address) => SignOutBegun::Answer(Outgoing::Address(address)),
+        None => SignOutBegun::Over(Scope::Here),
     }
 }
 

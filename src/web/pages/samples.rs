@@ -694,6 +694,7 @@ fn sign_outs<'f>(
         ("first", Turn::First, Scope::Here, form()),
         ("again", Turn::Again, Scope::Here, address()),
         ("others", Turn::First, Scope::OthersNot, form()),
+        ("since", Turn::First, Scope::Earlier, form()),
     ] {
         let page = SignOutAskPage {
             frame,
@@ -721,6 +722,7 @@ fn sign_outs<'f>(
         ("everywhere", Scope::Everywhere, &all[..0], Vec::new(), None),
         ("parties", Scope::Here, &all[..], frames(), None),
         ("others", Scope::OthersNot, &all[..], frames(), None),
+        ("since", Scope::Earlier, &all[..], frames(), None),
         ("onward", Scope::Here, &all[..], frames(), Some(form())),
         (
             "onward-link",
@@ -739,6 +741,7 @@ fn sign_outs<'f>(
                 .collect(),
             all_ended: known == [Known::Ended],
             frames,
+            goes_on: onward.is_some(),
             onward,
         };
         pages.push((format!("signed_out-{name}"), Box::new(page)));

@@ -66,6 +66,8 @@ pub struct SignedOutPage<'a> {
     pub frames: Vec<String>,
     /// Where the person goes from here.
     pub onward: Option<WayOut>,
+    /// Whether the browser goes there by itself.
+    pub goes_on: bool,
 }
 
 /// "Sign out everywhere" was pressed where nobody was signed in any more.
@@ -86,14 +88,23 @@ impl Scope {
             Self::OthersNot => {
                 "Nobody was signed in here any more, so your other browsers were not signed out from here. They may still be signed in."
             }
+            Self::Earlier => {
+                "All your browsers are signed out that were signed in when this one signed out. Another one signed in since, and may still be signed in."
+            }
         }
+    }
+
+    /// Whether others may still be signed in, and how to end them is said.
+    #[must_use]
+    pub fn leaves_others(self) -> bool {
+        matches!(self, Self::OthersNot | Self::Earlier)
     }
 
     /// The page's heading.
     #[must_use]
     pub fn heading(self) -> &'static str {
         match self {
-            Self::Here | Self::Everywhere => "You are signed out",
+            Self::Here | Self::Everywhere | Self::Earlier => "You are signed out",
             Self::OthersNot => "Only this browser is signed out",
         }
     }

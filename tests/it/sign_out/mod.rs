@@ -7,4 +7,5 @@ mod once_more;
 mod parties;
 mod person;
 mod strangers;
+mod told_no;
 mod ws_federation;

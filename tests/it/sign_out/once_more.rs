@@ -174,6 +174,43 @@ async fn everywhere_during_a_sign_out_here_ends_the_others_too_once() {
     );
 }
 
+/// The operator reset the person, who signs in anew: an old tab's "everywhere" ends what was there
+/// before this browser signed out, and nothing of what began since.
+#[tokio::test]
+async fn everywhere_during_a_sign_out_here_ends_nothing_that_began_since() {
+    let world = World::new().await;
+    let person = world.ready("agent1@contoso.com").await;
+    let mut browser = signed_in_elsewhere(&world, &person).await;
+    let thief = signed_in_elsewhere(&world, &person).await;
+    let mut tab = tab_of(&browser).await;
+    sign_out_here(&mut browser).await;
+    world.advance(1);
+    let mut anew = signed_in_elsewhere(&world, &person).await;
+    // And is in the middle of another sign-in.
+    let request = entra::request(world.now()).with(r#"ForceAuthn="true""#);
+    anew.start(&request).await;
+    let page = anew.submit_password(person.upn(), PASSWORD).await;
+    assert!(page.asks_for_code(), "{}", page.text());
+    let page = tab.press("/sign-out/everywhere").await;
+    assert!(!is_signed_in(&thief, &person).await);
+    assert!(is_signed_in(&anew, &person).await);
+    assert!(
+        page.text().contains("Another one signed in since"),
+        "{}",
+        page.text()
+    );
+    world.advance(30);
+    anew.submit_code(&person.code(world.now()))
+        .await
+        .expect_answer();
+    let text = go_on_without(&mut browser).await;
+    assert!(
+        text.contains("Another one signed in since")
+            && !text.contains("All your browsers are signed out of"),
+        "{text}"
+    );
+}
+
 #[tokio::test]
 async fn everywhere_during_the_sign_out_of_a_session_that_was_over_cannot_end_the_others() {
     let world = World::new().await;

@@ -169,3 +169,50 @@ async fn a_clean_up_in_a_window_of_its_own_is_a_sign_out_that_asks_the_others() 
     assert_eq!(Sent::of(&page).to, desk.slo);
     assert!(!is_signed_in(&browser, &person).await);
 }
+
+/// A listed address is not forgotten because another sign-out is under way.
+#[tokio::test]
+async fn whoever_comes_during_a_sign_out_is_led_back_at_its_end_to_a_listed_address() {
+    let world = World::new().await;
+    let person = world.ready("agent1@contoso.com").await;
+    let desk = Party::register(&world, "desk", LogoutBinding::Redirect).await;
+    let listed = "https://mail.example.com/acs";
+    Party::register(&world, "mail", LogoutBinding::Redirect).await;
+    for (first, replies, to) in [
+        // The person began it.
+        (None, vec!["https://evil.example/"], None),
+        (None, vec![LOGIN_SRF, listed], Some(LOGIN_SRF)),
+        // A party did, which named no address, or one.
+        (Some(vec![]), vec![LOGIN_SRF], Some(LOGIN_SRF)),
+        (
+            Some(vec![("wreply", listed)]),
+            vec![LOGIN_SRF],
+            Some(listed),
+        ),
+    ] {
+        world.advance(180);
+        let words = format!("{first:?} {replies:?}");
+        let mut browser = world.browser();
+        signed_in_at(&world, &mut browser, &person, &[&desk]).await;
+        let page = match &first {
+            None => super::kit::sign_out_here(&mut browser).await,
+            Some(more) => browser.get(&sign_out(more)).await,
+        };
+        let asked = Sent::of(&page);
+        let mut tab = browser.clone();
+        for reply in replies {
+            let page = tab.get(&sign_out(&[("wreply", reply)])).await;
+            assert_eq!(Sent::of(&page).id(), asked.id(), "{words}: it goes on");
+        }
+        let answer = desk.answer(world.now(), &asked, SUCCESS).redirect();
+        let mut page = browser.request("GET", &answer, None).await;
+        while let Some(here) = page.redirect().filter(|here| here.starts_with('/')) {
+            page = browser.request("GET", &here, None).await;
+        }
+        let left = page.redirect().or_else(|| page.link());
+        assert_eq!(left.as_deref(), to, "{words}: {}", page.text());
+        // Whoever signed out here reads what came of it, and goes on when that is read.
+        assert_eq!(page.redirect().is_none(), first.is_none(), "{words}");
+        assert!(!page.body.contains("/assets/continue."), "{words}");
+    }
+}
