@@ -253,7 +253,9 @@ impl App {
         };
         if let Err(rules) = outline.pre_flight(&xml, &claims, &key, self.now()) {
             drop(tx);
-            return Err(self.withhold(attempt, user, rules).await?);
+            return Err(self
+                .withhold(attempt, user, ("the response", rules))
+                .await?);
         }
         let receipt = Self::receipt(
             attempt,
@@ -313,14 +315,15 @@ impl App {
         })
     }
 
-    /// A response that Entra would refuse is not sent; the rules that it broke are written down.
-    async fn withhold(
+    /// What Entra would refuse is not sent: the rules that `what` (the response, the id_token)
+    /// broke are written down.
+    pub(super) async fn withhold(
         &self,
         attempt: &Attempt,
         user: &User,
-        rules: Vec<String>,
+        (what, rules): (&str, Vec<String>),
     ) -> Result<Error, Error> {
-        let detail = format!("the response for {} broke {}", user.upn, rules.join(", "));
+        let detail = format!("{what} for {} broke {}", user.upn, rules.join(", "));
         let mut tx = self.store.begin().await?;
         let event = Event::PreFlightFailed {
             attempt: attempt.id.clone(),
@@ -328,11 +331,8 @@ impl App {
         };
         tx.append(Actor::System, Some(user.id.clone()), event);
         tx.commit().await?;
-        Ok(Error::new(
-            Category::Internal,
-            &SupportCode::PRE_FLIGHT,
-            detail,
-        ))
+        let code = &SupportCode::PRE_FLIGHT;
+        Ok(Error::new(Category::Internal, code, detail))
     }
 
     fn receipt(

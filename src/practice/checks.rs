@@ -3,6 +3,8 @@
 //! Always true: a judgement shows every check of the list, in its order; what an
 //! earlier failure left unchecked is shown as such and never as passed.
 
+use serde_json::{Value, json};
+
 /// How a check ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum CheckOutcome {
@@ -27,6 +29,28 @@ pub struct Check {
     pub detail: String,
     /// The Entra error that a failure predicts (facts §9), digits only.
     pub aadsts: &'static str,
+}
+
+impl CheckOutcome {
+    /// `passed`, `failed` or `not-reached`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::NotReached => "not-reached",
+        }
+    }
+}
+
+impl Check {
+    /// As it stands in `GET /last.json`.
+    pub(super) fn to_json(&self) -> Value {
+        json!({
+            "name": self.name,
+            "outcome": self.outcome.as_str(),
+            "detail": self.detail,
+        })
+    }
 }
 
 /// A check to be: name, title, predicted error.

@@ -4,10 +4,10 @@
 
 use std::time::Duration;
 
-use crate::base::clock::Timestamp;
+use crate::base::{clock::Timestamp, text::Upn};
 
 use super::{
-    checks::{Check, CheckOutcome},
+    checks::{Check, CheckOutcome, Checks},
     directory::Directory,
     federation::{FederatedDomain, PracticeUser},
     reading::ReadingError,
@@ -134,6 +134,75 @@ impl Judgement {
         self.checks
             .iter()
             .find(|check| check.outcome == CheckOutcome::Failed && check.name != "mfa")
+    }
+}
+
+impl Expectation<'_> {
+    /// The checks about RelayState, or `wctx`: `check` is its name in the protocol's list.
+    pub(super) fn judge_echo(&self, check: &str, checks: &mut Checks) {
+        checks.record(
+            check,
+            match self.relay_state {
+                RelayStateEcho::Exact => Ok("Unchanged.".to_owned()),
+                RelayStateEcho::Changed => {
+                    Err("It is not one that this tenant sent with a request.".to_owned())
+                }
+            },
+        );
+    }
+
+    /// The checks about the person: `immutable_id` is of somebody who is not disabled, `upn` is
+    /// that person's name (`upn_check`: what the protocol's list calls that check), and the
+    /// person belongs to the domain.
+    pub(super) fn judge_person(
+        &self,
+        immutable_id: Option<&str>,
+        (upn_check, upn): (&str, Option<&str>),
+        checks: &mut Checks,
+    ) -> Option<PracticeUser> {
+        let known = immutable_id
+            .filter(|id| !id.is_empty())
+            .and_then(|id| self.users.by_immutable_id(id));
+        let Some(known) = known else {
+            checks.record(
+                "person",
+                Err(format!(
+                    "Nobody here has the ImmutableID {}.",
+                    shown(immutable_id)
+                )),
+            );
+            return None;
+        };
+        let person = known.as_user();
+        checks.record(
+            "person",
+            if known.enabled {
+                Ok(person.upn.to_string())
+            } else {
+                Err(format!("The account of {} is disabled.", person.upn))
+            },
+        );
+        let same = upn.and_then(|text| text.parse::<Upn>().ok()).as_ref() == Some(&person.upn);
+        checks.record(
+            upn_check,
+            if same {
+                Ok(person.upn.to_string())
+            } else {
+                Err(format!("{} is not {}.", shown(upn), person.upn))
+            },
+        );
+        checks.record(
+            "root-domain",
+            if person.upn.domain().is_within(&self.domain.name) {
+                Ok(self.domain.name.to_string())
+            } else {
+                Err(format!(
+                    "{} does not belong to {}.",
+                    person.upn, self.domain.name
+                ))
+            },
+        );
+        Some(person)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{base::clock::Timestamp, inspect::Report};
 use super::{
     checks::{Check, CheckOutcome},
     federation::{Break, FederatedDomain, PracticeUser, Protocol},
-    partner_center::{MfaCompliance, PartnerCenterAnswer},
+    partner_center::PartnerCenterAnswer,
     token::Amr,
 };
 
@@ -116,21 +116,7 @@ impl Outcome {
 
     /// `GET /last.json`.
     pub fn to_json(&self) -> Value {
-        let checks: Vec<Value> = self
-            .checks
-            .iter()
-            .map(|check| {
-                json!({
-                    "name": check.name,
-                    "outcome": match check.outcome {
-                        CheckOutcome::Passed => "passed",
-                        CheckOutcome::Failed => "failed",
-                        CheckOutcome::NotReached => "not-reached",
-                    },
-                    "detail": check.detail,
-                })
-            })
-            .collect();
+        let checks: Vec<Value> = self.checks.iter().map(Check::to_json).collect();
         let verdicts: Vec<Value> = std::iter::once(&self.response_report)
             .chain(&self.token_report)
             .flat_map(|report| &report.verdicts)
@@ -158,12 +144,7 @@ impl Outcome {
             "altered": self.origin == Origin::AlteredCopy,
             "access_token": self.access_token,
             "access_token_claims": self.access_token_claims,
-            "partner_center": {
-                "status": self.partner_center.status,
-                "code": self.partner_center.code,
-                "isMfaCompliant": self.partner_center.mfa == MfaCompliance::Compliant,
-                "reason": self.partner_center.reason,
-            },
+            "partner_center": self.partner_center.to_json(),
         })
     }
 }

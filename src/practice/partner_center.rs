@@ -3,7 +3,7 @@
 //! Always true: `mfa` counts only as a whole value of an `amr` array in a token
 //! that a key of the tenant signed, for this audience, now.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::base::clock::Timestamp;
 
@@ -41,6 +41,18 @@ impl MfaCompliance {
             Self::Compliant => "true",
             Self::NotCompliant => "false",
         }
+    }
+}
+
+impl PartnerCenterAnswer {
+    /// As it stands in the practice tenant's `GET /last.json`.
+    pub(super) fn to_json(&self) -> Value {
+        json!({
+            "status": self.status,
+            "code": self.code,
+            "isMfaCompliant": self.mfa == MfaCompliance::Compliant,
+            "reason": self.reason,
+        })
     }
 }
 

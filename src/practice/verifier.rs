@@ -4,14 +4,14 @@
 //! passed; every check is a comparison of the signed assertion with what is
 //! registered, and a value that is absent fails it.
 
-use crate::base::{clock::Timestamp, text::Upn};
+use crate::base::clock::Timestamp;
 
 use super::{
     checks::{Checks, SAML2},
     federation::{PracticeUser, PreferredProtocol},
     judgement::{
-        Expectation, ExpectedRequest, FORCED_TOLERANCE, Freshness, Judgement, RelayStateEcho,
-        RequestState, SKEW, listed, sentence, shown,
+        Expectation, ExpectedRequest, FORCED_TOLERANCE, Freshness, Judgement, RequestState, SKEW,
+        listed, sentence, shown,
     },
     reading::{self, ASSERTION, AssertionFields, PROTOCOL, ResponseFields},
     signature::{self, Carrier},
@@ -47,15 +47,7 @@ pub fn judge(field: &str, expectation: &Expectation<'_>) -> Judgement {
 type Found = (Option<PracticeUser>, AssertionFields);
 
 fn judge_into(field: &str, expected: &Expectation<'_>, checks: &mut Checks) -> Option<Found> {
-    checks.record(
-        "relay-state",
-        match expected.relay_state {
-            RelayStateEcho::Exact => Ok("Unchanged.".to_owned()),
-            RelayStateEcho::Changed => {
-                Err("It is not one that this tenant sent with a request.".to_owned())
-            }
-        },
-    );
+    expected.judge_echo("relay-state", checks);
     let xml = match reading::decode_field(field) {
         Ok(xml) => xml,
         Err(error) => {
@@ -259,45 +251,6 @@ fn judge_person(
             Err(format!("Its format is {}.", shown(format.as_deref())))
         },
     );
-    let Some(known) = expected.users.by_immutable_id(&name) else {
-        checks.record(
-            "person",
-            Err(format!(
-                "Nobody here has the ImmutableID {}.",
-                shown(Some(&name))
-            )),
-        );
-        return None;
-    };
-    let person = known.as_user();
-    checks.record(
-        "person",
-        if known.enabled {
-            Ok(person.upn.to_string())
-        } else {
-            Err(format!("The account of {} is disabled.", person.upn))
-        },
-    );
     let email = fields.only_value("IDPEmail");
-    let same = email.and_then(|text| text.parse::<Upn>().ok()).as_ref() == Some(&person.upn);
-    checks.record(
-        "email",
-        if same {
-            Ok(person.upn.to_string())
-        } else {
-            Err(format!("{} is not {}.", shown(email), person.upn))
-        },
-    );
-    checks.record(
-        "root-domain",
-        if person.upn.domain().is_within(&expected.domain.name) {
-            Ok(expected.domain.name.to_string())
-        } else {
-            Err(format!(
-                "{} does not belong to {}.",
-                person.upn, expected.domain.name
-            ))
-        },
-    );
-    Some(person)
+    expected.judge_person(Some(&name), ("email", email), checks)
 }

@@ -98,19 +98,15 @@ impl ReadTx<'_> {
         source: &str,
         now: Timestamp,
     ) -> Result<i64, StoreError> {
-        let row = self
-            .one(
-                sql("SELECT COUNT(*) AS open FROM attempts
+        self.count(
+            sql("SELECT COUNT(*) AS counted FROM attempts
                      WHERE source = $1 AND expires_at > $2
                        AND (answered_at IS NULL OR user_id IS NULL)")
-                .bind(source)
-                .bind(now.as_millis()),
-            )
-            .await?;
-        match &row {
-            None => Ok(0),
-            Some(row) => Reader::new(row, "attempts", "open").integer("open"),
-        }
+            .bind(source)
+            .bind(now.as_millis()),
+            "attempts",
+        )
+        .await
     }
 }
 

@@ -202,16 +202,12 @@ impl ReadTx<'_> {
 
     /// How many receipts there are, of whomever, issued at `since` or later.
     pub async fn count_receipts_since(&mut self, since: Timestamp) -> Result<i64, StoreError> {
-        let row = self
-            .one(
-                sql("SELECT COUNT(*) AS issued FROM receipts WHERE issued_at >= $1")
-                    .bind(since.as_millis()),
-            )
-            .await?;
-        match &row {
-            None => Ok(0),
-            Some(row) => Reader::new(row, "receipts", "issued").integer("issued"),
-        }
+        self.count(
+            sql("SELECT COUNT(*) AS counted FROM receipts WHERE issued_at >= $1")
+                .bind(since.as_millis()),
+            "receipts",
+        )
+        .await
     }
 }
 

@@ -23,17 +23,13 @@ pub struct NewRecoveryCode {
 impl ReadTx<'_> {
     /// How many codes a person could still use.
     pub async fn recovery_codes_left(&mut self, user: &UserId) -> Result<i64, StoreError> {
-        let row = self
-            .one(
-                sql("SELECT COUNT(*) AS left_over FROM recovery_codes
+        self.count(
+            sql("SELECT COUNT(*) AS counted FROM recovery_codes
                      WHERE user_id = $1 AND used_at IS NULL AND revoked_at IS NULL")
-                .bind(user.as_str()),
-            )
-            .await?;
-        match &row {
-            None => Ok(0),
-            Some(row) => Reader::new(row, "recovery_codes", "left_over").integer("left_over"),
-        }
+            .bind(user.as_str()),
+            "recovery_codes",
+        )
+        .await
     }
 }
 

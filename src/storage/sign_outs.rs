@@ -118,18 +118,14 @@ impl ReadTx<'_> {
         source: &str,
         now: Timestamp,
     ) -> Result<i64, StoreError> {
-        let row = self
-            .one(
-                sql("SELECT COUNT(*) AS open FROM sign_outs
+        self.count(
+            sql("SELECT COUNT(*) AS counted FROM sign_outs
                      WHERE source = $1 AND expires_at > $2 AND browser IS NULL AND stage = 0")
-                .bind(source)
-                .bind(now.as_millis()),
-            )
-            .await?;
-        match &row {
-            None => Ok(0),
-            Some(row) => Reader::new(row, "sign_outs", "open").integer("open"),
-        }
+            .bind(source)
+            .bind(now.as_millis()),
+            "sign_outs",
+        )
+        .await
     }
 }
 

@@ -18,7 +18,7 @@ use tokio::{
 use super::{
     error::StoreError,
     events::Pending,
-    row::Statement,
+    row::{Reader, Statement},
     store::{Engine, PATIENCE, Store},
 };
 use crate::{
@@ -113,6 +113,18 @@ impl ReadTx<'_> {
     pub(super) async fn all(&mut self, statement: Statement) -> Result<Vec<AnyRow>, StoreError> {
         let result = statement.fetch_all(&mut *self.connection).await;
         self.noting(result)
+    }
+
+    /// What a statement counts, as `counted`, in `table`.
+    pub(super) async fn count(
+        &mut self,
+        statement: Statement,
+        table: &'static str,
+    ) -> Result<i64, StoreError> {
+        match &self.one(statement).await? {
+            None => Ok(0),
+            Some(row) => Reader::new(row, table, "counted").integer("counted"),
+        }
     }
 
     fn noting<T>(&mut self, result: Result<T, sqlx::Error>) -> Result<T, StoreError> {

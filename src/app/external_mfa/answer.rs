@@ -14,7 +14,7 @@ use crate::{
     app::{
         App, Error,
         answer::{Answer, Destination, sent},
-        error::{Category, SupportCode},
+        error::SupportCode,
         keys::draft::{Draft, Named},
         saml::chain,
         scene::Scene,
@@ -112,7 +112,9 @@ impl App {
         };
         if let Err(rules) = pre_flight(&token, &answer, &judged, &key, self.now()) {
             drop(tx);
-            return Err(self.withhold_token(attempt, user, rules).await?);
+            return Err(self
+                .withhold(attempt, user, ("the id_token", rules))
+                .await?);
         }
         let receipt = self.receipt_of(attempt, &answer, &id, &token, &key, now.as_millis());
         let to = Destination::ExternalMfa {
@@ -200,24 +202,6 @@ impl App {
         let by = LinkedBy::Proof;
         let account = ExternalAccount::new(&self.sealing, named, user.id.clone(), now, by);
         Ok((account, true))
-    }
-
-    async fn withhold_token(
-        &self,
-        attempt: &Attempt,
-        user: &User,
-        rules: Vec<String>,
-    ) -> Result<Error, Error> {
-        let detail = format!("the id_token for {} broke {}", user.upn, rules.join(", "));
-        let mut tx = self.store.begin().await?;
-        let event = Event::PreFlightFailed {
-            attempt: attempt.id.clone(),
-            rules,
-        };
-        tx.append(Actor::System, Some(user.id.clone()), event);
-        tx.commit().await?;
-        let code = &SupportCode::PRE_FLIGHT;
-        Ok(Error::new(Category::Internal, code, detail))
     }
 
     fn receipt_of(

@@ -18,7 +18,7 @@ use crate::{
         Practice,
         checks::{Check, CheckOutcome},
         inspection,
-        partner_center::{self, MfaCompliance, PartnerCenterAnswer},
+        partner_center::{self, PartnerCenterAnswer},
         token::{self, Amr},
     },
 };
@@ -77,22 +77,7 @@ impl ExternalOutcome {
 
     /// `GET /last.json`.
     pub fn to_json(&self) -> Value {
-        let listed = |checks: &[Check]| -> Vec<Value> {
-            checks
-                .iter()
-                .map(|check| {
-                    json!({
-                        "name": check.name,
-                        "outcome": match check.outcome {
-                            CheckOutcome::Passed => "passed",
-                            CheckOutcome::Failed => "failed",
-                            CheckOutcome::NotReached => "not-reached",
-                        },
-                        "detail": check.detail,
-                    })
-                })
-                .collect()
-        };
+        let listed = |checks: &[Check]| checks.iter().map(Check::to_json).collect::<Vec<_>>();
         let error = match &self.ending {
             Ending::Declined(error) => Some(error),
             _ => None,
@@ -115,12 +100,7 @@ impl ExternalOutcome {
             "claims": self.claims,
             "access_token": self.access_token,
             "access_token_claims": self.access_token_claims,
-            "partner_center": {
-                "status": self.partner_center.status,
-                "code": self.partner_center.code,
-                "isMfaCompliant": self.partner_center.mfa == MfaCompliance::Compliant,
-                "reason": self.partner_center.reason,
-            },
+            "partner_center": self.partner_center.to_json(),
         })
     }
 }

@@ -4,13 +4,13 @@
 //! value that is absent fails it; `wctx` and the assertion's id are good once.
 
 use crate::{
-    base::{clock::Timestamp, text::Upn},
+    base::clock::Timestamp,
     practice::{
         checks::{Checks, WSFED},
         federation::{PracticeUser, PreferredProtocol},
         judgement::{
-            Arrival, Expectation, FORCED_TOLERANCE, Freshness, Judgement, RelayStateEcho,
-            RequestState, SKEW, listed, sentence, shown,
+            Arrival, Expectation, FORCED_TOLERANCE, Freshness, Judgement, RequestState, SKEW,
+            listed, sentence, shown,
         },
         reading::{DSIG, is_element},
         signature::{self, Carrier},
@@ -40,15 +40,7 @@ pub fn judge(wresult: &str, expectation: &Expectation<'_>) -> Judgement {
 type Found = (Option<PracticeUser>, TokenFields);
 
 fn judge_into(wresult: &str, expected: &Expectation<'_>, checks: &mut Checks) -> Option<Found> {
-    checks.record(
-        "wctx",
-        match expected.relay_state {
-            RelayStateEcho::Exact => Ok("Unchanged.".to_owned()),
-            RelayStateEcho::Changed => {
-                Err("It is not one that this tenant sent with a request.".to_owned())
-            }
-        },
-    );
+    expected.judge_echo("wctx", checks);
     let document = match reading::parse(wresult) {
         Ok(document) => document,
         Err(error) => {
@@ -312,45 +304,5 @@ pub(super) fn judge_person(
             ))
         },
     );
-    let known = id
-        .filter(|id| !id.is_empty())
-        .and_then(|id| expected.users.by_immutable_id(id));
-    let Some(known) = known else {
-        checks.record(
-            "person",
-            Err(format!("Nobody here has the ImmutableID {}.", shown(id))),
-        );
-        return None;
-    };
-    let person = known.as_user();
-    checks.record(
-        "person",
-        if known.enabled {
-            Ok(person.upn.to_string())
-        } else {
-            Err(format!("The account of {} is disabled.", person.upn))
-        },
-    );
-    let upn = fields.only_value(UPN);
-    let same = upn.and_then(|text| text.parse::<Upn>().ok()).as_ref() == Some(&person.upn);
-    checks.record(
-        "upn",
-        if same {
-            Ok(person.upn.to_string())
-        } else {
-            Err(format!("{} is not {}.", shown(upn), person.upn))
-        },
-    );
-    checks.record(
-        "root-domain",
-        if person.upn.domain().is_within(&expected.domain.name) {
-            Ok(expected.domain.name.to_string())
-        } else {
-            Err(format!(
-                "{} does not belong to {}.",
-                person.upn, expected.domain.name
-            ))
-        },
-    );
-    Some(person)
+    expected.judge_person(id, ("upn", fields.only_value(UPN)), checks)
 }

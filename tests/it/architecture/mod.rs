@@ -3,13 +3,16 @@
 //! Every check reads `src/` with `syn`, reports what it finds as `file:line: what`,
 //! and has a test beside it that shows it failing on a snippet that breaks the rule.
 
-/// What is found altered is written down, and what is told has words.
+/// The door for passwords alone does not know the claim.
 mod active_door;
+/// What is found altered is written down, and what is told has words.
 mod alarms;
 /// Secrets are compared in constant time.
 mod comparisons;
 /// Rooms depend in one direction.
 mod dependencies;
+/// What the files of a door may not name or say.
+mod doors;
 /// `--cfg forge`: the compiler refuses to build a proof anywhere else.
 mod forge;
 /// Proofs cannot be copied, defaulted, read from bytes or handed on.
