@@ -1,7 +1,8 @@
 //! Adding a method.
 //!
 //! Always true: a password alone never opens enrolment (attack 37). A pass opens it in one
-//! attempt of one browser, for ten minutes; so does a recovery code, and a session as long as
+//! browser, for ten minutes (in one attempt; at the door of External MFA, where Entra waits for five,
+//! in the next one too); so does a recovery code, and a session as long as
 //! its proofs are minutes old. What confirms the new method makes no proof and is spent; after
 //! a pass or a code all evidence of the attempt is dropped, so that a normal sign-in with both factors follows.
 //!

@@ -126,7 +126,7 @@ support_codes! {
         "One browser took three answers to one party within two minutes, each asked for after the one before, and the party asked for a fourth: it does not take them, and does not say so. Look at the domain's federatedIdpMfaBehavior and certificates (`domain verify`), at the class that the party asks for, and at the clock (`doctor`). The page shows what the inspector finds in the last answer.";
     UNKNOWN_TENANT = "CB-MFA-002",
         "The request for a second step came from an organisation that is not registered here. Go back and try again; if it happens again, ask your administrator.",
-        "client_id and redirect_uri of Entra's request are of no tenant of `claimbridge external-mfa list`, or its hint is of another one; the log line says which. The request was answered nowhere, because nobody knows where it came from.";
+        "client_id and redirect_uri of Entra's request are of no tenant of `claimbridge external-mfa list`, or its hint is of another one; the log line says which. Of a request nobody knows where it came from, so it was answered nowhere; where the tenant was removed while a person was asked, Entra was told access_denied.";
     HINT_REFUSED = "CB-MFA-003",
         "The request for a second step could not be verified. Go back and try again.",
         "Entra's request is of a registered tenant and cannot be taken: the log line says what is wrong (the hint's signature, issuer, audience, age, or a parameter). Entra was told invalid_request or the like. An old hint means that a clock is wrong: `claimbridge doctor` measures ours.";
@@ -321,11 +321,36 @@ impl App {
             ..
         }) = &result
         {
-            let mut tx = self.store.begin().await?;
-            tx.append(Actor::System, user.clone(), Event::TamperingFound { what });
-            tx.commit().await?;
+            self.note_tampering(what, user.as_ref()).await?;
         }
         result
+    }
+
+    /// The same where whoever comes again and again would have the same written each time: once a
+    /// minute.
+    pub(super) async fn noting_tampering_once<T>(
+        &self,
+        result: Result<T, Error>,
+    ) -> Result<T, Error> {
+        if let Err(Error {
+            tampering: Some(Tampering { what, user }),
+            ..
+        }) = &result
+        {
+            let now = self.now();
+            if !self.alarms.was_told(what, user.as_ref(), now) {
+                self.note_tampering(what, user.as_ref()).await?;
+                self.alarms.told(what, user.as_ref(), now);
+            }
+        }
+        result
+    }
+
+    async fn note_tampering(&self, what: &'static str, user: Option<&UserId>) -> Result<(), Error> {
+        let mut tx = self.store.begin().await?;
+        tx.append(Actor::System, user.cloned(), Event::TamperingFound { what });
+        tx.commit().await?;
+        Ok(())
     }
 }
 

@@ -1,12 +1,13 @@
 //! Paying for guesses: which counters a guess is charged to, and what they say.
 //!
-//! Always true: a person has one counter whatever the spelling (attack 25) and however
-//! many sessions and nodes (attack 2); a browser in which the person completed a sign-in
+//! Always true: of each kind of guess a person has one counter whatever the spelling (attack 25)
+//! and however many sessions and nodes (attack 2); a browser in which the person completed a sign-in
 //! has one of its own and none else, so that a stranger cannot lock anyone out, from afar
 //! or from the same office; what it only asks is bounded too; the second factor's failures in
-//! a row are counted over all of them. At the door of External MFA no browser is known: wrong
-//! codes there have a counter of that door, and keep neither a key nor another door waiting, but for
-//! what comes from the same address. A name is folded once, before any transaction, and a long one not at all.
+//! a row are counted over all of them. At the door of External MFA no browser is known, and Entra
+//! asked for the password: wrong codes there have a counter of that door, and keep neither a key nor
+//! another door waiting, but for what comes from the same address; whoever knows both passwords has
+//! the tries of both. What confirms a new method is counted apart. A name is folded once, before any transaction, and a long one not at all.
 
 mod question;
 
@@ -42,6 +43,9 @@ pub(super) enum Counter {
     /// Codes at the door of External MFA: whoever knows the password at Entra guesses there, and
     /// shuts no other door by it.
     CodeForEntra,
+    /// What confirms a new method. Nobody who only knows a password gets so far, and who guesses at
+    /// the doors keeps nobody from adding one.
+    NewMethod,
 }
 
 impl Counter {
@@ -51,6 +55,7 @@ impl Counter {
             Self::SecondFactor => "second-factor",
             Self::Pass => "pass",
             Self::CodeForEntra => "code-for-entra",
+            Self::NewMethod => "new-method",
         }
     }
 }
@@ -318,6 +323,16 @@ impl App {
             _ => Counter::SecondFactor,
         };
         self.pay_as(tx, counter, user, browser).await
+    }
+
+    /// The same of what confirms a new method, once its enrolment is open.
+    pub(super) async fn pay_new_method(
+        &self,
+        tx: &mut Tx<'_>,
+        user: &User,
+        browser: &Browser,
+    ) -> Result<(Buckets, Option<Timestamp>), Error> {
+        self.pay_as(tx, Counter::NewMethod, user, browser).await
     }
 
     async fn pay_as(

@@ -9,6 +9,8 @@
 
 /// What a signed-in person sees of the own account.
 pub mod account;
+/// Alarms that were told.
+mod alarms;
 /// Answers on their way through the browser, and refusals.
 pub mod answer;
 /// Application passwords.
@@ -153,6 +155,7 @@ pub struct App {
     refused: refused::Tally,
     metadata: metadata::Holder,
     strangers: sign_out::Strangers,
+    alarms: alarms::Alarms,
     scope: Result<Scope, NoScope>,
     hint_keys: Arc<external_mfa::hint_keys::Shelf>,
 }
@@ -218,6 +221,7 @@ impl App {
             strangers: sign_out::Strangers::default(),
             scope,
             hint_keys: Arc::default(),
+            alarms: alarms::Alarms::default(),
         };
         app.open_external_mfa().await;
         Ok(app)

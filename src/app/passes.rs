@@ -12,6 +12,7 @@ use super::{
 use crate::{
     audit::{Actor, Event},
     base::{
+        browser::TokenHash,
         clock::Timestamp,
         ids::{PassId, UserId},
         random::{Random, random_bytes},
@@ -260,9 +261,15 @@ pub(super) fn pass_tag(
 }
 
 /// The stored form of a pass that was used once, and may open the same enrolment anew where the
-/// first had no time to end: of its value, and of when it was used, so that a writer of the
-/// database does not lengthen that time (attack 38).
-fn again_fields<T>(pass: &AccessPass, value: &TypedPass, run: impl FnOnce(&[&[u8]]) -> T) -> T {
+/// first had no time to end: of its value, of the browser that used it (the cookie of that
+/// attempt), so that nobody else goes on with it (attack 6), and of when that was, so that a writer
+/// of the database does not lengthen the time (attack 38).
+fn again_fields<T>(
+    pass: &AccessPass,
+    value: &TypedPass,
+    browser: &TokenHash,
+    run: impl FnOnce(&[&[u8]]) -> T,
+) -> T {
     let used_at = pass.used_at.map_or(0, Timestamp::as_millis);
     run(&[
         pass.user.as_str().as_bytes(),
@@ -270,18 +277,32 @@ fn again_fields<T>(pass: &AccessPass, value: &TypedPass, run: impl FnOnce(&[&[u8
         pass.id.as_str().as_bytes(),
         &pass.expires_at.as_millis().to_be_bytes(),
         &used_at.to_be_bytes(),
+        browser.as_str().as_bytes(),
         b"again",
     ])
 }
 
 /// See [`again_fields`].
-pub(super) fn again_tag(sealing: &Sealing, pass: &AccessPass, value: &TypedPass) -> String {
-    again_fields(pass, value, |fields| sealing.tag(TagLabel::Pass, fields))
+pub(super) fn again_tag(
+    sealing: &Sealing,
+    pass: &AccessPass,
+    value: &TypedPass,
+    browser: &TokenHash,
+) -> String {
+    again_fields(pass, value, browser, |fields| {
+        sealing.tag(TagLabel::Pass, fields)
+    })
 }
 
-/// Whether that is the value of a pass that may open the same anew.
-pub(super) fn opens_again(sealing: &Sealing, pass: &AccessPass, value: &TypedPass) -> bool {
-    let verified = again_fields(pass, value, |fields| {
+/// Whether that is the value of a pass that may open the same anew, in the browser that used it:
+/// `browser` is the hash of the cookie of the attempt in which it did.
+pub(super) fn opens_again(
+    sealing: &Sealing,
+    pass: &AccessPass,
+    value: &TypedPass,
+    browser: &TokenHash,
+) -> bool {
+    let verified = again_fields(pass, value, browser, |fields| {
         sealing.verify_tag(TagLabel::Pass, fields, &pass.value_tag)
     });
     verified.is_ok()

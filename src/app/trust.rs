@@ -166,7 +166,10 @@ impl App {
             Ok(Some(token)) => Ok((token, token_type)),
             Ok(None) => Err(Fault::FailedAuthentication),
             // What is wrong with the account is not said; the log has it.
-            Err(error) if error.category() == Category::Denied => {
+            Err(error)
+                if error.category() == Category::Denied
+                    && !error.is_tampering_with("signing keys") =>
+            {
                 tracing::info!(code = error.code().code, "{error}");
                 Err(Fault::FailedAuthentication)
             }

@@ -129,7 +129,11 @@ pub fn stands(told: &[LinkTold], name: Timestamp) -> bool {
             .into_iter()
             .any(|told| matches!(told, LinkTold::Ended(names) if names.is_empty()));
     }
-    // Made by a version that gave no names: links that have one are others.
+    one_without_name_stands(told)
+}
+
+/// Made by a version that gave no names: links that have one are others.
+fn one_without_name_stands(told: &[LinkTold]) -> bool {
     let unnamed = told.iter().find_map(|told| match told {
         LinkTold::Made(None) => Some(true),
         LinkTold::Made(Some(_)) => None,
@@ -138,10 +142,19 @@ pub fn stands(told: &[LinkTold], name: Timestamp) -> bool {
     unnamed.unwrap_or(false)
 }
 
-/// The links that end where the one of that name is taken away: it, and whatever else was told as
-/// made and not as ended, so that no row that was put aside stands again.
-pub fn ended_with(told: &[LinkTold], name: Timestamp) -> Vec<Timestamp> {
-    let mut names = vec![name];
+/// Whether any link stands, by all that was told of the account and the person, the newest first.
+pub fn any_stands(told: &[LinkTold]) -> bool {
+    let mut made = told.iter().filter_map(|one| match one {
+        LinkTold::Made(name) => *name,
+        LinkTold::Ended(_) => None,
+    });
+    made.any(|name| stands(told, name)) || one_without_name_stands(told)
+}
+
+/// The links that end where the one of that name is taken away (none: its row is gone): it, and
+/// whatever else was told as made and not as ended, so that no row that was put aside stands again.
+pub fn ended_with(told: &[LinkTold], name: Option<Timestamp>) -> Vec<Timestamp> {
+    let mut names: Vec<Timestamp> = name.into_iter().collect();
     for told_one in told {
         if let LinkTold::Made(Some(other)) = told_one
             && stands(told, *other)
@@ -251,6 +264,7 @@ mod tests {
             (vec![Ended(vec![two]), Made(None)], two, false),
         ] {
             assert_eq!(stands(&told, name), wanted, "{told:?} {name}");
+            assert!(any_stands(&told) >= wanted, "{told:?}");
         }
     }
 
@@ -267,9 +281,31 @@ mod tests {
         assert_eq!(name_of_next(&told, &[], at(1_001)), at(1_003));
         assert_eq!(name_of_next(&told, &[at(1_003)], at(1_001)), at(1_004));
         assert_eq!(name_of_next(&told, &[], at(990)), at(991));
-        assert_eq!(ended_with(&told, at(1_002)), [at(1_002)]);
+        assert_eq!(ended_with(&told, Some(at(1_002))), [at(1_002)]);
         // Its row was altered: what was told as made ends too.
-        assert_eq!(ended_with(&told, at(5)), [at(5), at(1_002)]);
-        assert_eq!(ended_with(&[], at(5)), [at(5)]);
+        assert_eq!(ended_with(&told, Some(at(5))), [at(5), at(1_002)]);
+        assert_eq!(ended_with(&[], Some(at(5))), [at(5)]);
+        // Its row is gone.
+        assert_eq!(ended_with(&told, None), [at(1_002)]);
+    }
+
+    #[test]
+    fn whether_any_link_stands_is_told_without_a_row() {
+        let at = Timestamp::from_millis;
+        let (one, two) = (at(1_000), at(2_000));
+        for (told, wanted) in [
+            (vec![], false),
+            (vec![Made(Some(one))], true),
+            (vec![Ended(vec![one]), Made(Some(one))], false),
+            (vec![Made(Some(one)), Ended(vec![one])], false),
+            (
+                vec![Made(Some(two)), Ended(vec![one]), Made(Some(one))],
+                true,
+            ),
+            (vec![Made(None)], true),
+            (vec![Ended(vec![]), Made(None)], false),
+        ] {
+            assert_eq!(any_stands(&told), wanted, "{told:?}");
+        }
     }
 }

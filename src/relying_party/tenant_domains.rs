@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Tenant;
+use super::{Domain, Tenant};
 use crate::base::{guid::Guid, text::DomainName};
 
 /// Which tenant each domain was given to.
@@ -63,6 +63,13 @@ impl TenantDomains {
             Some(holder) => *holder == tenant,
             None => asking == Asking::Alone && self.of(tenant).next().is_none(),
         }
+    }
+
+    /// Those of all that were given which are not among the domains here: a name in one of them is
+    /// nobody's.
+    pub fn not_among(&self, domains: &[Domain]) -> Vec<&DomainName> {
+        let is_here = |name: &DomainName| domains.iter().any(|domain| domain.name == *name);
+        self.0.keys().filter(|name| !is_here(name)).collect()
     }
 
     /// Which of all tenants that ask here name nobody: several do, and these were given no domain.

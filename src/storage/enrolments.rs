@@ -130,7 +130,8 @@ impl ReadTx<'_> {
 }
 
 impl Tx<'_> {
-    /// Opens an enrolment. An earlier one of the attempt is replaced: each costs a pass.
+    /// Opens an enrolment. An earlier one of the attempt is replaced: each was paid for by
+    /// what opened it.
     pub async fn insert_enrolment(&mut self, enrolment: &EnrolmentRow) -> Result<(), StoreError> {
         self.run(
             sql("INSERT INTO enrolments (attempt, user_id, pass, method, credential, expires_at, finished_at, tag)

@@ -1,5 +1,7 @@
 //! Accounts of tenants and whose they are (External MFA).
 
+use std::collections::BTreeMap;
+
 use sqlx::any::AnyRow;
 
 use super::{
@@ -15,6 +17,22 @@ use crate::{
 /// A link's name in an event.
 fn name(value: &serde_json::Value) -> Option<Timestamp> {
     value.as_str().and_then(Timestamp::parse_rfc3339)
+}
+
+/// What an event tells of an account; none if it is of another.
+fn link_told(row: &AnyRow, (tenant, object): (Guid, Guid)) -> Result<Option<LinkTold>, StoreError> {
+    let row = Reader::new(row, "events", "id");
+    let body: serde_json::Value = row.json("body")?;
+    if body["tenant"] != tenant.to_string() || body["object"] != object.to_string() {
+        return Ok(None);
+    }
+    Ok(Some(match row.text("kind")?.as_str() {
+        "external-account-linked" => LinkTold::Made(name(&body["linked_at"])),
+        _ => LinkTold::Ended(match &body["links"] {
+            serde_json::Value::Array(names) => names.iter().filter_map(name).collect(),
+            _ => Vec::new(),
+        }),
+    }))
 }
 
 fn account(row: &AnyRow) -> Result<ExternalAccount, StoreError> {
@@ -82,21 +100,35 @@ impl ReadTx<'_> {
                 .bind(user.as_str()),
             )
             .await?;
-        let (tenant, object) = (tenant.to_string(), object.to_string());
         let mut told = Vec::new();
         for row in &rows {
-            let row = Reader::new(row, "events", "id");
-            let body: serde_json::Value = row.json("body")?;
-            if body["tenant"] != tenant.as_str() || body["object"] != object.as_str() {
-                continue;
+            told.extend(link_told(row, (tenant, object))?);
+        }
+        Ok(told)
+    }
+
+    /// The same of everybody, by person: for an account that has no row here. It reads what was told
+    /// of every account, and is meant for the one time when a person is about to be linked.
+    pub async fn links_told_of_all(
+        &mut self,
+        (tenant, object): (Guid, Guid),
+    ) -> Result<BTreeMap<UserId, Vec<LinkTold>>, StoreError> {
+        let rows = self
+            .all(
+                sql("SELECT id, user_id, kind, body FROM events
+                     WHERE kind IN ('external-account-linked', 'external-account-unlinked')
+                       AND body LIKE $1
+                     ORDER BY written_at DESC, sequence DESC")
+                // No wildcard stands in an id.
+                .bind(format!("%{object}%")),
+            )
+            .await?;
+        let mut told: BTreeMap<UserId, Vec<LinkTold>> = BTreeMap::new();
+        for row in &rows {
+            let user = Reader::new(row, "events", "id").optional_parsed("user_id")?;
+            if let (Some(user), Some(one)) = (user, link_told(row, (tenant, object))?) {
+                told.entry(user).or_default().push(one);
             }
-            told.push(match row.text("kind")?.as_str() {
-                "external-account-linked" => LinkTold::Made(name(&body["linked_at"])),
-                _ => LinkTold::Ended(match &body["links"] {
-                    serde_json::Value::Array(names) => names.iter().filter_map(name).collect(),
-                    _ => Vec::new(),
-                }),
-            });
         }
         Ok(told)
     }

@@ -104,8 +104,13 @@ pub(super) fn no_answer(
     web: &Web,
     visit: &AttemptVisit,
     why: NoAnswer,
-    name: Option<String>,
+    (here, at_entra): (Option<String>, Option<String>),
 ) -> Response {
+    // Where an operator linked them, the two are not the same.
+    let name = match why {
+        NoAnswer::Stranger => at_entra,
+        NoAnswer::NoFittingMethod | NoAnswer::NothingToSetUp => here,
+    };
     let code = match why {
         NoAnswer::Stranger => &SupportCode::STRANGER,
         NoAnswer::NoFittingMethod | NoAnswer::NothingToSetUp => &SupportCode::NO_FITTING_METHOD,

@@ -202,7 +202,7 @@ impl Web {
             return on(visit);
         }
         let (id, browser) = (&visit.id, &visit.browser);
-        match self.app.excuse_outage(id, browser, error).await {
+        match self.app.excuse_step(id, browser, error).await {
             Some(answer) => answer::send(self, answer),
             None => self.fail(error),
         }
@@ -361,7 +361,7 @@ async fn ask_for(
         NextStep::Enrol(MethodKind::OathToken) => {
             token::ask_activation(web, visit, upn, None, said)
         }
-        NextStep::CannotAnswer(why) => oidc::no_answer(web, visit, why, ask.login_hint),
+        NextStep::CannotAnswer(why) => oidc::no_answer(web, visit, why, (ask.upn, ask.login_hint)),
         NextStep::StopLoop | NextStep::Issue(_) | NextStep::Refuse(_) => {
             return Err(Error::internal("an answer came as a question"));
         }

@@ -273,7 +273,7 @@ async fn look_at_database(
     }
     let published = keys::published(&store, patient.sealing, KeyPurpose::Assertion).await;
     let published = published.map_err(|error| fails(&error))?;
-    let tenants = known_tenants(&store, patient.settings, findings).await;
+    let tenants = known_tenants(&store, patient.settings, &domains, findings).await;
     let external_mfa = if tenants.map_err(|error| fails(&error))?.is_empty() {
         None
     } else {
@@ -292,6 +292,7 @@ async fn look_at_database(
 async fn known_tenants(
     store: &Store,
     settings: &Settings,
+    domains: &[Domain],
     findings: &mut Vec<Finding>,
 ) -> Result<Vec<Tenant>, Error> {
     let about = "[[tenant]]";
@@ -309,6 +310,18 @@ async fn known_tenants(
         Err(error) => return Err(error),
     };
     let names = &catalogue::TENANT_NAMES;
+    let elsewhere = settings.tenant_domains.not_among(domains);
+    if let [first, ..] = elsewhere.as_slice() {
+        let all: Vec<&str> = elsewhere.iter().map(|domain| domain.as_str()).collect();
+        findings.push(names.warning(
+            about,
+            format!(
+                "Nobody can be named in {}: a tenant was given that, and it is no domain here",
+                all.join(", ")
+            ),
+            format!("correct `domains`, or say `claimbridge domain add {first}`"),
+        ));
+    }
     findings.extend(match NamingNobody::among(&tenants, settings) {
         Some(found) => Some(names.warning(about, found.sentence(), found.remedy())),
         None if tenants.is_empty() => None,

@@ -18,6 +18,7 @@ use crate::{
     },
     audit::{Actor, Event, Refused},
     base::{
+        browser::TokenHash,
         clock::Timestamp,
         ids::{AttemptId, UserId},
         secret::Secret,
@@ -107,7 +108,7 @@ impl App {
             .as_deref()
             .filter(|user| user.disabled_at.is_none() && !scene.is_of_other_than(&user.id));
         let Some((user, accepted)) = self
-            .accept(&mut tx, may, &typed, &scene.attempt, taken)
+            .accept(&mut tx, may, &typed, (&scene.attempt, browser), taken)
             .await?
         else {
             match &user {
@@ -179,7 +180,7 @@ impl App {
         tx: &mut Tx<'_>,
         user: Option<&'u User>,
         typed: &TypedPass,
-        attempt: &Attempt,
+        (attempt, browser): (&Attempt, &Browser),
         taken: Taken,
     ) -> Result<Option<(&'u User, Accepted)>, Error> {
         let now = self.now();
@@ -192,7 +193,10 @@ impl App {
         let pass = pass_tag(&self.sealing, &holder, terms, typed);
         let pass = tx.consume_pass(&holder, &pass, now).await?;
         let pass = match attempt.request.protocol {
-            Protocol::ExternalMfa => self.kept(tx, &holder, pass, typed).await?,
+            Protocol::ExternalMfa => {
+                let browsers = (&attempt.browser, browser);
+                self.kept(tx, &holder, pass, typed, browsers).await?
+            }
             _ => pass,
         };
         let code = recovery_code::tag(&self.sealing, &holder, typed.expose());
@@ -228,18 +232,20 @@ impl App {
     }
 
     /// Entra waits five minutes, and whoever has a pass for one use has ten: until a method was
-    /// added, the same pass opens the person's next attempt of this door too, for as long as is
-    /// left of the ten. What it had opened before ends, so that one pass is one method.
+    /// added, the same pass opens the person's next attempt of this door too, in the browser that
+    /// used it, for as long as is left of the ten. What it had opened before ends, so that one pass
+    /// is one method.
     async fn kept(
         &self,
         tx: &mut Tx<'_>,
         holder: &UserId,
         used: Option<AccessPass>,
         typed: &TypedPass,
+        (here, browser): (&TokenHash, &Browser),
     ) -> Result<Option<AccessPass>, Error> {
         if let Some(pass) = used {
             if pass.reuse == PassReuse::Once {
-                let tag = again_tag(&self.sealing, &pass, typed);
+                let tag = again_tag(&self.sealing, &pass, typed, here);
                 tx.keep_pass(&pass.id, &tag).await?;
             }
             return Ok(Some(pass));
@@ -247,7 +253,10 @@ impl App {
         let now = self.now();
         let since = now.minus(ENROLMENT_LIFETIME);
         let kept = tx.kept_pass_of(holder, since, now).await?;
-        let kept = kept.filter(|pass| opens_again(&self.sealing, pass, typed));
+        let kept = kept.filter(|pass| {
+            let mut attempts = browser.attempts.iter();
+            attempts.any(|(_, cookie)| opens_again(&self.sealing, pass, typed, &cookie.hash()))
+        });
         if let Some(pass) = &kept {
             tx.end_enrolments_by(&pass.id).await?;
         }

@@ -98,7 +98,7 @@ impl App {
         let mut tx = self.store.begin().await?;
         let (scene, user, _) = self.enrolling(&mut tx, id, browser).await?;
         let here = browser.at(&scene.attempt);
-        let (buckets, wait) = self.pay_second_factor(&mut tx, &user, &here).await?;
+        let (buckets, wait) = self.pay_new_method(&mut tx, &user, &here).await?;
         tx.commit().await?;
         if let Some(until) = wait {
             return Ok(NewKeyOutcome::Wait(until));

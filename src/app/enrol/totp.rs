@@ -89,7 +89,7 @@ impl App {
         let (scene, user, _) = self.enrolling(&mut tx, id, browser).await?;
         require_stage(&scene, Enrolment::SettingUp(MethodKind::Totp))?;
         let here = browser.at(&scene.attempt);
-        let (buckets, wait) = self.pay_second_factor(&mut tx, &user, &here).await?;
+        let (buckets, wait) = self.pay_new_method(&mut tx, &user, &here).await?;
         tx.commit().await?;
         if let Some(until) = wait {
             return Ok(Confirm::Refused(Guess::Wait(until)));

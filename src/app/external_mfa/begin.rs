@@ -120,7 +120,8 @@ impl App {
         };
         // Made, and looked at, before anybody is asked for anything.
         let key = self.key_that_could_sign().await;
-        self.noting_tampering(key).await.map_err(|error| {
+        // One hint is good for ten minutes, and whoever has it may bring it as often as he likes.
+        self.noting_tampering_once(key).await.map_err(|error| {
             Error::new(
                 Category::Unavailable,
                 &SupportCode::KEY_UNAVAILABLE,
@@ -132,7 +133,7 @@ impl App {
             asked: verified.into_second_factor_request(),
         };
         let begun = self.begin_attempt(ask, browser).await;
-        match self.noting_tampering(begun).await {
+        match self.noting_tampering_once(begun).await {
             Ok(begun) => Ok(ExternalMfaBegun::Attempt(begun)),
             // The tenant signed it: it is told, and the person can choose another way there.
             Err(error) if error.category() == Category::Denied => {
@@ -204,7 +205,8 @@ impl App {
     }
 
     /// Who has the name here that Entra gives the account, where that name is the tenant's to
-    /// give: of no guest, and in a domain of the tenant's (`relying_party::tenant_domains`).
+    /// give: of no guest, and in a domain of the tenant's (`relying_party::tenant_domains`). Asked of
+    /// an account that has no link.
     pub(super) async fn candidate(
         &self,
         tx: &mut ReadTx<'_>,
@@ -229,7 +231,12 @@ impl App {
         {
             return Ok(None);
         }
-        Ok(tx.user_by_upn(&upn).await?)
+        let user = tx.user_by_upn(&upn).await?;
+        if user.is_some() {
+            self.require_nobodys(tx, (asked.tenant, asked.object_id))
+                .await?;
+        }
+        Ok(user)
     }
 
     /// The configured tenants that ask by this client id.

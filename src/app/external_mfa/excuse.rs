@@ -2,7 +2,8 @@
 //!
 //! Always true: only the browser of an attempt ends it; what cannot be written down is told all the
 //! same, because no error is a claim, and a token still needs its own attempt and its proof; an
-//! outage is never a page on which somebody is stuck, where it is known whom to tell.
+//! outage, or what an operator ended meanwhile, is never a page on which somebody is stuck, where it
+//! is known whom to tell.
 
 use crate::{
     app::{
@@ -15,7 +16,11 @@ use crate::{
     audit::{Actor, Event},
     base::ids::AttemptId,
     protocol::oidc::answer::{ErrorCode, error_answer},
-    signin::{asked::AskedSecondFactor, attempt::Attempt, request::Protocol},
+    signin::{
+        asked::{self, AskedSecondFactor},
+        attempt::{Attempt, Standing},
+        request::Protocol,
+    },
     storage::Tx,
 };
 
@@ -143,12 +148,16 @@ impl App {
         browser: &Browser,
         error: &Error,
     ) -> Option<Answer> {
-        self.tell_of(id, browser, error, excuse_of(error)?).await
+        match excuse_of(error) {
+            Some(excuse) => self.tell_of(id, browser, error, excuse).await,
+            None => self.tell_of_ended(id, browser, error).await,
+        }
     }
 
-    /// Something that is needed does not answer: where it is known whom to tell, Entra is told
-    /// so, instead of a page on which the person would be stuck. `None`: nobody can be told.
-    pub async fn excuse_outage(
+    /// Something that is needed does not answer, or the attempt was ended before its time: where
+    /// it is known whom to tell, Entra is told so, instead of a page on which the person would be
+    /// stuck. `None`: nobody can be told.
+    pub async fn excuse_step(
         &self,
         id: &AttemptId,
         browser: &Browser,
@@ -157,8 +166,39 @@ impl App {
         if is_outage(error) {
             self.tell_of(id, browser, error, Excuse::Outage).await
         } else {
-            None
+            self.tell_of_ended(id, browser, error).await
         }
+    }
+
+    /// An attempt that was ended while Entra waits: the account, its link or the person's sessions
+    /// were changed. What ended it is an event already, and of an attempt that is over nothing is
+    /// kept.
+    async fn tell_of_ended(
+        &self,
+        id: &AttemptId,
+        browser: &Browser,
+        error: &Error,
+    ) -> Option<Answer> {
+        if *error.code() != SupportCode::ATTEMPT_OVER {
+            return None;
+        }
+        let mut tx = self.store.read().await.ok()?;
+        let attempt = tx.attempt(id).await.ok()??;
+        drop(tx);
+        let now = self.now();
+        let is_over = attempt.standing(browser.binding_hash().as_ref(), now) == Standing::Over;
+        let still_waited_for = now < attempt.created_at.plus(asked::LIFETIME);
+        if !is_over || attempt.answered_at.is_some() || !still_waited_for {
+            return None;
+        }
+        // Of another door nobody asks.
+        let asked = AskedSecondFactor::open(&attempt, &self.sealing).ok()??;
+        let code = error.code().code;
+        tracing::info!(
+            code,
+            "Entra is told that an attempt was ended before its time"
+        );
+        Some(sent(refused(&asked, Excuse::Changed)))
     }
 
     async fn tell_of(

@@ -1,7 +1,7 @@
 //! Whose an account of a tenant is: linked by an operator here, or by a proof in the ceremony.
 //!
 //! Always true: an account is a tenant's id with an object id (attack 23); it has one person, and
-//! another only after it was unlinked; each change is an event that names who did it, and the
+//! another only after it was unlinked or in one step away from whose it was; each change is an event that names who did it, and the
 //! person is told at the next sign-in, because whoever's account it is can go on with that
 //! person's method and nothing else.
 
@@ -11,18 +11,25 @@ use crate::{
         users::{find, require_active},
     },
     audit::{Actor, Event},
-    base::{clock::Timestamp, guid::Guid, text::Upn},
+    base::{clock::Timestamp, guid::Guid, ids::UserId, text::Upn},
     directory::{
         ExternalAccount, LinkedBy, User,
-        external_account::{ended_with, name_of_next, stands},
+        external_account::{any_stands, ended_with, name_of_next, stands},
     },
-    storage::{ReadTx, Tx},
+    storage::{ReadTx, StoreError, Tx},
 };
 
 /// A link that was taken away stands in the database again.
 #[derive(Debug, thiserror::Error)]
 #[error("the link of the account {0} was taken away, and is there again")]
 struct Revived(Guid);
+
+/// A link that nobody took away is not in the database.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the link of the account {0} is gone, and no event says that it was taken away; unlink it, or link it anew"
+)]
+struct Gone(Guid);
 
 impl App {
     /// The link of an account, if there is one: its tag fits, and the events do not say that it
@@ -45,6 +52,19 @@ impl App {
             return Err(Error::tampering("external account", whose(), &revived));
         }
         Ok(Some(account))
+    }
+
+    /// An account that is about to become a person's by its name is nobody's: whose link stands by
+    /// the events and is not there would else lose it to whoever has the name.
+    pub(super) async fn require_nobodys(
+        &self,
+        tx: &mut ReadTx<'_>,
+        (tenant, object): (Guid, Guid),
+    ) -> Result<(), Error> {
+        match holder_told(tx, (tenant, object)).await? {
+            None => Ok(()),
+            holder => Err(Error::tampering("external account", holder, &Gone(object))),
+        }
     }
 
     /// Links an account of a tenant to a person; in one step away from `instead_of`, whose it
@@ -71,6 +91,13 @@ impl App {
         };
         let actor = Actor::Operator(operator.to_owned());
         let by = (LinkedBy::Operator, actor, operator);
+        if instead_of.is_none()
+            && let Some(holder) = holder_told(&mut tx, (tenant, object)).await?
+            && holder != user.id
+        {
+            let holder = tx.user(&holder).await?;
+            return Err(is_linked((tenant, object), holder, upn));
+        }
         if !self
             .link(&mut tx, &user, (tenant, object), by, &ended)
             .await?
@@ -79,10 +106,7 @@ impl App {
                 Some(account) => tx.user(&account.user).await?,
                 None => None,
             };
-            let holder = holder.map_or("somebody".to_owned(), |user| user.upn.to_string());
-            return Err(Error::conflict(format!(
-                "the account {object} of the tenant {tenant} is linked to {holder}; to give it to {upn}, add `--instead-of {holder}`"
-            )));
+            return Err(is_linked((tenant, object), holder, upn));
         }
         tx.commit().await?;
         Ok(())
@@ -148,14 +172,14 @@ impl App {
         let now = self.now();
         let user = find(tx, upn).await?;
         let deleted = tx.delete_external_account(&user.id, tenant, object).await?;
-        let Some(linked_at) = deleted else {
+        // After the row is held: nobody links the account again before this is over.
+        let told = tx.links_told(&user.id, (tenant, object)).await?;
+        if deleted.is_none() && !any_stands(&told) {
             return Err(Error::not_found(format!(
                 "the account {object} of the tenant {tenant} is not linked to {upn}"
             )));
-        };
-        // After the row is held: nobody links the account again before this is over.
-        let told = tx.links_told(&user.id, (tenant, object)).await?;
-        let links = ended_with(&told, linked_at);
+        }
+        let links = ended_with(&told, deleted);
         // An attempt that began under the link must not end after it.
         tx.end_attempts_of(&user.id, now).await?;
         tx.add_notice(&user.id, "external-account-unlinked", operator, now)
@@ -178,4 +202,20 @@ impl App {
         let user = find(&mut tx, upn).await?;
         Ok(tx.external_accounts_of(&user.id).await?)
     }
+}
+
+/// Whose an account is by the events, whatever rows there are.
+async fn holder_told(
+    tx: &mut ReadTx<'_>,
+    named: (Guid, Guid),
+) -> Result<Option<UserId>, StoreError> {
+    let mut all = tx.links_told_of_all(named).await?.into_iter();
+    Ok(all.find_map(|(user, told)| any_stands(&told).then_some(user)))
+}
+
+fn is_linked((tenant, object): (Guid, Guid), holder: Option<User>, upn: &Upn) -> Error {
+    let holder = holder.map_or("somebody".to_owned(), |user| user.upn.to_string());
+    Error::conflict(format!(
+        "the account {object} of the tenant {tenant} is linked to {holder}; to give it to {upn}, add `--instead-of {holder}`"
+    ))
 }

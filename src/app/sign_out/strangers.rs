@@ -26,8 +26,9 @@ const AT_ONCE: usize = 2;
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How many sources are remembered. Beyond that the one that had least is forgotten: whoever has
-/// more addresses than this gets more signatures by them, of which few are made at once, but
-/// keeps nobody else from theirs.
+/// more addresses than this gets more signatures by them, and has nobody else forgotten. Few are made
+/// at once: where a token signs slowly, a crowd of them can keep the others' answers unsigned for as
+/// long as it lasts.
 const SOURCES: usize = 4096;
 
 /// What strangers have had.

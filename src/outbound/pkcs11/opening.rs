@@ -21,6 +21,7 @@ use crate::keys::hardware::TokenName;
 /// So long it is looked again where no token is seen at all. Its writer needs some milliseconds, and
 /// more where others keep it from them.
 const LOOKING: Duration = Duration::from_millis(500);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 
 impl Token {
     /// Loads the module and logs in.
@@ -49,7 +50,7 @@ impl Token {
                     if !error.sees_no_token() || begun.elapsed() > LOOKING {
                         return Err(error);
                     }
-                    thread::yield_now();
+                    thread::park_timeout(BETWEEN_LOOKS);
                 }
             }
         }

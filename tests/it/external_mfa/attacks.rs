@@ -276,6 +276,11 @@ async fn attack_38_a_writer_of_the_database_answers_for_nobody() {
     // Another person's attempt: the row says that it is that one's.
     let mut browser = door.world.browser();
     sql.run("DELETE FROM external_accounts").await;
+    let named = (kit::TENANT.parse().unwrap(), OBJECT.parse().unwrap());
+    let (app, upn) = (door.world.app(), AGENT.parse().unwrap());
+    app.unlink_external_account(&upn, named.0, named.1, "tester")
+        .await
+        .unwrap();
     let path = path_after(&door, &mut browser, AGENT).await;
     let id = path.rsplit('/').next().unwrap();
     sql.run(&format!(

@@ -125,7 +125,10 @@ async fn an_account_has_one_person_until_it_is_unlinked() {
     let upn = AGENT.parse().unwrap();
     let unlinked = app.unlink_external_account(&upn, tenant, object, "tester");
     unlinked.await.unwrap();
-    assert_eq!(browser.reload_attempt().await.status, 403);
+    assert_eq!(
+        told(&browser.reload_attempt().await).error(),
+        "access_denied"
+    );
     let again = app.unlink_external_account(&upn, tenant, object, "tester");
     assert!(again.await.is_err());
     link(&door, OTHER, OBJECT).await.unwrap();
@@ -154,6 +157,7 @@ async fn an_account_changes_hands_in_one_step() {
     let mut browser = door.world.browser();
     door.arrive(&mut browser, &door.ask(AGENT)).await;
     let page = browser.submit_code(&agent.code(door.world.now())).await;
+    assert_eq!(page.status, 403, "{}", page.text());
     assert!(kit::maybe_told(&page).is_none(), "{}", page.text());
 }
 
@@ -187,6 +191,64 @@ async fn attack_38_a_link_that_was_taken_away_and_is_put_back_is_tampering() {
     link(&door, AGENT, OBJECT).await.unwrap();
     let page = door.arrive(&mut door.world.browser(), &ask()).await;
     assert!(page.asks_for_code(), "{}", page.text());
+}
+
+/// Whoever has the account's name does not get it by a writer who takes the link of its present
+/// person away (review of session 9).
+#[tokio::test]
+async fn attack_38_a_link_that_is_gone_and_nobody_took_away_gives_the_account_to_nobody() {
+    let door = Door::new().await;
+    let agent = door.agent().await;
+    let other = door.world.ready(OTHER).await;
+    link(&door, AGENT, OBJECT).await.unwrap();
+    let (of, to) = (AGENT.parse().unwrap(), OTHER.parse().unwrap());
+    let named = (TENANT.parse().unwrap(), OBJECT.parse().unwrap());
+    let app = door.world.app();
+    let moved = app.link_external_account(&to, named, Some(&of), "tester");
+    moved.await.unwrap();
+    // Both are here, and the account has the name of the one whose it was.
+    door.world.advance(30);
+    let begun_before = {
+        let mut browser = door.world.browser();
+        let page = door.arrive(&mut browser, &door.ask(AGENT)).await;
+        assert!(page.text().contains(OTHER), "{}", page.text());
+        browser
+    };
+    let sql = door.world.sql().await;
+    sql.run("DELETE FROM external_accounts").await;
+    let page = door
+        .arrive(&mut door.world.browser(), &door.ask(AGENT))
+        .await;
+    assert_eq!(told(&page).error(), "access_denied");
+    // Nor does an attempt that is under way write it anew.
+    let mut browser = begun_before;
+    let page = browser.submit_code(&other.code(door.world.now())).await;
+    assert!(!kit::maybe_told(&page).is_some_and(|told| told.is_token()));
+    assert_eq!(links_of(&door, OTHER).await, Vec::<String>::new());
+    let mut tx = app.store().read().await.unwrap();
+    let found = tx.events_of(&other.user.id, 50).await.unwrap();
+    assert!(found.iter().any(|event| event.kind() == "tampering-found"));
+    drop(tx);
+
+    // An operator's word settles it: for whose it was told to be, or for another.
+    let refused = link(&door, AGENT, OBJECT).await.unwrap_err().to_string();
+    assert!(
+        refused.contains(&format!("--instead-of {OTHER}")),
+        "{refused}"
+    );
+    link(&door, OTHER, OBJECT).await.unwrap();
+    let page = door
+        .arrive(&mut door.world.browser(), &door.ask(AGENT))
+        .await;
+    assert!(page.text().contains(OTHER), "{}", page.text());
+    sql.run("DELETE FROM external_accounts").await;
+    app.unlink_external_account(&to, named.0, named.1, "tester")
+        .await
+        .unwrap();
+    let mut browser = door.world.browser();
+    door.arrive(&mut browser, &door.ask(AGENT)).await;
+    browser.submit_code(&agent.code(door.world.now())).await;
+    assert!(told(&browser.submit(&[]).await).is_token());
 }
 
 /// A row that was put aside before its link was taken away, and is back now.

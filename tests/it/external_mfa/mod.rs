@@ -7,6 +7,10 @@ pub mod kit;
 
 /// Who tries what.
 mod attacks;
+/// What ends an attempt while Entra waits.
+mod ended;
+/// How many guesses there are, and whom they keep from what.
+mod guesses;
 /// What the inspector says of what this door sends.
 mod inspected;
 /// Security keys.

@@ -25,7 +25,8 @@ impl Door {
     fn bucket(self, person: &Person) -> String {
         let kind = match self {
             Self::Password => "password",
-            Self::Code | Self::Confirm => "second-factor",
+            Self::Code => "second-factor",
+            Self::Confirm => "new-method",
             Self::Pass => "pass",
         };
         format!("{kind}:{}", person.user.id)

@@ -119,6 +119,8 @@ async fn a_right_password_stays_free_while_the_keys_are_altered() {
     for _ in 0..10 {
         let said = asking("agent1@contoso.com", &value).ask(&world).await;
         assert!(!said.body.contains("RequestedSecurityToken"));
+        // The password was right: a program that hears otherwise asks for another one.
+        assert!(!said.body.contains("FailedAuthentication"), "{}", said.body);
     }
     for bucket in [
         format!("password:{}", user.id),
