@@ -136,6 +136,8 @@ deny() {
     git -C "$copy" -c user.name=run -c user.email=run@localhost commit --quiet --message snapshot
     offline=(--offline)
   fi
+  # It reads the manifests of every crate in the lock file, also of those that no build here needs.
+  cargo fetch --locked || return 1
   target/tools/bin/cargo-deny --locked "${offline[@]}" check
 }
 

@@ -19,24 +19,49 @@ type Alarm = (&'static str, Option<UserId>);
 #[derive(Debug, Default)]
 pub(super) struct Alarms(Mutex<HashMap<Alarm, Timestamp>>);
 
+/// The right to tell an alarm. Dropped before it is told, also by who hangs up meanwhile, it is
+/// anybody's again.
+pub(super) struct Mine<'a> {
+    alarms: &'a Alarms,
+    alarm: Option<Alarm>,
+}
+
 impl Alarms {
-    /// Whether it was told within the last minute.
-    pub(super) fn was_told(
+    /// `None`: somebody told it, or is about to, within the last minute.
+    pub(super) fn mine(
         &self,
         what: &'static str,
         user: Option<&UserId>,
         now: Timestamp,
-    ) -> bool {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    ) -> Option<Mine<'_>> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // A clock that was set back silences nothing.
-        told.retain(|_, at| *at <= now && now.since(*at) < ONCE_IN);
-        told.contains_key(&(what, user.cloned()))
+        known.retain(|_, at| *at <= now && now.since(*at) < ONCE_IN);
+        let alarm = (what, user.cloned());
+        if known.contains_key(&alarm) {
+            return None;
+        }
+        known.insert(alarm.clone(), now);
+        Some(Mine {
+            alarms: self,
+            alarm: Some(alarm),
+        })
     }
+}
 
+impl Mine<'_> {
     /// It is written down.
-    pub(super) fn told(&self, what: &'static str, user: Option<&UserId>, now: Timestamp) {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        told.insert((what, user.cloned()), now);
+    pub(super) fn told(mut self) {
+        self.alarm = None;
+    }
+}
+
+impl Drop for Mine<'_> {
+    fn drop(&mut self) {
+        if let Some(alarm) = self.alarm.take() {
+            let known = self.alarms.0.lock();
+            known.unwrap_or_else(PoisonError::into_inner).remove(&alarm);
+        }
     }
 }
 
@@ -46,25 +71,28 @@ mod tests {
     use crate::base::random::SystemRandom;
 
     #[test]
-    fn an_alarm_is_told_once_a_minute_and_each_of_another_row_by_itself() {
+    fn an_alarm_told_once_a_minute_and_each_of_another_row_by_itself() {
         let alarms = Alarms::default();
         let (now, user) = (
             Timestamp::from_millis(1_700_000_000_000),
             UserId::random(&mut SystemRandom),
         );
         let one = Some(&user);
-        assert!(!alarms.was_told("evidence", one, now));
-        alarms.told("evidence", one, now);
-        assert!(alarms.was_told("evidence", one, now));
-        assert!(!alarms.was_told("session", one, now));
-        assert!(!alarms.was_told("evidence", None, now));
+        let tells = |what, user, at| alarms.mine(what, user, at).map(Mine::told).is_some();
+        assert!(alarms.mine("evidence", one, now).is_some(), "not told");
+        let mine = alarms.mine("evidence", one, now);
+        assert!(!tells("evidence", one, now), "somebody is about to");
+        mine.unwrap().told();
+        assert!(!tells("evidence", one, now));
+        assert!(tells("session", one, now));
+        assert!(tells("evidence", None, now));
         let late = now.plus(ONCE_IN);
-        assert!(alarms.was_told("evidence", one, late.minus(Duration::from_millis(1))));
-        assert!(!alarms.was_told("evidence", one, late));
-        alarms.told("evidence", one, late);
-        assert!(
-            !alarms.was_told("evidence", one, now),
-            "the clock was set back"
-        );
+        assert!(!tells(
+            "evidence",
+            one,
+            late.minus(Duration::from_millis(1))
+        ));
+        assert!(tells("evidence", one, late));
+        assert!(tells("evidence", one, now), "the clock was set back");
     }
 }

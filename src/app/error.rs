@@ -336,12 +336,10 @@ impl App {
             tampering: Some(Tampering { what, user }),
             ..
         }) = &result
+            && let Some(mine) = self.alarms.mine(what, user.as_ref(), self.now())
         {
-            let now = self.now();
-            if !self.alarms.was_told(what, user.as_ref(), now) {
-                self.note_tampering(what, user.as_ref()).await?;
-                self.alarms.told(what, user.as_ref(), now);
-            }
+            self.note_tampering(what, user.as_ref()).await?;
+            mine.told();
         }
         result
     }

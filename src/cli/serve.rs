@@ -160,11 +160,15 @@ async fn warn_of_names(app: &App) {
     }
 }
 
-/// At once and every minute: reads the keys of the clouds that tenants of External MFA are in,
+/// How often it is looked whether a cloud's keys are to be read. A cloud is asked once a minute at
+/// most, so that a look which comes a moment too early costs seconds and no minute.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(15);
+
+/// At once and by time: reads the keys of the clouds that tenants of External MFA are in,
 /// where it is time. Beside everything else: a cloud may take its time, or be away.
 async fn keep_cloud_keys(app: &App, stop: impl Future<Output = ()>) {
     let mut stop = pin!(stop);
-    let mut tick = tokio::time::interval(Duration::from_mins(1));
+    let mut tick = tokio::time::interval(BETWEEN_LOOKS);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {

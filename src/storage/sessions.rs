@@ -317,7 +317,8 @@ impl Tx<'_> {
         .await
     }
 
-    /// Ends those of a person's sessions that began at `until` or before; how many.
+    /// Ends those of a person's sessions that began at `until` or before, or follow on one that did
+    /// (a step-up, in the same browser); how many.
     pub async fn revoke_sessions_begun_by(
         &mut self,
         user: &UserId,
@@ -327,7 +328,9 @@ impl Tx<'_> {
         self.lock_user(user).await?;
         self.run(
             sql("UPDATE sessions SET revoked_at = $2
-                 WHERE user_id = $1 AND revoked_at IS NULL AND created_at <= $3")
+                 WHERE user_id = $1 AND revoked_at IS NULL
+                   AND (created_at <= $3 OR lineage IN
+                     (SELECT id FROM sessions first WHERE first.user_id = $1 AND first.created_at <= $3))")
             .bind(user.as_str())
             .bind(at.as_millis())
             .bind(until.as_millis()),

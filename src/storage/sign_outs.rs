@@ -111,6 +111,24 @@ impl ReadTx<'_> {
         .transpose()
     }
 
+    /// How many there are of the party whose request's id begins so, and that are not over.
+    pub async fn sign_outs_of_requests(
+        &mut self,
+        (party, begin): (&str, &str),
+        now: Timestamp,
+    ) -> Result<i64, StoreError> {
+        self.count(
+            // The only wildcard that an id can hold is its underscore, which matches itself here.
+            sql("SELECT COUNT(*) AS counted FROM sign_outs
+                 WHERE relying_party = $1 AND request_id LIKE $2 AND expires_at > $3")
+            .bind(party.to_owned())
+            .bind(format!("{begin}%"))
+            .bind(now.as_millis()),
+            "sign_outs",
+        )
+        .await
+    }
+
     /// How many sign-outs one source began that nobody went on with and are not over: what a
     /// stranger can have made. One that ended nothing and was answered is at another stage.
     pub async fn idle_sign_outs_from(

@@ -296,6 +296,7 @@ async fn known_tenants(
     findings: &mut Vec<Finding>,
 ) -> Result<Vec<Tenant>, Error> {
     let about = "[[tenant]]";
+    let before = findings.len();
     let tenants = match tenants::known(store, settings).await {
         Ok(tenants) => tenants,
         // Then `serve` does not start either.
@@ -324,7 +325,7 @@ async fn known_tenants(
     }
     findings.extend(match NamingNobody::among(&tenants, settings) {
         Some(found) => Some(names.warning(about, found.sentence(), found.remedy())),
-        None if tenants.is_empty() => None,
+        None if tenants.is_empty() || findings.len() > before => None,
         None => Some(names.good(about, "Each tenant may name people of its own domains")),
     });
     Ok(tenants)

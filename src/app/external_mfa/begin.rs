@@ -174,9 +174,13 @@ impl App {
         let sealed = asked.seal(attempt.binding(), &self.sealing);
         let sealed = sealed.map_err(|error| Error::internal(error.to_string()))?;
         attempt.request.second_factor = Some(sealed);
-        let mut tx = self.store.begin().await?;
+        // One look at rows and events: between two a link could come or go, and seem altered. Whose
+        // the account is when the answer is made is looked at again there.
+        let mut tx = self.store.read().await?;
         let user = self.whom(&mut tx, &asked).await?;
+        drop(tx);
         attempt.user = user.map(|user| user.id);
+        let mut tx = self.store.begin().await?;
         if attempt.user.is_none() {
             // For the operator, who is told the attempt's id: whom to link. A tenant signed it.
             let event = Event::ExternalMfaStranger {

@@ -194,8 +194,11 @@ impl App {
         // Of another door nobody asks.
         let asked = AskedSecondFactor::open(&attempt, &self.sealing).ok()??;
         let code = error.code().code;
+        let person = attempt.user.as_ref().map(ToString::to_string);
         tracing::info!(
             code,
+            attempt = %attempt.id,
+            person,
             "Entra is told that an attempt was ended before its time"
         );
         Some(sent(refused(&asked, Excuse::Changed)))

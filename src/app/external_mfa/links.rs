@@ -5,6 +5,8 @@
 //! person is told at the next sign-in, because whoever's account it is can go on with that
 //! person's method and nothing else.
 
+use std::collections::BTreeSet;
+
 use crate::{
     app::{
         App, Error,
@@ -61,7 +63,7 @@ impl App {
         tx: &mut ReadTx<'_>,
         (tenant, object): (Guid, Guid),
     ) -> Result<(), Error> {
-        match holder_told(tx, (tenant, object)).await? {
+        match holders_told(tx, (tenant, object)).await?.pop_first() {
             None => Ok(()),
             holder => Err(Error::tampering("external account", holder, &Gone(object))),
         }
@@ -82,22 +84,21 @@ impl App {
         let mut tx = self.store.begin().await?;
         let user = find(&mut tx, upn).await?;
         require_active(&user, "linking an account")?;
-        let ended = match instead_of {
-            Some(former) => {
-                self.unlink(&mut tx, former, (tenant, object), operator)
-                    .await?
+        let ended = if let Some(former) = instead_of {
+            let former = find(&mut tx, former).await?;
+            self.unlink_all(&mut tx, former, (tenant, object), operator)
+                .await?
+        } else {
+            let mut holders = holders_told(&mut tx, (tenant, object)).await?;
+            holders.remove(&user.id);
+            if let Some(holder) = holders.pop_first() {
+                let holder = tx.user(&holder).await?;
+                return Err(is_linked((tenant, object), holder, upn));
             }
-            None => Vec::new(),
+            Vec::new()
         };
         let actor = Actor::Operator(operator.to_owned());
         let by = (LinkedBy::Operator, actor, operator);
-        if instead_of.is_none()
-            && let Some(holder) = holder_told(&mut tx, (tenant, object)).await?
-            && holder != user.id
-        {
-            let holder = tx.user(&holder).await?;
-            return Err(is_linked((tenant, object), holder, upn));
-        }
         if !self
             .link(&mut tx, &user, (tenant, object), by, &ended)
             .await?
@@ -155,28 +156,52 @@ impl App {
         operator: &str,
     ) -> Result<(), Error> {
         let mut tx = self.store.begin().await?;
-        self.unlink(&mut tx, upn, (tenant, object), operator)
+        let user = find(&mut tx, upn).await?;
+        self.unlink(&mut tx, &user, (tenant, object), operator)
             .await?;
         tx.commit().await?;
         Ok(())
+    }
+
+    /// The same, and of whoever else the account is by a row or by the events: where a writer of the
+    /// database was, these are not the same, and what stood before must not stand again.
+    async fn unlink_all(
+        &self,
+        tx: &mut Tx<'_>,
+        former: User,
+        named: (Guid, Guid),
+        operator: &str,
+    ) -> Result<Vec<Timestamp>, Error> {
+        let mut ended = self.unlink(tx, &former, named, operator).await?;
+        let row = tx.external_account(named.0, named.1).await?;
+        let mut others = holders_told(tx, named).await?;
+        others.extend(row.map(|account| account.user));
+        // What was appended just now is not read yet.
+        others.remove(&former.id);
+        for other in others {
+            if let Some(other) = tx.user(&other).await? {
+                ended.extend(self.unlink(tx, &other, named, operator).await?);
+            }
+        }
+        Ok(ended)
     }
 
     /// The links that ended by it.
     async fn unlink(
         &self,
         tx: &mut Tx<'_>,
-        upn: &Upn,
+        user: &User,
         (tenant, object): (Guid, Guid),
         operator: &str,
     ) -> Result<Vec<Timestamp>, Error> {
         let now = self.now();
-        let user = find(tx, upn).await?;
         let deleted = tx.delete_external_account(&user.id, tenant, object).await?;
         // After the row is held: nobody links the account again before this is over.
         let told = tx.links_told(&user.id, (tenant, object)).await?;
         if deleted.is_none() && !any_stands(&told) {
             return Err(Error::not_found(format!(
-                "the account {object} of the tenant {tenant} is not linked to {upn}"
+                "the account {object} of the tenant {tenant} is not linked to {}",
+                user.upn
             )));
         }
         let links = ended_with(&told, deleted);
@@ -189,7 +214,8 @@ impl App {
             object: object.to_string(),
             links: links.clone(),
         };
-        tx.append(Actor::Operator(operator.to_owned()), Some(user.id), event);
+        let whose = Some(user.id.clone());
+        tx.append(Actor::Operator(operator.to_owned()), whose, event);
         Ok(links)
     }
 
@@ -204,13 +230,15 @@ impl App {
     }
 }
 
-/// Whose an account is by the events, whatever rows there are.
-async fn holder_told(
+/// Whose an account is by the events, whatever rows there are: one person's, where nobody wrote
+/// past claimbridge.
+async fn holders_told(
     tx: &mut ReadTx<'_>,
     named: (Guid, Guid),
-) -> Result<Option<UserId>, StoreError> {
-    let mut all = tx.links_told_of_all(named).await?.into_iter();
-    Ok(all.find_map(|(user, told)| any_stands(&told).then_some(user)))
+) -> Result<BTreeSet<UserId>, StoreError> {
+    let all = tx.links_told_of_all(named).await?.into_iter();
+    let stand = all.filter(|(_, told)| any_stands(told));
+    Ok(stand.map(|(user, _)| user).collect())
 }
 
 fn is_linked((tenant, object): (Guid, Guid), holder: Option<User>, upn: &Upn) -> Error {

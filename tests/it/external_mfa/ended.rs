@@ -102,8 +102,12 @@ async fn one_hint_that_comes_again_and_again_upon_an_altered_key_is_one_alarm_a_
         found.map_or(0, |(_, count)| *count)
     };
     let ask = door.ask(AGENT);
+    let mut posts = tokio::task::JoinSet::new();
     for _ in 0..20 {
-        let page = door.arrive(&mut door.world.browser_on(0), &ask).await;
+        let (mut browser, body) = (door.world.browser_on(0), ask.body());
+        posts.spawn(async move { browser.send("POST", "/oidc/authorize", Some(body)).await });
+    }
+    for page in posts.join_all().await {
         assert_eq!(told(&page).error(), "temporarily_unavailable");
     }
     assert_eq!(alarms().await, 1);

@@ -347,6 +347,43 @@ async fn attack_38_an_altered_row_takes_the_link_with_it() {
     assert!(!is_asked(&door).await);
 }
 
+/// The row is altered to another person's, and put back as it was after an operator gave the account
+/// to a third: whoever's it is by the row or by the events, it is not any more.
+#[tokio::test]
+async fn attack_38_an_altered_row_leaves_the_account_to_one_person() {
+    for former in [AGENT, OTHER] {
+        let door = Door::new().await;
+        let agent = door.agent().await;
+        let other = door.world.ready(OTHER).await;
+        door.world.ready("agent3@contoso.com").await;
+        link(&door, AGENT, OBJECT).await.unwrap();
+        keep(&door).await;
+        let sql = door.world.sql().await;
+        sql.run(&format!(
+            "UPDATE external_accounts SET user_id = '{}' WHERE user_id = '{}'",
+            other.user.id, agent.user.id
+        ))
+        .await;
+        let (of, to) = (
+            former.parse().unwrap(),
+            "agent3@contoso.com".parse().unwrap(),
+        );
+        let named = (TENANT.parse().unwrap(), OBJECT.parse().unwrap());
+        let moved = door.world.app();
+        let moved = moved.link_external_account(&to, named, Some(&of), "tester");
+        moved.await.unwrap();
+        assert!(is_asked(&door).await, "{former}");
+        sql.run("DELETE FROM external_accounts").await;
+        put_back(&door).await;
+        assert!(!is_asked(&door).await, "{former}");
+        let mut tx = door.world.app().store().read().await.unwrap();
+        let found = tx.events_of(&agent.user.id, 50).await.unwrap();
+        let count = |kind: &str| found.iter().filter(|event| event.kind() == kind).count();
+        assert_eq!(count("external-account-unlinked"), 1, "{former}");
+        assert_eq!(count("tampering-found"), 1, "{former}");
+    }
+}
+
 /// Links of versions whose events named none are judged as those versions did.
 #[tokio::test]
 async fn a_link_whose_events_name_none_stands_until_it_is_taken_away() {

@@ -350,6 +350,15 @@ pub async fn is_signed_in(browser: &Browser, person: &Person) -> bool {
     page.text().contains(person.upn())
 }
 
+/// What anybody can cause from one network address, `limit` times.
+pub async fn world_with_limit(limit: u32) -> World {
+    let mut world = World::new().await;
+    world.settings.open_attempts_per_source = limit;
+    world.start_node().await;
+    world.nodes.remove(0);
+    world
+}
+
 /// Signs out on our own page.
 pub async fn sign_out_here(browser: &mut Browser) -> Page {
     browser.get("/sign-out").await;

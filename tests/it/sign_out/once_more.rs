@@ -211,6 +211,31 @@ async fn everywhere_during_a_sign_out_here_ends_nothing_that_began_since() {
     );
 }
 
+/// A step-up follows on the session that it was made in: it is no sign-in of its own.
+#[tokio::test]
+async fn everywhere_during_a_sign_out_here_ends_what_began_before_it_and_was_stepped_up_since() {
+    let world = World::new().await;
+    let person = world.ready("agent1@contoso.com").await;
+    let mut browser = signed_in_elsewhere(&world, &person).await;
+    let mut thief = signed_in_elsewhere(&world, &person).await;
+    let mut tab = tab_of(&browser).await;
+    sign_out_here(&mut browser).await;
+    world.advance(30);
+    let request = entra::request(world.now()).with(r#"ForceAuthn="true""#);
+    thief
+        .sign_in(&request, person.upn(), &person.code(world.now()))
+        .await
+        .expect_answer();
+    assert!(is_signed_in(&thief, &person).await);
+    let page = tab.press("/sign-out/everywhere").await;
+    assert!(!is_signed_in(&thief, &person).await);
+    assert!(
+        !page.text().contains("Another one signed in since"),
+        "{}",
+        page.text()
+    );
+}
+
 #[tokio::test]
 async fn everywhere_during_the_sign_out_of_a_session_that_was_over_cannot_end_the_others() {
     let world = World::new().await;

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use claimbridge::relying_party::LogoutBinding;
 
-use super::kit::{Logout, Party, SUCCESS, Sent, is_signed_in, path_of, signed_in_at};
+use super::kit::{
+    Logout, Party, SUCCESS, Sent, is_signed_in, path_of, signed_in_at, world_with_limit,
+};
 use crate::support::{Page, World};
 
 /// A request of a party about somebody; `count` makes it another one.
@@ -19,14 +21,6 @@ fn request(world: &World, party: &Party, count: usize) -> Logout {
         rest: "<a:NameID xmlns:a=\"urn:oasis:names:tc:SAML:2.0:assertion\">x</a:NameID>".to_owned(),
         relay_state: None,
     }
-}
-
-async fn world_with_limit(limit: u32) -> World {
-    let mut world = World::new().await;
-    world.settings.open_attempts_per_source = limit;
-    world.start_node().await;
-    world.nodes.remove(0);
-    world
 }
 
 /// The form that brings it.

@@ -2,7 +2,10 @@
 
 use claimbridge::relying_party::LogoutBinding;
 
-use super::kit::{Logout, Party, SUCCESS, Sent, is_signed_in, path_of, signed_in_at};
+use super::kit::{
+    Logout, Party, SUCCESS, Sent, is_signed_in, path_of, sign_out_here, signed_in_at,
+    world_with_limit,
+};
 use crate::support::{Browser, Page, World};
 
 /// By a form no domain is named: as long as the session told the party nothing, nobody can speak,
@@ -100,6 +103,47 @@ async fn attack_15_a_request_that_nobody_could_answer_ends_nothing_later() {
     assert!(is_signed_in(&browser, &person).await);
 }
 
+/// How many are signed for a network address in the test below.
+const LIMIT: u32 = 5;
+
+/// The neighbours of this browser used up what is signed for its network address: the same.
+#[tokio::test]
+async fn attack_15_a_request_that_was_told_no_without_a_signature_ends_nothing_later() {
+    let world = world_with_limit(LIMIT).await;
+    let person = world.ready("agent1@contoso.com").await;
+    let desk = Party::register(&world, "desk", LogoutBinding::Redirect).await;
+    let mail = Party::register(&world, "mail", LogoutBinding::Redirect).await;
+    let mut browser = world.browser();
+    let told = signed_in_at(&world, &mut browser, &person, &[&mail]).await;
+    let next = |count: usize| {
+        let mut request = desk.sign_out(world.now(), &told[0]);
+        request.id = format!("_next{count}");
+        let whole = request.rest.split("<p:SessionIndex>").next().unwrap();
+        request.rest = whole.to_owned();
+        request
+    };
+    // As many as one session may have, and one more.
+    let mut signed = 0;
+    for count in 0..=200 {
+        let page = sends(&next(count), false, &mut browser).await;
+        is_refused(&page);
+        signed += u32::from(!page.body.contains("CB-SIGNOUT-005"));
+    }
+    assert_eq!(signed, LIMIT);
+    browser
+        .start(&desk.sign_in(world.now()))
+        .await
+        .expect_answer();
+    for count in [0, 1, 199] {
+        let page = sends(&next(count), false, &mut browser).await;
+        assert!(page.body.contains("CB-SIGNOUT-005"), "{}", page.text());
+        assert!(is_signed_in(&browser, &person).await, "{count}");
+    }
+    // What nobody could write down any more is a request like any other.
+    sends(&next(200), false, &mut browser).await;
+    assert!(!is_signed_in(&browser, &person).await);
+}
+
 /// What is asked while another sign-out is under way: not everybody has said so yet.
 #[tokio::test]
 async fn a_party_that_asks_during_another_sign_out_is_told_that_it_is_partial() {
@@ -110,7 +154,7 @@ async fn a_party_that_asks_during_another_sign_out_is_told_that_it_is_partial() 
         let mail = Party::register(&world, "mail", LogoutBinding::Redirect).await;
         let mut browser = world.browser();
         let told = signed_in_at(&world, &mut browser, &person, &[&desk, &mail]).await;
-        let asked = Sent::of(&super::kit::sign_out_here(&mut browser).await);
+        let asked = Sent::of(&sign_out_here(&mut browser).await);
         assert_eq!(asked.to, desk.slo, "the desk hangs");
         let mut tab = browser.clone();
         let page = sends(&mail.sign_out(world.now(), &told[1]), by_form, &mut tab).await;
