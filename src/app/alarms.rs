@@ -15,7 +15,7 @@ const ONCE_IN: Duration = Duration::from_mins(1);
 /// What was found altered, and whose it is.
 type Alarm = (&'static str, Option<UserId>);
 
-/// The alarms that were told. There are no more than rows that were altered.
+/// The alarms that were told, or are about to be. There are no more than rows that were altered.
 #[derive(Debug, Default)]
 pub(super) struct Alarms(Mutex<HashMap<Alarm, Timestamp>>);
 

@@ -317,8 +317,8 @@ impl Tx<'_> {
         .await
     }
 
-    /// Ends those of a person's sessions that began at `until` or before, or follow on one that did
-    /// (a step-up, in the same browser); how many.
+    /// Ends those of a person's sessions that began at `until` or before, or followed in the same
+    /// browser on one that did, by a step-up or by a whole new sign-in; how many.
     pub async fn revoke_sessions_begun_by(
         &mut self,
         user: &UserId,
@@ -330,7 +330,8 @@ impl Tx<'_> {
             sql("UPDATE sessions SET revoked_at = $2
                  WHERE user_id = $1 AND revoked_at IS NULL
                    AND (created_at <= $3 OR lineage IN
-                     (SELECT id FROM sessions first WHERE first.user_id = $1 AND first.created_at <= $3))")
+                     (SELECT COALESCE(former.lineage, former.id) FROM sessions former
+                      WHERE former.user_id = $1 AND former.created_at <= $3))")
             .bind(user.as_str())
             .bind(at.as_millis())
             .bind(until.as_millis()),

@@ -5,7 +5,7 @@ use thirtyfour::prelude::*;
 
 use super::{
     demo::Codes,
-    window::{Scripts, Window, with_demo},
+    window::{Scripts, Window, in_demo, with_demo},
 };
 
 /// An access token's claims as people have them in hand, with `amr` as a string.
@@ -48,60 +48,55 @@ impl Window {
 
 #[tokio::test]
 async fn a_token_is_judged_by_keyboard_alone() {
-    with_demo(async |demo, browsers| {
-        browsers
-            .open(Scripts::On, async |window| {
-                window.goto(&format!("{}/inspect", demo.idp)).await?;
-                window.sees("Token inspector").await?;
-                window.picture("inspect-1-empty").await?;
-                window.is_accessible().await?;
-                let mut steps = 0;
-                while window.focus().await? != "message" {
-                    let key = Key::Tab;
-                    window.strikes(key).await?;
-                    steps += 1;
-                    assert!(steps < 10, "the message is the first thing to reach");
-                }
-                window.strikes(CLAIMS).await?;
-                // Enter in a single-line input sends the form.
-                window.strikes(Key::Tab).await?;
-                assert_eq!(window.focus().await?, "file");
-                let page = window.0.find(By::Tag("html")).await?;
-                let mut steps = 0;
-                while window.0.active_element().await?.text().await? != "Inspect" {
-                    window.strikes(Key::Tab).await?;
-                    steps += 1;
-                    assert!(steps < 4, "the button follows");
-                }
-                window.strikes(Key::Enter).await?;
-                page.wait_until().stale().await?;
-                window.sees("Token inspector").await?;
-                let text = window.text().await?;
-                assert!(text.contains("Partner Center: rejected"), "{text}");
-                assert!(text.contains("CB-PC-007"), "{text}");
-                window.picture("inspect-2-rejected").await?;
-                window.is_accessible().await?;
-                // What the rule speaks of is marked.
-                let marked = window.texts("tr.marked mark").await?;
-                assert!(marked.contains(&"mfa".to_owned()), "{marked:?}");
-                // What copying came to is said, whatever the browser allows.
-                let copy = window.0.find(By::Css("button.small")).await?;
-                assert_eq!(copy.text().await?, "Copy this fix");
-                copy.click().await?;
-                let said = By::XPath("//*[@role='status'][normalize-space(.) != '']");
-                window.0.query(said).first().await?;
-                window.is_accessible().await?;
-                // And the report names nobody.
-                window.clicks_open("A report to show to others").await?;
-                let report = window.texts("pre").await?.join("");
-                assert!(
-                    report.contains("CB-PC-007") && !report.contains("maria"),
-                    "{report}"
-                );
-                window.picture("inspect-3-report").await
-            })
-            .await;
-        Ok(())
+    in_demo(Scripts::On, async |demo, window| {
+        window.goto(&format!("{}/inspect", demo.idp)).await?;
+        window.sees("Token inspector").await?;
+        window.picture("inspect-1-empty").await?;
+        window.is_accessible().await?;
+        let mut steps = 0;
+        while window.focus().await? != "message" {
+            let key = Key::Tab;
+            window.strikes(key).await?;
+            steps += 1;
+            assert!(steps < 10, "the message is the first thing to reach");
+        }
+        window.strikes(CLAIMS).await?;
+        // Enter in a single-line input sends the form.
+        window.strikes(Key::Tab).await?;
+        assert_eq!(window.focus().await?, "file");
+        let page = window.0.find(By::Tag("html")).await?;
+        let mut steps = 0;
+        while window.0.active_element().await?.text().await? != "Inspect" {
+            window.strikes(Key::Tab).await?;
+            steps += 1;
+            assert!(steps < 4, "the button follows");
+        }
+        window.strikes(Key::Enter).await?;
+        page.wait_until().stale().await?;
+        window.sees("Token inspector").await?;
+        let text = window.text().await?;
+        assert!(text.contains("Partner Center: rejected"), "{text}");
+        assert!(text.contains("CB-PC-007"), "{text}");
+        window.picture("inspect-2-rejected").await?;
+        window.is_accessible().await?;
+        // What the rule speaks of is marked.
+        let marked = window.texts("tr.marked mark").await?;
+        assert!(marked.contains(&"mfa".to_owned()), "{marked:?}");
+        // What copying came to is said, whatever the browser allows.
+        let copy = window.0.find(By::Css("button.small")).await?;
+        assert_eq!(copy.text().await?, "Copy this fix");
+        copy.click().await?;
+        let said = By::XPath("//*[@role='status'][normalize-space(.) != '']");
+        window.0.query(said).first().await?;
+        window.is_accessible().await?;
+        // And the report names nobody.
+        window.clicks_open("A report to show to others").await?;
+        let report = window.texts("pre").await?.join("");
+        assert!(
+            report.contains("CB-PC-007") && !report.contains("maria"),
+            "{report}"
+        );
+        window.picture("inspect-3-report").await
     })
     .await;
 }

@@ -2,7 +2,7 @@
 
 use super::{
     demo::Codes,
-    window::{Scripts, with_demo},
+    window::{Scripts, in_demo, with_demo},
 };
 
 #[tokio::test]
@@ -83,47 +83,37 @@ async fn attack_36_a_mailed_link_is_worth_nothing_in_another_browser() {
 
 #[tokio::test]
 async fn two_tabs_do_not_disturb_each_other() {
-    with_demo(async |demo, browsers| {
-        browsers
-            .open(Scripts::On, async |window| {
-                let agent = &demo.agent;
-                let mut codes = Codes::new(agent.secret.as_ref().unwrap());
-                window.comes_from_entra(&demo).await?;
-                let first = window.0.window().await?;
-                let second = window.0.new_tab().await?;
-                window.0.switch_to_window(second.clone()).await?;
-                window.comes_from_entra(&demo).await?;
-                window.0.switch_to_window(first).await?;
-                window.gives_password(&agent.upn, &agent.password).await?;
-                window.gives_code(&codes.fresh()).await?;
-                window.sees("Partner Center: accepted").await?;
-                // The other tab's sign-in is still its own: the new session answers it.
-                window.0.switch_to_window(second).await?;
-                window.sees("Sign in").await?;
-                window.0.refresh().await?;
-                window.sees("Partner Center: accepted").await
-            })
-            .await;
-        Ok(())
+    in_demo(Scripts::On, async |demo, window| {
+        let agent = &demo.agent;
+        let mut codes = Codes::new(agent.secret.as_ref().unwrap());
+        window.comes_from_entra(&demo).await?;
+        let first = window.0.window().await?;
+        let second = window.0.new_tab().await?;
+        window.0.switch_to_window(second.clone()).await?;
+        window.comes_from_entra(&demo).await?;
+        window.0.switch_to_window(first).await?;
+        window.gives_password(&agent.upn, &agent.password).await?;
+        window.gives_code(&codes.fresh()).await?;
+        window.sees("Partner Center: accepted").await?;
+        // The other tab's sign-in is still its own: the new session answers it.
+        window.0.switch_to_window(second).await?;
+        window.sees("Sign in").await?;
+        window.0.refresh().await?;
+        window.sees("Partner Center: accepted").await
     })
     .await;
 }
 
 #[tokio::test]
 async fn what_is_no_request_gets_a_page_with_a_support_code() {
-    with_demo(async |demo, browsers| {
-        browsers
-            .open(Scripts::On, async |window| {
-                for path in ["/saml2/sso", "/saml2/sso?SAMLRequest=AAAA", "/nowhere"] {
-                    window.goto(&format!("{}{path}", demo.idp)).await?;
-                    let text = window.text().await?;
-                    assert!(text.contains("CB-"), "{path}: {text}");
-                    assert!(text.contains("whoever started this demo"), "{path}: {text}");
-                }
-                window.picture("not-found").await?;
-                Ok(())
-            })
-            .await;
+    in_demo(Scripts::On, async |demo, window| {
+        for path in ["/saml2/sso", "/saml2/sso?SAMLRequest=AAAA", "/nowhere"] {
+            window.goto(&format!("{}{path}", demo.idp)).await?;
+            let text = window.text().await?;
+            assert!(text.contains("CB-"), "{path}: {text}");
+            assert!(text.contains("whoever started this demo"), "{path}: {text}");
+        }
+        window.picture("not-found").await?;
         Ok(())
     })
     .await;

@@ -21,6 +21,19 @@ pub async fn with_demo<F: Future<Output = WebDriverResult<()>>>(
     with_browsers(async |browsers| test(Demo::start(), browsers).await).await;
 }
 
+/// Runs `test` with a fresh demo and one window.
+pub async fn in_demo<F: Future<Output = WebDriverResult<()>>>(
+    scripts: Scripts,
+    test: impl FnOnce(Demo, Window) -> F,
+) {
+    with_demo(async |demo, browsers| {
+        let steps = async |window| test(demo, window).await;
+        browsers.open(scripts, steps).await;
+        Ok(())
+    })
+    .await;
+}
+
 /// Runs `test` with the address of a chromedriver.
 pub async fn with_browsers<F: Future<Output = WebDriverResult<()>>>(
     test: impl FnOnce(Browsers) -> F,
@@ -101,6 +114,12 @@ impl Window {
             panic!("{what} is not on {at}:\n{text}");
         };
         Ok(found)
+    }
+
+    /// Reads what happened since the last sign-in, and goes on.
+    pub async fn reads_the_notices(&self) -> WebDriverResult<()> {
+        self.sees("Since your last sign-in").await?;
+        self.presses("continue").await
     }
 
     /// Waits for the heading that contains `words`.

@@ -35,7 +35,7 @@ use crate::{
     storage::{ReadTx, Tx},
 };
 
-use super::pre_flight::pre_flight;
+use super::{links::linked_elsewhere, pre_flight::pre_flight};
 
 /// How a form of this protocol travels, and is kept.
 pub(super) fn destination_of(form: FormAnswer) -> Destination {
@@ -76,7 +76,7 @@ impl App {
         };
         let asked = asked.request();
         self.require_tenant(&mut tx, asked).await?;
-        // Whoever links or unlinks holds the person too.
+        // Whoever unlinks the account or disables the person comes before or after.
         tx.lock_user(&user.id).await?;
         let (account, is_new) = self.whose(&mut tx, asked, user).await?;
         let records = tx.evidence_of(&attempt.id).await?;
@@ -232,13 +232,6 @@ impl App {
             sha256: data_encoding::HEXLOWER.encode(sha256.as_ref()),
         }
     }
-}
-
-fn linked_elsewhere() -> Error {
-    Error::denied(
-        &SupportCode::PERSON_CHANGED,
-        "Entra's account is linked to another person",
-    )
 }
 
 fn not_done(error: NotDone, user: &User) -> Error {

@@ -335,7 +335,7 @@ async fn get(outbound: &Outbound, address: &str) -> Result<Vec<u8>, FetchError> 
 
 impl App {
     /// Reads the keys of each cloud that a tenant is in, where it is time: none are here, or they
-    /// are half a day old. `serve` does so at its start and every minute, so that neither the
+    /// are half a day old. `serve` does so at its start and time and again, so that neither the
     /// first person nor one after a quiet night waits for a cloud, or for its outage. What goes
     /// wrong is a line in the log. Without a tenant nothing is asked.
     pub async fn renew_hint_keys(&self) {

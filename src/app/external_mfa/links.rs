@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use crate::{
     app::{
         App, Error,
+        error::SupportCode,
         users::{find, require_active},
     },
     audit::{Actor, Event},
@@ -50,6 +51,7 @@ impl App {
             .map_err(|error| Error::tampering("external account", whose(), &error))?;
         let told = tx.links_told(&account.user, (tenant, object)).await?;
         if !stands(&told, account.linked_at) {
+            require_same(tx, (tenant, object), Some(&account)).await?;
             let revived = Revived(object);
             return Err(Error::tampering("external account", whose(), &revived));
         }
@@ -65,7 +67,10 @@ impl App {
     ) -> Result<(), Error> {
         match holders_told(tx, (tenant, object)).await?.pop_first() {
             None => Ok(()),
-            holder => Err(Error::tampering("external account", holder, &Gone(object))),
+            holder => {
+                require_same(tx, (tenant, object), None).await?;
+                Err(Error::tampering("external account", holder, &Gone(object)))
+            }
         }
     }
 
@@ -179,8 +184,10 @@ impl App {
         // What was appended just now is not read yet.
         others.remove(&former.id);
         for other in others {
-            if let Some(other) = tx.user(&other).await? {
-                ended.extend(self.unlink(tx, &other, named, operator).await?);
+            match tx.user(&other).await? {
+                Some(other) => ended.extend(self.unlink(tx, &other, named, operator).await?),
+                // Nobody: only the row is in the way.
+                None => drop(tx.delete_external_account(&other, named.0, named.1).await?),
             }
         }
         Ok(ended)
@@ -239,6 +246,28 @@ async fn holders_told(
     let all = tx.links_told_of_all(named).await?.into_iter();
     let stand = all.filter(|(_, told)| any_stands(told));
     Ok(stand.map(|(user, _)| user).collect())
+}
+
+/// Before rows and events are said to disagree: a transaction that sees what others commit may have
+/// read the one before and the other after an ordinary link or unlink, and then the row has come,
+/// gone or changed.
+async fn require_same(
+    tx: &mut ReadTx<'_>,
+    named: (Guid, Guid),
+    read: Option<&ExternalAccount>,
+) -> Result<(), Error> {
+    if tx.external_account(named.0, named.1).await?.as_ref() == read {
+        return Ok(());
+    }
+    Err(linked_elsewhere())
+}
+
+/// An ordinary change while somebody answers.
+pub(super) fn linked_elsewhere() -> Error {
+    Error::denied(
+        &SupportCode::PERSON_CHANGED,
+        "Entra's account is linked to another person",
+    )
 }
 
 fn is_linked((tenant, object): (Guid, Guid), holder: Option<User>, upn: &Upn) -> Error {

@@ -45,7 +45,8 @@ pub enum Scope {
     /// This browser's; all of them were asked for, but it could not speak for the others any
     /// more. In [`Journey::wider`] only.
     OthersNot,
-    /// All that began before this browser's ended; another began since. In [`Journey::wider`] only.
+    /// All that began before this browser's ended, with what followed on them in the same browsers;
+    /// another began since. In [`Journey::wider`] only.
     Earlier,
 }
 

@@ -2,10 +2,11 @@
 //!
 //! Always true: whoever was told no is told no again, of the same browser's session and of what
 //! follows it there, whatever that told the party since; it is written down before it is said, also
-//! where nothing is signed; one session has so many and no more. Another browser's session may still be the one that is meant:
-//! who repeats somebody's request does not keep it from its effect.
+//! where nothing is signed. Of one session and one party that holds for so many requests; one beyond
+//! them is told no, and is judged anew if it comes again. Another browser's session may still be
+//! the one that is meant: who repeats somebody's request does not keep it from its effect.
 
-use super::{LIFETIME, SignOutBegun, State, saml::LogoutAsked};
+use super::{LIFETIME, SignOutBegun, saml::LogoutAsked};
 use crate::{
     app::{App, Error, error::SupportCode, sign_in::Browser},
     audit::Refused,
@@ -76,16 +77,16 @@ impl App {
             return Ok(false);
         }
         // Nobody goes on with it: it is no sign-out of the browser, and past its first stage.
-        let mut row = SignOutRow {
+        let row = SignOutRow {
             id: self.with_random(SignOutId::random),
             browser: None,
             asking: None,
             stage: 1,
+            // Only that it came is asked for.
             sealed_state: String::new(),
             // Longer than the request is taken.
             expires_at: now.plus(2 * LIFETIME),
         };
-        row.sealed_state = self.seal_state(&row, &State::Arrived(asked.clone()))?;
         let mut tx = self.store.begin().await?;
         tx.insert_sign_out(&row, Some(request), &browser.source, now)
             .await?;

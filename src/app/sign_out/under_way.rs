@@ -38,9 +38,9 @@ impl App {
     /// "Everywhere" where this browser's session is over: its own sign-out, if that is under
     /// way, becomes one of all the person's sessions.
     ///
-    /// An old cookie ends nothing that the person began since. This one's session was alive when
+    /// An old cookie ends no browser that the person began with since. This one's session was alive when
     /// its own browser ended it, within the lifetime of a sign-out: it ends, once, what began
-    /// before that end, and nothing that began after it. A session that was over before it was
+    /// before that end or followed on that in the same browser, and nothing else. A session that was over before it was
     /// ended cannot speak for the others.
     pub(super) async fn widen(&self, browser: &Browser) -> Result<SignOutBegun, Error> {
         let Some(cookie) = &browser.session else {

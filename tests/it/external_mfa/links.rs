@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use claimbridge::base::{ids::UserId, random::SystemRandom};
 use serde_json::json;
 
 use super::kit::{self, AGENT, Ask, Door, OBJECT, TENANT, told};
@@ -351,7 +352,7 @@ async fn attack_38_an_altered_row_takes_the_link_with_it() {
 /// to a third: whoever's it is by the row or by the events, it is not any more.
 #[tokio::test]
 async fn attack_38_an_altered_row_leaves_the_account_to_one_person() {
-    for former in [AGENT, OTHER] {
+    for (former, altered_to) in [(AGENT, OTHER), (OTHER, OTHER), (AGENT, "nobody")] {
         let door = Door::new().await;
         let agent = door.agent().await;
         let other = door.world.ready(OTHER).await;
@@ -359,9 +360,15 @@ async fn attack_38_an_altered_row_leaves_the_account_to_one_person() {
         link(&door, AGENT, OBJECT).await.unwrap();
         keep(&door).await;
         let sql = door.world.sql().await;
-        sql.run(&format!(
-            "UPDATE external_accounts SET user_id = '{}' WHERE user_id = '{}'",
-            other.user.id, agent.user.id
+        let nobody = UserId::random(&mut SystemRandom);
+        let holder = if altered_to == OTHER {
+            &other.user.id
+        } else {
+            &nobody
+        };
+        // As a tool of the database does it, which looks at no references.
+        sql.run_unchecked(&format!(
+            "UPDATE external_accounts SET user_id = '{holder}'"
         ))
         .await;
         let (of, to) = (
@@ -372,10 +379,10 @@ async fn attack_38_an_altered_row_leaves_the_account_to_one_person() {
         let moved = door.world.app();
         let moved = moved.link_external_account(&to, named, Some(&of), "tester");
         moved.await.unwrap();
-        assert!(is_asked(&door).await, "{former}");
+        assert!(is_asked(&door).await, "{former} {altered_to}");
         sql.run("DELETE FROM external_accounts").await;
         put_back(&door).await;
-        assert!(!is_asked(&door).await, "{former}");
+        assert!(!is_asked(&door).await, "{former} {altered_to}");
         let mut tx = door.world.app().store().read().await.unwrap();
         let found = tx.events_of(&agent.user.id, 50).await.unwrap();
         let count = |kind: &str| found.iter().filter(|event| event.kind() == kind).count();

@@ -211,29 +211,46 @@ async fn everywhere_during_a_sign_out_here_ends_nothing_that_began_since() {
     );
 }
 
-/// A step-up follows on the session that it was made in: it is no sign-in of its own.
+/// What follows in the same browser on a session that is meant is meant too, also where somebody
+/// else was signed in there before, and where the first of them is forgotten.
 #[tokio::test]
-async fn everywhere_during_a_sign_out_here_ends_what_began_before_it_and_was_stepped_up_since() {
-    let world = World::new().await;
-    let person = world.ready("agent1@contoso.com").await;
-    let mut browser = signed_in_elsewhere(&world, &person).await;
-    let mut thief = signed_in_elsewhere(&world, &person).await;
-    let mut tab = tab_of(&browser).await;
-    sign_out_here(&mut browser).await;
-    world.advance(30);
-    let request = entra::request(world.now()).with(r#"ForceAuthn="true""#);
-    thief
-        .sign_in(&request, person.upn(), &person.code(world.now()))
-        .await
-        .expect_answer();
-    assert!(is_signed_in(&thief, &person).await);
-    let page = tab.press("/sign-out/everywhere").await;
-    assert!(!is_signed_in(&thief, &person).await);
-    assert!(
-        !page.text().contains("Another one signed in since"),
-        "{}",
-        page.text()
-    );
+async fn everywhere_during_a_sign_out_here_ends_what_followed_on_an_earlier_session_too() {
+    for (is_shared, is_forgotten) in [(false, false), (true, false), (false, true)] {
+        let world = World::new().await;
+        let person = world.ready("agent1@contoso.com").await;
+        let neighbour = world.ready("agent2@contoso.com").await;
+        let mut browser = signed_in_elsewhere(&world, &person).await;
+        let first = if is_shared { &neighbour } else { &person };
+        let mut thief = signed_in_elsewhere(&world, first).await;
+        let mut signs_in_anew = async || {
+            world.advance(30);
+            let request = entra::request(world.now()).with(r#"ForceAuthn="true""#);
+            thief
+                .sign_in(&request, person.upn(), &person.code(world.now()))
+                .await
+                .expect_answer();
+        };
+        signs_in_anew().await;
+        if is_forgotten {
+            let sql = world.sql().await;
+            sql.run("DELETE FROM sessions WHERE revoked_at IS NOT NULL")
+                .await;
+        }
+        let mut tab = tab_of(&browser).await;
+        sign_out_here(&mut browser).await;
+        signs_in_anew().await;
+        assert!(is_signed_in(&thief, &person).await);
+        let page = tab.press("/sign-out/everywhere").await;
+        assert!(
+            !is_signed_in(&thief, &person).await,
+            "{is_shared} {is_forgotten}"
+        );
+        assert!(
+            !page.text().contains("Another one signed in since"),
+            "{}",
+            page.text()
+        );
+    }
 }
 
 #[tokio::test]

@@ -260,6 +260,21 @@ impl Sql {
         assert!(done.rows_affected() > 0, "{statement}");
     }
 
+    /// The same without a look at references, as a database's own tools do it.
+    pub async fn run_unchecked(&self, statement: &str) {
+        let unchecked = match self.0.connect_options().database_url.scheme() {
+            "sqlite" => "PRAGMA foreign_keys = OFF",
+            _ => "SET session_replication_role = replica",
+        };
+        let mut connection = self.0.acquire().await.unwrap().detach();
+        for statement in [unchecked, statement] {
+            sqlx::raw_sql(sqlx::AssertSqlSafe(statement.to_owned()))
+                .execute(&mut connection)
+                .await
+                .unwrap();
+        }
+    }
+
     /// While this lives nobody else writes; whoever only reads does.
     pub async fn hold(&self) -> sqlx::Transaction<'static, sqlx::Any> {
         let pool = &self.0;
