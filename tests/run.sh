@@ -80,7 +80,7 @@ missing() {
 tools() {
   local wanted=(cc:gcc make:make perl:perl)
   if [ -z "$quick" ]; then
-    wanted+=(git:git chromium:chromium chromedriver:chromium-driver xmlsec1:xmlsec1
+    wanted+=(git:git c++:g++ chromium:chromium chromedriver:chromium-driver xmlsec1:xmlsec1
       oathtool:oathtool node:nodejs npm:npm openssl:openssl unzip:unzip curl:curl runuser:util-linux
       systemd-analyze:systemd debootstrap:debootstrap unshare:util-linux ip:iproute2 nginx:nginx-light
       haproxy:haproxy caddy:caddy jq:jq softhsm2-util:softhsm2 pkcs11-tool:opensc)
@@ -217,6 +217,8 @@ step "cargo test" cargo test --locked --quiet
 
 step "cargo-deny (install)" deny_tool
 step "cargo deny" deny
+# Nothing is fuzzed here: they compile, and with the libraries that the project has.
+step "fuzz targets" cargo check --locked --quiet --manifest-path fuzz/Cargo.toml --target-dir target
 
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/claimbridge-run.XXXXXX")
 chmod 711 "$WORK" # the database's user passes through

@@ -22,8 +22,11 @@ fuzz_target!(|bytes: &[u8]| {
         None => (bytes, &[][..]),
     };
     // Where a cloud's keys are is on its own server, or nowhere.
-    if let Ok(keys) = parse_metadata(&cloud, published) {
-        assert!(keys.starts_with("https://login.microsoftonline.com/"), "{keys}");
+    if let Ok(metadata) = parse_metadata(&cloud, published) {
+        assert!(
+            metadata.keys.starts_with("https://login.microsoftonline.com/"),
+            "{metadata:?}"
+        );
     }
     let _ = HintKeys::parse(&cloud, published, now);
 
