@@ -15,7 +15,8 @@ use crate::{
     relying_party::{ExternalMfaCloud, ExternalMfaTenant},
 };
 
-pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+/// Long ago: a hint of then has run out by the clock of any machine, and is taken (facts §5.4).
+pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 pub(crate) const SUBJECT: &str = "mBfcvuhSHkDWVgV72x2ruIYdSsPSvcj2R0qfc6mGEAA";
 pub(crate) const KID: &str = "-KI3Q9nNR7bRofxmeZoXqbHZGew";
 pub(crate) const TENANT: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";

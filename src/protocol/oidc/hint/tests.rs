@@ -57,8 +57,13 @@ fn attack_23_one_hint_is_one_however_its_signature_is_written() {
     let token = CLOUD.hint(&claims());
     let once = verify(&token).unwrap().once().key.clone();
     let (signed, signature) = token.rsplit_once('.').unwrap();
+    // Of the last digit four bits stand for nothing.
+    let last = signature.chars().last().unwrap();
+    let unused = char::from_u32(u32::from(last) + 1).unwrap();
+    let cut = &signature[..signature.len() - 1];
     // What stands for a hint does not hang on bytes that nobody signed.
     for altered in [
+        format!("{signed}.{cut}{unused}"),
         format!("{signed}.{signature}="),
         format!("{signed}.{signature}A"),
         format!("{signed}.{}", signature.replace('-', "+").replace('_', "/")),
@@ -179,9 +184,52 @@ fn what_varies_rightly_is_taken() {
         let token = CLOUD.hint(&with(claims(), name, value.clone()));
         verify(&token).unwrap_or_else(|error| panic!("{name} {value}: {error:?}"));
     }
-    // A name that no page should show is none.
-    let token = CLOUD.hint(&with(claims(), "preferred_username", json!("a\nb")));
-    assert_eq!(verify(&token).unwrap().preferred_username(), None);
+}
+
+#[test]
+fn a_name_that_no_page_should_show_is_none() {
+    let longest = "a".repeat(MAX_NAME);
+    let too_long = format!("{longest}a");
+    for (name, is_shown) in [
+        (longest.as_str(), true),
+        (&too_long, false),
+        ("", false),
+        ("a\nb", false),
+    ] {
+        for claim in ["preferred_username", "upn"] {
+            let hint = verify(&CLOUD.hint(&with(claims(), claim, json!(name)))).unwrap();
+            let read = match claim {
+                "upn" => hint.upn(),
+                _ => hint.preferred_username(),
+            };
+            assert_eq!(read, is_shown.then_some(name), "{claim} {name:?}");
+        }
+    }
+}
+
+/// A guest is known by no name of the tenant's: `acct` says it, or who signed the person in.
+#[test]
+fn attack_23_a_guest_is_told_from_a_member() {
+    let own = format!("https://sts.windows.net/{}/", TENANT.to_uppercase());
+    for (claim, value, membership) in [
+        ("acct", Value::Null, Membership::Member),
+        ("acct", json!(0), Membership::Member),
+        ("acct", json!(1), Membership::Guest),
+        ("acct", json!("1"), Membership::Guest),
+        ("idp", json!(own), Membership::Member),
+        ("idp", json!("live.com"), Membership::Guest),
+        ("idp", json!(7), Membership::Guest),
+    ] {
+        let hint = verify(&CLOUD.hint(&with(claims(), claim, value.clone()))).unwrap();
+        assert_eq!(hint.membership(), membership, "{claim} {value}");
+    }
+}
+
+#[test]
+fn of_many_first_methods_sixteen_are_kept() {
+    let many: Vec<String> = (0..100).map(|count| format!("m{count}")).collect();
+    let hint = verify(&CLOUD.hint(&with(claims(), "amr", json!(many)))).unwrap();
+    assert_eq!(hint.first_amr(), &many[..16]);
 }
 
 #[test]

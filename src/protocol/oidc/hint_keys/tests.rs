@@ -57,6 +57,10 @@ fn attack_29_a_document_of_another_issuer_or_that_leads_elsewhere_is_refused() {
             "jwks_uri",
             json!("https://x@login.microsoftonline.com/keys"),
         ),
+        (
+            "jwks_uri",
+            json!("https://:x@login.microsoftonline.com/keys"),
+        ),
         ("jwks_uri", json!("http://169.254.169.254/latest")),
         ("jwks_uri", json!("file:///etc/passwd")),
         ("jwks_uri", json!("/keys")),
