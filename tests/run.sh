@@ -137,8 +137,11 @@ deny() {
     offline=(--offline)
   fi
   # It reads the manifests of every crate in the lock file, also of those that no build here needs.
-  cargo fetch --locked || return 1
-  target/tools/bin/cargo-deny --locked "${offline[@]}" check
+  cargo fetch --locked && cargo fetch --locked --manifest-path fuzz/Cargo.toml || return 1
+  target/tools/bin/cargo-deny --locked "${offline[@]}" check || return 1
+  # What fuzzing alone needs is not shipped: its licences bind nobody.
+  target/tools/bin/cargo-deny --manifest-path fuzz/Cargo.toml --locked "${offline[@]}" \
+    --config deny.toml check advisories sources
 }
 
 # ── PostgreSQL: a cluster of our own on a free loopback port ─────────────────

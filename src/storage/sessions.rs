@@ -318,7 +318,7 @@ impl Tx<'_> {
     }
 
     /// Ends those of a person's sessions that began at `until` or before, or followed in the same
-    /// browser on one that did, by a step-up or by a whole new sign-in; how many.
+    /// browser on one that was there then, by a step-up or by a whole new sign-in; how many.
     pub async fn revoke_sessions_begun_by(
         &mut self,
         user: &UserId,
@@ -331,7 +331,8 @@ impl Tx<'_> {
                  WHERE user_id = $1 AND revoked_at IS NULL
                    AND (created_at <= $3 OR lineage IN
                      (SELECT COALESCE(former.lineage, former.id) FROM sessions former
-                      WHERE former.user_id = $1 AND former.created_at <= $3))")
+                      WHERE former.user_id = $1 AND former.created_at <= $3
+                        AND (former.revoked_at IS NULL OR former.revoked_at > $3)))")
             .bind(user.as_str())
             .bind(at.as_millis())
             .bind(until.as_millis()),

@@ -35,7 +35,7 @@ use crate::{
     storage::{ReadTx, Tx},
 };
 
-use super::{links::linked_elsewhere, pre_flight::pre_flight};
+use super::pre_flight::pre_flight;
 
 /// How a form of this protocol travels, and is kept.
 pub(super) fn destination_of(form: FormAnswer) -> Destination {
@@ -232,6 +232,13 @@ impl App {
             sha256: data_encoding::HEXLOWER.encode(sha256.as_ref()),
         }
     }
+}
+
+fn linked_elsewhere() -> Error {
+    Error::denied(
+        &SupportCode::PERSON_CHANGED,
+        "Entra's account is linked to another person",
+    )
 }
 
 fn not_done(error: NotDone, user: &User) -> Error {

@@ -75,7 +75,8 @@ impl App {
     }
 
     /// Links an account of a tenant to a person; in one step away from `instead_of`, whose it
-    /// was.
+    /// was, and then from whoever else it is by a row or by the events: where a writer of the
+    /// database was, these are not the same, and what stood before must not stand again.
     ///
     /// # Errors
     /// There is no such person, or the account is somebody else's.
@@ -89,19 +90,30 @@ impl App {
         let mut tx = self.store.begin().await?;
         let user = find(&mut tx, upn).await?;
         require_active(&user, "linking an account")?;
-        let ended = if let Some(former) = instead_of {
-            let former = find(&mut tx, former).await?;
-            self.unlink_all(&mut tx, former, (tenant, object), operator)
-                .await?
-        } else {
-            let mut holders = holders_told(&mut tx, (tenant, object)).await?;
-            holders.remove(&user.id);
-            if let Some(holder) = holders.pop_first() {
-                let holder = tx.user(&holder).await?;
-                return Err(is_linked((tenant, object), holder, upn));
-            }
-            Vec::new()
+        let named = (tenant, object);
+        let mut ended = Vec::new();
+        let former = match instead_of {
+            Some(former) => Some(find(&mut tx, former).await?),
+            None => None,
         };
+        let mut holders = holders(&mut tx, named).await?;
+        if let Some(former) = former {
+            ended.extend(self.unlink(&mut tx, &former, named, operator).await?);
+            holders.remove(&former.id);
+        }
+        for holder in holders {
+            match tx.user(&holder).await? {
+                Some(other) if instead_of.is_some() => {
+                    ended.extend(self.unlink(&mut tx, &other, named, operator).await?);
+                }
+                Some(other) if other.id != user.id => {
+                    return Err(is_linked(named, Some(other), upn));
+                }
+                Some(_) => {}
+                // Nobody: such a row or event is in everybody's way.
+                None => drop(self.end_links(&mut tx, &holder, named, operator).await?),
+            }
+        }
         let actor = Actor::Operator(operator.to_owned());
         let by = (LinkedBy::Operator, actor, operator);
         if !self
@@ -168,31 +180,6 @@ impl App {
         Ok(())
     }
 
-    /// The same, and of whoever else the account is by a row or by the events: where a writer of the
-    /// database was, these are not the same, and what stood before must not stand again.
-    async fn unlink_all(
-        &self,
-        tx: &mut Tx<'_>,
-        former: User,
-        named: (Guid, Guid),
-        operator: &str,
-    ) -> Result<Vec<Timestamp>, Error> {
-        let mut ended = self.unlink(tx, &former, named, operator).await?;
-        let row = tx.external_account(named.0, named.1).await?;
-        let mut others = holders_told(tx, named).await?;
-        others.extend(row.map(|account| account.user));
-        // What was appended just now is not read yet.
-        others.remove(&former.id);
-        for other in others {
-            match tx.user(&other).await? {
-                Some(other) => ended.extend(self.unlink(tx, &other, named, operator).await?),
-                // Nobody: only the row is in the way.
-                None => drop(tx.delete_external_account(&other, named.0, named.1).await?),
-            }
-        }
-        Ok(ended)
-    }
-
     /// The links that ended by it.
     async fn unlink(
         &self,
@@ -201,29 +188,45 @@ impl App {
         (tenant, object): (Guid, Guid),
         operator: &str,
     ) -> Result<Vec<Timestamp>, Error> {
-        let now = self.now();
-        let deleted = tx.delete_external_account(&user.id, tenant, object).await?;
-        // After the row is held: nobody links the account again before this is over.
-        let told = tx.links_told(&user.id, (tenant, object)).await?;
-        if deleted.is_none() && !any_stands(&told) {
+        let links = self.end_links(tx, &user.id, (tenant, object), operator);
+        let Some(links) = links.await? else {
             return Err(Error::not_found(format!(
                 "the account {object} of the tenant {tenant} is not linked to {}",
                 user.upn
             )));
-        }
-        let links = ended_with(&told, deleted);
+        };
+        let now = self.now();
         // An attempt that began under the link must not end after it.
         tx.end_attempts_of(&user.id, now).await?;
         tx.add_notice(&user.id, "external-account-unlinked", operator, now)
             .await?;
+        Ok(links)
+    }
+
+    /// Ends what makes the account somebody's, who need not exist: the row, and the links that
+    /// stand by the events. `None`: it is not his.
+    async fn end_links(
+        &self,
+        tx: &mut Tx<'_>,
+        holder: &UserId,
+        (tenant, object): (Guid, Guid),
+        operator: &str,
+    ) -> Result<Option<Vec<Timestamp>>, Error> {
+        let deleted = tx.delete_external_account(holder, tenant, object).await?;
+        // After the row is held: nobody links the account again before this is over.
+        let told = tx.links_told(holder, (tenant, object)).await?;
+        if deleted.is_none() && !any_stands(&told) {
+            return Ok(None);
+        }
+        let links = ended_with(&told, deleted);
         let event = Event::ExternalAccountUnlinked {
             tenant: tenant.to_string(),
             object: object.to_string(),
             links: links.clone(),
         };
-        let whose = Some(user.id.clone());
-        tx.append(Actor::Operator(operator.to_owned()), whose, event);
-        Ok(links)
+        let by = Actor::Operator(operator.to_owned());
+        tx.append(by, Some(holder.clone()), event);
+        Ok(Some(links))
     }
 
     /// The accounts that are linked to a person, the first linked first.
@@ -235,6 +238,14 @@ impl App {
         let user = find(&mut tx, upn).await?;
         Ok(tx.external_accounts_of(&user.id).await?)
     }
+}
+
+/// Whose an account is, by its row and by the events.
+async fn holders(tx: &mut ReadTx<'_>, named: (Guid, Guid)) -> Result<BTreeSet<UserId>, StoreError> {
+    let mut holders = holders_told(tx, named).await?;
+    let row = tx.external_account(named.0, named.1).await?;
+    holders.extend(row.map(|account| account.user));
+    Ok(holders)
 }
 
 /// Whose an account is by the events, whatever rows there are: one person's, where nobody wrote
@@ -259,15 +270,10 @@ async fn require_same(
     if tx.external_account(named.0, named.1).await?.as_ref() == read {
         return Ok(());
     }
-    Err(linked_elsewhere())
-}
-
-/// An ordinary change while somebody answers.
-pub(super) fn linked_elsewhere() -> Error {
-    Error::denied(
+    Err(Error::denied(
         &SupportCode::PERSON_CHANGED,
-        "Entra's account is linked to another person",
-    )
+        "the link of Entra's account changed meanwhile",
+    ))
 }
 
 fn is_linked((tenant, object): (Guid, Guid), holder: Option<User>, upn: &Upn) -> Error {

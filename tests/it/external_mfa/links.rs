@@ -391,6 +391,50 @@ async fn attack_38_an_altered_row_leaves_the_account_to_one_person() {
     }
 }
 
+/// Where a row, or an event, says that the account is somebody's who does not exist, an operator's
+/// word settles it all the same.
+#[tokio::test]
+async fn what_makes_an_account_nobodys_is_in_nobodys_way() {
+    for written in ["the row", "a row", "an event"] {
+        let door = Door::new().await;
+        door.agent().await;
+        let sql = door.world.sql().await;
+        let nobody = UserId::random(&mut SystemRandom);
+        let to_nobody = |table: &str| format!("UPDATE {table} SET user_id = '{nobody}'");
+        link(&door, AGENT, OBJECT).await.unwrap();
+        match written {
+            "the row" => {
+                sql.run_unchecked(&to_nobody("external_accounts")).await;
+                unlink_on(&door, 0).await;
+            }
+            "a row" => {
+                sql.run_unchecked(&to_nobody("external_accounts")).await;
+                keep(&door).await;
+                sql.run("DELETE FROM external_accounts").await;
+                unlink_on(&door, 0).await;
+                sql.run_unchecked("INSERT INTO external_accounts SELECT * FROM kept")
+                    .await;
+            }
+            _ => {
+                let told = "WHERE kind = 'external-account-linked'";
+                sql.run(&format!("{} {told}", to_nobody("events"))).await;
+                sql.run("DELETE FROM external_accounts").await;
+            }
+        }
+        let by_name = async || {
+            let page = door
+                .arrive(&mut door.world.browser(), &door.ask(AGENT))
+                .await;
+            page.asks_for_code()
+        };
+        assert!(!by_name().await, "{written}");
+        link(&door, AGENT, OBJECT).await.unwrap();
+        assert!(is_asked(&door).await, "{written}");
+        unlink_on(&door, 0).await;
+        assert!(by_name().await, "{written}: it is nobody's again");
+    }
+}
+
 /// Links of versions whose events named none are judged as those versions did.
 #[tokio::test]
 async fn a_link_whose_events_name_none_stands_until_it_is_taken_away() {

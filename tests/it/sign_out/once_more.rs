@@ -253,6 +253,35 @@ async fn everywhere_during_a_sign_out_here_ends_what_followed_on_an_earlier_sess
     }
 }
 
+/// Where somebody else was signed in meanwhile nothing of the person's was left.
+#[tokio::test]
+async fn everywhere_during_a_sign_out_here_leaves_a_browser_that_the_person_came_back_to_since() {
+    let world = World::new().await;
+    let person = world.ready("agent1@contoso.com").await;
+    let neighbour = world.ready("agent2@contoso.com").await;
+    let mut browser = signed_in_elsewhere(&world, &person).await;
+    let mut kiosk = signed_in_elsewhere(&world, &person).await;
+    let mut tab = tab_of(&browser).await;
+    for who in [&neighbour, &person] {
+        world.advance(30);
+        let request = entra::request(world.now()).with(r#"ForceAuthn="true""#);
+        kiosk
+            .sign_in(&request, who.upn(), &who.code(world.now()))
+            .await
+            .expect_answer();
+        if who.upn() == neighbour.upn() {
+            sign_out_here(&mut browser).await;
+        }
+    }
+    let page = tab.press("/sign-out/everywhere").await;
+    assert!(is_signed_in(&kiosk, &person).await);
+    assert!(
+        page.text().contains("Another one signed in since"),
+        "{}",
+        page.text()
+    );
+}
+
 #[tokio::test]
 async fn everywhere_during_the_sign_out_of_a_session_that_was_over_cannot_end_the_others() {
     let world = World::new().await;
