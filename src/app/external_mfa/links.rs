@@ -1,9 +1,9 @@
 //! Whose an account of a tenant is: linked by an operator here, or by a proof in the ceremony.
 //!
 //! Always true: an account is a tenant's id with an object id (attack 23); it has one person, and
-//! another only after it was unlinked or in one step away from whose it was; each change is an event that names who did it, and the
-//! person is told at the next sign-in, because whoever's account it is can go on with that
-//! person's method and nothing else.
+//! another only after it was unlinked or in one step away from whose it was; each change is an
+//! event that names who did it, and the person is told at the next sign-in, because whoever's
+//! account it is can go on with that person's method and nothing else.
 
 use std::collections::BTreeSet;
 
@@ -110,8 +110,12 @@ impl App {
                     return Err(is_linked(named, Some(other), upn));
                 }
                 Some(_) => {}
-                // Nobody: such a row or event is in everybody's way.
-                None => drop(self.end_links(&mut tx, &holder, named, operator).await?),
+                // Nobody: no act of ours writes that, and it is in everybody's way.
+                None => {
+                    self.end_links(&mut tx, &holder, named, operator).await?;
+                    let what = "external account";
+                    tx.append(Actor::System, Some(holder), Event::TamperingFound { what });
+                }
             }
         }
         let actor = Actor::Operator(operator.to_owned());

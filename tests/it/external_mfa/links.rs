@@ -391,8 +391,8 @@ async fn attack_38_an_altered_row_leaves_the_account_to_one_person() {
     }
 }
 
-/// Where a row, or an event, says that the account is somebody's who does not exist, an operator's
-/// word settles it all the same.
+/// Where a row, or an event, says that the account is somebody's who does not exist (under an id
+/// that could be one), an operator's word settles it all the same, and it is told as tampering.
 #[tokio::test]
 async fn what_makes_an_account_nobodys_is_in_nobodys_way() {
     for written in ["the row", "a row", "an event"] {
@@ -428,7 +428,17 @@ async fn what_makes_an_account_nobodys_is_in_nobodys_way() {
             page.asks_for_code()
         };
         assert!(!by_name().await, "{written}");
+        let alarms = async || {
+            let mut tx = door.world.app().store().read().await.unwrap();
+            let found = tx.events_of(&nobody, 50).await.unwrap();
+            let found = found
+                .iter()
+                .filter(|event| event.kind() == "tampering-found");
+            found.count()
+        };
+        let before = alarms().await;
         link(&door, AGENT, OBJECT).await.unwrap();
+        assert_eq!(alarms().await, before + 1, "{written}");
         assert!(is_asked(&door).await, "{written}");
         unlink_on(&door, 0).await;
         assert!(by_name().await, "{written}: it is nobody's again");
